@@ -8,11 +8,12 @@ from typing import Any, NotRequired, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from nnrun.data.dataset import Dataset
+from nnrun.data.dataset import Dataset, Part
 from nnrun.data.split import PARTS
 from nnrun.engine.randomness import stream
 from nnrun.errors import UsageError
 from nnrun.models.trained import trained
+from nnrun.runs.grouped import independent_rows
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import wilson
 from nnrun.text import listed, percent, wrapped
@@ -23,7 +24,6 @@ MANY_FEATURES = 20
 FEW_ROWS = 1_000
 
 Array = NDArray[Any]
-Rows = tuple[Array, Array]  # features `(rows, n)` and classes `(rows,)`
 
 
 class BaseEstimate(TypedDict):
@@ -71,9 +71,10 @@ def estimate(dataset: Dataset) -> BaseEstimate:
     if not features:
         raise UsageError("no base error can be estimated: all features are codes of categories, which have no distance")
     alone = dataset.fitted.split["rule"] not in EXCHANGEABLE
-    wrong = _by_train(dataset) if alone else _among_themselves(dataset)
+    wrong, groups = _by_train(dataset) if alone else (_among_themselves(dataset), None)
     error, rows, classes = float(wrong.mean()), len(wrong), len(dataset.classes)
-    low, high = (cover_hart(end, classes) for end in wilson(error, rows))
+    sure = rows if groups is None else independent_rows(wrong.astype(np.float64), groups)
+    low, high = (cover_hart(end, classes) for end in wilson(error, sure))
     found: BaseEstimate = {
         "base_error": cover_hart(error, classes),
         "low": low,
@@ -90,18 +91,18 @@ def estimate(dataset: Dataset) -> BaseEstimate:
 
 def _among_themselves(dataset: Dataset) -> Array:
     parts = [_rows(dataset, part) for part in ("train", "dev")]
-    x, y = _sample(np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts]))
-    wrong: Array = y[_nearest(x, None)] != y
+    found = _sample(Part(np.concatenate([part.x for part in parts]), np.concatenate([part.y for part in parts])))
+    wrong: Array = found.y[_nearest(found.x, None)] != found.y
     return wrong
 
 
-def _by_train(dataset: Dataset) -> Array:
-    (x, y), (others, classes) = _sample(*_rows(dataset, "dev")), _sample(*_rows(dataset, "train"))
-    wrong: Array = classes[_nearest(others, x)] != y
-    return wrong
+def _by_train(dataset: Dataset) -> tuple[Array, Array | None]:
+    """Whether each dev example is wrong, and its group where they come in groups."""
+    dev, train = _sample(_rows(dataset, "dev")), _sample(_rows(dataset, "train"))
+    return train.y[_nearest(train.x, dev.x)] != dev.y, dev.groups
 
 
-def _rows(dataset: Dataset, part: str) -> Rows:
+def _rows(dataset: Dataset, part: str) -> Part:
     """Features on one scale, whatever the config says, as distances add them up.
 
     Where rows are weighted, each is there with a chance that goes by its weight: the error of neighbours among those
@@ -111,15 +112,15 @@ def _rows(dataset: Dataset, part: str) -> Rows:
     train = np.asarray(dataset.parts["train"].x[:, numeric], float)
     deviation = train.std(axis=0)
     x = (rows.x[:, numeric] - train.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+    scaled = Part(x, rows.y, None, rows.groups)
     if rows.weights is None:
-        return x, rows.y
+        return scaled
     there = stream(0, "sample", PARTS.index(part)).random(len(x)) * rows.weights.max() < rows.weights
-    return x[there], rows.y[there]
+    return scaled.take(np.flatnonzero(there))
 
 
-def _sample(x: Array, y: Array) -> Rows:
-    chosen = stream(0, "sample").permutation(len(x))[:MOST]
-    return x[chosen], y[chosen]
+def _sample(rows: Part) -> Part:
+    return rows.take(stream(0, "sample").permutation(len(rows.x))[:MOST])
 
 
 def _nearest(among: Array, x: Array | None) -> Array:

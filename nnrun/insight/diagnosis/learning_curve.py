@@ -10,6 +10,7 @@ from typing import NamedTuple, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
 from nnrun.files import to_json
 from nnrun.insight.diagnosis.shares import SEEDS, Progress, Say, Training, nobody, shares, trained_on_all
@@ -46,15 +47,17 @@ def fit(sizes: Floats, mistakes: Floats) -> PowerLaw:
     return _fit(sizes, errors[None], _weights(errors)[None])
 
 
-def draws(sizes: Floats, mistakes: Floats) -> PowerLaw:
+def draws(sizes: Floats, mistakes: Floats, groups: Array | None = None) -> PowerLaw:
     """Laws that are about as probable: random weights for trainings and dev examples alike.
 
-    The Bayesian bootstrap (Rubin 1981): other seeds, other rows and another dev set might have come.
+    The Bayesian bootstrap (Rubin 1981): other seeds, other rows and another dev set might have come. Examples of one
+    group `(dev rows,)` would have come together.
     """
     rng, weights = np.random.default_rng(0), _weights(mistakes.mean(axis=1))
+    drawn = np.arange(mistakes.shape[1]) if groups is None else np.unique(groups, return_inverse=True)[1]
     laws = []
     for _ in range(DRAWS // AT_ONCE):
-        of_rows = rng.standard_exponential((AT_ONCE, mistakes.shape[1]))
+        of_rows = rng.standard_exponential((AT_ONCE, int(drawn.max()) + 1))[:, drawn]
         errors = of_rows @ mistakes.T / of_rows.sum(axis=1, keepdims=True)
         laws.append(_fit(sizes, errors, weights * rng.standard_exponential(errors.shape)))
     return PowerLaw(*(np.concatenate(parts) for parts in zip(*laws, strict=True)))
@@ -172,7 +175,7 @@ def learning_curve(
         "dev_rows": len(dataset.parts["dev"].x),
         "seeds": [config.seed + k for k in range(SEEDS)],
         "epochs": config.training.epochs,
-        **answer([t for t in found if np.isfinite(t.mistakes).all()], sizes[-1]),
+        **answer([t for t in found if np.isfinite(t.mistakes).all()], sizes[-1], dataset.parts["dev"].groups),
         "seconds": round(time.monotonic() - began, 2),
     }
     model.run.directory.write(CURVE, to_json(document, indent=2) + "\n")
@@ -196,13 +199,16 @@ def part_sizes(rows: int, classes: int) -> list[int]:
     return [int(size) for size in np.round(np.geomspace(smallest, rows, SIZES))]
 
 
-def answer(found: Sequence[Training], rows: int) -> Answer:
-    """From trainings to the law and what twice the `rows` would do; UsageError where fewer than four sizes are left."""
+def answer(found: Sequence[Training], rows: int, groups: Array | None = None) -> Answer:
+    """From trainings to the law and what twice the `rows` would do; UsageError where fewer than four sizes are left.
+
+    `groups (dev rows,)` say which dev examples belong together.
+    """
     if len({training.rows for training in found}) < 4:
         raise UsageError("training diverged on most parts; lower optimizer.learning_rate first")
     sizes = np.array([training.rows for training in found], float)
     mistakes = np.stack([training.mistakes for training in found])
-    law, several = fit(sizes, mistakes), draws(sizes, mistakes)
+    law, several = fit(sizes, mistakes), draws(sizes, mistakes, groups)
     change = float((law(2 * rows) - law(rows))[0])
     low, high = _middle(several(2 * rows) - several(rows) + scatter(sizes, mistakes, law, rows))
     a_low, a_high = _middle(several.a)

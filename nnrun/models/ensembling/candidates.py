@@ -223,7 +223,8 @@ class Reader:
         dataset = self.dataset(run)
         dev, target, loss = examples(dataset, "dev"), dataset.fitted.target, make_loss(run.config, dataset)
         scale = dev.error_scale / dev.total
-        return Panel(predicted, dev.y, loss, metric, weights_of(dev), scale, target.own)
+        groups = dataset.parts["dev"].groups
+        return Panel(predicted, dev.y, loss, metric, weights_of(dev), scale, target.own, groups)
 
 
 def _predicted(model: Model, x: Array) -> Array:

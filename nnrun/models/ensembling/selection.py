@@ -41,6 +41,7 @@ class Panel:
     weights: Array | None = None
     scale: float = 1.0
     own: Callable[[Array], Array] = np.asarray  # from values to the target's own unit
+    groups: Array | None = None  # of rows `(m,)`, where they come in groups
 
     def __len__(self) -> int:
         return len(self.y)
@@ -52,8 +53,8 @@ class Panel:
 
     def take(self, rows: Array) -> Panel:
         """The same of some rows."""
-        weights = None if self.weights is None else self.weights[rows]
-        return replace(self, predicted=self.predicted[:, rows], y=self.y[rows], weights=weights)
+        weights, groups = (None if values is None else values[rows] for values in (self.weights, self.groups))
+        return replace(self, predicted=self.predicted[:, rows], y=self.y[rows], weights=weights, groups=groups)
 
     def pooled(self, weights: Array) -> Array:
         """What the candidates say together, `(m, width)`."""
@@ -268,15 +269,21 @@ def cross_fit(panel: Panel, ways: Mapping[Way, Chooser], seed: int, times: int =
 
 
 def _folds(panel: Panel, times: int, seed: int) -> Iterator[Array]:
-    """Which rows are held back `(m,)`: fifths of each class, or of the targets by size, drawn anew for each repeat."""
-    rank = panel.y if panel.y.ndim == 1 else panel.y[:, 0]
+    """Which rows are held back `(m,)`: fifths of each class, or of the targets by size, drawn anew for each repeat.
+
+    Where rows come in groups, a fifth of the groups.
+    """
+    rank, unit = panel.y if panel.y.ndim == 1 else panel.y[:, 0], np.arange(len(panel))
+    if panel.groups is not None and np.ptp(panel.groups):  # a single group is cut as rows are, as there is no other way
+        unit = np.unique(panel.groups, return_inverse=True)[1]
+        rank = np.zeros(int(unit.max()) + 1)
     for time in range(times):
         rng = np.random.default_rng([seed, time])
-        shuffled = rng.permutation(len(panel))
+        shuffled = rng.permutation(len(rank))
         by_size = shuffled[np.argsort(rank[shuffled], kind="stable")]
-        fold = np.empty(len(panel), np.int64)
-        fold[by_size] = _shuffled_in_blocks(len(panel), rng)
-        yield from (fold == k for k in range(FOLDS))
+        fold = np.empty(len(rank), np.int64)
+        fold[by_size] = _shuffled_in_blocks(len(rank), rng)
+        yield from (fold[unit] == k for k in range(FOLDS))
 
 
 def _shuffled_in_blocks(rows: int, rng: np.random.Generator) -> Array:

@@ -17,6 +17,7 @@ from nnrun.insight.diagnosis.base_error import base_error_lines, cover_hart, est
 from nnrun.runs import verbs
 from nnrun.runs.listener import Outcome
 from nnrun.runs.stored import StoredRun
+from nnrun.runs.verdict import wilson
 
 Train = Callable[..., Outcome]
 
@@ -93,6 +94,8 @@ def test_groups_are_kept_apart_as_in_the_split(tmp_path: Path) -> None:
     assert apart["method"] == "dev against train"
     assert apart["rows"] == 72  # a fifth of 360
     assert apart["nearest_neighbour_error"] > 0.25
+    by_rows = wilson(apart["nearest_neighbour_error"], 72)
+    assert apart["high"] - apart["low"] > 1.3 * (cover_hart(by_rows[1], 2) - cover_hart(by_rows[0], 2))  # of 24 groups
 
 
 def test_large_data_is_sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.errors import UsageError
 from nnrun.insight.diagnosis import shares
 from nnrun.insight.diagnosis.curve_telling import ASCII, UNICODE, curve_lines, plot, told
-from nnrun.insight.diagnosis.learning_curve import _of_size, answer, learning_curve, part_sizes
+from nnrun.insight.diagnosis.learning_curve import _of_size, answer, draws, learning_curve, part_sizes
 from nnrun.insight.diagnosis.shares import Training, best_of
 from nnrun.runs.listener import Outcome
 from nnrun.runs.stored import StoredRun
@@ -128,6 +128,15 @@ def test_the_answer_is_in_points_with_its_interval() -> None:
     text = told(FALLS)
     assert text.startswith("twice the data (6,400 examples): about −1.")
     assert " points ± 0." in text
+
+
+def test_dev_examples_of_one_group_come_together_or_not_at_all() -> None:
+    """Ten copies of each dev example tell no more than one of each."""
+    sizes, once = np.repeat([20.0, 40, 80, 160], 3), np.random.default_rng(0).random((12, 60))
+    alone, copies = draws(sizes, once), np.repeat(once, 10, axis=1)
+    grouped = draws(sizes, copies, np.repeat(np.arange(60), 10))
+    assert np.std(grouped(160)) == pytest.approx(np.std(alone(160)))
+    assert np.std(draws(sizes, copies)(160)) < 0.8 * np.std(alone(160))
 
 
 def test_a_curve_that_says_nothing_is_told_to_say_nothing() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from nnrun.engine.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy, SquaredError
 from nnrun.engine.parameters import Array
-from nnrun.models.ensembling.selection import FOLDS, Panel, best_single, cross_fit, equal, greedy, repeats, top
+from nnrun.models.ensembling.selection import FOLDS, Panel, _folds, best_single, cross_fit, equal, greedy, repeats, top
 
 
 def sure(*codes: int, classes: int = 3) -> Array:
@@ -124,6 +126,17 @@ def test_on_shuffled_labels_nothing_is_gained_but_in_the_eyes_of_who_chose() -> 
     assert abs(told["cross-fitted"][0]) < 2 * told["cross-fitted"][1]
     assert told["naive"][0] > 5 * told["naive"][1]
     assert told["naive"][0] > 0.03
+
+
+def test_rows_of_one_group_are_held_back_together() -> None:
+    found = drawn(3, candidates=4, rows=120)
+    held = list(_folds(replace(found, groups=np.arange(120) % 12), 2, 0))
+    assert len(held) == 10
+    for rows in held:
+        assert {*np.arange(120)[rows] % 12}.isdisjoint(np.arange(120)[~rows] % 12)
+        assert 0.1 < rows.mean() < 0.3
+    alone = list(_folds(replace(found, groups=np.zeros(120)), 1, 0))  # a single group is cut as rows are
+    assert [rows.tolist() for rows in alone] == [rows.tolist() for rows in _folds(found, 1, 0)]
 
 
 def test_the_standard_error_is_about_as_large_as_gains_vary() -> None:
