@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,7 +47,10 @@ def test_mismatch_is_told_from_variance(nnrun: Nnrun, shifted: tuple[str, int]) 
     assert nnrun("evaluate", "--require", "train_dev_error>0.5").code == 6
     assert nnrun("report").code == 0
     (page,) = Path("runs").glob("*/report.html")
-    assert "train-dev" in page.read_text()
+    _, _, by_class = page.read_text().partition("Errors by y")
+    assert re.findall(r"<th[^>]*>([^<]*)</th>", by_class)[:10] == [
+        "y", "train", "rows", "train-dev", "rows", "dev", "95%", "rows", "share of mistakes", "bias"
+    ]  # fmt: skip
     assert nnrun("check", config, "--json").code in (0, 6)
 
 

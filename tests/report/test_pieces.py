@@ -286,6 +286,18 @@ def test_a_picture_is_a_png() -> None:
     assert zlib.decompress(content[41 : 41 + length]) == b"\x00\x00\x01\x02\x00\x03\x04\x05"
 
 
+@pytest.mark.parametrize(("channels", "kind"), [(1, 0), (2, 4), (3, 2), (4, 6)])  # kinds of ISO/IEC 15948, 11.2.1
+def test_pictures_are_grey_or_coloured_with_alpha_or_without(channels: int, kind: int) -> None:
+    image = np.arange(6 * channels, dtype=np.uint8).reshape(2, 3, channels)
+    content = png(image)
+    assert content[25] == kind
+    lines = np.frombuffer(zlib.decompress(content[41 : -(4 + 12)]), np.uint8).reshape(2, -1)
+    assert np.array_equal(lines[:, 1:].reshape(image.shape), image)
+    assert (
+        shape_of(Fitted({"source": "x.npz", "image": [2, 3, channels], "means": [0.0] * 6 * channels})) == image.shape
+    )
+
+
 def test_rows_are_images_only_where_their_shape_fits() -> None:
     assert shape_of(Fitted({"source": "digits", "means": [0.0] * 64})) == (8, 8, 1)
     assert shape_of(Fitted({"source": "x.npz", "image": [2, 2, 3], "means": [0.0] * 12})) == (2, 2, 3)

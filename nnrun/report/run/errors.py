@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import inf
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -62,17 +62,19 @@ def _whiskers(error: PartError) -> tuple[float, float]:
 
 
 def _table(name: str, found: Sequence[Region]) -> Markup:
-    gaps = ["bias", "variance", *(["mismatch"] if "mismatch" in found[0] else [])]
-    heads = [name, "train", "rows", "dev", "95%", "rows", "share of mistakes", *gaps]
+    parts = [part for part in ("train", "train_dev") if part in found[0]]
+    gaps = [gap for gap in ("bias", "variance", "mismatch") if gap in found[0]]
+    heads = [name, *(head for part in parts for head in (set_name(part), "rows"))]
+    heads += ["dev", "95%", "rows", "share of mistakes", *gaps]
     rows = [
         [
-            r["region"], percent(r["train"]["error"]), f"{r['train']['rows']:,}", percent(r["dev"]["error"]),
-            interval(r["dev"]) or "–", f"{r['dev']['rows']:,}", percent(r["share_of_dev"]),
-            *(tag("span", r[gap]["judgement"], cls=r[gap]["judgement"]) for gap in gaps),  # type: ignore[literal-required]
+            r["region"], *(cell for part in parts for cell in (percent(r[part]["error"]), f"{r[part]['rows']:,}")),
+            percent(r["dev"]["error"]), interval(r["dev"]) or "–", f"{r['dev']['rows']:,}", percent(r["share_of_dev"]),
+            *(tag("span", r[gap]["judgement"], cls=r[gap]["judgement"]) for gap in gaps),
         ]
-        for r in found
+        for r in cast(Sequence[dict[str, Any]], found)
     ]  # fmt: skip
-    return table(f"Errors by {name}", heads, rows, words=(0, *range(7, len(heads))))
+    return table(f"Errors by {name}", heads, rows, words=(0, *range(len(heads) - len(gaps), len(heads))))
 
 
 class Slice(NamedTuple):

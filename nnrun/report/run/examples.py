@@ -93,7 +93,7 @@ def _dots(classes: list[str] | None, raw: Array, y: Array) -> list[Trace]:
     ]  # fmt: skip
 
 
-COLOUR_TYPES = {1: 0, 3: 2}  # of a PNG, by channels: grey, or red, green and blue
+COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # of a PNG, by channels: grey, or red, green and blue; each with alpha, too
 
 
 def shape_of(fitted: Fitted) -> tuple[int, int, int] | None:
