@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnrun.api.arguments import checked
 from nnrun.config.load import Loaded, load_values, overridden
 from nnrun.config.load import load_config as _load_config
 from nnrun.runs.frames import named, on_frames
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 RUNS = "runs"
 
 
+@checked
 def init(
     data: str | Path | Tables,
     target: str | None = None,
@@ -40,6 +42,7 @@ def init(
     return scaffold(source, wishes(target, task, time, group, tuple(drop), metric, sheet), Path("config.yaml")).text
 
 
+@checked
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Loaded:
     """Read a YAML file, with overrides such as "optimizer.learning_rate=0.01"; ConfigError lists all problems."""
     return _load_config(Path(path), overrides)

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnrun.api.arguments import checked
 from nnrun.api.configs import RUNS, loaded_from
 from nnrun.api.runs import Run
-from nnrun.api.searches import Search, options_here
+from nnrun.api.searches import Search, directory_of, options_here
 from nnrun.errors import UsageError
 from nnrun.improving import verbs
 from nnrun.improving.record import IMPROVED, Ending, StepRecord, is_improvement, read, read_steps
 from nnrun.improving.standing import Teller
 from nnrun.installation import elsewhere
-from nnrun.runs.finding import find_run
 from nnrun.search.study import Watcher
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Improvement(Search):
         return str(improvement_card(self._stored.run))
 
 
+@checked
 def improve(
     config: Loaded | Mapping[str, Any] | str | Path | Run,
     budget: str = "10m",
@@ -80,9 +81,10 @@ def improve(
     return Improvement(verbs.begin(loaded, asked, Path(runs), options_here(workers), Watcher(), Teller()).run)
 
 
-def load_improvement(improvement: str = "latest", runs: str | Path = RUNS) -> Improvement:
+@checked
+def load_improvement(improvement: str | Path = "latest", runs: str | Path = RUNS) -> Improvement:
     """The improvement that a path, an id, a unique prefix or `latest` means; UsageError where it is none."""
-    found = find_run(Path(runs), improvement)
+    found = directory_of(improvement, runs)
     if not is_improvement(found):
         raise UsageError(f"{found.id} is no improvement")
     return Improvement(found)

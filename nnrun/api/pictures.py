@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from nnrun.api.arguments import checked
+
 if TYPE_CHECKING:
     from nnrun.report.page.charts import Chart
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 class Figure:
     """One or more charts. A notebook shows them; `plotly` has them as plain data for plotly's own library."""
 
+    @checked
     def __init__(self, charts: Sequence[Chart]) -> None:
         self._charts = list(charts)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnrun.api.arguments import checked
 from nnrun.api.configs import RUNS, loaded_from
 from nnrun.api.pictures import Figure
 from nnrun.config.load import EXAMPLE
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 class Run:
     """A run directory, read when asked."""
 
+    @checked
     def __init__(self, directory: RunDir) -> None:
         self.directory = directory
 
@@ -99,25 +101,27 @@ class Run:
         """The runs beside it that continue it, oldest first."""
         return [Run(child.directory) for child in children_of(self._stored)]
 
+    @checked
     def weights(self, checkpoint: str = "best") -> Tensors:
         """Parameters and running averages by name, such as dense1.W `(n_in, n_out)`; `best` or `last`."""
         return load_weights(self.directory, checkpoint)
 
+    @checked
     def predict(
         self,
         data: Any,
         id: Sequence[str] = (),
-        interval: str | None = None,
+        interval: str | float | None = None,
         members: bool = False,
         threshold: float | None = None,
     ) -> pd.DataFrame:
         """What the best network says of new rows, in the columns that `nnrun predict` writes.
 
-        `data` is a file's path, a DataFrame, or what pandas makes one of, such as dictionaries; `id` names columns to
-        stand before each prediction. `interval`, such as "90%", adds `lower` and `upper`, or a set `classes`, and
-        `members` what each network of an ensemble, or each member of a body, says. From a probability of `threshold` on
-        the second of two classes is predicted. Raises DataError for rows that do not fit, UsageError for a threshold
-        that is not between 0 and 1, or where there are not two classes.
+        `data` is a file's path, a DataFrame, or what pandas makes one of, such as dictionaries; `id`
+        names columns to stand before each prediction. `interval`, such as "90%" or 0.9, adds `lower` and `upper`, or a
+        set `classes`, and `members` what each network of an ensemble, or each member of a body, says. From a
+        probability of `threshold` on the second of two classes is predicted. Raises DataError for rows that do not fit,
+        UsageError for a threshold that is not between 0 and 1, or where there are not two classes.
         """
         import pandas as pd
         from threadpoolctl import threadpool_limits
@@ -129,6 +133,7 @@ class Run:
                 return pd.concat(predictions.of_source(str(data)), ignore_index=True)
             return predictions.of_frame(pd.DataFrame(data))
 
+    @checked
     def drift(self, data: Any, target: bool = False) -> DriftDocument:
         """In what new rows are not like those of training: the `drift` in the JSON of `nnrun predict`.
 
@@ -143,6 +148,7 @@ class Run:
             found.see(table)
         return found.document
 
+    @checked
     def evaluate(
         self, data: Any = None, baselines: bool = False, costs: Mapping[str, float] | None = None
     ) -> EvaluationDocument:
@@ -160,6 +166,7 @@ class Run:
             asked = [f"{name}={cost}" for name, cost in (costs or {}).items()]
             return evaluate(load_model(self._stored), _rows(data), baselines, asked).document
 
+    @checked
     def importance(self) -> ImportanceDocument:
         """How much worse it is on dev when a column is shuffled, by column: the JSON of `nnrun evaluate --importance`.
 
@@ -172,6 +179,7 @@ class Run:
         with threadpool_limits(1, "blas"):
             return importance(load_model(self._stored)).document
 
+    @checked
     def calibrate(self) -> CalibrationDocument:
         """Find how sure the model may be, from now on: the JSON of `nnrun evaluate --calibrate`.
 
@@ -184,6 +192,7 @@ class Run:
         with threadpool_limits(1, "blas"):
             return calibrate(load_model(self._stored)).document
 
+    @checked
     def export(self, path: str | Path, format: str | None = None, force: bool = False) -> Exported:
         """Write the model for other programs: `onnx`, or `numpy`, one Python file; left out, the file's name decides.
 
@@ -201,10 +210,12 @@ class Run:
         check_spares(output, model.learned_from)
         return export(model, chosen, output)
 
+    @checked
     def report(self) -> Path:
         """Write report.html, a page with all charts; where it lies."""
         return report_of(self.directory)
 
+    @checked
     def plot(self) -> Figure:
         """Losses, errors and the learning rate over the epochs, as in the report."""
         from nnrun.report.verbs import run_charts
@@ -234,6 +245,7 @@ def report_of(directory: RunDir) -> Path:
     return write_report(StoredRun(directory), EXAMPLE, elsewhere(directory.path.parent))
 
 
+@checked
 def train(
     config: Loaded | Mapping[str, Any] | str | Path,
     runs: str | Path = RUNS,
@@ -249,8 +261,9 @@ def train(
     return Run(verbs.train(loaded_from(config, data=data, runs=runs), Path(runs), refit=refit).run)
 
 
+@checked
 def rewind(
-    run: Run | str,
+    run: Run | str | Path,
     to: int | str = "best",
     overrides: Sequence[str] = (),
     note: str | None = None,
@@ -261,10 +274,11 @@ def rewind(
     `overrides` hold from the next epoch on. UsageError where the run has not trained that epoch, ConfigError for what
     cannot change while a network trains, DataError where the data is no longer what the run learned from.
     """
-    directory = run.directory if isinstance(run, Run) else find_run(Path(runs), run)
+    directory = run.directory if isinstance(run, Run) else find_run(Path(runs), str(run))
     return Run(rewinding.rewind(directory, str(to), overrides, note).run)
 
 
-def load_run(run: str = "latest", runs: str | Path = RUNS) -> Run:
+@checked
+def load_run(run: str | Path = "latest", runs: str | Path = RUNS) -> Run:
     """The run that a path, an id, a short name or `latest` means; UsageError where there is none."""
-    return Run(find_run(Path(runs), run))
+    return Run(find_run(Path(runs), str(run)))

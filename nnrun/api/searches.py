@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Unpack
 
+from nnrun.api.arguments import checked
 from nnrun.api.configs import RUNS, loaded_from
 from nnrun.api.pictures import Figure
 from nnrun.api.runs import Run, report_of
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 class Search:
     """A search directory, read when asked."""
 
+    @checked
     def __init__(self, directory: RunDir) -> None:
         self.directory = directory
 
@@ -81,6 +83,7 @@ class Search:
         best = self._stored.run.best
         return Run(best.directory) if best else None
 
+    @checked
     def trial(self, number: int) -> Run:
         """The run of a trial; UsageError where there is none of this number."""
         return Run(find_run(self.path.parent, f"{self.path}/trials/{number:04d}"))
@@ -90,10 +93,12 @@ class Search:
         """What a retest is about, and its verdict; None for all other searches."""
         return self._stored.retest
 
+    @checked
     def report(self) -> Path:
         """Write report.html, a page with all charts; where it lies."""
         return report_of(self.directory)
 
+    @checked
     def plot(self) -> Figure:
         """The best so far, the dev errors of all trials over their epochs, and all settings on parallel axes."""
         from nnrun.report.verbs import search_charts
@@ -109,6 +114,7 @@ class Search:
         return f"<{type(self).__name__} {self.id}: {self.status}, {len(self.records)} trials>"
 
 
+@checked
 def search(
     config: Loaded | Mapping[str, Any] | str | Path,
     trials: int | None = None,
@@ -146,6 +152,11 @@ def search(
     return Search(begin(loaded_from(config, settings, data, runs), Path(runs), options, Watcher()).run)
 
 
+def directory_of(named: Run | Search | str | Path, runs: str | Path) -> RunDir:
+    """That of a run or a search, or of the one that a path, an id or a short name means; UsageError where none is."""
+    return named.directory if isinstance(named, (Run, Search)) else find_run(Path(runs), str(named))
+
+
 def options_here(workers: int | None, repeat: int | None = None, **limits: Unpack[Limits]) -> Options:
     """Those of the command, where one worker without limits is this process."""
     return replace(options_of(workers, repeat, **limits), in_process=True)
@@ -162,8 +173,9 @@ CALLED = sys.modules["nnrun.search"]
 CALLED.__class__, CALLED.__doc__ = _Called, search.__doc__  # which `help` shows
 
 
+@checked
 def retest(
-    search: Search | str = "latest",
+    search: Search | str | Path = "latest",
     config: str | Path | None = None,
     top: int = 10,
     seeds: int = 3,
@@ -181,21 +193,23 @@ def retest(
     """
     from nnrun.search.retests.verbs import Request, begin
 
-    found = find_run(Path(runs), search) if isinstance(search, str) else search.directory
+    found = directory_of(search, runs)
     asked = Request(top, seeds, None if config is None else Path(config), overrides)
     return Search(begin(found, asked, Path(runs), options_here(workers, timeout=timeout), Watcher()).run)
 
 
-def load_search(search: str = "latest", runs: str | Path = RUNS) -> Search:
+@checked
+def load_search(search: str | Path = "latest", runs: str | Path = RUNS) -> Search:
     """The search that a path, an id, a unique prefix or `latest` means; UsageError where it is none."""
-    found = find_run(Path(runs), search)
+    found = directory_of(search, runs)
     if not is_search(found):
         raise UsageError(f"{found.id} is a run, and no search")
     return Search(found)
 
 
+@checked
 def ensemble(
-    named: Run | Search | str | Sequence[Run | str],
+    named: Run | Search | str | Path | Sequence[Run | Search | str | Path],
     top: int | None = None,
     greedy: int | None = None,
     seeds: int | None = None,
@@ -207,13 +221,9 @@ def ensemble(
     `seeds` trains so many networks of a run's config, `snapshots` trains it in so many cycles and pools the ends of
     them. Raises UsageError for runs that cannot be members of one ensemble, DataError where their data is gone.
     """
-    several = [named] if isinstance(named, (Run, Search, str)) else named
-    root = Path(runs)
-    found = [find_run(root, one) if isinstance(one, str) else one.directory for one in several]
-    ways = {"top": top, "greedy": greedy, "seeds": seeds, "snapshots": snapshots}
-    given = [name for name, n in ways.items() if n is not None]
-    if len(given) > 1 or (len(found) > 1 and given not in ([], ["greedy"])):
-        raise UsageError(f"{' and '.join(given)}: only one of them, and of several runs no other than greedy")
+    several = [named] if isinstance(named, (Run, Search, str, Path)) else named
+    root, found = Path(runs), [directory_of(one, runs) for one in several]
+    _check_ways(len(found), top=top, greedy=greedy, seeds=seeds, snapshots=snapshots)
     if seeds is not None:
         return Run(train_seeds(found[0], seeds, root).run)
     if snapshots is not None:
@@ -223,3 +233,15 @@ def ensemble(
         return Run(ensembles.of_named(found, root, greedy))
     whole = StoredSearch(StoredRun(found[0]))
     return Run(ensembles.of_search(whole.run.id, whole.ranked, whole.plan.metric, top, greedy, root))
+
+
+def _check_ways(named: int, **ways: int | None) -> None:
+    """UsageError for two ways to make an ensemble, for one that does not go with so many runs, or makes none."""
+    given = {name: n for name, n in ways.items() if n is not None}
+    if not named:
+        raise UsageError("named: no run; name two or more, or one search")
+    if len(given) > 1 or (named > 1 and [*given] not in ([], ["greedy"])):
+        raise UsageError(f"{' and '.join(given)}: only one of them, and of several runs no other than greedy")
+    for name, n in given.items():
+        if n < 2:
+            raise UsageError(f"--{name} {n}: 2 is the least")

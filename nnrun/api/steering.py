@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, overload
 
+from nnrun.api.arguments import checked
 from nnrun.api.configs import RUNS
 from nnrun.api.improvements import Improvement
 from nnrun.api.runs import Run
-from nnrun.api.searches import Search, options_here
+from nnrun.api.searches import Search, directory_of, options_here
 from nnrun.errors import refuse_for
 from nnrun.improving import verbs as improvements
 from nnrun.improving.record import is_improvement
 from nnrun.improving.standing import Teller
 from nnrun.runs import verbs
-from nnrun.runs.finding import find_run, is_search
+from nnrun.runs.finding import is_search
 from nnrun.runs.requests import ask, taken_up
 from nnrun.runs.stored import StoredRun
 from nnrun.search import verbs as searches
@@ -29,13 +30,12 @@ if TYPE_CHECKING:
     from nnrun.search.plan import Limits
     from nnrun.search.state import Options
 
-Named = Run | Search | str
 Kind = TypeVar("Kind", bound=Search)
 
 
 @overload
 def resume(
-    run: Run | str, epochs: int | None = None, overrides: Sequence[str] = (), runs: str | Path = RUNS
+    run: Run | str | Path, epochs: int | None = None, overrides: Sequence[str] = (), runs: str | Path = RUNS
 ) -> Run: ...
 
 
@@ -55,8 +55,9 @@ def resume(
 ) -> Kind: ...
 
 
+@checked
 def resume(
-    run: Run | Search | str,
+    run: Run | Search | str | Path,
     epochs: int | None = None,
     overrides: Sequence[str] = (),
     runs: str | Path = RUNS,
@@ -76,7 +77,7 @@ def resume(
     A search keeps the limits that it was given, unless new ones are given, as for `search`. Raises UsageError for what
     has no meaning for it, DataError where the data is no longer what it began with.
     """
-    found = _directory(run, runs)
+    found = directory_of(run, runs)
     if found.status == "paused":
         refuse_for("what is paused", epochs=epochs, set=overrides, trials=trials)
         taken_up(found, ask(found, "resume"))
@@ -105,32 +106,31 @@ def _resume_search(found: RunDir, trials: int | None, options: Options) -> None:
         searches.resume(found, trials, options, Watcher())
 
 
+@checked
 def nudge(
-    run: Run | str, overrides: Sequence[str], note: str | None = None, runs: str | Path = RUNS
+    run: Run | str | Path, overrides: Sequence[str], note: str | None = None, runs: str | Path = RUNS
 ) -> list[Event] | None:
     """Change settings of a run that another process trains, from its next epoch on; what became of it.
 
     None where its epoch takes longer than a moment: they hold from its end on. Raises UsageError where nobody trains it
     or it refuses, ConfigError for what cannot change while a network trains.
     """
-    found = _directory(run, runs)
+    found = directory_of(run, runs)
     return taken_up(found, ask(found, "change", overrides, note))
 
 
-def pause(run: Named, runs: str | Path = RUNS) -> list[Event] | None:
+@checked
+def pause(run: Run | Search | str | Path, runs: str | Path = RUNS) -> list[Event] | None:
     """Let a run or a search that another process trains wait after its epoch; `resume` lets it go on."""
-    found = _directory(run, runs)
+    found = directory_of(run, runs)
     return taken_up(found, ask(found, "pause"))
 
 
-def stop(run: Named, runs: str | Path = RUNS) -> list[Event] | None:
+@checked
+def stop(run: Run | Search | str | Path, runs: str | Path = RUNS) -> list[Event] | None:
     """End a run or a search that another process trains, so that it can be resumed."""
-    found = _directory(run, runs)
+    found = directory_of(run, runs)
     return taken_up(found, ask(found, "stop"))
-
-
-def _directory(run: Named, runs: str | Path) -> RunDir:
-    return find_run(Path(runs), run) if isinstance(run, str) else run.directory
 
 
 def _as_it_is(found: RunDir) -> Run | Search:

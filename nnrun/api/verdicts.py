@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnrun.api.arguments import checked
 from nnrun.api.configs import RUNS, loaded_from
 from nnrun.api.runs import Run
-from nnrun.api.searches import Search
+from nnrun.api.searches import Search, directory_of
 from nnrun.config.load import EXAMPLE
 from nnrun.errors import UsageError
 from nnrun.insight.comparison import differences, telling
@@ -20,7 +21,6 @@ from nnrun.insight.diagnosis import verbs
 from nnrun.insight.diagnosis.searches import of_a_search
 from nnrun.insight.preflight.verbs import counts_line, finding_lines, open_context, preflight, probe
 from nnrun.installation import elsewhere
-from nnrun.runs.finding import find_run
 from nnrun.runs.finding import list_runs as all_runs
 from nnrun.runs.stored import StoredRun
 
@@ -86,8 +86,9 @@ class Diagnosis:
         return f"<Diagnosis: {self.told}>"
 
 
+@checked
 def diagnose(
-    run: Run | Search | str = "latest",
+    run: Run | Search | str | Path = "latest",
     base_error: float | None = None,
     tolerance: float | None = None,
     runs: str | Path = RUNS,
@@ -105,7 +106,7 @@ def diagnose(
     for name, error in (("base-error", base_error), ("tolerance", tolerance)):
         if error is not None and not 0 <= error < 1:
             raise UsageError(f"--{name} {error}: an error is a fraction, such as 0.15")
-    found = StoredRun(find_run(Path(runs), run) if isinstance(run, str) else run.directory)
+    found = StoredRun(directory_of(run, runs))
     options = elsewhere(found.path.parent)
     judge = of_a_search if found.is_search else verbs.of_a_run
     judged = judge(found, base_error, tolerance, EXAMPLE, options)
@@ -151,6 +152,7 @@ class Checks(Mapping[str, "Finding"]):
         return counts_line(Counter(finding.status for finding in self.values()))
 
 
+@checked
 def check(
     config: Loaded | Mapping[str, Any] | str | Path,
     overrides: Sequence[str] = (),
@@ -204,15 +206,19 @@ class Comparison:
         return f"<Comparison: {', '.join(run.name for run in self._found.runs)}>"
 
 
-def compare(compared: Sequence[Run | Search | str], everything: bool = False, runs: str | Path = RUNS) -> Comparison:
+@checked
+def compare(
+    compared: Sequence[Run | Search | str | Path], everything: bool = False, runs: str | Path = RUNS
+) -> Comparison:
     """What differs between runs, of a search its best, and what the seed may explain; or `everything`.
 
     Raises UsageError for fewer than two, or for one that is not there or has no result.
     """
-    named = [one if isinstance(one, str) else str(one.path) for one in compared]
+    named = [str(one.path if isinstance(one, (Run, Search)) else one) for one in compared]
     return Comparison(differences.compare(Path(runs), named, everything))
 
 
+@checked
 def list_runs(
     filters: Sequence[str] = (), sort: str | None = None, reverse: bool = False, runs: str | Path = RUNS
 ) -> pd.DataFrame:

@@ -87,8 +87,9 @@ def outdated(run: str) -> str:
     return f"{CALIBRATION} is of other weights than the run has now and is ignored; `{again}` makes it anew"
 
 
-def read_level(text: str) -> Fraction:
-    """The share that 90% or 0.9 means, exactly; UsageError for what is no share."""
+def read_level(given: str | float) -> Fraction:
+    """The share that 90% or 0.9 means, exactly, a number being read as it is written; UsageError for what is none."""
+    text = given if isinstance(given, str) else f"{given:.12g}"
     written = re.fullmatch(r"\s*(\d{1,3}|\d{0,2}\.\d{1,12})\s*(%?)\s*", text, re.ASCII)
     level = Fraction(written[1]) / (100 if written[2] else 1) if written else Fraction(0)
     if not 0 < level < 1:

@@ -56,7 +56,7 @@ class Beside(Protocol):
         """What a reader of them should know."""
 
 
-def asked_for(model: Model, interval: str | None, members: bool) -> list[Beside]:
+def asked_for(model: Model, interval: str | float | None, members: bool) -> list[Beside]:
     """What `--interval` and `--members` add; UsageError for what the model cannot give, DataError as `with_scores`."""
     found: list[Beside] = []
     if interval is not None:

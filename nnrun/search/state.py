@@ -62,6 +62,8 @@ def options_of(
     for name, least in LEAST.items():
         if given.get(name) is not None and not cast(float, given[name]) >= least:
             raise UsageError(f"--{name.replace('_', '-')} {given[name]}: {least} is the least")
+    if math.isnan(limits.get("target") or 0):
+        raise UsageError("--target nan: a value of the metric, such as 0.02")
     if limits.get("trial_memory") is not None and not posix.LIMITS_MEMORY:
         raise UsageError("--trial-memory: this system does not limit the memory of a process")
     if cluster is not None and workers is not None:
