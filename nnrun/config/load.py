@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from os import PathLike, fspath
 from pathlib import Path
+from typing import Any
+
+from yaml.representer import RepresenterError
 
 from nnrun.config import changes
 from nnrun.config.config import Config
@@ -13,7 +17,7 @@ from nnrun.config.dump import dump_yaml
 from nnrun.config.hints import key_called
 from nnrun.config.messages import Places
 from nnrun.config.overrides import apply, over, reshape
-from nnrun.config.values import KeyPath, describe
+from nnrun.config.values import KeyPath, describe, kind
 from nnrun.config.versions import KEY, current, unreadable
 from nnrun.config.yaml_text import Source, decode, parse, read_bytes
 from nnrun.errors import ConfigError
@@ -97,10 +101,28 @@ def _is_valid(setting: str) -> bool:
 def load_values(values: Mapping[str, object]) -> Loaded:
     """Plain values as they would stand in a file; a ConfigError names the keys alone, as there is no line to point at.
 
-    Relative paths are relative to the current directory.
+    A path is its text, numbers and arrays of NumPy are Python's. Relative paths are relative to the current directory.
     """
-    Config.from_values(dict(values))
-    return load_config(None, text=dump_yaml(dict(values)))
+    try:
+        plain = _plain(values)
+    except RecursionError:
+        raise ConfigError(["a dictionary that holds itself; write a config as it would stand in a file"]) from None
+    Config.from_values(plain)
+    try:
+        return load_config(None, text=dump_yaml(plain))
+    except RepresenterError as error:
+        raise ConfigError([f"a {kind(error.args[1])} has no place in a config"]) from None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key if isinstance(key, (str, int, float)) else str(key): _plain(own) for key, own in value.items()}
+    if isinstance(value, (list, tuple, range)):
+        return [_plain(own) for own in value]
+    if isinstance(value, PathLike):
+        return fspath(value)
+    made = value.tolist() if hasattr(value, "tolist") and not isinstance(value, type) else value
+    return made if type(made) is type(value) else _plain(made)
 
 
 def _whole(source: Source, folder: Path, trail: Sequence[Path | None]) -> Source:

@@ -13,7 +13,7 @@ import pytest
 
 import nnrun
 from nnrun.api import arguments
-from nnrun.errors import NnrunError, UsageError
+from nnrun.errors import ConfigError, NnrunError, UsageError
 
 api: Any = nnrun  # as type checkers would tell what these tests are about
 VALUES: dict[str, Any] = {"data": {"source": "breast_cancer"}, "network": {"hidden": [2]}, "training": {"epochs": 1}}
@@ -139,3 +139,25 @@ def test_an_interval_may_be_a_number(run: Any, rows: pd.DataFrame) -> None:
     of_text = run.predict(rows, interval="90%")
     for level in (0.9, np.float32(0.9), 0.3 * 3):
         pd.testing.assert_frame_equal(run.predict(rows, interval=level), of_text)
+
+
+def test_a_dictionary_may_hold_what_stands_for_what_a_file_holds(tmp_path: Path) -> None:
+    (tmp_path / "points.csv").write_text("x,kind\n" + "".join(f"{k},{'ab'[k % 2]}\n" for k in range(40)))
+    data = {"source": tmp_path / "points.csv", "target": "kind"}
+    values = {"data": data, "network": {"hidden": np.array([3])}, "training": {"epochs": np.int64(1)}}
+    run = nnrun.train(values, tmp_path / "runs")
+    assert (run.config.data.source, run.config.network.hidden) == (str(tmp_path / "points.csv"), (3,))
+
+
+def test_what_no_file_could_hold_is_told(tmp_path: Path) -> None:
+    itself: dict[str, Any] = {}
+    itself["network"] = itself
+    wrong: list[tuple[dict[Any, Any], str]] = [
+        ({None: 1}, "None: unknown key"),
+        ({"network": {"hidden": pd.DataFrame()}}, "a DataFrame has no place"),
+        ({"training": {"dtype": np.float32}}, "training.dtype: expected text"),
+        (itself, "holds itself"),
+    ]
+    for values, told in wrong:
+        with pytest.raises(ConfigError, match=told):
+            nnrun.train(values, tmp_path)
