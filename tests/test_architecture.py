@@ -42,6 +42,7 @@ MORE_DOORS = {
     },
     "models": {
         "model",
+        "incoming",
         "rows",
         "output",
         "calibrating",

@@ -11,6 +11,7 @@ from nnrun.api.configs import RUNS, loaded_from
 from nnrun.api.pictures import Figure
 from nnrun.config.load import EXAMPLE
 from nnrun.installation import elsewhere
+from nnrun.models.incoming import rows_of
 from nnrun.models.model import at_threshold, load_model
 from nnrun.models.rows import Predictions, tables_of
 from nnrun.models.uncertainty import asked_for
@@ -117,7 +118,8 @@ class Run:
     ) -> pd.DataFrame:
         """What the best network says of new rows, in the columns that `nnrun predict` writes.
 
-        `data` is a file's path, a DataFrame, or what pandas makes one of, such as dictionaries; `id`
+        `data` is a file's path, a DataFrame, or what pandas makes one of, such as dictionaries; an array, such as one
+        of images, means what it would mean in a .npy file, and arrays by name what they would in an .npz file. `id`
         names columns to stand before each prediction. `interval`, such as "90%" or 0.9, adds `lower` and `upper`, or a
         set `classes`, and `members` what each network of an ensemble, or each member of a body, says. From a
         probability of `threshold` on the second of two classes is predicted. Raises DataError for rows that do not fit,
@@ -129,9 +131,10 @@ class Run:
         model = at_threshold(load_model(self._stored), threshold)
         with threadpool_limits(1, "blas"):  # as on the command line; large predictions are shared by threads of nnrun
             predictions = Predictions(model, id, asked_for(model, interval, members))
-            if isinstance(data, (str, Path)):
-                return pd.concat(predictions.of_source(str(data)), ignore_index=True)
-            return predictions.of_frame(pd.DataFrame(data))
+            rows = rows_of(data)
+            if isinstance(rows, str):
+                return pd.concat(predictions.of_source(rows), ignore_index=True)
+            return predictions.of_rows(rows)
 
     @checked
     def drift(self, data: Any, target: bool = False) -> DriftDocument:
@@ -144,7 +147,7 @@ class Run:
 
         model = load_model(self._stored)
         found = Drift(model, target)
-        for table in tables_of(model, _rows(data), target):
+        for table in tables_of(model, rows_of(data), target):
             found.see(table)
         return found.document
 
@@ -163,8 +166,9 @@ class Run:
         from nnrun.models.verbs import evaluate
 
         with threadpool_limits(1, "blas"):
+            rows = None if data is None else rows_of(data)
             asked = [f"{name}={cost}" for name, cost in (costs or {}).items()]
-            return evaluate(load_model(self._stored), _rows(data), baselines, asked).document
+            return evaluate(load_model(self._stored), rows, baselines, asked).document
 
     @checked
     def importance(self) -> ImportanceDocument:
@@ -229,13 +233,6 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<Run {self.id}: {self.status}>"
-
-
-def _rows(data: Any) -> Any:
-    """A file's path as text; what pandas makes a DataFrame of as one; None as it is."""
-    import pandas as pd
-
-    return str(data) if isinstance(data, (str, Path)) else None if data is None else pd.DataFrame(data)
 
 
 def report_of(directory: RunDir) -> Path:

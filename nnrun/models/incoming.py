@@ -5,22 +5,29 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from nnrun.data.files.array_file import of_array, of_arrays
 from nnrun.data.files.frame import read_frame
 from nnrun.data.files.sources import read_chunks
 from nnrun.data.files.table import Table
 from nnrun.data.files.unnamed import suffix_of
-from nnrun.errors import DataError
+from nnrun.errors import DataError, UsageError
 from nnrun.models.model import Model
+from nnrun.text import shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from nnrun.data.files.reading import Reading
+    from nnrun.engine.parameters import Array
+
+    InMemory = pd.DataFrame | Array | dict[str, Array]  # a table, an array of its rows, or one of features and another
 
 
 IN_MEMORY = "the rows"  # what a table without a file is called
@@ -53,7 +60,44 @@ def _spooled(folder: Path) -> Path:
     return path.rename(path.with_suffix(suffix_of(path)))
 
 
-def in_memory(model: Model, frame: pd.DataFrame) -> Table:
-    """Rows in memory, whatever their index, whose cells mean what those of a CSV file would mean to the run."""
+def in_memory(model: Model, rows: InMemory) -> Table:
+    """Rows in memory: the cells of a frame, whatever its index, mean what those of a CSV file would mean to the run.
+
+    Arrays are what a file of NumPy's with them would be. Raises DataError for what cannot be read.
+    """
+    reading = model.fitted.reading
+    if isinstance(rows, np.ndarray):
+        return next(of_array(Path(IN_MEMORY), rows, reading))
+    if isinstance(rows, dict):
+        return next(of_arrays(Path(IN_MEMORY), rows, reading))
     known = {column.name for column in model.columns} | {model.target.name}
-    return read_frame(frame, IN_MEMORY, model.fitted.reading, known)
+    return read_frame(rows, IN_MEMORY, reading, known)
+
+
+def rows_of(data: Any) -> str | InMemory:
+    """A file's path as text, arrays as they are, and what pandas makes a frame of as one; UsageError for all else."""
+    import pandas as pd
+
+    if isinstance(data, (str, Path)):
+        return str(data)
+    try:
+        if isinstance(data, Mapping) and any(np.ndim(values) > 1 for values in data.values()):
+            return {str(name): _array(values) for name, values in data.items()}
+        if isinstance(data, (list, tuple)) and any(isinstance(row, np.ndarray) and row.ndim > 1 for row in data):
+            return np.stack(data)
+        if isinstance(data, np.ma.MaskedArray):
+            return np.asarray(np.ma.filled(data.astype(np.float64), np.nan))
+        if data is not None:
+            return data if isinstance(data, np.ndarray) and data.ndim > 1 else pd.DataFrame(data)
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, NotImplementedError) as error:
+        why = f": {error}"
+    else:
+        why = ""
+    wanted = "a file's path, a DataFrame, an array, or what pandas makes a DataFrame of"
+    raise UsageError(f"data: expected {wanted}, got {shown(data)}{why}")
+
+
+def _array(values: Any) -> Array:
+    """Texts, which a column of pandas holds as objects, as NumPy has them."""
+    found = np.asarray(values)
+    return np.array(found.tolist()) if found.dtype == object else found

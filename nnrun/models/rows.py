@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from nnrun.data.features.columns import Column
     from nnrun.models.drift.comparing import Drift
+    from nnrun.models.incoming import InMemory
     from nnrun.models.uncertainty import Beside, IntervalDocument
 
 
@@ -43,7 +44,7 @@ def prediction_columns(model: Model) -> list[str]:
     return [PREDICTION, *(f"probability of {name}" for name in model.target.classes or ())]
 
 
-def tables_of(model: Model, rows: str | pd.DataFrame, target: bool) -> Generator[Table, None, None]:
+def tables_of(model: Model, rows: str | InMemory, target: bool) -> Generator[Table, None, None]:
     """The rows of a file, `-` for standard input, or those in memory; DataError where columns, or the target, lack."""
     if isinstance(rows, str):
         tables = read_rows(rows, rows_at_once(model), model.fitted.reading)
@@ -87,9 +88,9 @@ class Predictions:
         with closing(read_rows(source, rows_at_once(self.model), as_they_are)) as tables:
             yield from self.of(tables)
 
-    def of_frame(self, frame: pd.DataFrame) -> pd.DataFrame:
+    def of_rows(self, rows: InMemory) -> pd.DataFrame:
         """Those of rows in memory, whatever their index; raises DataError where they do not fit."""
-        (predictions,) = self.of([in_memory(self.model, frame)])
+        (predictions,) = self.of([in_memory(self.model, rows)])
         return predictions
 
     def of(self, tables: Iterable[Table]) -> Iterator[pd.DataFrame]:

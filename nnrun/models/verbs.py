@@ -28,12 +28,12 @@ from nnrun.runs.judge import weights_of
 from nnrun.text import listed
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from nnrun.models.incoming import InMemory
 
 
 def evaluate(
     model: Model,
-    data: str | pd.DataFrame | None = None,
+    data: str | InMemory | None = None,
     boosting: bool = False,
     costs: Sequence[str] | None = None,
 ) -> Evaluation:
@@ -101,7 +101,7 @@ def _joined(pieces: Sequence[ByPredictor], weights: Array | None, groups: Array 
     return first
 
 
-def _on_rows(found: Evaluation, data: str | pd.DataFrame) -> None:
+def _on_rows(found: Evaluation, data: str | InMemory) -> None:
     try:
         predictors = _predictors(found, trained(found.model.run))
     except DataError as error:
@@ -119,6 +119,8 @@ def _on_rows(found: Evaluation, data: str | pd.DataFrame) -> None:
                 for of in (scores, plain):
                     if name in of:
                         of[name].add_all(predictor.logits(x), y)
+    if not weighing.rows:
+        raise DataError(f"{data if isinstance(data, str) else IN_MEMORY}: no rows with a target, so none to judge by")
     for weighted in scores.values():
         weighted.weights = weighing.weights()
     found.notes += weighing.notes()
@@ -141,6 +143,11 @@ class _Weighing:
         if self.column and self.column in table:
             self._column.append(read_weights(table, self.column))
         self._lacking = bool(self.column) and not self._column
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return sum(map(len, self._y))
 
     def weights(self) -> Array | None:
         """One a row, with a mean of 1; None where every row counts alike."""

@@ -23,6 +23,7 @@ FOLDER = "frames"  # beside the runs
 PARTS = ("train", "dev", "test", "train_dev")
 _DIGITS = 16  # of the hash in a file's name
 _AS_WRITTEN = ("delimiter", "header", "encoding", "decimal", "sheet")  # how another file was written does not count
+_ARRAYS = "numpy.savez('data.npz', x=…, y=…) writes a file of arrays, such as images, which data.source names"
 _NO_CELLS = (list, tuple, dict, set, bytes)
 
 
@@ -52,7 +53,8 @@ def named(data: str | Path | Tables, root: Path) -> str | dict[str, str]:
     if not isinstance(data, Mapping):
         return str(_kept(data, "data", root))
     if unknown := [name for name in data if name not in PARTS]:
-        raise UsageError(f"data: {listed([*map(repr, unknown)])}: a part is {one_of(PARTS)}, each with a DataFrame")
+        here = f"data: {listed([*map(repr, unknown)])}: a part is {one_of(PARTS)}, each with a DataFrame"
+        raise UsageError(f"{here}; {_ARRAYS}" if "x" in data else here)
     return {
         part: str(one) if isinstance(one, (str, Path)) else str(_kept(one, f"data[{part!r}]", root))
         for part, one in data.items()
@@ -92,7 +94,8 @@ def _check(frame: Any, name: str) -> None:
     import pandas as pd
 
     if not isinstance(frame, pd.DataFrame):
-        raise UsageError(f"{name}: expected a DataFrame, got {shown(frame)}; pandas.DataFrame(…) makes one")
+        made = "pandas.DataFrame(…) makes one" if getattr(frame, "ndim", 0) < 3 else _ARRAYS
+        raise UsageError(f"{name}: expected a DataFrame, got {shown(frame)}; {made}")
     if frame.columns.nlevels > 1:
         raise DataError(f"{name}: the names of its columns have several levels; give each column one name")
     for column, cells in frame.items():

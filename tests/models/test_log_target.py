@@ -74,7 +74,7 @@ def test_intervals_are_as_many_times_smaller_and_larger(file: Path, tmp_path: Pa
     assert "divided and multiplied by" in calibration_page(found)[2]
     predictions = Predictions(found.model, (), asked_for(found.model, "90%", False))
     table = read_parts(model.config.data)["dev"].frame
-    frame = predictions.of_frame(table)
+    frame = predictions.of_rows(table)
     assert (frame.lower > 0).all()
     assert np.allclose(frame.prediction / frame.lower, frame.upper / frame.prediction)
     inside = (table.price.to_numpy() >= frame.lower) & (table.price.to_numpy() <= frame.upper)
@@ -96,7 +96,7 @@ def test_an_exported_model_says_the_same(model: Model, tmp_path: Path, format: s
 def test_several_networks_pool_logarithms(file: Path, tmp_path: Path) -> None:
     run = trained(file, tmp_path, LOG, "network.ensemble=2", "training.epochs=4", "metrics.primary=rmse")
     model, dev = load_model(run), read_parts(run.config.data)["dev"]
-    frame = Predictions(model, (), asked_for(model, None, True)).of_frame(dev.frame)
+    frame = Predictions(model, (), asked_for(model, None, True)).of_rows(dev.frame)
     assert np.allclose(np.sqrt(frame["member 1"] * frame["member 2"]), frame.prediction, rtol=1e-5)
     assert run.final["dev_rmse"] == pytest.approx(evaluate(model).results["dev"]["network"]["rmse"], rel=1e-5)
 

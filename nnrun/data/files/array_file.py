@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from nnrun.data.files.bombs import check_unpacked
 from nnrun.data.files.content import of_columns
+from nnrun.data.files.images import Shape, channels_first, check_image, image_of
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.table import Table, suggest
 from nnrun.errors import DataError
@@ -42,38 +43,44 @@ _HALVES = (0xD800, 0xDFFF)  # code points that UTF-16 uses in pairs
 _NUMBERS, _LABELS, _CELLS = "biuf", "biufU", "biufUM"
 
 Array = npt.NDArray[Any]
-Shape = tuple[int, ...]
 NOTHING: Mapping[str, Array] = {}
 
 
 def read_npz(path: Path, reading: Reading, rows: int | None = None) -> Iterator[Table]:
     """Tables of at most so many rows: an array of features `(m, …)` and, if it is there, one of targets `(m,)`."""
-    arrays = _load(path, ".npz archive", "numpy.savez", _archive)
+    yield from of_arrays(path, _load(path, ".npz archive", "numpy.savez", _archive), reading, rows)
+
+
+def of_arrays(path: Path, arrays: dict[str, Array], reading: Reading, rows: int | None = None) -> Iterator[Table]:
+    """The same of arrays by name, those of the archive at `path`, or of what is called so."""
     _check_parts(path, arrays)
     y_name = _target_array(path, arrays, reading)
     x_name = _feature_array(path, arrays, reading.target)
     x = arrays[x_name]
     _check_dtype(path, x_name, x, _NUMBERS, "numbers")
-    y = None if y_name is None else _checked_target(path, y_name, arrays[y_name])
+    targets = {} if y_name is None else {y_name: _checked_target(path, y_name, arrays[y_name])}
     _check_shape(path, f"array {x_name!r}", x)
-    if y is not None and len(x) != len(y):
-        raise DataError(f"{path}: {x_name!r} has {len(x)} rows but {y_name!r} has {len(y)}; they must be as many")
-    _check_image(path, x.shape, reading)
-    yield from _tables(
-        path, x, _names(x_name, x.shape[1:], reading), rows, {y_name: y} if y_name and y is not None else {}
-    )
+    for name, y in targets.items():
+        if len(x) != len(y):
+            raise DataError(f"{path}: {x_name!r} has {len(x)} rows but {name!r} has {len(y)}; they must be as many")
+    check_image(path, x.shape, reading)
+    yield from _tables(path, x, _names(x_name, x.shape[1:], reading), rows, targets)
 
 
 def read_npy(path: Path, reading: Reading, rows: int | None = None) -> Iterator[Table]:
     """Tables of at most so many rows: the fields of records, or the columns of an array, called 0, 1, …"""
-    values = _load(path, ".npy file", "numpy.save", _plain)
+    yield from of_array(path, _load(path, ".npy file", "numpy.save", _plain), reading, rows)
+
+
+def of_array(path: Path, values: Array, reading: Reading, rows: int | None = None) -> Iterator[Table]:
+    """The same of the array of the file at `path`, or of what is called so."""
     if values.dtype.names:
         yield from _records(path, values, reading, rows)
         return
     if values.dtype.kind not in _NUMBERS:
         raise DataError(f"{path}: the array is of type {values.dtype}; it must hold numbers")
     _check_shape(path, "the array", values)
-    _check_image(path, values.shape, reading)
+    check_image(path, values.shape, reading)
     names = [str(column) for column in range(values.shape[1])] if values.ndim == 2 else None
     yield from _tables(path, values, _names("x", values.shape[1:], reading, names), rows)
 
@@ -83,7 +90,7 @@ def _tables(
 ) -> Iterator[Table]:
     """Pieces of features `(m, …)` and of further columns `(m,)`."""
     told = f"{path.name}: arrays of shape {x.shape[1:]} have their channels first, so they are not taken for images"
-    notices = (f"{told}; for augmentation write x.transpose(0, 2, 3, 1)",) if _channels_first(x.shape[1:]) else ()
+    notices = (f"{told}; for augmentation write x.transpose(0, 2, 3, 1)",) if channels_first(x.shape[1:]) else ()
     step = rows or len(x)
     flat = x.reshape(len(x), -1)
     for start in range(0, len(x), step):
@@ -91,7 +98,7 @@ def _tables(
         columns = dict(zip(names, part.T, strict=True))
         columns |= {name: _native(values[start : start + step]) for name, values in beside.items()}
         content = of_columns(columns, np.arange(start, start + len(part)))
-        yield Table(content, str(path), first_row=start, image=_image(x.shape[1:]), notices=notices)
+        yield Table(content, str(path), first_row=start, image=image_of(x.shape[1:]), notices=notices)
 
 
 def _without(cells: Array, missing: Sequence[str]) -> Array:
@@ -123,41 +130,9 @@ def _records(path: Path, values: Array, reading: Reading, rows: int | None) -> I
 def _names(array: str, shape: Shape, reading: Reading, names: Sequence[str] | None = None) -> Sequence[str]:
     """A name for each feature: those of the run that is to read them if there are as many, whatever they are here."""
     if names is None:
-        places = np.ndindex(_image(shape) or (int(np.prod(shape)),))
+        places = np.ndindex(image_of(shape) or (int(np.prod(shape)),))
         names = [f"{array}[{','.join(map(str, place))}]" for place in places]
     return reading.features if len(reading.features) == len(names) else names
-
-
-def _check_image(path: Path, shape: Shape, reading: Reading) -> None:
-    """Raise DataError for images of another shape than those that a run learned from; rows of numbers may be anything.
-
-    They would be taken for images of scrambled pixels where there are as many of these.
-    """
-    known = reading.image
-    if known is None or len(shape) < 3 or _image(shape[1:]) == known:
-        return
-    advice = "; of one image write x[None]" if _image(shape) == known else ""
-    if (*shape[2:], shape[1]) == known:
-        advice = "; write x.transpose(0, 2, 3, 1)"
-    raise DataError(f"{path}: images of {_sizes(shape[1:])}, where the run learned from {_sizes(known)}{advice}")
-
-
-def _sizes(shape: Shape) -> str:
-    return " × ".join(map(str, shape))
-
-
-def _image(shape: Shape) -> tuple[int, int, int] | None:
-    """Height, width and channels of an image of this shape, None for what is no image."""
-    if _channels_first(shape):
-        return None
-    if len(shape) == 3:
-        return shape[0], shape[1], shape[2]
-    return (shape[0], shape[1], 1) if len(shape) == 2 else None
-
-
-def _channels_first(shape: Shape) -> bool:
-    """Whether an image of this shape is channels, height, width, as in (3, 32, 32)."""
-    return len(shape) == 3 and shape[0] in (1, 3, 4) and min(shape[1:]) > 4
 
 
 def _load(path: Path, what: str, writer: str, load: Callable[[Path], Any]) -> Any:

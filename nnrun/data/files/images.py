@@ -1,0 +1,45 @@
+"""Arrays that are images: of what shape one is, and which of them a trained run takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nnrun.data.files.reading import Reading
+from nnrun.errors import DataError
+
+Shape = tuple[int, ...]
+
+
+def check_image(path: Path, shape: Shape, reading: Reading) -> None:
+    """Raise DataError for images of another shape than those that a run learned from; rows of numbers may be anything.
+
+    They would be taken for images of scrambled pixels where there are as many of these.
+    """
+    known, alone = reading.image, image_of(shape) == reading.image
+    if known is None or image_of(shape[1:]) == known:
+        return
+    if len(shape) < 3 and (not alone or shape[1] == len(reading.features)):
+        return
+    advice = "; of one image write x[None]" if alone else ""
+    if (*shape[2:], shape[1]) == known:
+        advice = "; write x.transpose(0, 2, 3, 1)"
+    rows = f"images of {_sizes(shape[1:])}" if len(shape) > 2 else f"rows of {shape[1]:,} numbers"
+    raise DataError(f"{path}: {rows}, where the run learned from {_sizes(known)}{advice}")
+
+
+def _sizes(shape: Shape) -> str:
+    return " × ".join(map(str, shape))
+
+
+def image_of(shape: Shape) -> tuple[int, int, int] | None:
+    """Height, width and channels of an image of this shape, None for what is no image."""
+    if channels_first(shape):
+        return None
+    if len(shape) == 3:
+        return shape[0], shape[1], shape[2]
+    return (shape[0], shape[1], 1) if len(shape) == 2 else None
+
+
+def channels_first(shape: Shape) -> bool:
+    """Whether an image of this shape is channels, height, width, as in (3, 32, 32)."""
+    return len(shape) == 3 and shape[0] in (1, 3, 4) and min(shape[1:]) > 4
