@@ -83,6 +83,16 @@ def test_names_that_are_numbers_and_cells_that_are_stated_to_be_missing(runs: Pa
         run.predict(frame.rename(columns={1: 0}))
 
 
+@pytest.mark.parametrize("names", [["a", "a"], [" a ", "b"], ["a", "a.2"], [1, "1"], [2.5, ("c", "d")]])
+def test_columns_are_called_what_they_are_in_the_file(names: list[Any], runs: Path) -> None:
+    """Two of one name, too, of which the second has a number."""
+    frame = pd.DataFrame({0: np.arange(60.0) % 7, 1: [*"uvw"] * 20, 2: np.arange(60.0) % 4, "y": ["a", "b"] * 30})
+    frame.columns = pd.Index([*names, names[0], "y"], dtype=object)
+    run = nnrun.train(with_source(), runs, data=frame)
+    pd.testing.assert_frame_equal(run.predict(frame), run.predict(run.config.data.source))
+    assert run.evaluate(frame)["parts"] == run.evaluate(run.config.data.source)["parts"]
+
+
 def test_a_run_is_repeated_and_resumed_from_its_files_alone(frame: pd.DataFrame, runs: Path) -> None:
     run = nnrun.train(with_source(), runs, data=frame)
     again = nnrun.train(run.path / "resolved.yaml", runs)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nnrun.data.files.content import Framed
 from nnrun.data.files.csv_file import Piece, tables_of
-from nnrun.data.files.reading import Header, Reading
+from nnrun.data.files.reading import Header, Reading, name_columns
 from nnrun.data.files.table import Table
 from nnrun.data.files.typed_rows import Decimals
 from nnrun.errors import DataError
@@ -20,18 +21,20 @@ if TYPE_CHECKING:
 def read_frame(frame: pd.DataFrame, name: str, reading: Reading, columns: Collection[str]) -> Table:
     """The rows, numbered from 0 whatever their index, read as far as these columns go; others stay as they are.
 
+    Columns are called what they would be in the file, so that of two of one name the second has a number.
     Numbers that are to be numbers mean themselves, unless some of them mean a missing value. Raises DataError for what
     cannot be read.
     """
-    plain = frame.reset_index(drop=True).rename(columns=str)
-    table = Table(Framed(plain), name, repeated=frozenset(plain.columns[plain.columns.duplicated()]))
+    called = name_columns(_names(frame.columns), name)
+    plain = frame.reset_index(drop=True).set_axis(called.names, axis="columns")
+    table = Table(Framed(plain), name, notices=called.notices, repeated=called.repeated)
     types = zip(table.columns, table.frame.dtypes, strict=True)
     texts = [
         column
         for column, dtype in types
         if column in columns and (dtype.kind not in "iufb" or column in reading.text or reading.missing)
     ]
-    if not texts or not len(table) or table.repeated:
+    if not texts or not len(table):
         return table
     dialect = Decimals(reading).dialect(reading)
     cells = table.frame[texts].to_csv(index=False, header=False, lineterminator="\n", decimal=dialect.decimal)
@@ -43,4 +46,10 @@ def read_frame(frame: pd.DataFrame, name: str, reading: Reading, columns: Collec
         raise DataError(f"{name}: {half} in a text is only half of a character; write it anew") from None
     read = next(tables_of(Path(name), header, dialect, iter([piece]), ()))
     whole = table.frame.assign(**{column: read.frame[column] for column in texts})
-    return Table(Framed(whole), name, notices=read.notices)
+    return replace(table, content=Framed(whole), notices=(*table.notices, *read.notices))
+
+
+def _names(columns: pd.Index[Any]) -> list[str]:
+    """As a CSV file has them, where a missing one is empty."""
+    lacking = columns.to_flat_index().isna()
+    return ["" if lacks else str(column).strip() for column, lacks in zip(columns, lacking, strict=True)]

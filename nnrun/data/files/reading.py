@@ -125,7 +125,7 @@ def name_columns(found: Sequence[str], file: str) -> Header:
 
 def _notices(found: Sequence[str], names: Sequence[str], file: str) -> list[str]:
     notices = []
-    if not found[0]:
+    if found[:1] == [""]:
         notices.append(f"{file}: the first column has no name, as where pandas numbers the rows; it is left out")
     called: dict[str, list[str]] = {}
     for name, unique in zip(found, names, strict=True):
