@@ -356,6 +356,19 @@ def test_paths_that_are_no_file(tmp_path: Path, csv: Any, load: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["cat.png", "scans/one.JPG", "pets/cats/1.jpeg"])
+def test_images_are_to_become_an_array(name: str, tmp_path: Path, load: Any) -> None:
+    """A file, a folder of them, and one with a folder for each class."""
+    file = tmp_path / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"")
+    source = tmp_path / name.split("/")[0]
+    what = "a directory of images" if source.is_dir() else "an image"
+    told = message(load, source, target="y")
+    assert told.startswith(f"{source}: this is {what}; images are read as one array (rows, height, width, channels)")
+    assert "numpy.savez('images.npz', x=…, y=…)" in told and "docs/data.md" in told
+
+
 def test_unknown_suffixes(csv: Any, load: Any) -> None:
     table = csv("x,y", *GOOD, name="data.ods")
     assert message(load, table, target="y") == f"{table}: the format '.ods' is not supported; convert it to {FORMATS}"

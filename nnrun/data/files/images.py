@@ -1,13 +1,31 @@
-"""Arrays that are images: of what shape one is, and which of them a trained run takes."""
+"""Images: of what shape one is, which of them a trained run takes, and how files of them become arrays."""
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from pathlib import Path
 
 from nnrun.data.files.reading import Reading
 from nnrun.errors import DataError
 
 Shape = tuple[int, ...]
+
+FILES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp")
+ONE_ARRAY = (
+    "images are read as one array (rows, height, width, channels): numpy.savez('images.npz', x=…, y=…) writes it with "
+    "their classes, and docs/data.md shows how to fill it"
+)
+_MOST = 1000  # entries of a folder that are looked at
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is called as an image is."""
+    return path.suffix.lower() in FILES
+
+
+def holds_images(folder: Path) -> bool:
+    """Whether one of its first entries, or of those of a folder in it, is called so; OSError for what is closed."""
+    return any(map(is_image, islice(chain(folder.iterdir(), folder.glob("*/*")), _MOST)))
 
 
 def check_image(path: Path, shape: Shape, reading: Reading) -> None:

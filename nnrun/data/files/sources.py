@@ -20,6 +20,7 @@ from nnrun.data.files.chunks import Source, Whole
 from nnrun.data.files.csv_file import read_csv
 from nnrun.data.files.dialect import find_dialect
 from nnrun.data.files.excel_file import find_sheet, read_xlsx
+from nnrun.data.files.images import ONE_ARRAY, holds_images, is_image
 from nnrun.data.files.jsonl_file import find_keys, read_jsonl
 from nnrun.data.files.parquet_file import read_parquet
 from nnrun.data.files.reading import Reading
@@ -178,6 +179,8 @@ class File:
 def check_file(path: Path) -> None:
     """Raise DataError unless the path is a regular file."""
     try:
+        if path.is_dir() and holds_images(path):
+            raise DataError(f"{path}: this is a directory of images; {ONE_ARRAY}", SOURCE)
         if path.is_dir():
             raise DataError(f"{path}: this is a directory; name a {one_of(READERS)} file", SOURCE)
         if not path.exists() and is_address(str(path)):
@@ -251,6 +254,8 @@ def _explained(path: Path) -> Iterator[None]:
 def _reader(path: Path) -> Reader:
     name = path.name.lower()
     reader = READERS.get(Path(name.removesuffix(".gz")).suffix)
+    if is_image(path):
+        raise DataError(f"{path}: this is an image; {ONE_ARRAY}", SOURCE)
     if reader is None or (name.endswith(".gz") and reader not in PACKED):
         format = f"the format {path.suffix!r} is not supported" if path.suffix else "a file without a suffix"
         almost = _ALMOST.get(path.suffix.lower(), "")
