@@ -191,7 +191,16 @@ def test_a_base_error_is_bounded_and_used(nnrun: Nnrun, config: Write) -> None:
     looked = nnrun("diagnose", "latest", "--estimate-base")
     (option,) = re.findall(r"--base-error \S+", " ".join(looked.out.split()).partition("it is not used here")[2])
     used = nnrun("diagnose", "latest", *option.split())
-    assert (used.code, "no base error was given" in used.out.lower()) == (0, False)
+    assert (used.code, "no base error above 0 is given" in used.out.lower()) == (0, False)
+
+
+@pytest.mark.parametrize("written", ["", "diagnosis: {base_error: 0}\n"])
+def test_a_base_error_of_0_is_told_so_that_it_holds_for_one_that_is_written(
+    nnrun: Nnrun, config: Write, written: str
+) -> None:
+    nnrun("train", config(f"{IRIS}{written}"), "-q")
+    said = " ".join(nnrun("diagnose").out.split())
+    assert "No base error above 0 is given, so bias is measured from 0; a gap above" in said
 
 
 def test_what_may_be_noise_is_bounded_once(nnrun: Nnrun, config: Write) -> None:

@@ -56,7 +56,7 @@ def _step(kind: str, gap: Gap) -> str:
 def explanation(
     verdict: Verdict, told: str, proportions: bool = True, assumed: bool = False, alike: str | None = None
 ) -> list[str]:
-    """The sentence, and what has to be known to read it; `assumed`: nobody gave a base error; `alike`: rows are."""
+    """The sentence, and what has to be known to read it; `assumed`: none above 0 is given; `alike`: rows are."""
     notes = [RULES[kind].below for kind, gap in verdict.gaps.items() if gap.value < 0]
     if doubts := [_doubt(verdict, kind) for kind, gap in verdict.gaps.items() if gap.judgement == UNCLEAR]:
         notes.append(f"too few examples to tell: {', '.join(doubts)}")
@@ -73,7 +73,7 @@ def explanation(
         notes.append(alike)
     base = f"the base error is {percent(verdict.errors['base'])}"
     if assumed:
-        base = "no base error was given, so 0 is assumed"
+        base = "no base error above 0 is given, so bias is measured from 0"
     notes.append(f"{base}; a gap above {100 * verdict.tolerance:g} points is high")
     return [*wrapped(told), *(line for note in notes for line in wrapped(f"{_sentence(note)}.", "note     "))]
 
