@@ -21,11 +21,12 @@ from nnrun.runs.members import members_of
 from nnrun.runs.records import Checkpoint, Number, Row
 from nnrun.runs.rundir import CHECKPOINTS, RunDir
 from nnrun.runs.tensors import checksum_of, packed, write_tensors
-from nnrun.text import counted
+from nnrun.text import counted, one_of
 
 Tensors = dict[str, Array]
 
 SLOT = "optimizer."
+USUAL = ("best", "last")
 PRUNED = "this trial's checkpoints were pruned, as it is not among the best of its search"
 
 
@@ -225,8 +226,9 @@ def read_weights(run: RunDir, name: str, shapes: Mapping[str, Shape] | None = No
     """
     loaded = run.load_checkpoint(name, shapes)
     if loaded is None:
-        why = why_pruned(run)
-        raise UsageError(f"{run.path}: {why}" if why else f"{name_of(run)} has no checkpoint {name!r} yet")
+        why = why_pruned(run) if run.exists else "there is no run any more"
+        lacks = f"{name_of(run)} has no checkpoint {name!r}{' yet' if name in USUAL else f'; it is {one_of(USUAL)}'}"
+        raise UsageError(f"{run.path}: {why}" if why else lacks)
     return loaded[0]
 
 

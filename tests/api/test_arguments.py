@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,7 @@ WRONG: dict[str, tuple[Callable[[Any, Any], object], str]] = {
     "too large": (lambda run, _: api.ensemble(run, seeds=10**30), "is too large a number"),
     "no share": (lambda run, rows: run.predict(rows, interval=90), "--interval '90': write a share between 0% and"),
     "one member": (lambda run, _: api.ensemble(run, seeds=-1), "--seeds -1: 2 is the least"),
+    "no checkpoint": (lambda run, _: run.weights("first"), "has no checkpoint 'first'; it is best or last"),
     "no members": (lambda run, _: api.ensemble([]), "named: no run; name two or more"),
     "no target to reach": (lambda run, _: api.search(VALUES, target=float("nan")), "--target nan: a value of"),
 }
@@ -126,6 +128,13 @@ def test_what_the_system_says_is_told_as_on_the_command_line(tmp_path: Path) -> 
     (tmp_path / "taken").write_text("")
     with pytest.raises(NnrunError, match="taken"):
         api.train(VALUES, runs=tmp_path / "taken")
+
+
+def test_a_run_that_was_removed_is_told_from_one_whose_checkpoints_were(tmp_path: Path) -> None:
+    run = nnrun.train(VALUES, tmp_path)
+    shutil.rmtree(run.path)
+    with pytest.raises(UsageError, match="there is no run any more"):
+        run.weights()
 
 
 def test_numbers_may_be_numpys_and_names_paths(run: Any, rows: pd.DataFrame) -> None:
