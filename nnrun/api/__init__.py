@@ -1,6 +1,7 @@
 """The verbs of the command line as functions, and what they return.
 
-`configs`, `runs`, `searches`, `improvements`, `steering` of what goes on, `verdicts`, and `pictures` of all that.
+`configs`, `runs`, `searches`, `improvements`, `steering` of what goes on, `verdicts`, and `pictures` of all that; what
+they are handed is `checked` by `arguments`.
 `nnrun` itself has their names. What they return reads a directory when it is asked, prints well, and shows itself in a
 notebook.
 """

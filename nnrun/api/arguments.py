@@ -100,7 +100,11 @@ def _whole(value: Any) -> int:
 
 
 def _number(value: Any) -> float:
-    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else _refused()
+    """As it is where it is Python's, so that it is told as it was written."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        _refused()
+    number = float(value)
+    return value if isinstance(value, (int, float)) else number
 
 
 def _truth(value: Any) -> bool:

@@ -110,6 +110,7 @@ WRONG: dict[str, tuple[Callable[[Any, Any], object], str]] = {
     "too large": (lambda run, _: api.ensemble(run, seeds=10**30), "is too large a number"),
     "no share": (lambda run, rows: run.predict(rows, interval=90), "--interval '90': write a share between 0% and"),
     "one member": (lambda run, _: api.ensemble(run, seeds=-1), "--seeds -1: 2 is the least"),
+    "no fraction": (lambda run, _: api.diagnose(run, base_error=15), "--base-error 15: an error is a fraction"),
     "no checkpoint": (lambda run, _: run.weights("first"), "has no checkpoint 'first'; it is best or last"),
     "no members": (lambda run, _: api.ensemble([]), "named: no run; name two or more"),
     "no target to reach": (lambda run, _: api.search(VALUES, target=float("nan")), "--target nan: a value of"),
