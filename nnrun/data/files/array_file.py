@@ -21,7 +21,7 @@ from nnrun.data.files.bombs import check_unpacked
 from nnrun.data.files.content import of_columns
 from nnrun.data.files.images import Shape, channels_first, check_image, image_of
 from nnrun.data.files.reading import Reading
-from nnrun.data.files.table import Table, suggest
+from nnrun.data.files.table import Table, reads_as_number, suggest
 from nnrun.errors import DataError
 from nnrun.machine.capacity import lacking
 
@@ -64,7 +64,7 @@ def of_arrays(path: Path, arrays: dict[str, Array], reading: Reading, rows: int 
         if len(x) != len(y):
             raise DataError(f"{path}: {x_name!r} has {len(x)} rows but {name!r} has {len(y)}; they must be as many")
     check_image(path, x.shape, reading)
-    yield from _tables(path, x, _names(x_name, x.shape[1:], reading), rows, targets)
+    yield from _tables(path, x, _names(x_name, x.shape[1:], reading), reading, rows, targets)
 
 
 def read_npy(path: Path, reading: Reading, rows: int | None = None) -> Iterator[Table]:
@@ -82,11 +82,16 @@ def of_array(path: Path, values: Array, reading: Reading, rows: int | None = Non
     _check_shape(path, "the array", values)
     check_image(path, values.shape, reading)
     names = [str(column) for column in range(values.shape[1])] if values.ndim == 2 else None
-    yield from _tables(path, values, _names("x", values.shape[1:], reading, names), rows)
+    yield from _tables(path, values, _names("x", values.shape[1:], reading, names), reading, rows)
 
 
 def _tables(
-    path: Path, x: Array, names: Sequence[str], rows: int | None, beside: Mapping[str, Array] = NOTHING
+    path: Path,
+    x: Array,
+    names: Sequence[str],
+    reading: Reading,
+    rows: int | None,
+    beside: Mapping[str, Array] = NOTHING,
 ) -> Iterator[Table]:
     """Pieces of features `(m, …)` and of further columns `(m,)`."""
     told = f"{path.name}: arrays of shape {x.shape[1:]} have their channels first, so they are not taken for images"
@@ -94,7 +99,8 @@ def _tables(
     step = rows or len(x)
     flat = x.reshape(len(x), -1)
     for start in range(0, len(x), step):
-        part = np.asfortranarray(_native(np.asarray(flat[start : start + step])))  # it is read column by column
+        part = _without(_native(np.asarray(flat[start : start + step])), reading.missing)
+        part = np.asfortranarray(part)  # it is read column by column
         columns = dict(zip(names, part.T, strict=True))
         columns |= {name: _native(values[start : start + step]) for name, values in beside.items()}
         content = of_columns(columns, np.arange(start, start + len(part)))
@@ -102,11 +108,15 @@ def _tables(
 
 
 def _without(cells: Array, missing: Sequence[str]) -> Array:
-    """Dates `(m,)` without those that the configuration calls missing; other cells as they are."""
-    if cells.dtype.kind != "M" or not missing:
+    """Dates and numbers `(m, …)` without those that the configuration calls missing; other cells as they are."""
+    if cells.dtype.kind == "M" and missing:
+        days = cells.astype("M8[D]")
+        return np.where(np.isin(days.astype(str), missing) & (days == cells), np.datetime64("NaT"), cells)
+    codes = [float(text) for text in missing if reads_as_number(text)] if cells.dtype.kind in "iuf" else []
+    if not codes:
         return cells
-    days = cells.astype("M8[D]")
-    return np.where(np.isin(days.astype(str), missing) & (days == cells), np.datetime64("NaT"), cells)
+    gone = np.isin(cells, np.array(codes, cells.dtype if cells.dtype.kind == "f" else np.float64))
+    return np.where(gone, np.nan, cells) if gone.any() else cells
 
 
 def _records(path: Path, values: Array, reading: Reading, rows: int | None) -> Iterator[Table]:

@@ -203,6 +203,19 @@ def test_dates_of_records_that_stand_for_none_are_told(tmp_path: Path, load: Any
     assert "end is missing" in cured.fitted.features
 
 
+def test_numbers_that_are_stated_to_be_missing_are_so_in_arrays(tmp_path: Path) -> None:
+    """Of any type, whole numbers too, in rows with names and without."""
+    x = np.array([[1.5, -999, 3], [-999, 2, 0.1]])
+    whole, rows = np.array([[1, -999]]), np.array([(1.5, -999)], [("a", "f4"), ("b", "i8")])
+    reading = Reading(missing=("-999", "0.1", "unknown"))
+    known = [[1.5, np.nan, 3], [np.nan, 2, np.nan]]
+    for values, told in [(x, known), (x.astype("f4"), known), (whole, [[1, np.nan]]), (rows, [[1.5, np.nan]])]:
+        np.save(tmp_path / "a.npy", values)
+        np.testing.assert_array_equal(read_table(tmp_path / "a.npy", reading).frame, told)
+    np.savez(tmp_path / "a.npz", x=x, y=[1, -999])
+    np.testing.assert_array_equal(read_table(tmp_path / "a.npz", reading).frame["x[1]"], [np.nan, 2])
+
+
 def test_what_is_stated_to_be_missing_is_so_in_parquet(tmp_path: Path) -> None:
     path = write(
         tmp_path / "a.parquet",
