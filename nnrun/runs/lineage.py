@@ -226,6 +226,7 @@ class Repeated(NamedTuple):
     first: int | None
     key: str | None  # which number differs there
     pruned: bool = False  # whether a search ended the other one there, where this one goes on
+    other_data: bool = False  # whether the rows are no longer those that the other one was trained on
 
     @property
     def told(self) -> str:
@@ -234,18 +235,20 @@ class Repeated(NamedTuple):
             pruned = ", which its search ended then; alone it trains on" if self.pruned else ""
             both = f"every number of {counted(self.epochs, 'epoch')} is as in {self.of}{pruned}"
             return f"same     {both}" if self.epochs else f"note     {self.of} has no epoch to compare with"
-        return f"differs  from {self.of} since epoch {self.first}, there first in {self.key}"
+        why = "; the data is no longer what that was trained on" if self.other_data else ""
+        return f"differs  from {self.of} since epoch {self.first}, there first in {self.key}{why}"
 
 
 def repeated(before: StoredRun, again: StoredRun) -> Repeated:
     """Compared number by number, the time that epochs took aside."""
     theirs = {row["epoch"]: row for row in before.rows}
     common = [(theirs[row["epoch"]], row) for row in again.rows if row["epoch"] in theirs]
+    other_data = not before.data.same_rows(again.data)
     for old, new in common:
         for key, value in numbers(new).items():
             if key != "seconds" and numbers(old).get(key) != value:
-                return Repeated(before.name, len(common), new["epoch"], key)
-    return Repeated(before.name, len(common), None, None, bool(before.record.get("pruned")))
+                return Repeated(before.name, len(common), new["epoch"], key, other_data=other_data)
+    return Repeated(before.name, len(common), None, None, bool(before.record.get("pruned")), other_data)
 
 
 # a family as lines

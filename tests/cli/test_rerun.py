@@ -22,7 +22,8 @@ def test_it_comes_out_the_same(nnrun: Nnrun) -> None:
     nnrun("train", "-q", *QUICK)
     again = nnrun("rerun", "@1", "--json").json
     assert again["id"] != first.name
-    assert again["rerun"] == {"of": first.name, "epochs": 4, "first": None, "key": None, "pruned": False}
+    same = {"of": first.name, "epochs": 4, "first": None, "key": None, "pruned": False, "other_data": False}
+    assert again["rerun"] == same
     for name in ("checkpoints/last.safetensors", "resolved.yaml"):
         assert (Path(again["path"]) / name).read_bytes() == (first / name).read_bytes()
     assert "same     every number of 4 epochs is as in" in nnrun("rerun", first.name).out
@@ -50,6 +51,8 @@ def test_other_data_is_told(nnrun: Nnrun, config: Callable[..., Path]) -> None:
     words = " ".join((told.out + told.err).split())
     assert f"the data is no longer what {first.name} was trained on" in words
     assert "differs  from" in told.out
+    (line,) = (line for line in nnrun("rerun", first.name, "-q").out.splitlines() if line.startswith("differs"))
+    assert line.endswith("; the data is no longer what that was trained on")
     Path("t.csv").unlink()
     assert nnrun("rerun").code == 4
 
