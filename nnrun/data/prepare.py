@@ -213,8 +213,9 @@ def _learn(
         found = found.encoded(sample.table, goal.target, config.encode_numbers)
         if not data.in_pieces:
             check_pieces(data.reference, found.n_features, dtype)
-    of_columns = {name: learner.profile(known.table) for name, learner in zip(data.features, learners, strict=True)}
-    return learners, goal, found, {"columns": of_columns, "target": goal.profile(known.table)}
+    table = known.table  # put together from pieces, once for thousands of columns
+    of_columns = {name: learner.profile(table) for name, learner in zip(data.features, learners, strict=True)}
+    return learners, goal, found, {"columns": of_columns, "target": goal.profile(table)}
 
 
 def divided(config: Data, heard: Heard = nobody, folder: Path | None = None) -> Divided:
@@ -273,7 +274,8 @@ def _of_files(data: Divided) -> list[str]:
 
 def _left_out(data: Divided) -> list[str]:
     """Columns that are neither learned from nor the target; they may identify rows."""
-    return [name for name in data.reference.columns if name not in (data.target, *data.features)]
+    used = {data.target, *data.features}
+    return [name for name in data.reference.columns if name not in used]
 
 
 def _describe_file(part: str, data: Divided) -> WrittenFile:

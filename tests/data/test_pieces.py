@@ -18,6 +18,7 @@ import pytest
 from nnrun.config.data_section import Data
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.data.facts.tallies import Distinct, Moments
+from nnrun.data.files import chunks
 from nnrun.data.files.chunks import beside
 from nnrun.data.files.records import Records
 from nnrun.data.raw import read_parts
@@ -384,3 +385,18 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
             time.sleep(0.02)
     assert process.returncode == 0
     assert 10_000 < peak < 300_000  # kB
+
+
+def test_the_sample_of_a_file_in_pieces_is_put_together_once(tmp_path: Path, cells: Any, monkeypatch: Any) -> None:
+    """And not for each column, of which images have thousands."""
+    np.savez(tmp_path / "images.npz", x=np.arange(6400).reshape(100, 8, 8) % 251, y=np.arange(100) % 2)
+    cells(640)
+    count, joined = [0], chunks.joined
+
+    def counted(tables: Any) -> Any:
+        count[0] += 1
+        return joined(tables)
+
+    monkeypatch.setattr(chunks, "joined", counted)
+    load_dataset(Data(source=str(tmp_path / "images.npz")), "float32", tmp_path / "cache")
+    assert count == [1]
