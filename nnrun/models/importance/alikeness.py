@@ -89,6 +89,7 @@ def _correlations(ranks: Floats, starts: Array) -> Iterator[tuple[int, Floats]]:
     while first < len(starts):
         stop = max(first + 1, int(np.searchsorted(ends, starts[first] + BLOCK, side="right")))
         found = np.abs(ranks[:, starts[first] : ends[stop - 1]].T @ ranks)
-        found = np.maximum.reduceat(np.maximum.reduceat(found, starts, axis=1), starts[first:stop] - starts[first])
+        if len(starts) < ranks.shape[1]:  # else, as of images, each column has one feature
+            found = np.maximum.reduceat(np.maximum.reduceat(found, starts, axis=1), starts[first:stop] - starts[first])
         yield from enumerate(found, first)
         first = stop
