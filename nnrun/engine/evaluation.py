@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -58,12 +58,13 @@ class Examples:
             mean = self.y.mean(axis=0)
         else:
             mean = np.einsum("i,ij->j", self.weights, self.y, dtype=np.float64) / self.total
-        found = sum(_squares(self.take(rows), mean) for rows in _pieces(len(self), SUMMED)) / int(self.y.shape[1])
+        found = sum(_squares(self.take(rows), mean) for rows in pieces(len(self), SUMMED)) / int(self.y.shape[1])
         dust = self.total * float(np.square(ROUNDING * mean).sum())
         return found if found > dust else 0.0
 
 
-def _pieces(rows: int, size: int) -> Iterator[slice]:
+def pieces(rows: int, size: int) -> Iterator[slice]:
+    """So many rows in chunks of this size, the last of which may be smaller."""
     return (slice(start, min(start + size, rows)) for start in range(0, rows, size))
 
 
@@ -122,17 +123,31 @@ def _in_chunks(
     size: int,
 ) -> Iterator[tuple[slice, Said]]:
     """What is said of the rows and logits of each chunk, by the thread that has worked them out."""
-    large = CHUNK * sum(array.size for layer in bound for array in layer.p.values()) >= LARGE
-    coming, at_once = _pieces(len(x), size), threads.count() if large else 1
-    modes += [Mode(train=False, buffers=Buffers(x.dtype)) for _ in range(at_once - len(modes))]
 
-    def forward(place: tuple[slice, Mode]) -> Said:
-        rows, mode = place
+    def forward(rows: slice, mode: Mode) -> Said:
         return said(rows, network.forward(bound, x[None, rows], mode)[0])
 
-    while together := list(islice(coming, at_once)):
+    return in_chunks(pieces(len(x), size), forward, modes_for(bound, x.dtype, modes))
+
+
+def modes_for(bound: Sequence[Bound], dtype: np.dtype[Any], kept: list[Mode]) -> list[Mode]:
+    """One for each chunk that goes through these layers at once: of those that are kept, to which any new one is added.
+
+    Several where threads are worth it.
+    """
+    large = CHUNK * sum(array.size for layer in bound for array in layer.p.values()) >= LARGE
+    at_once = threads.count() if large else 1
+    kept += [Mode(train=False, buffers=Buffers(dtype)) for _ in range(at_once - len(kept))]
+    return kept[:at_once]
+
+
+def in_chunks(
+    chunks: Iterator[slice], work: Callable[[slice, Mode], Said], modes: Sequence[Mode]
+) -> Iterator[tuple[slice, Said]]:
+    """(rows, what the work makes of them) of each chunk; as many at once as there are modes, each in one of its own."""
+    while together := list(islice(chunks, len(modes))):
         places = list(zip(together, modes, strict=False))
-        yield from zip(together, threads.share(forward, places), strict=True)
+        yield from zip(together, threads.share(lambda place: work(*place), places), strict=True)
 
 
 See = Callable[[slice, Array], None]  # the rows of a chunk, and their logits

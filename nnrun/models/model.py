@@ -17,6 +17,7 @@ from nnrun.data.features.weights import class_factors, error_kind, prior_shift
 from nnrun.data.files.sources import source_files
 from nnrun.data.files.table import Table, check_fits
 from nnrun.data.fitted import Fitted
+from nnrun.engine.exchange import Exchanged
 from nnrun.engine.losses import Loss
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
@@ -145,6 +146,17 @@ class Model:
         """
         return ((rows, self._pooled(own)) for rows, own in self.opinions(x))
 
+    def exchanged(self, x: Array) -> Exchanged:
+        """The same of rows of x that are given features of each other, at the price of what that changes."""
+        of_each = [member.exchanged(own, self.target, self._rows_at_once) for member, own in self._each(x)]
+
+        def logits(places: Sequence[int], rows: Array, donors: Array) -> Iterator[tuple[slice, Array]]:
+            parts = zip(of_each, self._places_of_members, strict=True)
+            chunks = [say(_within(own, places), rows, donors) for say, own in parts]
+            return ((some, self._pooled(said)) for some, said in _beside(chunks))
+
+        return logits
+
     def _pooled(self, own: Array) -> Array:
         """One opinion `(rows, width)` of those of all networks; it is the pool that has a temperature."""
         pooled: Array = own[0] if len(self.shares) == 1 else self.loss.pool(own, self.shares)
@@ -192,6 +204,11 @@ def _beside(chunks: Sequence[Iterator[tuple[slice, Array]]]) -> Iterator[tuple[s
     """Logits of the same rows below each other."""
     for (rows, found), *others in zip(*chunks, strict=True):
         yield rows, np.concatenate([found, *(logits for _, logits in others)]) if others else found
+
+
+def _within(part: slice, places: Sequence[int]) -> list[int]:
+    """Those of these places that lie in a part, counted from its start."""
+    return [place - part.start for place in places if part.start <= place < part.stop]
 
 
 def side_by_side(arrays: Sequence[Array]) -> Array:

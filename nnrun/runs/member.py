@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +13,7 @@ from nnrun.data.damage import checked
 from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.features.target import Target
 from nnrun.engine.evaluation import logits_in_chunks, opinions_in_chunks, rows_at_once
+from nnrun.engine.exchange import Exchange, Exchanged
 from nnrun.engine.losses import Loss
 from nnrun.engine.network import Bound, Network
 from nnrun.engine.parameters import Array, Shape
@@ -65,6 +66,16 @@ class Member:
         """The same of each of those that share a body, `(networks · those, rows, width)`."""
         chunks = opinions_in_chunks(self.network, self._bound, x, size)
         return ((rows, self._in(unit, logits)) for rows, logits in chunks)
+
+    def exchanged(self, x: Array, unit: Target, size: int) -> Exchanged:
+        """What `logits` says of rows of x that are given features of each other; see `Exchange`."""
+        exchange = Exchange(self.network, self._bound, self.loss, x, size)
+
+        def logits(places: Sequence[int], rows: Array, donors: Array) -> Iterator[tuple[slice, Array]]:
+            chunks = exchange.logits(places, rows, donors)
+            return ((some, self._in(unit, logits)) for some, logits in chunks)
+
+        return logits
 
     def _in(self, unit: Target, logits: Array) -> Array:
         own = self.target

@@ -54,6 +54,22 @@ def mean_of(outcomes: Sequence[Outcome], weights: Sequence[float], say: Callable
     return np.average([say(load_model(StoredRun(outcome.run))) for outcome in outcomes], axis=0, weights=weights)
 
 
+def test_rows_with_features_of_others_of_each_preprocessing(train_run: Train) -> None:
+    """Members of another normalisation, target scale and precision, each with its own features of a column."""
+    ways = (("standard", "float32"), ("none", "float64"))
+    settings = [(f"data.normalize={how}", f"training.dtype={dtype}") for how, dtype in ways]
+    model = load_model(assembled([train_run("data.source=diabetes", *own, *QUICK) for own in settings], [3, 1]))
+    x = np.random.default_rng(0).normal(size=(600, model.n_features))
+    places, rows, donors = [1, 10 + 1, 10 + 9], np.arange(600), np.arange(600)[::-1]
+    changed = x.copy()
+    changed[:, places] = x[donors][:, places]
+    for (some, found), (same, whole) in zip(
+        model.exchanged(x)(places, rows, donors), model.logits(changed), strict=True
+    ):
+        assert some == same
+        np.testing.assert_allclose(found, whole, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("source", ["iris", "breast_cancer", "diabetes"])
 def test_it_predicts_the_weighted_mean_of_what_members_of_different_shapes_say(train_run: Train, source: str) -> None:
     outcomes = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +14,17 @@ from nnrun.config.load import load_config
 from nnrun.data.dataset import Part
 from nnrun.data.files.content import Framed
 from nnrun.data.files.table import Table
+from nnrun.engine.exchange import Exchanged
+from nnrun.engine.layers import Backward, Dense, Mode
+from nnrun.engine.parameters import Array, Views
 from nnrun.models.importance import alikeness
-from nnrun.models.importance.measuring import FEWEST_ROUNDS, ImportanceDocument, importance, importance_of
+from nnrun.models.importance.measuring import FEWEST_ROUNDS, Importance, ImportanceDocument, importance, importance_of
+from nnrun.models.importance.shuffling import Shuffled
 from nnrun.models.importance.telling import importance_page
-from nnrun.models.model import load_model
+from nnrun.models.model import Model, load_model
 from nnrun.models.trained import Trained, trained
 from nnrun.runs import verbs
+from nnrun.runs.assembly import examples
 from nnrun.runs.stored import StoredRun
 
 TASKS = ("regression", "classification")
@@ -111,6 +117,8 @@ def test_what_is_alike_to_one_column_is_one_group() -> None:
     whole = np.abs(ranks.T @ ranks)
     assert [columns for columns, _ in found] == [[0, 3, 5], [2, 4]]
     assert found[0][1] == pytest.approx(min(whole[0, 2], whole[2, 5]))
+    of_one_feature_each = alikeness._joined(ranks[:, :5], owners[:5])
+    assert [columns for columns, _ in of_one_feature_each] == [[0, 3], [2, 4]]
     for block in (1, 2, 3):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(alikeness, "BLOCK", block)
@@ -127,6 +135,80 @@ def test_much_work_is_bounded_and_heard_of(run: Trained) -> None:
 
 def weights(run: Trained) -> int:
     return sum(tensor.size for tensor in run.model.members[0].weights.values())
+
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "plain": ("training.engine=numpy",),
+    "folds": ("data.folds=2",),
+    "networks": ("network.ensemble=2", "regularization.input_dropout=0.2"),
+    "members": ("network.members=3", "network.batch_norm=true"),
+    "embeddings": ("data.encode_categories=embedding", "network.members=2"),
+    "pieces": ("data.encode_numbers=piecewise", "training.dtype=float64"),
+    "linear": ("network.hidden=[]", "data.normalize=quantile"),
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_short_way_says_what_whole_passes_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, task: str
+) -> None:
+    frame = planted(5, 300, task)
+    frame.loc[::7, "strong"] = frame.loc[::5, "kind"] = None
+    frame.to_csv(tmp_path / "gaps.csv", index=False)
+    settings = (f"data.source={tmp_path}/gaps.csv", "data.target=y", "training.epochs=3", *KINDS[kind])
+    config = load_config(None, settings)
+    run = trained(StoredRun(verbs.train(config, tmp_path / "runs").run))
+    found = numbers(importance_of(run))
+    assert found == numbers(importance_of(run))
+    monkeypatch.setattr(Model, "exchanged", passed_whole)
+    assert found == {name: pytest.approx(scores, abs=1e-6) for name, scores in numbers(importance_of(run)).items()}
+
+
+def test_all_features_go_through_the_first_layer_once(run: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    forward, passed, features = Dense.forward, list[int](), run.model.n_features
+
+    def counted(layer: Dense, p: Views, s: Views, x: Array, mode: Mode) -> tuple[Array, Backward]:
+        passed.append(x.shape[-2] if layer.units == 16 and x.shape[-1] == features else 0)
+        return forward(layer, p, s, x, mode)
+
+    monkeypatch.setattr(Dense, "forward", counted)
+    assert importance_of(run).rows == sum(passed) == 400
+
+
+def test_a_row_adds_what_it_loses_and_what_others_lose_by_its_values(run: Trained) -> None:
+    shuffled = Shuffled(run.model, examples(run.dataset, "dev").take(slice(50)), rounds=3)
+    places, x, y = run.model.preprocessors[0].places["strong"], shuffled.rows.x, shuffled.rows.y
+
+    def losses(features: Array) -> Array:
+        ((_, logits),) = run.model.logits(features)
+        return run.model.loss.each(logits, run.model.loss.targets(y, x.dtype))[0]
+
+    adds = np.zeros(50)
+    for donors in shuffled.donors:
+        changed = x.copy()
+        changed[:, places] = x[donors][:, places]
+        rise = losses(changed) - losses(x)
+        adds += rise
+        adds[donors] += rise
+    np.testing.assert_allclose(shuffled.without(["strong"])[0], adds / 3 - adds.mean() / 6, rtol=1e-4, atol=1e-5)
+
+
+def numbers(found: Importance) -> dict[str, dict[str, object]]:
+    """Those of each column, and of each group."""
+    named = [(own["column"], own) for own in found.columns] + [("+".join(own["columns"]), own) for own in found.groups]
+    return {name: {key: value for key, value in own.items() if isinstance(value, float)} for name, own in named}
+
+
+def passed_whole(model: Model, x: Array) -> Exchanged:
+    """All features of all rows through all layers."""
+
+    def logits(places: Sequence[int], rows: Array, donors: Array) -> Iterator[tuple[slice, Array]]:
+        changed = x[rows]
+        changed[:, places] = x[donors][:, places]
+        return model.logits(changed)
+
+    return logits
 
 
 def test_folds_and_classes_that_weigh(tmp_path: Path) -> None:

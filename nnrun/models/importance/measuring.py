@@ -32,7 +32,7 @@ PART = "dev"
 LEVEL = 0.95  # of the intervals
 ROUNDS = 10  # rows whose value each row is given in turn
 MOST_ROWS, FEWEST_ROWS, FEWEST_ROUNDS = 20_000, 500, 2
-WORK = 400_000_000_000  # multiplications, about, that all of it may take: less than a minute of one core
+WORK = 400_000_000_000  # multiplications, about, if all features went through all layers: a minute of one core
 TOLD_ALONE_ROWS = 5_000  # that the columns are looked at by themselves on
 PSEUDO = (
     1.0  # a mistake more in half a row and one less in half a row (Agresti & Min 2005): else none would be surely none
@@ -136,7 +136,7 @@ def nobody(done: int, columns: int) -> None:
 
 
 def importance(model: Model, heard: Heard = nobody, work: int = WORK) -> Importance:
-    """Of each column of a run, on its dev part; where all of it would take more than `work`, on a sample of the rows.
+    """Of each column of a run, on its dev part: on a sample of the rows where whole passes would take more than `work`.
 
     The same run gives the same numbers. Raises DataError where the run's data is gone or has changed, or where dev has
     too few rows to shuffle values among them.

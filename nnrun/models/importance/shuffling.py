@@ -26,10 +26,13 @@ class Shuffled:
         count = len(self.rows)
         order = stream(0, "shuffle").permutation(count)
         place = np.argsort(order)
-        self.donors = [order[(place + step) % count] for step in range(1, min(rounds, count - 1) + 1)]
+        steps = np.arange(1, min(rounds, count - 1) + 1)
+        self.donors = order[(place + steps[:, None]) % count]  # (rounds, m)
         self._share = np.ones(count) if self.rows.weights is None else self.rows.weights * (count / self.rows.total)
-        self._work = self.rows.x.copy()
-        self.base = self._measured(self.rows.x)
+        self._takers = np.tile(np.arange(count), len(steps))  # who is given the values of the donors
+        self._exchanged = model.exchanged(self.rows.x)
+        self._unchanged = self._measured([])  # (2, rounds, m): the last bits depend on a row's place in its chunk
+        self.base = self._unchanged[:, 0]
 
     def width(self, column: str) -> int:
         """How many features a column becomes."""
@@ -42,15 +45,8 @@ class Shuffled:
         what it loses by the values of others and what others lose by its values (Hoeffding 1948), less the rise, and of
         a regression what it adds to the spread that the error is a share of.
         """
-        places = self._places(columns)
-        received, given = np.zeros((2, len(self.rows))), np.zeros((2, len(self.rows)))
-        for donors in self.donors:
-            self._work[:, places] = self.rows.x[donors[:, None], places]
-            for kind, now in enumerate(self._measured(self._work)):
-                rise = now - self.base[kind]
-                received[kind] += rise
-                given[kind, donors] += rise
-        self._work[:, places] = self.rows.x[:, places]
+        found = self._measured(self._places(columns)) - self._unchanged
+        received, given = found.sum(axis=1), np.take_along_axis(found, self._given, axis=2).sum(axis=1)
         rises = received.mean(axis=1, keepdims=True) / len(self.donors)
         adds: Array = (received + given) / len(self.donors) - rises
         adds[1] -= rises[1] * (self._spread - 1)
@@ -71,12 +67,18 @@ class Shuffled:
             start += made.n_features
         return found
 
-    def _measured(self, x: Array) -> list[Array]:
-        found = np.empty((2, len(x)))
-        for rows, logits in self.model.logits(x):
-            found[:, rows] = self.model.loss.each(logits, self.model.loss.targets(self.rows.y[rows], x.dtype))
+    def _measured(self, places: Sequence[int]) -> Array:
+        """Losses and mistakes `(2, rounds, m)`, the rows having these features of their donors."""
+        found, loss = np.empty((2, self.donors.size)), self.model.loss
+        for some, logits in self._exchanged(places, self._takers, self.donors.ravel()):
+            found[:, some] = loss.each(logits, loss.targets(self.rows.y[self._takers[some]], self.rows.x.dtype))
         found[1] *= self.rows.total / self.rows.error_scale if self.rows.error_scale else np.nan
-        return list(found * self._share)
+        return found.reshape(2, *self.donors.shape) * self._share
+
+    @cached_property
+    def _given(self) -> Array:
+        """In each round, the row that is given the values of each, `(1, rounds, m)`."""
+        return np.argsort(self.donors, axis=1)[None]
 
     @cached_property
     def _spread(self) -> Array:
