@@ -287,7 +287,9 @@ def near_zero_share(weights: Array, layers: Sequence[slice]) -> float:
 
 def sample(examples: Examples, most: int) -> Examples:
     """A fixed random sample of at most so many rows, in their order."""
-    if len(examples) <= most:
-        return examples
-    rows = np.sort(stream(0, "sample").choice(len(examples), most, replace=False, shuffle=False))
-    return examples.take(rows)
+    return examples if len(examples) <= most else examples.take(sampled(len(examples), most))
+
+
+def sampled(rows: int, most: int) -> Array:
+    """The numbers of those in it `(k,)`."""
+    return np.sort(stream(0, "sample").choice(rows, min(rows, most), replace=False, shuffle=False))

@@ -11,6 +11,7 @@ import numpy as np
 from nnrun.data.facts.survey import check_target
 from nnrun.data.features.weights import part_weights, read_weights, weight_notices
 from nnrun.data.files.table import Table, require_column
+from nnrun.data.files.values import labels
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
 from nnrun.models.baselines import boosted, constant, linear
@@ -107,34 +108,36 @@ def _on_rows(found: Evaluation, data: str | InMemory) -> None:
     except DataError as error:
         predictors = dict[str, Predictor]({NETWORK: found.model})
         found.notes.append(f"there is nothing to fit baselines on ({error})")
-    model, weighing, found.drift = found.model, _Weighing(found.model), drift_of(found.model, target=True)
+    model, counting, found.drift = found.model, _Counting(found.model), drift_of(found.model, target=True)
     scores, plain = _scores(model, predictors), _plain_scores(found, model, predictors)
     with closing(tables_of(model, data, target=False)) as tables:
         for table in with_target(found.model, tables, found.notes):
             x, y = _prepared(found.model, table)
             if found.drift:
                 found.drift.see(table)
-            weighing.add(table, y)
+            counting.add(table, y)
             for name, predictor in predictors.items():
                 for of in (scores, plain):
                     if name in of:
                         of[name].add_all(predictor.logits(x), y)
-    if not weighing.rows:
+    if not counting.rows:
         raise DataError(f"{data if isinstance(data, str) else IN_MEMORY}: no rows with a target, so none to judge by")
-    for weighted in scores.values():
-        weighted.weights = weighing.weights()
-    found.notes += weighing.notes()
+    for counted in scores.values():
+        counted.weights, counted.groups = counting.weights(), counting.groups()
+    found.notes += counting.notes()
     found.enter(FILE, scores, plain)
 
 
-class _Weighing:
-    """The weights that the rows of a file have by the rules of the run, once all of them are known."""
+class _Counting:
+    """What the rows of a file weigh by the rules of the run, and their groups, once all of them are known."""
 
     def __init__(self, model: Model) -> None:
         self.target, self.written = model.target, model.fitted.weights
         self.column = self.written["column"] if self.written else None
+        self.group = model.run.config.data.group
         self._y: list[Array] = []
         self._column: list[Array] = []
+        self._groups: list[Array] = []
         self._lacking = False
 
     def add(self, table: Table, y: Array) -> None:
@@ -142,6 +145,8 @@ class _Weighing:
         self._y.append(y)
         if self.column and self.column in table:
             self._column.append(read_weights(table, self.column))
+        if self.group and self.group in table:
+            self._groups.append(labels(table.column(self.group)).fillna("").to_numpy(str))
         self._lacking = bool(self.column) and not self._column
 
     @property
@@ -153,6 +158,10 @@ class _Weighing:
         """One a row, with a mean of 1; None where every row counts alike."""
         column = np.concatenate(self._column) if self._column else None
         return part_weights(self.written, FILE, np.concatenate(self._y), self.target.classes, column)
+
+    def groups(self) -> Array | None:
+        """A number for that of each row; None where the run knows none, or the file does not say."""
+        return np.unique(np.concatenate(self._groups), return_inverse=True)[1] if self._groups else None
 
     def notes(self) -> list[str]:
         """What is to be told where the file has no weights although the run had them."""

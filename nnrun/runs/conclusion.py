@@ -5,7 +5,7 @@ All of it is worked out from their files, so a run that was killed has it as one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import floor, sqrt
 from pathlib import Path
 from statistics import fmean, stdev
@@ -16,10 +16,12 @@ import numpy as np
 from nnrun.config.config import Config
 from nnrun.config.overrides import configured
 from nnrun.data.dataset import Dataset, load_dataset
+from nnrun.data.features.target import Target
 from nnrun.engine.parameters import Array
 from nnrun.files import json_lines
-from nnrun.runs.assembly import make_loss
-from nnrun.runs.judge import wanted
+from nnrun.runs.assembly import examples, make_loss
+from nnrun.runs.grouped import groups_of, independent_rows
+from nnrun.runs.judge import wanted, weights_of
 from nnrun.runs.listener import Outcome
 from nnrun.runs.member import Member, load_member
 from nnrun.runs.members import ALL, FOLDER, FOLDS, EnsembleRecord, ensemble_file, member
@@ -28,6 +30,8 @@ from nnrun.runs.records import DataRecord, Final, FoundSymptom, MemberRecord, Ro
 from nnrun.runs.rundir import EPOCHS, MEMBERS, SCHEMA_VERSION, RunDir, now
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import SURE
+
+DatasetOf = Callable[[Config], Dataset]
 
 NOT_MEANS = ("epoch", "step", "seconds", "layers", "members")  # columns of an epoch
 
@@ -52,9 +56,13 @@ def mean_epoch(outcomes: Sequence[Outcome]) -> int:
     return max(1, floor(fmean(outcome.record["best_epoch"] or 0 for outcome in outcomes) + 0.5))
 
 
-def conclude(run: RunDir, config: Config, outcomes: Sequence[Outcome], test: Final) -> Outcome:
-    """Complete the run's files from those of its folds; `test` is what its final numbers hold of the test part."""
+def conclude(run: RunDir, config: Config, outcomes: Sequence[Outcome], test: Final, dataset_of: DatasetOf) -> Outcome:
+    """Complete the run's files from those of its folds; `test` is what its final numbers hold of the test part.
+
+    `dataset_of` gives the data of a fold by its config.
+    """
     folds, record = of_folds(outcomes), run.read_record()
+    finals: list[Final] = [outcome.record["final"] or {} for outcome in folds]
     status = status_of(config, record.get("refit") is not None, outcomes)
     rows = mean_rows([outcome.rows for outcome in folds])
     whole = status == "done"
@@ -72,7 +80,7 @@ def conclude(run: RunDir, config: Config, outcomes: Sequence[Outcome], test: Fin
         divergence=next((each for outcome in outcomes if (each := outcome.record.get("divergence"))), None),
         symptoms=_symptoms(folds),
         data=_data_record(record["data"], folds),
-        final={**mean_final([outcome.record["final"] or {} for outcome in folds]), **test} if whole else {},
+        final={**mean_final(finals), **_sureness(run, config, dataset_of), **test} if whole else {},
         members=[_member_record(config, outcome) for outcome in folds],
         written=run.written(),
     )
@@ -107,16 +115,11 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def mean_final(finals: Sequence[Final]) -> Final:
-    """The mean of each number that all folds have, but for those of test, and the standard error of the dev error.
-
-    Each row is dev in one fold, so independent rows add up there.
-    """
+    """The mean of each number that all folds have, but for those of test, and the standard error of the dev error."""
     names = [name for name in finals[0] if not name.startswith("test_")] if finals else []
     found = {name: [final.get(name) for final in finals] for name in names}
     known = {name: [v for v in values if v is not None] for name, values in found.items() if None not in values}
     means: Final = {name: fmean(values) for name, values in known.items()}
-    if sure := known.get(f"dev_{SURE}"):
-        means[f"dev_{SURE}"] = sum(sure)
     if "dev_error" in known:
         means["dev_error_se"] = stdev(known["dev_error"]) / sqrt(len(finals))
     return means
@@ -173,6 +176,31 @@ def _data_record(data: DataRecord, outcomes: Sequence[Outcome]) -> DataRecord:
     return found
 
 
+def _sureness(run: RunDir, config: Config, dataset_of: DatasetOf) -> Final:
+    """As how many independent rows the dev error of all folds is as sure as, where rows come in groups.
+
+    Of all rows together: of a fold alone, that may have few groups, it is known badly.
+    """
+    folds = [(each, dataset_of(each)) for each in in_folds(config)] if config.data.group else []
+    known = [groups for _, dataset in folds if (groups := groups_of(dataset, "dev")) is not None]
+    if not known:
+        return {}
+    mistakes = [_mistakes_on_dev(member(run, each.data.fold or ALL), dataset) for each, dataset in folds]
+    weights = [weights for _, dataset in folds if (weights := weights_of(examples(dataset, "dev"))) is not None]
+    together = np.concatenate(weights) if weights else None
+    rows = independent_rows(np.concatenate(mistakes), np.concatenate(known), together)
+    return cast(Final, {f"dev_{SURE}": float(rows)})
+
+
+def _mistakes_on_dev(run: RunDir, dataset: Dataset) -> Array:
+    """Whether a fold is wrong, `(rows,)`."""
+    fold, dev = load_member(StoredRun(run)), examples(dataset, "dev")
+    with np.errstate(all="ignore"):
+        logits = _all_logits(fold, dev.x, fold.target)
+        together = fold.loss.pool(logits, np.full(len(logits), 1 / len(logits)))
+        return fold.loss.each(together, fold.loss.targets(dev.y, together.dtype))[1].astype(np.float64)
+
+
 def tested(run: RunDir, config: Config, cache: Path) -> Final:
     """Losses and errors of what the folds say together of the test part; nothing where there is none."""
     from threadpoolctl import threadpool_limits
@@ -191,5 +219,9 @@ def tested(run: RunDir, config: Config, cache: Path) -> Final:
 def _of_test(fold: Member, whole: Dataset, cache: Path) -> Array:
     """A fold's logits of test `(networks, rows, width)`, by its own preprocessing."""
     x = load_dataset(fold.config.data, fold.config.training.dtype, cache).parts["test"].x
-    chunks = fold.logits(x, whole.fitted.target, fold.rows_at_once)
-    return np.concatenate([logits.copy() for _, logits in chunks], axis=1)
+    return _all_logits(fold, x, whole.fitted.target)
+
+
+def _all_logits(fold: Member, x: Array, unit: Target) -> Array:
+    """`(networks, rows, width)`."""
+    return np.concatenate([logits.copy() for _, logits in fold.logits(x, unit, fold.rows_at_once)], axis=1)

@@ -14,7 +14,7 @@ from nnrun.config.changes import CHANGES, TOTAL, without
 from nnrun.config.config import Config
 from nnrun.config.load import Loaded
 from nnrun.config.overrides import configured
-from nnrun.data.dataset import load_dataset
+from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.data.files.chunks import Heard
 from nnrun.data.split import PARTS
 from nnrun.errors import DataError, UsageError
@@ -111,6 +111,10 @@ def _go_on(run: RunDir, loaded: Loaded, listener: Listener, told_to_stop: ToldTo
     steering = Steering(run, listener.told, told_to_stop, loaded.config.tracking)
     outcomes: list[Outcome] = []
     _begin(run)
+
+    def of_fold(config: Config) -> Dataset:
+        return load_dataset(config.data, config.training.dtype, run.path.parent / CACHE)
+
     try:
         for config in _planned(run, loaded.config, outcomes):
             if steering.stopped or told_to_stop():
@@ -122,7 +126,7 @@ def _go_on(run: RunDir, loaded: Loaded, listener: Listener, told_to_stop: ToldTo
                 break
         if not (steering.stopped or told_to_stop()):
             steering.close(None)
-        outcome = conclude(run, loaded.config, outcomes, _test(run, loaded.config, outcomes))
+        outcome = conclude(run, loaded.config, outcomes, _test(run, loaded.config, outcomes), of_fold)
     except KeyboardInterrupt:
         run.update_record(status="interrupted", ended=now())
         raise

@@ -29,6 +29,8 @@ def totals(values: Array, groups: Array, weights: Array | None = None) -> Array:
     Deviations are added up, so that a large group whose rows are as all others is no outlier. `groups (rows,)` are
     whole numbers.
     """
+    if weights is not None and not weights.all():  # a group that weighs nothing is none
+        values, groups, weights = values[..., weights > 0], groups[weights > 0], weights[weights > 0]
     codes = np.unique(groups, return_inverse=True)[1]
     shares = np.full(len(codes), 1 / len(codes)) if weights is None else weights / weights.sum()
     means = values @ shares

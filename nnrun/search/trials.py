@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NotRequired, TypedDict, cast
 
@@ -230,7 +231,8 @@ def _train_folds(job: Job, configs: Sequence[Config]) -> list[Outcome]:
             outcomes = _train_fold(job, [runs[k] for k in left], [fold[k] for k in left])
             for k, outcome in zip(left, outcomes, strict=True):
                 found[k].append(outcome)
-        return [conclude(*each, {}) for each in zip(runs, configs, found, strict=True)]
+        of_fold = partial(dataset_of, job=job)
+        return [conclude(*each, {}, of_fold) for each in zip(runs, configs, found, strict=True)]
 
 
 def _train_fold(job: Job, wholes: Sequence[RunDir], configs: Sequence[Config]) -> list[Outcome]:

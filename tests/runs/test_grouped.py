@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
 import numpy as np
 import pytest
 
+from nnrun.config.load import load_config
+from nnrun.data.raw import read_parts
 from nnrun.insight.diagnosis.regions import by_column
+from nnrun.insight.diagnosis.shares import _order
+from nnrun.models.importance.measuring import importance_of
+from nnrun.models.model import load_model
+from nnrun.models.trained import trained
+from nnrun.models.verbs import evaluate
 from nnrun.runs.grouped import independent_rows, totals
 from nnrun.runs.listener import Outcome
 from nnrun.runs.members import members_of
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import of_record, wilson
+from nnrun.search.state import Options
+from nnrun.search.study import Watcher
+from nnrun.search.verbs import begin
 
 Train = Callable[..., Outcome]
 GROUPS, EACH = 60, 20
@@ -100,15 +111,64 @@ def test_a_run_knows_how_sure_its_errors_are(patients: Path, train_run: Train) -
     assert not any("effective" in name for name in train_run("data.source=iris", "training.epochs=1").record["final"])
 
 
-def test_in_folds_the_rows_of_dev_add_up(patients: Path, train_run: Train) -> None:
+def test_in_folds_the_groups_of_all_tell(patients: Path, train_run: Train) -> None:
     outcome = train_run(*settings(patients, "data.folds=3", "data.split=[0.6, 0.2, 0.2]"))
     folds = [run.read_record()["final"] for run in members_of(outcome.run)]
-    final = outcome.record["final"]
-    assert final["dev_effective_rows"] == sum(fold["dev_effective_rows"] for fold in folds)
+    final, whole = outcome.record["final"], trained(StoredRun(outcome.run))
+    assert final["dev_effective_rows"] == independent_rows(whole.mistakes("dev"), whole.groups("dev"))
     assert final["train_effective_rows"] == fmean(fold["train_effective_rows"] for fold in folds)
     assert 1 < final["test_effective_rows"] < 0.8 * outcome.record["data"]["rows"]["test"]
     regions = by_column(StoredRun(outcome.run), "patient")["regions"]
     assert all(region["dev"]["high"] - region["dev"]["low"] > 0.5 for region in regions)  # of one group each
+
+
+def test_folds_of_a_search_are_as_sure_as_a_run_of_them(patients: Path, tmp_path: Path, train_run: Train) -> None:
+    given = settings(patients, "data.folds=3")
+    one = begin(load_config(None, [*given, "search.trials=1"]), tmp_path, Options(workers=1), Watcher())
+    alone = train_run(*given).record["final"]
+    assert one.records[0]["final"]["dev_effective_rows"] == alone["dev_effective_rows"]
+
+
+def test_groups_that_weigh_nothing_are_none() -> None:
+    mistakes, groups = np.array([1.0, 0, 1, 0, 0, 1] * 10), np.repeat(np.arange(6), 10)
+    weights = np.repeat([1.0, 1, 1, 1, 0, 0], 10)
+    counted = weights > 0
+    assert independent_rows(mistakes, groups, weights) == independent_rows(mistakes[counted], groups[counted])
+    assert independent_rows(np.zeros(60), groups, weights) == 4
+
+
+def test_the_groups_of_a_file_are_its_own(patients: Path, train_run: Train) -> None:
+    """The same rows as the dev part, as a file."""
+    outcome = train_run(*settings(patients))
+    model = load_model(StoredRun(outcome.run))
+    own = evaluate(model, boosting=True).gains["dev"]
+    rows = read_parts(outcome.config.data)["dev"].frame
+    rows.to_csv(path := outcome.run.path / "dev.csv", index=False)
+    assert evaluate(model, str(path), boosting=True).gains["data"] == pytest.approx(own)
+    rows.drop(columns="patient").to_csv(path, index=False)
+    unknown = evaluate(model, str(path), boosting=True).gains["data"]["standard_error"]
+    assert unknown is not None and own["standard_error"] is not None and unknown < own["standard_error"]
+
+
+def test_how_much_a_column_matters_is_as_sure_as_the_groups_let_it_be(patients: Path, train_run: Train) -> None:
+    """Ten copies of each row are a group: as rows they would make the intervals narrower."""
+    run = trained(StoredRun(train_run(*settings(patients)).run))
+    widths = {}
+    for by_groups in (True, False):
+        parts = {**run.dataset.parts, "dev": run.dataset.parts["dev"].take(np.repeat(np.arange(60), 10))}
+        groups = np.repeat(np.arange(60), 10) if by_groups else None
+        parts["dev"] = replace(parts["dev"], groups=groups)
+        found = importance_of(replace(run, dataset=replace(run.dataset, parts=parts)))
+        widths[by_groups] = [column["loss_high"] - column["loss_low"] for column in found.columns]
+    assert min(np.divide(widths[True], widths[False])) > 1.3
+
+
+def test_more_training_data_are_more_patients(patients: Path, train_run: Train) -> None:
+    train = trained(StoredRun(train_run(*settings(patients)).run)).dataset.parts["train"]
+    order = _order(train, 0, True)
+    assert sorted(order) == [*range(len(train.y))]
+    assert train.groups is not None
+    assert [len(np.unique(train.groups[order[:rows]])) for rows in (EACH, 5 * EACH, 10 * EACH)] == [1, 5, 10]
 
 
 def test_a_regression_has_no_intervals(patients: Path, train_run: Train) -> None:

@@ -158,11 +158,11 @@ def learning_curve(
 ) -> LearningCurve:
     """Train on growing parts, here or on an executor whose news are said, fit, and store the result in the run.
 
-    The parts are nested and stratified, three orders of the rows each with a seed of its own; the dev set stays the
-    same. Every training takes as many steps as the run's own: the rows of a part are repeated until they are as many
-    as the whole set, so that schedule, batches and dev measurements are the same too. Raises UsageError for a
-    training set that is too small or all there is, or where every training diverges. Of an ensemble it is the curve of
-    one network, of folds that of the first one.
+    The parts are nested and stratified (or grow by groups), three orders of the rows each with a seed of its own; the
+    dev set stays the same. Every training takes as many steps as the run's own: the rows of a part are repeated until
+    they are as many as the whole set, so that schedule, batches and dev measurements are the same too. Raises
+    UsageError for a training set that is too small or all there is, or where every training diverges. Of an ensemble it
+    is the curve of one network, of folds that of the first one.
     """
     began, model = time.monotonic(), trained(run)
     model = replace(model, dataset=model.apart)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nnrun.config.config import Config
 from nnrun.config.values import Tree
-from nnrun.data.dataset import Dataset
+from nnrun.data.dataset import Dataset, Part
 from nnrun.data.split import random_order
 from nnrun.engine.evaluation import logits_in_chunks
 from nnrun.engine.stopping import Best, EarlyStopping
@@ -76,12 +76,20 @@ def trained_on_all(
 
 def trained_on(share: Share, config: Config, dataset: Dataset) -> list[Training]:
     """A network an order; several only on all rows."""
-    y = dataset.parts["train"].y
+    train = dataset.parts["train"]
     configs = [config.model_copy(update={"seed": config.seed + k}) for k in share.orders]
-    if share.rows < len(y):
-        order = random_order(len(y), configs[0].seed, y if dataset.classes else None)
-        dataset = _with_rows(dataset, order[: share.rows])
+    if share.rows < len(train.y):
+        dataset = _with_rows(dataset, _order(train, configs[0].seed, bool(dataset.classes))[: share.rows])
     return best_of(configs, dataset, share.rows)
+
+
+def _order(train: Part, seed: int, of_classes: bool) -> Rows:
+    """All training rows in random order, stratified by class; or group by group, since more data are more groups."""
+    if train.groups is None:
+        return random_order(len(train.y), seed, train.y if of_classes else None)
+    codes = np.unique(train.groups, return_inverse=True)[1]
+    places = np.argsort(random_order(int(codes.max()) + 1, seed, None))
+    return np.argsort(places[codes], kind="stable")
 
 
 def _with_rows(dataset: Dataset, rows: Rows) -> Dataset:

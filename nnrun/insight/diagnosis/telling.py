@@ -96,7 +96,9 @@ def weighing(final: Mapping[str, float | None], kind: str) -> list[str]:
     plain = {part: final.get(f"{part}_plain_error") for part in SETS}
     told = ", ".join(f"{set_name(part)} {percent(error)}" for part, error in plain.items() if error is not None)
     beside = f"; plain errors, every row counting once: {told}" if told else ""
-    return wrapped(f"All errors here are {kind}, and {WEIGHTED}{beside}.", "note     ")
+    by_groups = any(f"{part}_{SURE}" in final for part in SETS)  # which are told with the verdict
+    sizes = "" if by_groups or "train_rmse" in final else f", and {WEIGHTED}"
+    return wrapped(f"All errors here are {kind}{sizes}{beside}.", "note     ")
 
 
 def measured_by(evidence: Evidence) -> list[str]:

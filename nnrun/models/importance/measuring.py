@@ -15,7 +15,7 @@ import numpy as np
 
 from nnrun.data.facts.association import NEARLY, association_of
 from nnrun.data.files.values import Floats, Kind
-from nnrun.engine.evaluation import sample
+from nnrun.engine.evaluation import sample, sampled
 from nnrun.engine.parameters import Array
 from nnrun.engine.randomness import stream
 from nnrun.errors import DataError
@@ -24,6 +24,7 @@ from nnrun.models.importance.shuffling import Shuffled
 from nnrun.models.model import Model
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.assembly import examples
+from nnrun.runs.grouped import totals
 
 if TYPE_CHECKING:
     from nnrun.data.features.columns import Column
@@ -152,12 +153,14 @@ def importance_of(run: Trained, heard: Heard = nobody, work: int = WORK) -> Impo
         raise DataError(f"{run.run.name}: dev has too few rows to shuffle values among them")
     share, rounds = _extent(run.model, sum(sizes), work)
     shuffled = [_shuffled(piece, max(2, int(share * rows)), rounds) for piece, rows in zip(pieces, sizes, strict=True)]
+    groups = _joined([one.groups for one in shuffled])
     joined = alike(shuffled[0].model.preprocessors[0], shuffled[0].rows.x)
     units = [[column.name] for column in columns] + [group.columns for group in joined]
     found = []
     for done, unit in enumerate(units):
         heard(done, len(units))
-        found.append(_scores([one.without(unit) for one in shuffled], run.model.target.classes is not None, len(units)))
+        adds = [one.without(unit) for one in shuffled]
+        found.append(_scores(adds, groups, run.model.target.classes is not None, len(units)))
     heard(len(units), len(units))
     base = [np.concatenate([one.base[kind] for one in shuffled]) for kind in range(2)]
     of_columns = [
@@ -182,7 +185,14 @@ def importance_of(run: Trained, heard: Heard = nobody, work: int = WORK) -> Impo
 
 
 def _shuffled(run: Trained, rows: int, rounds: int) -> Shuffled:
-    return Shuffled(run.model, sample(examples(run.dataset, PART), rows), rounds)
+    measured, groups = examples(run.dataset, PART), run.dataset.parts[PART].groups
+    some = sampled(len(measured), rows)
+    return Shuffled(run.model, measured.take(some), rounds, None if groups is None else groups[some])
+
+
+def _joined(parts: Sequence[Array | None]) -> Array | None:
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if known else None
 
 
 def _first(scores: ImportanceScores) -> tuple[float, float]:
@@ -201,10 +211,10 @@ def _extent(model: Model, rows: int, work: int) -> tuple[float, int]:
     return looked_at / rows, min(ROUNDS, max(FEWEST_ROUNDS, work // (of_row * looked_at)))
 
 
-def _scores(adds: Sequence[Sequence[Array]], of_classes: bool, units: int) -> ImportanceScores:
-    """Of what each row adds, by piece; one of so many units that are shuffled."""
+def _scores(adds: Sequence[Sequence[Array]], groups: Array | None, of_classes: bool, units: int) -> ImportanceScores:
+    """Of what each row adds, by piece, and the groups of all rows; one of so many units that are shuffled."""
     loss, error = (np.concatenate([piece[kind] for piece in adds]) for kind in range(2))
-    of_error, of_loss = _Rise.of(error, PSEUDO * of_classes), _Rise.of(loss)
+    of_error, of_loss = _Rise.of(error, groups, PSEUDO * of_classes), _Rise.of(loss, groups)
     (error_low, error_high), (loss_low, loss_high) = of_error.interval(LEVEL), of_loss.interval(LEVEL)
     together = 1 - (1 - LEVEL) / (2 * units)
     surely = max(of_error.interval(together)[0], of_loss.interval(together)[0]) > 0
@@ -213,27 +223,30 @@ def _scores(adds: Sequence[Sequence[Array]], of_classes: bool, units: int) -> Im
 
 
 class _Rise(NamedTuple):
-    """A mean over rows, and its standard error.
+    """A mean over rows, and its standard error, by the groups of rows where they come in such.
 
     The random order adds to the spread of what rows add, too, so the error is rather too large than too small.
     """
 
     mean: float
     error: float
-    rows: int
+    cases: int  # that it is the mean of
 
     @classmethod
-    def of(cls, adds: Array, pseudo: float = 0.0) -> _Rise:
-        """Of what rows add, `(m,)`; `pseudo` is added to the sum of squares."""
-        rows, mean = len(adds), float(adds.mean())
-        squares = float(np.square(adds - mean).sum()) + pseudo
-        return cls(mean, math.sqrt(squares / (rows * (rows - 1))), rows)
+    def of(cls, adds: Array, groups: Array | None, pseudo: float = 0.0) -> _Rise:
+        """Of what rows add, `(m,)`; `pseudo` is added to the sum of their squares."""
+        mean, cases = float(adds.mean()), adds if groups is None else totals(adds, groups)
+        count = len(cases)
+        if count < 2:
+            return cls(mean, math.inf, 2)
+        squares = float(np.square(cases - mean).sum()) + pseudo * (count / len(adds)) ** 2
+        return cls(mean, math.sqrt(squares / (count * (count - 1))), count)
 
     def interval(self, level: float) -> tuple[float, float]:
         """Student's."""
         from scipy.special import stdtrit
 
-        width = float(stdtrit(self.rows - 1, (1 + level) / 2)) * self.error
+        width = float(stdtrit(self.cases - 1, (1 + level) / 2)) * self.error
         return self.mean - width, self.mean + width
 
 

@@ -17,11 +17,12 @@ class Shuffled:
     """Rows of dev with what their network makes of them, and the rows whose values each of them is given in turn.
 
     `base` are losses and mistakes of the rows as they are, `(m,)` each, in the scale of the loss and of the error. A
-    row is given the values of the next rows in a random order: never its own, and no row's twice.
+    row is given the values of the next rows in a random order: never its own, and no row's twice. `groups (m,)` are
+    theirs where rows come in groups.
     """
 
-    def __init__(self, model: Model, measured: Examples, rounds: int) -> None:
-        self.model = model
+    def __init__(self, model: Model, measured: Examples, rounds: int, groups: Array | None = None) -> None:
+        self.model, self.groups = model, groups
         self.rows = Examples(np.array(measured.x), measured.y, measured.weights)
         count = len(self.rows)
         order = stream(0, "shuffle").permutation(count)

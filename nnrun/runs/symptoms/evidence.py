@@ -123,6 +123,7 @@ class Evidence:
         if self.verdict is None or self.status == "diverged":
             return False
         size = self.verdict.sizes.get("dev", inf)  # none of a regression, whose error counts no rows
+        size = max(size, self.dev_rows)  # of rows in groups, or with weights, there are more than they count as
         few = self.perfect or size * self.verdict.errors["dev"] < 1.5
         return few and all(gap.judgement != HIGH for gap in self.verdict.gaps.values())
 
