@@ -550,10 +550,12 @@ the interval does not know: the best epoch was chosen on the dev set, which flat
 would give other sets.
 
 Rows of one group (`data.group`) are alike, and forty groups of 25 rows may tell far less than a thousand rows. A set
-counts there as the independent rows whose error would be as sure as the groups show: how much each of them adds to the
-error varies, and that variance, with Student's t for the number of groups, comes to so many rows (Korn and Graubard
-1998, *Survey Methodology* 24, 193-201), `dev_effective_rows` among the final numbers in `run.json`. Without a mistake it
-is the number of groups. While a run trains they are not known, the interval is too narrow, and a note says so.
+counts there as the independent rows whose error would be as sure, `dev_effective_rows` among the final numbers in
+`run.json`, and the ladder says `75 of 240 examples`: by how much the error would be another without each of the groups
+varies (the jackknife), and that variance, with Student's t for the number of groups, comes to so many rows (Korn and
+Graubard 1998, *Survey Methodology* 24, 193-201). Without a mistake it is the number of groups, of the training set, each
+row of which was learned, its rows. In [folds](folds.md) all dev rows tell together. While a run trains they are not
+known, the interval is too narrow, and a note says so.
 
 `diagnosis.base_error` (or `--base-error`) is the error of the best known way, such as a human expert. It is 0 unless
 given, which is rarely true: where labels are noisy, part of what is called avoidable is not.

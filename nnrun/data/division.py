@@ -46,12 +46,12 @@ NO_DEV = "all rows train, and the dev error is that of the same rows: it says no
 class Division:
     """The split of each source, `all` or one for each part, and what the user should know about it.
 
-    `of_groups` is a number for each row of the one source, where rows come in groups.
+    `of_groups` is a number for each row of a source whose rows come in groups.
     """
 
     splits: Mapping[str, Split]
     notices: list[str] = field(default_factory=list)
-    of_groups: Codes | None = None
+    of_groups: Mapping[str, Codes] = field(default_factory=dict)
 
     @property
     def rule(self) -> Rule:
@@ -65,11 +65,12 @@ class Division:
 
     @property
     def groups(self) -> dict[str, int]:
-        """Of each part, if there are any."""
-        if self.of_groups is None:
-            return {}
-        part_of = self.splits["all"].part_of
-        return {part: len(np.unique(self.of_groups[part_of == PARTS.index(part)])) for part in self.sizes}
+        """How many each part has whose rows come in such."""
+        found: dict[str, int] = {}
+        for source, codes in self.of_groups.items():
+            split = self.splits[source]
+            found |= {part: len(np.unique(codes[split.part_of == PARTS.index(part)])) for part in split.sizes}
+        return found
 
     @property
     def sha256(self) -> str:
@@ -93,8 +94,8 @@ class Division:
         """The rows of a piece of a source that are in a part; of each the place of that in PARTS, and the group."""
         part_of = self.part_of(source, table)
         rows = np.flatnonzero(part_of != NO_PART)
-        groups = None if self.of_groups is None else self.of_groups[table.row(0) + rows]
-        return part_of[rows], groups, _taken(table, rows)
+        codes = self.of_groups.get(source)
+        return part_of[rows], None if codes is None else codes[table.row(0) + rows], _taken(table, rows)
 
     def part_of(self, source: str, table: Table) -> Assignment:
         """The place in PARTS of the part of each row of a piece of a source, `(rows,)`; NO_PART of one in none."""
@@ -118,8 +119,7 @@ def divide(config: Data, found: Mapping[str, Survey], classes: tuple[str, ...] |
     notices += _without_target(found)
     notices += _classes_absent(found, splits, classes, locate)
     notices += [NO_DEV] if config.fold == "all" else []
-    groups = found["all"].group if "all" in found else None
-    division = Division(splits, notices, groups.codes if groups else None)
+    division = Division(splits, notices, {name: s.group.codes for name, s in found.items() if s.group})
     return division if "test" in division.sizes else replace(division, notices=[*notices, NO_TEST])
 
 
@@ -291,8 +291,8 @@ def describe_split(config: Data, division: Division) -> WrittenSplit:
         "sizes": division.sizes,
         "sha256": division.sha256,
     }
-    if division.groups:
-        written["groups"] = division.groups
+    if groups := division.groups:
+        written["groups"] = groups
     if folds := folds_of(config):
         written |= {"folds": folds.count, "fold": folds.dev or "all"}
     return written

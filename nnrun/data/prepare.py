@@ -109,7 +109,7 @@ class Prepared:
             found[f"{part}_y"] = ((rows,), "int64") if self.data.classes else ((rows, 1), self.dtype)
             if self.weight:
                 found[f"{part}_w"] = (rows,), "float64"  # whatever their size: they are divided by their mean later
-            if self.data.division.of_groups is not None:
+            if part in self.data.division.groups:
                 found[f"{part}_g"] = (rows,), "int32"
         return found
 

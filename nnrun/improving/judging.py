@@ -21,7 +21,7 @@ from nnrun.engine.parameters import Array
 from nnrun.models.baselines import constant
 from nnrun.models.trained import Trained, mistakes_of, trained
 from nnrun.runs.assembly import examples, make_loss
-from nnrun.runs.grouped import totals
+from nnrun.runs.grouped import pseudo_values
 from nnrun.runs.stored import StoredRun
 
 LEVEL = 0.05
@@ -57,10 +57,10 @@ def compare(old: Array, new: Array, weights: Array | None = None, groups: Array 
     of_rows = np.full(rows, 1 / rows) if weights is None else weights / weights.sum()
     gains = difference @ of_rows
     gain, told = float(gains.mean()), [float(each) for each in gains]
-    cases = difference * of_rows * rows if groups is None else totals(difference, groups, weights)
+    cases = difference * of_rows * rows if groups is None else pseudo_values(difference, groups, weights)
     if min(cases.shape) < 2:
         return Comparison(told, gain, -inf, inf, 1.0, rows)
-    variance, freedom = _spread(cases)
+    variance, freedom = _spread(cases, groups is not None)
     error = sqrt(variance / cases.size)
     if error < SOME:  # each seed and row alike
         return Comparison(told, gain, gain, gain, 0.0 if gain > SOME else 1.0, rows)
@@ -68,8 +68,11 @@ def compare(old: Array, new: Array, weights: Array | None = None, groups: Array 
     return Comparison(told, gain, gain - half, gain + half, float(stdtr(freedom, -gain / error)), rows)
 
 
-def _spread(difference: Array) -> tuple[float, float]:
-    """The variance of the mean of a table `(seeds, rows)`, times its number of cells, and the degrees of freedom."""
+def _spread(difference: Array, few: bool) -> tuple[float, float]:
+    """The variance of the mean of a table `(seeds, rows)`, times its number of cells, and the degrees of freedom.
+
+    Of `few` rows, as groups may be, that of theirs is known badly, too (Satterthwaite 1946, Biometrics 2, 110-114).
+    """
     seeds, rows = difference.shape
     whole, of_seed, of_row = difference.mean(), difference.mean(axis=1), difference.mean(axis=0)
     ms_seeds = rows * float(((of_seed - whole) ** 2).sum()) / (seeds - 1)
@@ -79,7 +82,8 @@ def _spread(difference: Array) -> tuple[float, float]:
     freedom = (seeds - 1) * (1 if ms_seeds > ms_rest else rows - 1)
     by_seeds = max(ms_seeds, ms_rest)
     variance = by_seeds + max(ms_rows - ms_rest, 0.0)
-    return variance, freedom * variance**2 / by_seeds**2 if by_seeds else float(rows - 1)
+    doubt = by_seeds**2 / freedom + (ms_rows**2 / (rows - 1) if few and ms_rows > ms_rest else 0.0)
+    return variance, variance**2 / doubt if doubt else float(rows - 1)
 
 
 class DevRows(NamedTuple):

@@ -44,7 +44,7 @@ class Results:
             return None
         rows = [rows for kind in verdict.gaps if (rows := deciding_size(verdict, kind))]
         enough = f"; about {max(rows):,} would tell" if rows else ""
-        return f"no gap can be told from 0 with {verdict.sizes.get('dev', 0):,} dev examples{enough}"
+        return f"no gap can be told from 0 with {verdict.rows_of('dev'):,} dev examples{enough}"
 
     def compare(self, old: Sequence[TrialRecord], new: Sequence[TrialRecord]) -> Comparison:
         """By how much the mistakes became fewer; the records are of the same seeds, in one order."""

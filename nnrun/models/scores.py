@@ -13,7 +13,7 @@ from nnrun.data.features.target import Target
 from nnrun.engine.losses import Loss
 from nnrun.engine.metrics import confusion, metrics_of, r2, shares
 from nnrun.engine.parameters import Array
-from nnrun.runs.grouped import totals
+from nnrun.runs.grouped import pseudo_values
 
 
 @dataclass
@@ -134,7 +134,7 @@ def paired_gain(scores: Scores, other: Scores) -> PairedGain:
     """The mean difference of their mistakes, row by row, or group by group where rows come in groups."""
     differences, weights = scores.mistakes() - other.mistakes(), scores.weights
     groups = np.arange(len(differences)) if scores.groups is None else scores.groups
-    cases = totals(differences, groups, weights)
+    cases = pseudo_values(differences, groups, weights)
     error = float(cases.std(ddof=1) / np.sqrt(len(cases))) if len(cases) > 1 else None
     return {"error": float(np.average(differences, weights=weights)), "standard_error": error}
 

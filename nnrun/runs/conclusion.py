@@ -20,7 +20,7 @@ from nnrun.data.features.target import Target
 from nnrun.engine.parameters import Array
 from nnrun.files import json_lines
 from nnrun.runs.assembly import examples, make_loss
-from nnrun.runs.grouped import groups_of, independent_rows
+from nnrun.runs.grouped import groups_of, sure_as
 from nnrun.runs.judge import wanted, weights_of
 from nnrun.runs.listener import Outcome
 from nnrun.runs.member import Member, load_member
@@ -188,8 +188,7 @@ def _sureness(run: RunDir, config: Config, dataset_of: DatasetOf) -> Final:
     mistakes = [_mistakes_on_dev(member(run, each.data.fold or ALL), dataset) for each, dataset in folds]
     weights = [weights for _, dataset in folds if (weights := weights_of(examples(dataset, "dev"))) is not None]
     together = np.concatenate(weights) if weights else None
-    rows = independent_rows(np.concatenate(mistakes), np.concatenate(known), together)
-    return cast(Final, {f"dev_{SURE}": float(rows)})
+    return cast(Final, {f"dev_{SURE}": sure_as("dev", np.concatenate(mistakes), np.concatenate(known), together)})
 
 
 def _mistakes_on_dev(run: RunDir, dataset: Dataset) -> Array:

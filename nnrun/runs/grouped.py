@@ -1,8 +1,6 @@
 """How sure a mean is of rows that come in groups, such as all visits of one patient: as sure as that of fewer rows.
 
-Groups are taken as drawn at random, and their rows as alike to any degree: what each group adds to how far the mean may
-be off counts as one number (the ultimate cluster variance; Hansen, Hurwitz and Madow 1953, Sample Survey Methods and
-Theory, vol. 1).
+Groups are taken as drawn at random, and their rows as alike to any degree: each group counts as one number.
 """
 
 from __future__ import annotations
@@ -22,22 +20,33 @@ def groups_of(dataset: Dataset, part: str) -> Array | None:
     return dataset.parts[part].groups if dataset.classes else None
 
 
-def totals(values: Array, groups: Array, weights: Array | None = None) -> Array:
-    """What each group adds to the mean of values `(..., rows)`, times the number of groups: `(..., groups)`.
+def sure_as(part: str, mistakes: Array, groups: Array, weights: Array | None) -> float:
+    """Independent rows that the error of a part is as sure as, by the mistakes `(rows,)`.
 
-    Their mean is that of the values, and where each row is a group and counts alike they are the values themselves.
-    Deviations are added up, so that a large group whose rows are as all others is no outlier. `groups (rows,)` are
-    whole numbers.
+    Training rows without a mistake were learned one by one, so that each of them counts.
     """
-    if weights is not None and not weights.all():  # a group that weighs nothing is none
+    if part == "train" and not mistakes.any():
+        return float(len(mistakes) if weights is None else effective_rows(weights))
+    return float(independent_rows(mistakes, groups, weights))
+
+
+def pseudo_values(values: Array, groups: Array, weights: Array | None = None) -> Array:
+    """By how much the mean of values `(..., rows)` would be another without each group, as numbers `(..., groups)`.
+
+    Pseudo-values of the jackknife (Quenouille 1956, Biometrika 43, 353-360; Tukey 1958): the variance of their mean is
+    that of the mean of the values, also where a large group has drawn this to itself. Where each row is a group and
+    counts alike they are the values. `groups (rows,)` are whole numbers; those that weigh nothing are none.
+    """
+    if weights is not None and not weights.all():
         values, groups, weights = values[..., weights > 0], groups[weights > 0], weights[weights > 0]
     codes = np.unique(groups, return_inverse=True)[1]
     shares = np.full(len(codes), 1 / len(codes)) if weights is None else weights / weights.sum()
-    means = values @ shares
+    means, of_group = values @ shares, np.bincount(codes, shares)
     deviations = (values - means[..., None]) * shares
-    count = int(codes.max()) + 1
+    count = len(of_group)
     summed = [np.bincount(codes, row, count) for row in deviations.reshape(-1, len(codes))]
-    found: Array = means[..., None] + count * np.reshape(summed, (*values.shape[:-1], count))
+    without = np.reshape(summed, (*values.shape[:-1], count)) / np.maximum(1 - of_group, np.finfo(float).eps)
+    found: Array = means[..., None] + (count - 1) * without
     return found
 
 
@@ -49,7 +58,10 @@ def independent_rows(values: Array, groups: Array, weights: Array | None = None)
     """
     from scipy.special import stdtrit
 
-    of_groups, rows = totals(values, groups, weights), len(values) if weights is None else effective_rows(weights)
+    of_groups, rows = (
+        pseudo_values(values, groups, weights),
+        len(values) if weights is None else effective_rows(weights),
+    )
     count = len(of_groups)
     if count < 2:
         return 1

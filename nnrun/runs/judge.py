@@ -17,7 +17,7 @@ from nnrun.engine.stopping import scores_of
 from nnrun.engine.trainer import Epoch, Trainer
 from nnrun.errors import MisfitError
 from nnrun.runs.assembly import examples
-from nnrun.runs.grouped import independent_rows
+from nnrun.runs.grouped import sure_as
 
 DEFINED = {"classification": "error", "regression": "rmse"}  # whatever rows a part has
 Measured = Mapping[str, Array]  # column -> one number a run, such as dev_auc
@@ -75,17 +75,33 @@ class Predictions:
         y = in_own_unit(self.dataset, self.examples.y)
         return np.array([self._of_run(name, y, logits) for logits in self._logits])
 
-    def sureness(self, groups: Array) -> Array:
-        """As how many independent rows the error of each run is as sure as, `(runs,)`."""
-        targets, weights = self.loss.targets(self.examples.y, self._logits.dtype), weights_of(self.examples)
-        each = self.loss.each(self._logits, targets)[1]
-        return np.array([independent_rows(mistakes.astype(np.float64), groups, weights) for mistakes in each])
-
     def _of_run(self, name: str, y: Array, logits: Array) -> float:
         measure = METRICS[name].of
         if measure is None or not np.isfinite(logits).all():
             return np.nan
         return measure(y, predictions(self.loss, self.dataset, logits), weights_of(self.examples))
+
+
+class Mistakes:
+    """Which rows an evaluator's latest pass took for another class; a byte each, where predictions are many numbers."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self._loss, self._examples, self._also = evaluator.loss, evaluator.examples, evaluator.see
+        self._wrong: Array = np.empty((0, 0), bool)
+        evaluator.see = self._keep
+
+    def _keep(self, rows: slice, logits: Array) -> None:
+        if self._also:
+            self._also(rows, logits)
+        if not self._wrong.size:
+            self._wrong = np.empty((len(logits), len(self._examples)), bool)
+        targets = self._loss.targets(self._examples.y[rows], logits.dtype)
+        self._wrong[:, rows] = self._loss.each(logits, targets)[1]
+
+    def sure_as(self, part: str, groups: Array) -> Array:
+        """Independent rows that the error of each run is as sure as, `(runs,)`."""
+        weights = weights_of(self._examples)
+        return np.array([sure_as(part, wrong.astype(np.float64), groups, weights) for wrong in self._wrong])
 
 
 def predictions(loss: Loss, dataset: Dataset, logits: Array) -> Array:

@@ -19,8 +19,8 @@ from nnrun.engine.parameters import Array
 from nnrun.engine.stopping import Best
 from nnrun.engine.trainer import Epoch, Trainer
 from nnrun.runs.assembly import examples
-from nnrun.runs.grouped import groups_of, independent_rows
-from nnrun.runs.judge import Measured, Predictions, in_own_unit, predictions, wanted, weights_of
+from nnrun.runs.grouped import groups_of, sure_as
+from nnrun.runs.judge import Measured, Mistakes, Predictions, in_own_unit, predictions, wanted, weights_of
 from nnrun.runs.records import Diverged, Layers, MemberRecord, Row
 from nnrun.runs.verdict import SURE
 
@@ -98,12 +98,14 @@ def finals(trainer: Trainer, best: Best, dataset: Dataset, parts: Sequence[str],
         measured = examples(dataset, part)
         evaluator = trainer.evaluator(measured)
         groups = groups_of(dataset, part)
-        kept = Predictions(evaluator, dataset) if names or groups is not None else None
+        kept = Predictions(evaluator, dataset) if names else None
+        mistakes = None if groups is None else Mistakes(evaluator)
         losses, errors = evaluator(bound)
         members = _members(trainer, evaluator) if part == "dev" else members
         plain = _plain_errors(evaluator, bound)
         further = {f"{part}_{name}": kept.measure(name) for name in names} if kept else {}
-        further |= {f"{part}_{SURE}": kept.sureness(groups)} if kept and groups is not None else {}
+        if mistakes and groups is not None:
+            further[f"{part}_{SURE}"] = mistakes.sure_as(part, groups)
         for k, (final, loss, error) in enumerate(zip(runs, losses, errors, strict=True)):
             final |= {f"{part}_loss": float(loss), f"{part}_error": float(error)}
             final |= {f"{part}_plain_error": float(error) for error in plain[k : k + 1]}
@@ -153,7 +155,7 @@ def measures(loss: Loss, dataset: Dataset, part: str, logits: Array, names: Sequ
         final[f"{part}_plain_error"] = float(loss.sums(logits, y)[1] / (plain.error_scale or np.nan))
     if (groups := groups_of(dataset, part)) is not None:
         each = loss.each(logits, y)[1].astype(np.float64)
-        final[f"{part}_{SURE}"] = independent_rows(each, groups, weights_of(measured))
+        final[f"{part}_{SURE}"] = sure_as(part, each, groups, weights_of(measured))
     final |= _own_unit(dataset, part, final[f"{part}_error"], measured)
     known = in_own_unit(dataset, measured.y), predictions(loss, dataset, logits), weights_of(measured)
     return final | {f"{part}_{name}": of(*known) for name in names if (of := METRICS[name].of)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import sqrt
 
@@ -88,17 +88,30 @@ class Gap:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The errors by set, the gaps by rule, and what they were judged by."""
+    """The errors by set, the gaps by rule, and what they were judged by.
+
+    `rows` are what sets have whose `sizes` are fewer independent rows, as theirs come in groups.
+    """
 
     errors: Mapping[str, float]
     sizes: Mapping[str, int]
     tolerance: float
     gaps: Mapping[str, Gap]
+    rows: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def perfect(self) -> bool:
         """Whether no set shows a single error."""
         return not any(error for part, error in self.errors.items() if part != "base")
+
+    def rows_of(self, part: str) -> int:
+        """How many there are, whatever they count as."""
+        return self.rows.get(part, self.sizes.get(part, 0))
+
+    def counts(self, part: str) -> str:
+        """The examples of a set: `75 of 240` where they count as fewer."""
+        size, rows = self.sizes.get(part, 0), self.rows_of(part)
+        return f"{size:,}" if size == rows else f"{size:,} of {rows:,}"
 
     def judgement(self, kind: str) -> str | None:
         """high, low or unclear; None where the sets for it are not given."""
@@ -189,7 +202,8 @@ def of_run(final: Mapping[str, float | None], rows: Mapping[str, int], base: flo
     if "train" not in known or "dev" not in known:
         return None
     sure = {part: round(size) for part in SETS if (size := final.get(f"{part}_{SURE}")) is not None}
-    return judge(known, {**rows, **sure}, tolerance, proportions="train_rmse" not in final)
+    verdict = judge(known, {**rows, **sure}, tolerance, proportions="train_rmse" not in final)
+    return replace(verdict, rows={part: rows[part] for part in sure if part in rows})
 
 
 def of_record(record: RunRecord, base: float, tolerance: float) -> Verdict | None:
@@ -201,7 +215,7 @@ def of_record(record: RunRecord, base: float, tolerance: float) -> Verdict | Non
 def deciding_size(verdict: Verdict, kind: str) -> int | None:
     """How many examples of the step's upper set would settle an unclear judgement, if the errors stayed as they are.
 
-    To two digits; None where more of that set alone would never do.
+    To two digits, in groups of the size that they have; None where more of that set alone would never do.
     """
     gap, errors, sizes = verdict.gaps[kind], verdict.errors, verdict.sizes
     size = float(sizes.get(gap.end, 0))
@@ -209,7 +223,8 @@ def deciding_size(verdict: Verdict, kind: str) -> int | None:
         size *= 1.05
         ends = difference(errors[gap.end], errors[gap.start], int(size), sizes.get(gap.start))
         if judgement(*ends, verdict.tolerance) != UNCLEAR:
-            return int(float(f"{size:.1e}"))
+            rows = size * verdict.rows_of(gap.end) / sizes[gap.end]
+            return int(float(f"{rows:.1e}"))
     return None
 
 
@@ -247,4 +262,5 @@ def _good_news(verdict: Verdict) -> str:
         return f"{text}."
     part = min(sizes, key=lambda part: sizes[part])
     most = percent(wilson(0.0, sizes[part])[1])
-    return f"{text} (of {sizes[part]:,} {set_name(part)} examples; the true error may be up to {most}, 95%)."
+    rows, alike = verdict.rows_of(part), "" if part not in verdict.rows else f" that count as {sizes[part]:,}"
+    return f"{text} (of {rows:,} {set_name(part)} examples{alike}; the true error may be up to {most}, 95%)."

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from nnrun.insight.diagnosis.telling import grouping
+from nnrun.runs.verdict import judge
 from tests.cli.conftest import QUICK, Done, OnTerminal
 
 Nnrun = Callable[..., Done]
@@ -283,9 +284,12 @@ def test_rows_in_groups_are_told_as_what_they_count_as(nnrun: Nnrun, config: Wri
     for group, wanted in ((", group: who", True), (", drop: [who]", False)):
         config(source % group)
         nnrun("train", "-q")
-        told = "Rows of one who are alike: examples are counted here as the independent ones"
-        assert (told in " ".join(nnrun("diagnose").out.split())) is wanted
-    assert grouping({}, "who") == (  # while it trains
+        words = " ".join(nnrun("diagnose").out.split())
+        assert ("Rows of one who are alike: " in words) is wanted
+        assert bool(re.search(r" of 24 says that \d+ independent ones would be as sure\.", words)) is wanted
+        assert bool(re.search(r"\d+ of 24 examples", words)) is wanted
+    training = judge({"base": 0.0, "train": 0.1, "dev": 0.2}, {"train": 72, "dev": 24}, 0.015)
+    assert grouping(training, "who") == (
         "rows of one who are alike: intervals take them for independent, and are too narrow here"
     )
 

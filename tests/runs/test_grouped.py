@@ -18,7 +18,7 @@ from nnrun.models.importance.measuring import importance_of
 from nnrun.models.model import load_model
 from nnrun.models.trained import trained
 from nnrun.models.verbs import evaluate
-from nnrun.runs.grouped import independent_rows, totals
+from nnrun.runs.grouped import independent_rows, pseudo_values, sure_as
 from nnrun.runs.listener import Outcome
 from nnrun.runs.members import members_of
 from nnrun.runs.stored import StoredRun
@@ -33,7 +33,7 @@ GROUPS, EACH = 60, 20
 
 def test_groups_of_one_row_are_rows() -> None:
     mistakes = np.repeat([1.0, 0.0], [60, 240])
-    assert totals(mistakes, np.arange(300)) == pytest.approx(mistakes)
+    assert pseudo_values(mistakes, np.arange(300)) == pytest.approx(mistakes)
     # but for their spread, which 300 values do not tell exactly: (1.960 / 1.968)² of 299
     assert independent_rows(mistakes, np.arange(300)) == 297
 
@@ -43,18 +43,17 @@ def test_rows_that_are_copies_tell_nothing_new() -> None:
     assert independent_rows(np.repeat(once, 7), np.repeat(np.arange(300), 7)) == 297
 
 
-def test_what_a_group_adds_to_the_mean_by_hand() -> None:
-    """Two groups of mistakes 1 0 and 0 0 1 0: the mean is 1/3, its deviations add up to 1/3 and −1/3 of six rows."""
-    mistakes, groups = np.array([1.0, 0, 0, 0, 1, 0]), np.array([5, 5, 2, 2, 2, 2])
-    assert totals(mistakes, groups) == pytest.approx([1 / 3 - 2 / 18, 1 / 3 + 2 / 18])
-    assert totals(np.stack([mistakes, 2 * mistakes]), groups)[1] == pytest.approx(2 * totals(mistakes, groups))
+def test_what_the_mean_would_be_without_a_group_by_hand() -> None:
+    """Groups of 1 0 and 0 0 1 0: 1/3 in all, 1/4 without the first, 1/2 without the other; 2 · 1/3 less these."""
+    mistakes, groups = np.array([1.0, 0, 0, 0, 1, 0]), np.array([2, 2, 5, 5, 5, 5])
+    assert pseudo_values(mistakes, groups) == pytest.approx([2 / 3 - 1 / 4, 2 / 3 - 1 / 2])
+    assert pseudo_values(np.stack([mistakes, 2 * mistakes]), groups)[1] == pytest.approx([5 / 6, 1 / 3])
 
 
 def test_a_row_that_weighs_nothing_is_not_there() -> None:
     mistakes, groups = np.array([1.0, 0, 1, 0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 2, 2, 3, 3])
     weights = np.array([1.0, 1, 1, 1, 1, 1, 0, 0])
-    there = slice(6)
-    assert totals(mistakes, groups, weights).mean() == pytest.approx(mistakes[there].mean())
+    assert pseudo_values(mistakes, groups, weights) == pytest.approx(pseudo_values(mistakes[:6], groups[:6]))
     assert independent_rows(mistakes, groups, weights) <= 6
 
 
@@ -81,6 +80,36 @@ def test_intervals_hold_the_error_as_often_as_they_say(groups: int, each: int, a
         plainly += low <= error <= high
     assert held > 900
     assert plainly < held
+
+
+def test_intervals_hold_the_error_where_half_the_rows_are_one_group() -> None:
+    """Such a group draws the mean to itself: by its distance from that alone 71% held the error. Of 1,000 samples."""
+    generator, sizes, held = np.random.default_rng(4), [390, *[10] * 39], 0
+    numbers = np.repeat(np.arange(40), sizes)
+    for _ in range(1000):
+        of_groups = generator.beta(0.2 * 7 / 3, 0.8 * 7 / 3, 40)
+        mistakes = (generator.random(780) < of_groups[numbers]).astype(float)
+        low, high = wilson(mistakes.mean(), independent_rows(mistakes, numbers))
+        held += low <= 0.2 <= high
+    assert held > 880
+
+
+def test_training_rows_without_a_mistake_count_each() -> None:
+    none, one, groups = np.zeros(200), np.eye(200)[0], np.repeat(np.arange(10), 20)
+    assert sure_as("train", none, groups, None) == 200
+    assert sure_as("dev", none, groups, None) == 10
+    assert sure_as("train", one, groups, None) == independent_rows(one, groups)
+
+
+def test_a_part_of_a_file_of_its_own_has_no_groups(patients: Path, tmp_path: Path, train_run: Train) -> None:
+    """Its rows have other numbers than those of the file that is cut into folds."""
+    few = tmp_path / "few.csv"
+    few.write_text("".join(patients.read_text().splitlines(keepends=True)[:401]))
+    given = [f"data.source={{train: {few}, test: {patients}}}", "data.target=y", "data.group=patient", "data.folds=3"]
+    outcome = train_run(*given, "network.hidden=[4]", "training.epochs=2")
+    final, written = outcome.record["final"], outcome.run.read_json("data.json")["split"]["groups"]
+    assert (written["train"], "test" in written) == (20, False)
+    assert "dev_effective_rows" in final and "test_effective_rows" not in final
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from nnrun.runs.members import is_gathered
 from nnrun.runs.records import Final
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.verdict import Z
+from nnrun.runs.verdict import SURE, Z
 from nnrun.text import metric_key
 
 SHARED_OR_NOT = ("seed", "name", "data.source")  # keys that no group has to share; files are compared by content
@@ -67,7 +67,8 @@ def seed_noise(runs: Sequence[Contestant], root: Path) -> dict[str, Noise]:
                 groups[group].setdefault(int(run.settings["seed"]), run.record["final"] or {})
         except (NnrunError, KeyError, TypeError, AttributeError):  # a broken run does not hide the others
             continue
-    keys = dict.fromkeys(key for finals in groups.values() for final in finals.values() for key in final)
+    known = (key for finals in groups.values() for final in finals.values() for key in final)
+    keys = dict.fromkeys(key for key in known if SURE not in key)
     found = {key: _pooled(key, list(groups.values())) for key in keys}
     return {key: noise for key, noise in found.items() if noise}
 

@@ -145,7 +145,7 @@ class Mistakes:
         if not len(self.values) or (self.weights is not None and not self.weights.any()):
             return 0
         if self.groups is not None:  # a row that is there several times belongs to its group as often
-            return independent_rows(self.values, self.groups, self.weights)
+            return min(self.rows, independent_rows(self.values, self.groups, self.weights))
         return self.rows if self.weights is None else round(effective_rows(self.weights) / self.times)
 
     @property

@@ -43,7 +43,7 @@ def ladder(verdict: Verdict) -> list[str]:
         if part in steps:
             lines.append(_step(*steps[part]))
         bar = "━" * round(BAR * error / largest)
-        size = f"{verdict.sizes[part]:,} examples" if part in verdict.sizes else ""
+        size = f"{verdict.counts(part)} examples" if part in verdict.sizes else ""
         lines.append(f"{set_name(part):<9} {percent(error):>6}  {bar:<{BAR + 1}} {size:>18}".rstrip())
     return lines
 
@@ -78,15 +78,15 @@ def explanation(
     return [*wrapped(told), *(line for note in notes for line in wrapped(f"{_sentence(note)}.", "note     "))]
 
 
-def grouping(final: Mapping[str, float | None], by: str | None) -> str | None:
+def grouping(verdict: Verdict, by: str | None) -> str | None:
     """What sizes and intervals mean where a column groups the rows."""
     if by is None:
         return None
-    if any(f"{part}_{SURE}" in final for part in SETS):
-        counted_as = "examples are counted here as the independent ones that an error is as sure as"
+    if verdict.rows:
+        sure = f"{verdict.counts('dev')} says that {verdict.sizes['dev']:,} independent ones would be as sure"
     else:  # of epochs, while it trains, and of early versions
-        counted_as = "intervals take them for independent, and are too narrow here"
-    return f"rows of one {shown_name(by)} are alike: {counted_as}"
+        sure = "intervals take them for independent, and are too narrow here"
+    return f"rows of one {shown_name(by)} are alike: {sure}"
 
 
 def weighing(final: Mapping[str, float | None], kind: str) -> list[str]:
@@ -123,9 +123,9 @@ def _doubt(verdict: Verdict, kind: str) -> str:
     gap = verdict.gaps[kind]
     part = gap.end if gap.end in verdict.sizes else gap.start
     enough = deciding_size(verdict, kind)
-    size = verdict.sizes[part]
-    how = f" (about {enough:,} would do)" if enough and enough <= MANY_TIMES * size else ""
-    return f"{size:,} {set_name(part)}{how}"
+    rows = verdict.rows_of(part)
+    how = f" (about {enough:,} would do)" if enough and enough <= MANY_TIMES * rows else ""
+    return f"{rows:,} {set_name(part)}{how}"
 
 
 def advice(actions: Sequence[Action]) -> list[str]:

@@ -134,7 +134,7 @@ def of_a_run(
     if verdict is None:
         lines += wrapped(told)
     else:
-        said = explanation(verdict, told, "train_rmse" not in final, assumed, grouping(final, run.config.data.group))
+        said = explanation(verdict, told, "train_rmse" not in final, assumed, grouping(verdict, run.config.data.group))
         lines += [*ladder(verdict), "", *said, *weighing(final, error_kind(record["data"]))]
     found = Diagnosis(verdict, told, lines, first_of(actions), HIGH if diverged else None, symptoms=wrong)
     if run.status not in HELD:

@@ -47,6 +47,12 @@ class Panel:
         return len(self.y)
 
     @property
+    def held(self) -> int:
+        """In how many pieces the rows are held back, one after the other: fewer where there are few groups."""
+        groups = FOLDS if self.groups is None else len(np.unique(self.groups))
+        return min(FOLDS, groups) if groups > 1 else FOLDS
+
+    @property
     def candidates(self) -> int:
         """How many there are."""
         return len(self.predicted)
@@ -244,7 +250,7 @@ class CrossFit:
         known = differences[~np.isnan(differences)]
         if known.size < 2:
             return CrossFittedGain(0.0, np.inf)
-        factor = 1 / known.size + 1 / (FOLDS - 1)
+        factor = 1 / known.size + 1 / (self.panel.held - 1)
         return CrossFittedGain(float(known.mean()), float(np.sqrt(known.var(ddof=1) * factor)))
 
 

@@ -24,7 +24,7 @@ from nnrun.models.importance.shuffling import Shuffled
 from nnrun.models.model import Model
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.assembly import examples
-from nnrun.runs.grouped import totals
+from nnrun.runs.grouped import pseudo_values
 
 if TYPE_CHECKING:
     from nnrun.data.features.columns import Column
@@ -235,7 +235,7 @@ class _Rise(NamedTuple):
     @classmethod
     def of(cls, adds: Array, groups: Array | None, pseudo: float = 0.0) -> _Rise:
         """Of what rows add, `(m,)`; `pseudo` is added to the sum of their squares."""
-        mean, cases = float(adds.mean()), adds if groups is None else totals(adds, groups)
+        mean, cases = float(adds.mean()), adds if groups is None else pseudo_values(adds, groups)
         count = len(cases)
         if count < 2:
             return cls(mean, math.inf, 2)
