@@ -551,11 +551,11 @@ would give other sets.
 
 Rows of one group (`data.group`) are alike, and forty groups of 25 rows may tell far less than a thousand rows. A set
 counts there as the independent rows whose error would be as sure, `dev_effective_rows` among the final numbers in
-`run.json`, and the ladder says `75 of 240 examples`: by how much the error would be another without each of the groups
-varies (the jackknife), and that variance, with Student's t for the number of groups, comes to so many rows (Korn and
-Graubard 1998, *Survey Methodology* 24, 193-201). Without a mistake it is the number of groups, of the training set, each
-row of which was learned, its rows. In [folds](folds.md) all dev rows tell together. While a run trains they are not
-known, the interval is too narrow, and a note says so.
+`run.json`, and the ladder says `75 of 240 examples`: by how much the error would be another without each of the
+groups varies (the jackknife), and that variance, with Student's t for the number of groups, comes to so many rows
+(Korn and Graubard 1998, *Survey Methodology* 24, 193-201). Without a mistake it is the number of groups, of the
+training set, each row of which was learned, its rows. In [folds](folds.md) all dev rows tell together. While a run
+trains they are not known, the interval is too narrow, and a note says so.
 
 `diagnosis.base_error` (or `--base-error`) is the error of the best known way, such as a human expert. It is 0 unless
 given, which is rarely true: where labels are noisy, part of what is called avoidable is not.
@@ -895,9 +895,9 @@ matter how a number is scaled or bent; one that was cut into pieces they get onc
 mean, as trees have a way of their own with gaps. Categories are what they are to the network, rare ones pooled: marks,
 or codes of an embedding, which up to {codes} they take for categories. They see neither dev nor test: above 10,000 rows
 scikit-learn stops them by a tenth of the training rows. Of large data they get a fixed sample: {grown} if that is less.
-A line says whether they err less than the network, by the mean difference row by row, with `data.group` group by group
-(of a file that has the column, too), ± its standard error; below two of these the rows cannot tell. In `--json` it is `gain` of each part: positive where the
-trees are better."""
+A line says whether they err less than the network, by the mean difference row by row, with `data.group` group by
+group (of a file that has the column, too), ± its standard error; below two of these the rows cannot tell. In `--json`
+it is `gain` of each part: positive where the trees are better."""
 
 
 def metrics() -> str:
