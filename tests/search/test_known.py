@@ -70,6 +70,15 @@ def test_more_of_them_than_trials(search: Search, stored: Stored) -> None:
     assert stored(short.run) == stored(search(ENQUEUE, "search.trials=6").run)
 
 
+def test_words_and_lists_where_the_range_has_numbers_are_kept(search: Search) -> None:
+    space = "search.space={training.batch_size: {int_log: [16, 64]}, regularization.dropout: {choice: [0.0, 0.3]}}"
+    settings = ("search.enqueue=[{training.batch_size: full}]", "training.epochs=1", "search.trials=3")
+    run = search(space, *settings, "network.hidden=[8, 4]", "regularization.dropout=[0.1, 0.0]").run
+    kept = [record["values"] for record in resume(run, 4, Options(), Watcher()).records]
+    assert [each["training.batch_size"] for each in kept[:2]] == ["auto", "full"]
+    assert kept[0]["regularization.dropout"] == [0.1, 0.0] and len(kept) == 4
+
+
 def test_values_copied_from_an_old_search_stand_for_themselves(search: Search) -> None:
     space = "search.space={optimizer.name: {choice: [sgd, adam]}, optimizer.beta1: {one_minus_log: [0.9, 0.99], "
     space += "when: {optimizer.name: adam}}, network.width: {int: [4, 9]}, network.depth: {int: [1, 3]}}"

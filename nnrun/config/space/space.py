@@ -103,7 +103,7 @@ class Space:
         """The first parameter that the settings lack, or of which they have no value of its kind, in range or not."""
         for parameter in self.parameters:
             value = settings.get(parameter.key)
-            if parameter.key not in settings or not (value is None or _is_alike(value, parameter.domain)):
+            if parameter.key not in settings or not (value is None or _is_alike(value, parameter)):
                 return parameter.key
         return None
 
@@ -138,11 +138,13 @@ class Space:
         return ((key, holds(key)) for key in by_key)
 
 
-def _is_alike(value: Any, domain: Domain) -> bool:
-    """Whether a value may stand for the domain's, in range or not: the config's own may be a word."""
-    if isinstance(domain, Choice) and not all(map(is_number, domain.options)):
+def _is_alike(value: Any, parameter: Parameter) -> bool:
+    """Whether a value may stand for those of the range, in it or not: the config's own may be a word, or a list."""
+    domain = parameter.domain
+    if is_number(value) or (isinstance(domain, Choice) and not all(map(is_number, domain.options))):
         return True
-    return is_number(value) or (isinstance(domain, Choice) and value in ALSO)
+    problem = fault(Config(), parameter.key, value)
+    return problem is None or problem[0] == "complaints"  # which is of another config's layers, not of the value
 
 
 def is_mixed(domain: Domain) -> bool:

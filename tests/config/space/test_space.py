@@ -114,6 +114,18 @@ def test_the_settings_of_a_config_are_read_from_it() -> None:
     assert layers["network.width"] is None and not SPACE.contains(layers)
 
 
+def test_a_value_that_the_key_may_hold_may_stand_for_numbers_and_no_other_may() -> None:
+    space = Space.of({"training.batch_size": {"int": [16, 64]}, "regularization.dropout": {"choice": [0.0, 0.3]}})
+
+    def misfit(size: Any, rates: Any) -> str | None:
+        return space.misfit({"training.batch_size": size, "regularization.dropout": rates})
+
+    for size, rates in ((128, 0.9), ("auto", None), ("full", [0.1, 0.0]), (16, [0.1, 0.2, 0.3])):
+        assert misfit(size, rates) is None
+    assert misfit("fill", 0.3) == misfit([16], 0.3) == misfit(True, 0.3) == "training.batch_size"
+    assert misfit(16, "auto") == misfit(16, [0.1, 2]) == misfit(16, False) == "regularization.dropout"
+
+
 def test_a_choice_is_recognised_however_it_is_written() -> None:
     schedule = [{"name": "cosine"}, "constant"]
     space = Space.of({"optimizer.schedule": {"choice": schedule}, "network.hidden": {"choice": [[8], [8, 4]]}})
