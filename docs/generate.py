@@ -75,11 +75,13 @@ SPACE = """\
 
 `search.space` maps dotted keys of `network`, `regularization`, `optimizer` and `training` to a range each. Left out, it
 starts from the config: a quarter, half, one and two times its widths, and half, one and two times its batch size, or of
-that which `auto` means on the data. Layers of different widths keep their shape. For the defaults that is the space
-below, with other batch sizes on larger data. A range is checked against the key's own bounds before the first trial.
+that which `auto` means on the data. Layers of different widths keep their shape; for a config without a hidden layer it
+has `[]` and one layer of 16, 32, 64 or 128 units. For the defaults that is the space below, with other batch sizes on
+larger data. A range is checked against the key's own bounds before the first trial.
 
 `network.hidden: {choice: [[], [64], [64, 32], [128, 64, 32]]}` tries networks layer by layer, `[]` without a hidden
-one; `network.depth` and `network.width` those whose layers are all alike. A search takes one or the other.
+one; `network.depth` and `network.width` those whose layers are all alike. A search takes one or the other. A
+width for a config without a hidden layer makes one.
 
 In place of ranges `space: regularization` stands for `{regularization.l2: {log: [0.1, 10]}, regularization.dropout:
 {quantized: [0.0, 0.7, 0.1]}}`, the strengths that `nnrun diagnose` has searched where the variance is high."""

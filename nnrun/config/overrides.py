@@ -195,7 +195,7 @@ def _hidden_given_up(network: Tree) -> list[int] | None:
         return None
     network.pop("hidden", None)
     if network.get("depth") is None:
-        network["depth"] = len(hidden)
+        network["depth"] = len(hidden) or 1  # a width is of a layer
     if network.get("width") is None and hidden:
         network["width"] = hidden[0]
     return list(hidden)

@@ -150,6 +150,7 @@ def test_early_stopping_can_be_opened_from_null() -> None:
         ("network: {hidden: [64, 32]}", ["network.depth=3"], (64, 64, 64), "[64, 32]"),
         ("network: {hidden: [64, 32]}", ["network.width=50"], (50, 50), "[64, 32]"),
         ("{}", ["network.width=50"], (50, 50), "[64, 32]"),
+        ("network: {hidden: []}", ["network.width=50"], (50,), "[]"),
         ("network: {depth: 2, width: 8}", ["network.depth=3"], (8, 8, 8), None),
         ("network: {depth: 2, width: 8}", ["network.hidden=[5]"], (5,), None),
         ("network: {hidden: [9]}", ["network.hidden=[5]", "network.depth=2"], (5, 5), "[5]"),

@@ -28,7 +28,7 @@ EDGE = 0.02  # so near to an end of a range, as a part of its axis, a value lies
 # The usual space.
 WITH_BETA1 = [name for name, rule in OPTIMIZERS.items() if rule.uses_beta1]
 TIMES = (0.25, 0.5, 1, 2)  # the config's own widths
-WIDTHS = [16, 32, 64, 128]  # where the config has no hidden layer
+SHAPES = [[], [16], [32], [64], [128]]  # where the config has no hidden layer
 BATCHES = [32, 64, 128]  # where the config leaves the size to the data, which are not read yet
 
 
@@ -187,8 +187,8 @@ def difference(old: WrittenSpace, new: WrittenSpace) -> list[str]:
 def usual_space(config: Config, batch: int | None = None) -> WrittenSpace:
     """Rate, β₁, L2, and widths and batch sizes around the config's own.
 
-    Layers of different widths keep their shape. `batch` is the size that `auto` means on the data, once they are read;
-    a config that takes all rows at once keeps to that.
+    Layers of different widths keep their shape; where there is no hidden layer, none and one are tried. `batch` is the
+    size that `auto` means on the data, once they are read; a config that takes all rows at once keeps to that.
     """
     asked = config.training.batch_size
     own = batch if isinstance(asked, str) else asked
@@ -203,8 +203,7 @@ def usual_space(config: Config, batch: int | None = None) -> WrittenSpace:
 
 
 def _widths(hidden: list[int]) -> dict[str, WrittenRange]:
-    shapes = [[max(1, round(times * width)) for width in hidden] for times in TIMES]
-    if len(set(hidden)) > 1:
-        return {"network.hidden": {"choice": [shape for i, shape in enumerate(shapes) if shape not in shapes[:i]]}}
-    widths = [shape[0] for shape in shapes] if hidden else WIDTHS
-    return {"network.width": {"choice": list(dict.fromkeys(widths))}}
+    shapes = [[max(1, round(times * width)) for width in hidden] for times in TIMES] if hidden else SHAPES
+    if len(set(hidden)) == 1:
+        return {"network.width": {"choice": list(dict.fromkeys(shape[0] for shape in shapes))}}
+    return {"network.hidden": {"choice": [shape for i, shape in enumerate(shapes) if shape not in shapes[:i]]}}

@@ -228,7 +228,7 @@ def test_the_usual_space_starts_from_the_config() -> None:
     assert shaped["training.batch_size"] == [50, 100, 200]
     assert usual("network.hidden=[20, 20]")["network.width"] == [5, 10, 20, 40]
     assert usual("network.hidden=[1, 2]")["network.hidden"] == [[1, 1], [1, 2], [2, 4]]
-    assert usual("network.hidden=[]")["network.width"] == [16, 32, 64, 128]
+    assert usual("network.hidden=[]")["network.hidden"] == [[], [16], [32], [64], [128]]
 
 
 def test_the_usual_batch_sizes_are_around_that_which_auto_means_on_the_data() -> None:
