@@ -13,13 +13,13 @@ from nnrun.config.load import Loaded
 from nnrun.config.messages import Located, Places, explain
 from nnrun.config.overrides import configured, substituted, value_at
 from nnrun.config.space.parsing import load_space
-from nnrun.config.space.space import Space, usual_space
+from nnrun.config.space.space import DEPTH, Space, usual_space
 from nnrun.config.values import KeyPath, Settings
 from nnrun.errors import MOST, ConfigError
 from nnrun.text import closest, one_of
 
 Finding = tuple[KeyPath, str]  # where, below search.enqueue, and what is wrong
-HIDDEN, DEPTH, WIDTH = "network.hidden", "network.depth", "network.width"
+HIDDEN, WIDTH = "network.hidden", "network.width"
 NOT_SEARCHED = "is not a key of search.space"
 
 
@@ -57,7 +57,7 @@ def _active(entry: Settings, config: Config, space: Space) -> list[str]:
     active = {parameter.key for parameter in space.active({**own, **entry})}
     if HIDDEN in own:  # layers that keep their shape may be given by depth and width all the same
         active |= {WIDTH, DEPTH} & set(entry)
-    if entry.get(WIDTH) is None and entry.get(DEPTH) == own.get(DEPTH):
+    if entry.get(WIDTH) is None and entry.get(DEPTH) in (None, value_at(config, DEPTH)):
         active -= {WIDTH, DEPTH}  # the depth alone would make all layers as wide as the first one
     return [key for key in entry if key in active]
 

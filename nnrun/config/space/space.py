@@ -21,6 +21,7 @@ from nnrun.engine.optimizers import OPTIMIZERS
 # {name of a domain: its ends or choices, when: {other key: value, or a list of them}}.
 WrittenRange = dict[str, Any]
 WrittenSpace = Mapping[str, WrittenRange]  # by dotted key
+DEPTH = "network.depth"
 ALSO = ("auto", "full")  # what a config may have where a search has numbers: of training.batch_size
 MIDDLE = 0.5  # where a parameter without a value is put
 EDGE = 0.02  # so near to an end of a range, as a part of its axis, a value lies at that end
@@ -162,8 +163,13 @@ def _parameter(key: str, written: WrittenRange) -> Parameter:
 
 
 def _spelled(parameter: Parameter, config: Config) -> Any:
-    """The config's value; where it equals a choice that is written in another way, that choice."""
+    """The config's value; where it equals a choice that is written in another way, that choice.
+
+    Layers of different widths have no depth either: that of a trial makes layers that are all alike.
+    """
     value = value_at(config, parameter.key)
+    if parameter.key == DEPTH and len(set(config.network.hidden)) > 1:
+        return None
     if not isinstance(parameter.domain, Choice) or parameter.domain.contains(value):
         return value
     key = parameter.key

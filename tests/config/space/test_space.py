@@ -111,7 +111,7 @@ def test_the_settings_of_a_config_are_read_from_it() -> None:
     }
     assert SPACE.contains(settings)
     layers = SPACE.read(Config.from_values({"network": {"hidden": [64, 32]}}))
-    assert layers["network.width"] is None and not SPACE.contains(layers)
+    assert (layers["network.depth"], layers["network.width"]) == (None, None) and not SPACE.contains(layers)
 
 
 def test_a_value_that_the_key_may_hold_may_stand_for_numbers_and_no_other_may() -> None:

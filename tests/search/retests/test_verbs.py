@@ -110,6 +110,21 @@ def test_each_optimizer_has_its_usual_values_again(again: Retest, tmp_path: Path
     assert len({used(retest.run, trial["number"])[0] for trial in retest.records} & {*known}) > 1
 
 
+def test_layers_of_different_widths_are_no_depth(again: Retest, tmp_path: Path) -> None:
+    enqueued = "search.enqueue=[{network.depth: 2}]"
+    search = searched(tmp_path, "search.space={network.depth: {int: [1, 3]}}", "search.strategy=grid", enqueued)
+
+    def shape(run: RunDir, number: int) -> tuple[int, ...]:
+        return StoredRun(RunDir(run.path / f"trials/{number:04d}")).config.network.hidden
+
+    retest = again(search=search, top=9)
+    settings = read(retest.run)["settings"]
+    assert {each["values"]["network.depth"] for each in settings} == {None, 1, 2, 3}
+    for place, each in enumerate(settings):
+        assert shape(retest.run, place) == shape(search, each["trial"])
+    assert shape(search, 0) == shape(search, 1) == (8, 4), "a depth alone is that of the config's own layers"
+
+
 def test_it_is_the_same_in_any_number_of_workers_and_stopped_and_resumed(
     old: RunDir, tmp_path: Path, retest: Retest
 ) -> None:
