@@ -273,7 +273,7 @@ class RunRecord(TypedDict, total=False):
     epochs: int | None  # None of a search without a result
     best_epoch: int | None
     stopped_early: bool
-    pruned: bool  # of a trial that fell behind others, and was ended early for it
+    pruned: bool  # of a trial that its search ended early: it fell behind others, or its rung was over
     divergence: Diverged | None
     symptoms: list[FoundSymptom]
     final: Final | None

@@ -1,4 +1,4 @@
-"""Ending trials early that fall behind: the median stopping rule.
+"""Ending trials early: those that fall behind, by the median stopping rule, and those whose rung is over.
 
 Golovin et al., Google Vizier: A Service for Black-Box Optimization, KDD 2017. There a trial is compared with whatever
 has finished, which would make the result hang on the number of workers; here with the trials whose numbers lie in the
@@ -12,10 +12,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from nnrun.config.changes import at
+from nnrun.config.config import Config
 from nnrun.search.record import TrialRecord
 
 GROUP = 6  # trials are taken into account so many at a time, as a median of fewer says too little
 FEWEST = 5  # of them that have trained, for a median
+LOWEST = -1e308  # finite, as it goes to other machines as JSON
 UNTOUCHED = 0.25  # of the epochs: what is slow at first may still win
 
 Ceilings = list[float | None]  # epoch by epoch, the best score so far above which a trial ends; None: it goes on
@@ -29,6 +32,19 @@ def judged_by(number: int) -> int:
 def first_epoch(epochs: int) -> int:
     """After which the first trials may end."""
     return max(1, math.ceil(UNTOUCHED * epochs))
+
+
+def end_of_rung(config: Config, epochs: int) -> Ceilings:
+    """What ends a trial after so many of its epochs, if its schedule is shaped by all that are planned.
+
+    Empty where fewer may be planned for it as well, or none is left. No score is as low as this; a change in the next
+    epoch has the trial go on for that one, and then it ends.
+    """
+    stages = [at(config, epoch) for epoch in (1, *config.training.changes)]
+    shaped = any(stage.optimizer.schedule.build().needs_total for stage in stages)
+    if not shaped or epochs >= config.training.epochs:
+        return []
+    return [None] * (epochs - 1) + [LOWEST] * len(stages)
 
 
 def heading(epochs: int) -> list[str]:

@@ -32,7 +32,7 @@ from nnrun.search.flatness import Flatness
 from nnrun.search.full_disk import resumable
 from nnrun.search.importance import random_search_expected
 from nnrun.search.ledger import LEDGER, Ledger, mend
-from nnrun.search.pruning import Median
+from nnrun.search.pruning import Median, end_of_rung
 from nnrun.search.record import EndedBy, SearchRecord, TrialRecord, TrialResult, sharing, spreadsheet
 from nnrun.search.repeats import repeat
 from nnrun.search.seeds import SEED, trial_seed
@@ -277,7 +277,8 @@ def _trial(search: Search, course: Course, point: Point) -> Trial | TrialResult:
     if point.resume is not None:  # the same run, for longer
         seed = RunDir(search.folder / f"{point.resume:04d}").read_record()["seed"]
     values = made.resolved() | {"seed": seed}
-    if point.epochs is not None:
+    ceilings = end_of_rung(made, point.epochs) if point.epochs else []
+    if point.epochs and not ceilings:
         values["training"]["epochs"] = point.epochs
     return Trial(
         point.number,
@@ -287,6 +288,7 @@ def _trial(search: Search, course: Course, point: Point) -> Trial | TrialResult:
         alone=point.resume is not None,
         shape=signature(values),
         most=search.options.stacked(stacked(made, search.dataset)),
+        ceilings=ceilings,
     )
 
 

@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import NotRequired, TypedDict, cast
@@ -103,9 +103,11 @@ class Trial:
     alone: bool = False  # a cohort with it failed, or it continues another
     shape: str = ""  # trials of equal shape can train as members of one trainer
     most: int = 1  # as many of this shape are worth stacking
+    ceilings: list[float | None] = field(default_factory=list)  # of its own
 
     def as_job(self, ceilings: list[float | None] | None = None) -> TrialJob:
         """What a worker needs to know."""
+        ceilings = ceilings or self.ceilings
         job: TrialJob = {"number": self.number, "values": self.values, "config": self.config, "resume": self.resume}
         return {**job, "ceilings": ceilings} if ceilings else job
 
@@ -183,9 +185,10 @@ def trial_result(number: int, values: Settings, outcome: Outcome) -> TrialResult
         "host": record["host"]["name"],
         "error": record["error"],
     }
-    if record.get("pruned"):
+    prunes = outcome.config.search.prune
+    if prunes and record.get("pruned"):  # else its rung was over
         result["pruned"] = True
-    if outcome.config.search.prune and (primary := outcome.config.metrics.primary) != "error":
+    if prunes and (primary := outcome.config.metrics.primary) != "error":
         result["scores"] = [_score(primary, row) for row in outcome.rows]
     return result
 

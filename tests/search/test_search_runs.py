@@ -144,6 +144,21 @@ def test_training_the_config_of_a_trial_gives_its_bits(search: Search, tmp_path:
         assert trained.read(name) == trial.read(name)
 
 
+@pytest.mark.parametrize("strategy", ["halving", "coarse_to_fine_halving"])
+def test_a_rung_ends_within_a_schedule_of_all_epochs(search: Search, tmp_path: Path, strategy: str) -> None:
+    schedules = (
+        "search.space={optimizer.schedule: {choice: [one_cycle, cosine]}, optimizer.learning_rate: {log: [0.001, 0.1]}}"
+    )
+    outcome = search(schedules, f"search.strategy={strategy}", "search.trials=16", "training.epochs=9", workers=2)
+    assert {record["epochs"] for record in outcome.records} >= {3, 9}
+    last, short = (RunDir(outcome.run.path / f"trials/{number:04d}") for number in (15, 2))
+    assert last.read_record()["parent"], "it went on"
+    alone = verbs.train(load_config(last.resolved), tmp_path / "alone").run
+    assert alone.read("checkpoints/best.safetensors") == last.read("checkpoints/best.safetensors")
+    again, told = verbs.rerun(short, tmp_path / "again")
+    assert (len(again.rows), told.first, told.pruned) == (9, None, True), "alone it trains to its end"
+
+
 def test_trial_0_is_the_config_as_written(search: Search, tmp_path: Path) -> None:
     outcome = search("search.trials=1")
     trained = verbs.train(load_config(outcome.run.path / "resolved.yaml"), tmp_path / "alone").run
