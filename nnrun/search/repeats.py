@@ -11,6 +11,7 @@ from nnrun.files import to_json
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.ledger import LEDGER, Ledger, mend
+from nnrun.search.pruning import Ceilings, end_of_rung
 from nnrun.search.record import Repeated, TrialRecord
 from nnrun.search.seeds import repeat_seed
 from nnrun.search.state import Clock, Search
@@ -77,10 +78,12 @@ def _study(search: Search, record: TrialRecord, watcher: Watcher) -> Study:
     folder.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(folder / LEDGER, search.space)
     mend(ledger, folder, search.metric)
-    config = StoredRun(RunDir(search.folder / f"{number:04d}")).config
+    run = StoredRun(RunDir(search.folder / f"{number:04d}"))
+    of_a_rung = run.record.get("pruned") and not search.plan.prune
+    ceilings = end_of_rung(run.config, record["epochs"]) if of_a_rung else []
     return Study(
         strategy=Same(Brief(search.space, search.config.seed, [search.repeats]), record["values"]),
-        make=lambda point: _trial(search, config, number, point),
+        make=lambda point: _trial(search, run.config, number, point, ceilings),
         given=[],
         metric=search.metric,
         ledger=ledger,
@@ -91,10 +94,10 @@ def _study(search: Search, record: TrialRecord, watcher: Watcher) -> Study:
     )
 
 
-def _trial(search: Search, config: Config, number: int, point: Point) -> Trial:
+def _trial(search: Search, config: Config, number: int, point: Point, ceilings: Ceilings) -> Trial:
     values = config.resolved() | {"seed": repeat_seed(search.config.seed, number, point.number)}
     most = search.options.stacked(stacked(config, search.dataset))
-    return Trial(point.number, point.values, values, shape=signature(values), most=most)
+    return Trial(point.number, point.values, values, shape=signature(values), most=most, ceilings=ceilings)
 
 
 def _result(record: TrialRecord, repeated: Sequence[TrialRecord]) -> Repeated:

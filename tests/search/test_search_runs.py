@@ -149,12 +149,16 @@ def test_a_rung_ends_within_a_schedule_of_all_epochs(search: Search, tmp_path: P
     schedules = (
         "search.space={optimizer.schedule: {choice: [one_cycle, cosine]}, optimizer.learning_rate: {log: [0.001, 0.1]}}"
     )
-    outcome = search(schedules, f"search.strategy={strategy}", "search.trials=16", "training.epochs=9", workers=2)
+    settings = (f"search.strategy={strategy}", "search.trials=16", "training.epochs=9")
+    outcome = search(schedules, *settings, workers=2, repeat=2)
     assert {record["epochs"] for record in outcome.records} >= {3, 9}
     last, short = (RunDir(outcome.run.path / f"trials/{number:04d}") for number in (15, 2))
     assert last.read_record()["parent"], "it went on"
     alone = verbs.train(load_config(last.resolved), tmp_path / "alone").run
     assert alone.read("checkpoints/best.safetensors") == last.read("checkpoints/best.safetensors")
+    for each in outcome.record["repeats"]:
+        repeated = Ledger(outcome.run.path / f"repeats/{each['trial']:04d}/trials.jsonl").read()[0]
+        assert {record["epochs"] for record in repeated} == {outcome.records[each["trial"]]["epochs"]}
     again, told = verbs.rerun(short, tmp_path / "again")
     assert (len(again.rows), told.first, told.pruned) == (9, None, True), "alone it trains to its end"
 
