@@ -98,13 +98,18 @@ def _space(config: Config, move: Move) -> Space:
 
 
 def _as_written(base: Config, here: Settings, drawn: Settings) -> Settings | None:
-    """Drawn values as a person would write them, on top of what holds; None where they contradict each other."""
+    """Drawn values as a person would write them, on top of what holds; None where they contradict each other.
+
+    A width is one of the layers that hold now, so the shape is that which comes of both.
+    """
     rounded = {key: by_hand(value) if isinstance(value, float) else value for key, value in drawn.items()}
-    settings = merged(here, {key: value for key, value in rounded.items() if value is not None})
-    config = _checked(base, settings)
+    given = {key: value for key, value in rounded.items() if value is not None}
+    config = _checked(configured(base, here), given)
     if config is None:
         return None
-    return merged(settings, {HIDDEN: list(config.network.hidden)}) if SHAPES & drawn.keys() else settings
+    shape = {HIDDEN: list(config.network.hidden)} if SHAPES & given.keys() else {}
+    settings = merged(merged(here, given), shape)
+    return None if _checked(base, settings) is None else settings
 
 
 def _checked(base: Config, settings: Settings) -> Config | None:

@@ -13,10 +13,11 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.errors import UsageError
 from nnrun.improving.budget import Budget
-from nnrun.improving.changes import LEFT_OUT, merged, variants
+from nnrun.improving.changes import LEFT_OUT, drawn, merged, variants
 from nnrun.improving.record import IMPROVED, ImproveRecord, StepRecord, read, read_steps
 from nnrun.improving.standing import Teller
 from nnrun.improving.verbs import Request, begin, resume
+from nnrun.insight.diagnosis.origin import Move
 from nnrun.insight.diagnosis.recipe import REMEDIES
 from nnrun.runs import verbs
 from nnrun.runs.rundir import RunDir
@@ -300,6 +301,12 @@ def test_a_change_is_tried_at_three_rates_and_never_as_what_holds_already() -> N
     assert rates == [0.000333, 0.003]
     wider = variants(base, {"regularization.l2": 0.3}, {"network.hidden": [8]})
     assert [each.get("regularization.l2") for each in wider] == [0.3, 0.3, 0.3, 0.1, 0.9]
+
+
+def test_a_search_draws_widths_of_the_layers_that_hold_now() -> None:
+    base = load_config(None, ["network.hidden=[]"], text=POOR).config
+    found = drawn(base, {"network.hidden": [16, 16]}, Move(40, "", {}, "search"), seed=0, count=30)
+    assert {tuple(each["network.hidden"]) for each in found} == {(4, 4), (8, 8), (16, 16), (32, 32)}
 
 
 def test_what_is_set_last_comes_last() -> None:
