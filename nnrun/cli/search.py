@@ -205,19 +205,15 @@ def _next_commands(search: StoredSearch, reported: bool) -> Iterator[list[str]]:
     """The best run, and going on: to the end, with more time, with what was left, or to twice as many trials."""
     from nnrun.runs.verdict import can_be_judged
 
-    run, record, plan = search.run, search.record, search.plan
+    run, record = search.run, search.record
     if record["best_trial"] is not None:
         if can_be_judged(record["final"]):
             yield ["diagnose", str(run.path)]
         if not reported:
             yield ["report", str(run.path)]
         yield ["show", str(run.path / "best")]
-    if search.to_go_on:
-        yield search.to_go_on
-    elif record["ended_by"] == "flat":
-        yield ["resume", str(run.path), "--stop-when-flat", "0"]
-    elif record["ended_by"] == "trials" and record["best_trial"] is not None:
-        yield ["resume", str(run.path), "--trials", str(2 * plan.total)]
+    if search.further:
+        yield search.further
 
 
 def _summary(search: StoredSearch) -> list[str]:

@@ -16,6 +16,7 @@ from nnrun.search.ledger import LEDGER, Ledger
 from nnrun.search.plan import Plan
 from nnrun.search.record import SearchRecord, TrialRecord, ranked, spreadsheet, trial_table
 from nnrun.search.retests.record import RetestRecord, is_retest, read
+from nnrun.search.strategies import STRATEGIES
 
 WIDER = "wider.yaml"  # a config, for the search that comes after it
 MINUTE = 60.0  # of twice nothing nothing would come
@@ -107,3 +108,19 @@ class StoredSearch:
         if self.closed and self.record["ended_by"] == "timeout":
             return [*again, "--timeout", f"{max(MINUTE, 2 * (self.plan.limits['timeout'] or 0)):g}"]
         return None if self.closed and self.record["status"] != "interrupted" else again
+
+    @property
+    def further(self) -> list[str] | None:
+        """The words of the command that goes on, to the end or beyond it; None where nothing more would come."""
+        again, record, total = ["resume", str(self.run.path)], self.record, self.plan.total
+        if self.to_go_on or record["ended_by"] == "flat":
+            return self.to_go_on or [*again, "--stop-when-flat", "0"]
+        if record["ended_by"] != "trials" or record["best_trial"] is None or self._is_exhausted:
+            return None
+        return [*again, "--trials", str(2 * total)]
+
+    @property
+    def _is_exhausted(self) -> bool:
+        """Whether there is no trial behind the last one, as of a grid; a strategy that learns can always draw one."""
+        kind = STRATEGIES[self.plan.strategy]
+        return not kind.learns and kind(self.plan.brief()).propose(self.plan.total) is None

@@ -101,9 +101,10 @@ def _next(search: StoredSearch, options: Sequence[str]) -> Iterator[Action]:
         run.directory.write(WIDER, f"{ABOUT_WIDER}\n{dump_yaml(config)}")
         why = f"The best trial lies at the end of a range ({', '.join(beyond)}): search beyond it."
         yield Action(why, command("search", str(run.path / WIDER), "--trials", str(plan.total), *options))
-    if min(record["number"] for record in level) >= LATE * len(records) and len(records) > 1:
+    late = min(record["number"] for record in level) >= LATE * len(records) and len(records) > 1
+    if late and search.further:
         why = f"The best trial, {number}, was among the last of {len(records)}: more are likely to help."
-        yield Action(why, command("resume", str(run.path), "--trials", str(2 * plan.total)))
+        yield Action(why, command(*search.further))
 
 
 def _beyond(space: Space, values: Settings) -> dict[str, WrittenRange]:

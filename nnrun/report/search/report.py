@@ -43,6 +43,7 @@ from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.importance import Importance
 from nnrun.search.record import TrialRecord
+from nnrun.search.stored import StoredSearch
 from nnrun.search.telling import diverged_lines, ending, expected_line, progress, ties
 from nnrun.search.trial_lines import setting, settings, shown
 from nnrun.text import duration, metric_key, metric_name, percent
@@ -169,8 +170,8 @@ def _uses(found: Results) -> Iterator[tuple[str, str]]:
             command("train", str(RunDir(best).resolved)),
         )
         yield "Its own page:", command("report", str(best))
-    twice = str(2 * found.plan.total)
-    yield "Search on:", command("resume", str(found.run.path), "--trials", twice)
+    if further := StoredSearch(found.run).further:
+        yield "Search on:", command(*further)
 
 
 def _same_search(found: Results) -> list[str]:
