@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nnrun.installation import as_options, command
+from nnrun.installation import as_options, command, elsewhere
+from nnrun.runs.rundir import RunDir
 from nnrun.search.record import TrialRecord
 from nnrun.search.retests.record import Group, OldBest, OldSearch, Ranking, Result, RetestRecord, Verdict
 from nnrun.search.strategies import STRATEGIES
@@ -216,10 +217,11 @@ def gap(values: Floats, one: int, other: int) -> Gap | None:
     return Gap(difference, (difference - width, difference + width))
 
 
-def judged(record: RetestRecord, trials: Sequence[TrialRecord], metric: str, resolved: str) -> Verdict | None:
+def judged(record: RetestRecord, trials: Sequence[TrialRecord], metric: str, run: RunDir) -> Verdict | None:
     """The verdict on all trials of those seeds that every setting has ended with; None while there is no such seed.
 
-    `metric` is that of the search, with its sign, and `resolved` the config that a new search would begin with.
+    `metric` is that of the search, with its sign, and `run` the retest, with whose config a new search would begin,
+    beside it.
     """
     values = _by_seed(record, trials)
     if not values.shape[1]:
@@ -243,7 +245,7 @@ def judged(record: RetestRecord, trials: Sequence[TrialRecord], metric: str, res
         "holds": holds,
         "search_again": again,
         "why": why,
-        "command": command("search", resolved) if again else _wider(record) if again is None else None,
+        "command": _next(record, again, run),
     }
 
 
@@ -277,9 +279,14 @@ def _advice(order: Ranking, beside: Group | None, ahead: bool) -> tuple[bool | N
     return None, "more settings or more seeds may tell"
 
 
-def _wider(record: RetestRecord) -> str:
-    """The same retest with twice as much."""
+def _next(record: RetestRecord, again: bool | None, run: RunDir) -> str | None:
+    """A new search, or the same retest with twice as much where it cannot be told whether there ought to be one."""
+    if again is False:
+        return None
+    beside = elsewhere(run.path.parent)
+    if again:
+        return command("search", str(run.resolved), *beside)
     asked, search = record["asked"], record["search"]
     top = min(2 * asked["top"], search["settings"])
     words = [search["path"], *([asked["config"]] if asked["config"] else []), *as_options(asked["set"])]
-    return command("retest", *words, "--top", str(top), "--seeds", str(2 * asked["seeds"]))
+    return command("retest", *words, "--top", str(top), "--seeds", str(2 * asked["seeds"]), *beside)

@@ -107,7 +107,7 @@ def _course(search: Search, record: RetestRecord) -> Course:
     run = search.run
 
     def conclude(trials: list[TrialRecord]) -> None:
-        verdict = judged(record, trials, search.plan.metric, str(run.resolved))
+        verdict = judged(record, trials, search.plan.metric, run)
         run.write(RETEST, _text(record | {"verdict": verdict}))
 
     return Course(

@@ -65,7 +65,7 @@ def test_on_data_with_other_best_settings_it_does_not(retest: Retest, old: RunDi
     assert (verdict["ranking"]["correlation"] or 0) < -0.8
     assert verdict["best"] is not None
     assert verdict["best"]["among_the_best"] is False
-    assert verdict["command"] == f"nnrun search {outcome.run.resolved}"
+    assert verdict["command"] == f"nnrun search {outcome.run.resolved} --runs {outcome.run.path.parent}"
     assert "the order has turned round" in told(outcome)
     assert "the old ranking does not hold; search again: " in told(outcome)
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from nnrun.runs.rundir import RunDir
 from nnrun.search.retests.record import RetestRecord, Verdict
 from nnrun.search.retests.standing import correlation, gap, judged, results, signs, worth
+
+NEW = RunDir(Path("runs/new"))
 
 
 def record(then: list[float], fresh: int, seeds: int = 3, tried: int = 50, strategy: str = "random") -> RetestRecord:
@@ -40,7 +44,7 @@ def trials(values: list[list[float | None]]) -> Any:
 
 def verdict(then: list[float], values: list[list[float | None]], metric: str = "dev_error", **of: Any) -> Verdict:
     seeds = max(map(len, values))
-    found = judged(record(then, len(values) - len(then), seeds, **of), trials(values), metric, "/new/resolved.yaml")
+    found = judged(record(then, len(values) - len(then), seeds, **of), trials(values), metric, NEW)
     assert found is not None
     return found
 
@@ -104,7 +108,7 @@ def test_an_order_that_has_turned_round_does_not() -> None:
     assert found["search_again"] is False, "as a group they still beat fresh ones"
     found = verdict(LADDER, [*map(seeds, LADDER[::-1]), *map(seeds, LADDER)])
     assert (found["holds"], found["search_again"]) == (False, True)
-    assert found["command"] == "nnrun search /new/resolved.yaml"
+    assert found["command"] == "nnrun search runs/new/resolved.yaml"
 
 
 def test_a_fresh_setting_that_is_clearly_better_asks_for_a_new_search() -> None:
@@ -118,6 +122,14 @@ def test_few_settings_cannot_tell_and_a_wider_retest_is_proposed() -> None:
     found = verdict([0.01, 0.02], [seeds(0.01), seeds(0.02), seeds(0.011), seeds(0.3)])
     assert (found["holds"], found["search_again"]) == (None, None)
     assert found["command"] == "nnrun retest /old --set data.source=new.csv --top 4 --seeds 6"
+
+
+def test_what_comes_next_is_made_beside_the_retest() -> None:
+    for then, words in ((LADDER[:1], "retest /old "), (LADDER, "search /other/new/resolved.yaml ")):
+        values = [seeds(value) for value in reversed(then)]
+        found = judged(record(then, 0), trials(values), "dev_error", RunDir(Path("/other/new")))
+        assert found and found["command"] and found["command"].startswith(f"nnrun {words}")
+        assert found["command"].endswith(" --runs /other")
 
 
 def test_one_setting_alone_has_neither_order_nor_neighbour() -> None:
@@ -142,10 +154,10 @@ def test_all_diverged_is_told() -> None:
 def test_seeds_that_not_all_settings_have_do_not_count() -> None:
     values = [*map(seeds, LADDER), *map(seeds, LADDER)]
     lines = [line for line in trials(values) if line["number"] != 47]  # the last setting with the last seed
-    found = judged(record(LADDER, 8), lines, "dev_error", "")
+    found = judged(record(LADDER, 8), lines, "dev_error", NEW)
     assert found is not None
     assert found["seeds"] == 2
-    assert judged(record(LADDER, 8), lines[:3], "dev_error", "") is None
+    assert judged(record(LADDER, 8), lines[:3], "dev_error", NEW) is None
 
 
 def test_what_the_best_of_a_grid_ought_to_win_is_not_known() -> None:
