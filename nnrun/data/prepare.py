@@ -26,7 +26,7 @@ from nnrun.data.division import Codes, Division, check_rows, describe_split, div
 from nnrun.data.facts.kinds import Meaning
 from nnrun.data.facts.survey import Survey, survey
 from nnrun.data.features.categories import Limits
-from nnrun.data.features.columns import Learner
+from nnrun.data.features.learner import Learner
 from nnrun.data.features.numbers import sample_size
 from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.features.profile import SAMPLED_ROWS, WrittenProfiles

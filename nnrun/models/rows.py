@@ -12,7 +12,7 @@ import numpy as np
 
 from nnrun.data.features.categories import MOST_POOLED, OTHER
 from nnrun.data.files.table import Table, require_column, suggest
-from nnrun.data.files.values import labels, missing_of
+from nnrun.data.files.values import missing_of
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
 from nnrun.installation import command
@@ -179,7 +179,7 @@ class Predictions:
         if not column.indicator:
             self._count(table, column.name, "missing, as none was in training", missing)
         if column.kind == "category":
-            values = labels(cells)
+            values = column.labels(table)
             pooled, known = (values.isin(seen).to_numpy() for seen in (column.pooled, column.vocabulary))
             unseen = ~known & ~pooled & ~missing
             self._count(table, column.name, f"rare in training and counted as {OTHER}", pooled)

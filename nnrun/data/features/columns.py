@@ -5,17 +5,30 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, NotRequired, TypedDict
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 
-from nnrun.data.facts.kinds import Meaning, day_of, truths
+from nnrun.data.facts.kinds import day_of, truths
 from nnrun.data.facts.tallies import Moments
-from nnrun.data.features.categories import OTHER, USUAL, Limits, codes_of, embedding_size, notices_of, pooled
-from nnrun.data.features.dates import DATE_PARTS, INSTANT, date_parts
-from nnrun.data.features.profile import NUMBERS, WrittenProfile, of_counts, of_moments, of_numbers
+from nnrun.data.features.categories import (
+    FRACTIONS,
+    OTHER,
+    Limits,
+    are_whole,
+    codes_of,
+    embedding_size,
+    in_one_spelling,
+    pooled,
+    without_fraction,
+)
+from nnrun.data.features.dates import DATE_PARTS, date_parts
 from nnrun.data.files.table import Table, numbers
 from nnrun.data.files.values import Floats, Kind, labels, missing_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class WrittenColumn(TypedDict):
@@ -67,6 +80,26 @@ class Column:
     def marks_gaps(self) -> bool:
         """Whether a feature of its own says that the value is missing."""
         return self.indicator and self.embedding is None
+
+    @cached_property
+    def is_whole(self) -> bool:
+        """Whether training had whole numbers alone, so that `7.0` is `7`."""
+        values = (*self.vocabulary, *self.pooled)
+        return bool(values) and are_whole(values)
+
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """What may stand behind each value of the vocabulary without making another one of it."""
+        return ("", *FRACTIONS) if self.is_whole else ("",)
+
+    def label(self, text: str) -> str:
+        """What the vocabulary calls a value."""
+        return without_fraction(text) if self.is_whole else text
+
+    def labels(self, table: Table) -> pd.Series[Any]:
+        """The values `(m,)` of a category as the vocabulary calls them, missing ones left missing."""
+        found = labels(table.column(self.name))
+        return in_one_spelling(found) if self.is_whole else found
 
     @property
     def features(self) -> list[str]:
@@ -125,65 +158,29 @@ class Column:
 class Seen:
     """What pieces of a column add up to: rows of each category, or moments of each number that it becomes."""
 
-    counts: Counter[str] = field(default_factory=Counter)
+    spelled: Counter[str] = field(default_factory=Counter)
     moments: dict[str, Moments] = field(default_factory=dict)
 
     @property
     def present(self) -> int:
         """How many rows have a value; each part of a date has as many as the others."""
-        return sum(self.counts.values()) or next((moments.count for moments in self.moments.values()), 0)
+        return sum(self.spelled.values()) or next((moments.count for moments in self.moments.values()), 0)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """The rows of each category; where all are whole numbers, `7.0` is no other one than `7`."""
+        if not are_whole(self.spelled):
+            return self.spelled
+        counts = Counter[str]()
+        for label, rows in self.spelled.items():
+            counts[without_fraction(label)] += rows
+        return counts
 
     def add(self, piece: Seen) -> None:
         """Take in the next piece."""
-        self.counts.update(piece.counts)
+        self.spelled.update(piece.spelled)
         for name, moments in piece.moments.items():
             self.moments[name] = self.moments[name] + moments if name in self.moments else moments
-
-
-class Learner:
-    """Learns a column from the training rows, piece by piece; its meaning may be decided by more rows than these."""
-
-    def __init__(self, name: str, meaning: Meaning, limits: Limits = USUAL) -> None:
-        self._start, self._limits = Column(name, meaning.kind, format=meaning.format), limits
-        self._rows = 0
-        self._seen = Seen()
-
-    def see(self, table: Table) -> None:
-        """Take in the next rows; raises DataError for a value that does not fit the column's kind."""
-        self._rows += len(table)
-        self._seen.add(KINDS[self._start.kind].see(self._start, table))
-
-    @property
-    def column(self) -> Column:
-        """The column as all rows seen so far have it."""
-        start = replace(self._start, indicator=self._seen.present < self._rows)
-        return KINDS[start.kind].learn(start, self._seen, self._rows, self._limits)
-
-    def profile(self, sample: Table) -> WrittenProfile:
-        """What the column is like in all rows seen so far, with quantiles of a sample of them."""
-        name, kind = self._start.name, self._start.kind
-        if kind == "category":
-            return of_counts(self._rows, self._seen.counts)
-        if kind == "date":
-            return of_moments(self._rows, self._seen.moments[INSTANT])
-        return of_numbers(self._rows, self._seen.moments[""], NUMBERS[kind](sample, name))
-
-    @property
-    def notices(self) -> list[str]:
-        """What was decided about the values of a category."""
-        column = self.column
-        return notices_of(column.name, self._seen.counts, column.vocabulary, column.embedding)
-
-    @property
-    def scales(self) -> list[tuple[float, float]]:
-        """Mean and deviation of each feature over all rows seen so far; 0 and 1 for what marks a category or a gap.
-
-        Divided by its deviation, the mark of a value in one row out of a hundred would be 10 where it is set, and the
-        few rows that have it would be learned by heart.
-        """
-        column = self.column
-        moments = (self._seen.moments[key].filled(self._rows) for key in column.parts or ("",))
-        return [(0.0, 1.0) if mark else next(moments).center_and_scale for mark in column.marks]
 
 
 class _Kind(NamedTuple):
@@ -225,9 +222,10 @@ def _count(column: Column, table: Table) -> Seen:
 
 
 def _learn_category(column: Column, seen: Seen, rows: int, limits: Limits) -> Column:
-    embedded = limits.embedded(seen.counts)
-    kept = limits.kept(seen.counts, rows) if embedded is None else embedded
-    outside = pooled(seen.counts, kept)
+    counts = seen.counts
+    embedded = limits.embedded(counts)
+    kept = limits.kept(counts, rows) if embedded is None else embedded
+    outside = pooled(counts, kept)
     learned = replace(column, vocabulary=tuple(sorted(kept)), other=bool(outside), pooled=outside)
     return learned if embedded is None else replace(learned, embedding=embedding_size(learned.rows))
 
@@ -239,7 +237,7 @@ def _category_features(column: Column) -> list[str]:
 
 
 def _write_category(column: Column, table: Table, out: Floats) -> None:
-    codes = codes_of(labels(table.column(column.name)), column.vocabulary)
+    codes = codes_of(column.labels(table), column.vocabulary)
     if column.embedding is not None:
         out[:, 0] = codes + 1
         if column.indicator:

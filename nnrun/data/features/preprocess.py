@@ -10,7 +10,8 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from nnrun.data.features.columns import Column, Learner, WrittenColumn
+from nnrun.data.features.columns import Column, WrittenColumn
+from nnrun.data.features.learner import Learner
 from nnrun.data.features.numbers import (
     Curve,
     EncodeNumbers,

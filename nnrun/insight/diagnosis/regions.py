@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from nnrun.data.features.categories import are_whole, in_one_spelling
 from nnrun.data.features.weights import effective_rows
 from nnrun.data.files.table import numbers, suggest
 from nnrun.data.files.values import kind_of, labels
@@ -23,6 +24,8 @@ from nnrun.runs.verdict import UNCLEAR, Z, difference, judgement, wilson
 from nnrun.text import MANY, columns, listed, percent, shortened, wrapped
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from nnrun.data.files.table import Table
 
 
@@ -237,14 +240,16 @@ def regions_of(tables: Mapping[str, Table], column: str) -> dict[str, Labels]:
     """The region `(rows,)` of each row of each part: its value, or the bin of its number; bins are those of `train`."""
     train = tables["train"].frame[column]
     if kind_of(train) != "number" or train.nunique() <= FEW_VALUES:
-        return {part: _by_value(table, column) for part, table in tables.items()}
+        return _by_value({part: labels(table.frame[column]) for part, table in tables.items()})
     values = {part: numbers(table, column) for part, table in tables.items()}
     edges = np.unique(np.nanquantile(values["train"], np.arange(1, BINS) / BINS))
     return {part: _by_bin(of_part, edges) for part, of_part in values.items()}
 
 
-def _by_value(table: Table, column: str) -> Labels:
-    return np.asarray(labels(table.frame[column]).fillna(MISSING), dtype=object)
+def _by_value(found: Mapping[str, pd.Series[Any]]) -> dict[str, Labels]:
+    if all(are_whole(values.dropna().unique()) for values in found.values()):
+        found = {part: in_one_spelling(values) for part, values in found.items()}
+    return {part: np.asarray(values.fillna(MISSING), dtype=object) for part, values in found.items()}
 
 
 def _by_bin(values: Part, edges: Part) -> Labels:

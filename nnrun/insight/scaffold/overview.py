@@ -14,7 +14,7 @@ from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.kinds import Meaning
 from nnrun.data.facts.survey import Survey
 from nnrun.data.features.categories import Limits
-from nnrun.data.features.columns import Learner
+from nnrun.data.features.learner import Learner
 from nnrun.data.files.sources import source_files, target_name
 from nnrun.data.files.table import Table, require_single
 from nnrun.data.files.values import labels

@@ -213,6 +213,7 @@ class _Categories(_Watched):
 
     def __init__(self, column: Column, profile: WrittenProfile) -> None:
         super().__init__(column, profile)
+        self._label = column.label
         self.values = list(profile.get("counts", {}))
         self._places = {value: place for place, value in enumerate(self.values)}
         others, unseen = len(self.values), len(self.values) + 1
@@ -223,7 +224,8 @@ class _Categories(_Watched):
         self.examples: dict[str, None] = {}
 
     def see(self, table: Table) -> None:
-        codes, names = label_codes(table.column(self.name))
+        codes, spelled = label_codes(table.column(self.name))
+        names = [self._label(text) for text in spelled]
         self.missing += int(np.count_nonzero(codes < 0))
         places = np.array([self._places.get(name, self._unseen) for name in names], dtype=np.int64)
         counts = np.bincount(codes[codes >= 0], minlength=len(names))

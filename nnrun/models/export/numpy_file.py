@@ -32,8 +32,8 @@ WIDTH = 110  # of a line of numbers or letters
 USED: dict[Kind | Literal["code"], tuple[str, ...]] = {
     "number": ("fills",),
     "boolean": ("fills",),
-    "category": ("vocabulary", "other"),
-    "code": ("vocabulary",),
+    "category": ("vocabulary", "ends", "other"),
+    "code": ("vocabulary", "ends"),
     "date": ("fills", "parts", "format"),
 }
 _LEARNED = re.compile(r"(?<=# What was learned\.\n).*(?=# End of what was learned\.\n)", re.DOTALL)
@@ -108,7 +108,7 @@ def _stack(stack: Stack, place: int) -> str:
 def _column(column: Column) -> str:
     """What the kind of the column needs; a category of an embedding is of the kind `code`."""
     kind = column.kind if column.embedding is None else "code"
-    known = {**column.to_json(), "kind": kind}
+    known = {**column.to_json(), "kind": kind, "ends": list(column.ends)}
     needed = {key: known[key] for key in ("name", "kind", "indicator", *USED[kind])}
     return pprint.pformat(needed, width=WIDTH, compact=True, sort_dicts=False)
 

@@ -124,12 +124,13 @@ def _features_of_category(column: Column, graph: Graph, names: Sequence[str]) ->
     """
     last = len(column.vocabulary) + 1
     missing = last if column.indicator or column.embedding is None else 0
+    spelled = [f"{value}{end}" for end in column.ends for value in column.vocabulary]
     codes = graph.node(
         "LabelEncoder",
         *names,
         domain=ML,
-        keys_strings=["", *column.vocabulary],
-        values_int64s=[missing, *range(1, last)],
+        keys_strings=["", *spelled],
+        values_int64s=[missing, *[*range(1, last)] * len(column.ends)],
         default_int64=0,
     )
     if column.embedding is not None:
@@ -151,7 +152,7 @@ def _inputs_of_date(column: Column) -> list[Input]:
 
 
 def _feed_category(column: Column, table: Table) -> list[Any]:
-    values = labels(table.frame[column.name])
+    values = labels(table.frame[column.name])  # the graph knows both spellings of a whole number
     return [np.asarray(values.fillna(""), dtype=object).reshape(-1, 1)]
 
 

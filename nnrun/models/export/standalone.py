@@ -55,6 +55,7 @@ class Column(TypedDict, total=False):
     indicator: Required[bool]  # whether a further feature tells where values are missing
     fills: list[float]  # the mean of training for each of its features, where a value is missing
     vocabulary: list[str]  # the categories of training, each a feature or a code
+    ends: list[str]  # what may stand behind a category: .0 where all are whole numbers
     other: bool  # whether all other categories have a feature of their own
     parts: list[str]  # of a date: those that varied in training
     format: str  # of a date: ISO8601, or as strptime reads it
@@ -175,7 +176,7 @@ def codes(column: Column, values: Sequence[Any]) -> Array:
 
 
 def _codes(column: Column, values: Sequence[Any], missing: int) -> Array:
-    known = {value: code for code, value in enumerate(column["vocabulary"], 1)}
+    known = {f"{value}{end}": code for end in column["ends"] for code, value in enumerate(column["vocabulary"], 1)}
     found = [missing if _is_missing(value) else known.get(_text(value), 0) for value in values]
     return np.array(found, float).reshape(-1, 1)
 

@@ -11,7 +11,7 @@ import pytest
 
 from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.kinds import DATE_FORMATS, Meaning, Texts, example, possible_formats, read_dates
-from nnrun.data.features.columns import Learner
+from nnrun.data.features.learner import Learner
 from nnrun.data.features.numbers import Normalize
 from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.files.content import Framed

@@ -11,7 +11,7 @@ import pytest
 
 from nnrun.data.facts.kinds import Meaning
 from nnrun.data.features.categories import Encode, Limits, embedding_size
-from nnrun.data.features.columns import Learner
+from nnrun.data.features.learner import Learner
 from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.files.content import Framed
 from nnrun.data.files.table import Table

@@ -12,7 +12,7 @@ import pytest
 
 from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.tallies import Moments
-from nnrun.data.features.columns import Learner
+from nnrun.data.features.learner import Learner
 from nnrun.data.features.numbers import Normalize
 from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.files.content import Framed
@@ -91,6 +91,22 @@ def test_a_column_that_is_empty_in_training() -> None:
 def test_scales_at_the_ends_of_float64(scale: float) -> None:
     mean, deviation = Moments.of(np.array([1.0, 2.0, 3.0]) * scale).center_and_scale
     assert (mean / scale, deviation / scale) == pytest.approx((2, math.sqrt(2 / 3)))
+
+
+@pytest.mark.parametrize(("values", "vocabulary"), [(["7", "7.0", "12,0"], ["12", "7"]), (["7.0"], ["7"])])
+def test_a_whole_number_is_one_category_however_it_is_written(values: list[str], vocabulary: list[str]) -> None:
+    fitted = fit(table(store=values))
+    assert fitted.features == [f"store={value}" for value in vocabulary]
+    assert fitted.transform(table(store=["7", "7.0", None])).tolist() == [
+        [value == "7" for value in vocabulary], [value == "7" for value in vocabulary], [0] * len(vocabulary)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("codes", [["1.0", "1.1"], ["1.10", "1"], ["007", "7.0"], ["7", "7.0", "x"]])
+def test_codes_that_are_not_all_whole_numbers_stay_what_they_are(codes: list[str]) -> None:
+    fitted = fit(table(code=codes))
+    assert fitted.features == [f"code={code}" for code in sorted(codes)]
+    assert not fitted.transform(table(code=["1.10.0", "1,0", "7,0"])).any()
 
 
 def test_json_is_enough() -> None:

@@ -18,7 +18,7 @@ from pyarrow import parquet
 
 from nnrun.config.data_section import Data
 from nnrun.data.facts.columns import ColumnFacts
-from nnrun.data.features.columns import Learner
+from nnrun.data.features.learner import Learner
 from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.sources import READERS, read_chunks, read_table

@@ -80,6 +80,26 @@ def fitted(train_run: Train, people: Path, target: str, *more: str) -> Model:
     )
 
 
+@pytest.mark.parametrize("encode", ["onehot", "embedding"])
+def test_a_code_of_a_column_with_a_gap_is_the_code(train_run: Train, tmp_path: Path, encode: str) -> None:
+    """Pandas writes 7.0 for 7 as soon as one whole number of a column is missing."""
+    stores = np.random.default_rng(0).integers(1, 9, 200)
+    source = tmp_path / "stores.csv"
+    pd.DataFrame({"store": stores, "x": stores % 3, "sold": stores**2 + 0.5}).to_csv(source, index=False)
+    settings = (
+        "data.target=sold",
+        "data.kinds={store: category}",
+        f"data.encode_categories={encode}",
+        "training.epochs=3",
+    )
+    model = load_model(StoredRun(train_run(f"data.source={source}", *settings).run))
+    rows = pd.DataFrame({"store": [7, 3, 8], "x": [1, 0, 2]})
+    floats = rows.astype({"store": str}) + pd.DataFrame({"store": [".0"] * 3, "x": [0] * 3})
+    whole, fractions = (Table(Framed(frame), "new") for frame in (rows, floats))
+    assert model.predict(fractions).tolist() == model.predict(whole).tolist()
+    assert max(differences(model, tmp_path, fractions).values()) < TOLERANCE
+
+
 def differences(model: Model, folder: Path, table: Table | None = None) -> dict[str, float]:
     """Of both files, from what the run says."""
     rows, found = dev_rows(model) if table is None else table, {}
