@@ -138,10 +138,10 @@ def _grouping(series: pd.Series[Any], decimal: str) -> str | None:
 
 
 def _number(mark: str, decimal: str) -> re.Pattern[str]:
-    """A number whose thousands may be grouped, and which float64 can hold."""
+    """A number whose thousands may be grouped, behind no 0, and which float64 can hold."""
     m, d = re.escape(mark), re.escape(decimal)
     return re.compile(
-        rf"\s*[+-]?(?={d}?[0-9])([0-9]{{1,3}}({m}[0-9]{{3}}){{1,99}}|[0-9]{{1,300}})?({d}[0-9]{{,300}})?"
+        rf"\s*[+-]?(?={d}?[0-9])([1-9][0-9]{{,2}}({m}[0-9]{{3}}){{1,99}}|[0-9]{{1,300}})?({d}[0-9]{{,300}})?"
         r"([eE][+-]?[0-9]{1,2})?\s*"
     )
 

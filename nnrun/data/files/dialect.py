@@ -81,9 +81,12 @@ def _check_width(path: Path, head: str) -> None:
 
 
 def _decimal(pieces: Iterator[str], delimiter: str, reading: Reading) -> Decimal:
+    """The stated mark, else that which numbers leave no doubt of, else that of the training file."""
+    if reading.decimal != "auto":
+        return Decimal(reading.decimal)
     usual = None if delimiter == "," else reading.usual_decimal
-    known = reading.decimal if reading.decimal != "auto" else usual
-    return Decimal(known) if known else find_decimal(pieces, delimiter)
+    found = find_decimal(pieces, delimiter, usual)
+    return found if found.settled or usual is None else Decimal(usual)
 
 
 def _check_title(path: Path, layout: Layout) -> None:
@@ -108,7 +111,7 @@ def dialect_notice(file: str, reading: Reading, found: Dialect) -> list[str]:
     usual, layout = "\t" if ".tsv" in file else ",", found.layout
     told = [
         *([f"{found.separators} between fields"] if reading.delimiter == "auto" and layout.delimiter != usual else []),
-        *(["decimal commas"] if reading.decimal == "auto" and found.decimal == "," else []),
+        *_told_mark(reading, found),
         *([f"the encoding {found.encoding}"] if reading.encoding == "auto" and found.encoding not in _UTF8 else []),
         *([f"{counted(layout.comments, 'line')} of comments left out above the names"] if layout.comments else []),
     ]
@@ -117,6 +120,15 @@ def dialect_notice(file: str, reading: Reading, found: Dialect) -> list[str]:
         *([_in_doubt(file, found)] if found.doubt else []),
         *([_no_names(file)] if layout.data_first else []),
     ]
+
+
+def _told_mark(reading: Reading, found: Dialect) -> list[str]:
+    mark, usual = found.decimal, reading.usual_decimal
+    if reading.decimal != "auto":
+        return []
+    if usual in (None, mark):
+        return ["decimal commas"] if mark == "," else []
+    return [f"decimal {MARKS[mark]} where training had {MARKS[str(usual)]}"]
 
 
 def _in_doubt(file: str, found: Dialect) -> str:
@@ -144,12 +156,12 @@ class Decimal:
     doubt: str = ""
 
 
-def find_decimal(pieces: Iterable[str], delimiter: str) -> Decimal:
-    """By the first piece that has numbers that leave no doubt: the mark that more of them have.
+def find_decimal(pieces: Iterable[str], delimiter: str, usual: str | None = None) -> Decimal:
+    """By the first piece that has numbers that leave no doubt: the mark that more of them have, of two the usual one.
 
     Without any, what more of the others would be as decimals; a point where commas stand between fields.
     """
-    marks = "." if delimiter == "," else ".,"
+    marks = "." if delimiter == "," else ",." if usual == "," else ".,"
     certain = {mark: _in_fields(_certain(mark), delimiter) for mark in marks}
     either = {mark: _in_fields(rf"[1-9]\d{{0,2}}{re.escape(mark)}\d{{3}}", delimiter) for mark in marks}
     found: dict[str, list[str]] = {mark: [] for mark in marks}
@@ -167,7 +179,7 @@ def _certain(mark: str) -> str:
     """Numbers in which this can only mark decimals, or in which the other one can only group thousands."""
     d, other = re.escape(mark), re.escape("." if mark == "," else ",")
     digits = rf"\d*{d}(?:\d{{1,2}}|\d{{4,}})|(?:0\d*|\d{{4,}})?{d}\d{{3}}"  # 1.5 and 0.123, but not 1.234
-    grouped = rf"\d{{1,3}}(?:[{other}'’{_BLANKS}]\d{{3}})+{d}\d+|\d{{1,3}}(?:{other}\d{{3}}){{2,}}"
+    grouped = rf"[1-9]\d{{,2}}(?:[{other}'’{_BLANKS}]\d{{3}})+{d}\d+|[1-9]\d{{,2}}(?:{other}\d{{3}}){{2,}}"
     return rf"\d*{d}\d+e[+-]?\d+|{digits}|{grouped}"
 
 

@@ -28,13 +28,14 @@ class WrittenFormat(TypedDict, total=False):
 class Reading:
     """What is known before the file is opened; `auto` is found out from it.
 
-    `decimal` is binding, `usual_decimal` the mark of the file that a run was trained with. `text` are columns whose
-    values stay text even where all look like numbers, `numbers` those that are numbers whatever zeros they begin with,
-    `features` those of a run in order, for arrays without names. `target` is the column of targets, and the array of
-    them in a file of arrays; its `classes` are no missing values, None: found out. With `usual_missing` not only
-    `missing` and empty fields mean a missing value. `header` says whether a text file has names, None if that is to be
-    taken for granted but to be doubted where it does not look so. `sheet` is that of a workbook, None: the first one.
-    `image` are height, width and channels where features are all pixels of one.
+    `decimal` is binding, `usual_decimal` the mark of the file that a run was trained with, which holds where no number
+    settles another one. `text` are columns whose values stay text even where all look like numbers, `numbers` those
+    that are numbers whatever zeros they begin with, `features` those of a run in order, for arrays without names.
+    `target` is the column of targets, and the array of them in a file of arrays; its `classes` are no missing values,
+    None: found out. With `usual_missing` not only `missing` and empty fields mean a missing value. `header` says
+    whether a text file has names, None if that is to be taken for granted but to be doubted where it does not look so.
+    `sheet` is that of a workbook, None: the first one. `image` are height, width and channels where features are all
+    pixels of one.
     """
 
     delimiter: str = "auto"

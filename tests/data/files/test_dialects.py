@@ -188,6 +188,31 @@ def test_a_decimal_mark_that_nothing_settles_is_told(
     assert (settled.frame["a"].tolist(), len(settled.notices)) == ([9271, -49271], 1)
 
 
+@pytest.mark.parametrize(
+    ("row", "usual", "values", "told"),
+    [
+        ("1,733;4,575;0,403", ".", [1.733, 4.575, 0.403], "decimal commas where training had points"),
+        ("0.126;6.951;3", ",", [0.126, 6.951, 3], "decimal points where training had commas"),
+        ("1,733;4,575;3", ".", [1733, 4575, 3], ""),  # nothing settles it
+        ("1.733;4.575;3", ",", [1733, 4575, 3], "decimal commas"),
+        ("1.733;4.575;1,50", ",", [1733, 4575, 1.5], "decimal commas"),
+        ("1.1;4,57;3,000", ",", ["1.1", 4.57, 3], "decimal commas"),  # of as many the usual ones
+    ],
+)
+def test_a_run_takes_the_mark_that_a_number_settles(
+    tmp_path: Path, row: str, usual: str, values: list[Any], told: str
+) -> None:
+    path = write(tmp_path / "a.csv", f"a;b;c\n{row}\n")
+    table = read_table(path, Reading(usual_decimal=usual))
+    assert table.frame.iloc[0].tolist() == values
+    between = "a.csv: read with semicolons between fields"
+    assert table.notices[0] == (f"{between}, {told}" if told else between)
+
+
+def test_no_thousands_stand_behind_a_zero(tmp_path: Path) -> None:
+    assert read(write(tmp_path / "a.csv", "a;b\n0,126;1.5\n"), decimal=".").frame["a"].tolist() == ["0,126"]
+
+
 def test_numbers_with_the_other_mark_are_told(tmp_path: Path) -> None:
     assert read(write(tmp_path / "a.csv", 'a,b\n"12,39",1\n"2,5",2\n')).notices == (
         "column 'a' is text like '12,39'; if its commas mark decimals, set data.format.decimal to ','",
