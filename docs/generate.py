@@ -475,7 +475,8 @@ With `data.weight` or `data.class_weight` all numbers of a run are weighted as i
 are called so: `balanced error` where every class counts alike, `weighted error` else. Beside it stands the plain error,
 every row counting once; in `run.json` that is `dev_plain_error`. `nnrun evaluate` has every metric on both scales, in
 `--json` under `metrics` and `plain`; `--require 'dev_plain_error<15%'` goes by the plain one. `nnrun diagnose` with
-`--by`, `--estimate-base` and `--learning-curve` stays on the run's own scale.
+`--by`, `--estimate-base` and `--learning-curve` stays on the run's own scale. Where `evaluate` and `diagnose` take the
+rows of all folds together, these count as rows of one part do, whatever the weights of their folds add up to.
 
 A network that learned from weighted classes takes rare ones for likelier than they are. With `data.correct_prior`, the
 default, what predict, evaluate and export give out is corrected: the logit of each class less the logarithm of what a

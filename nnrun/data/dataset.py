@@ -31,17 +31,18 @@ class Part:
     """Features `(m, n)` in the run's dtype; class indices `(m,)` int64 or standardised targets `(m, 1)`.
 
     Weights `(m,)` have a mean of 1; None where every example counts alike. Groups `(m,)` are whole numbers; None where
-    examples come one by one.
+    examples come one by one. `column` `(m,)` is what weighs the rows, as it stands in the source, if a column does.
     """
 
     x: npt.NDArray[Any]
     y: npt.NDArray[Any]
     weights: npt.NDArray[Any] | None = None
     groups: npt.NDArray[Any] | None = None
+    column: npt.NDArray[Any] | None = None
 
     def take(self, rows: slice | Indices) -> Part:
         """These rows `(k,)`."""
-        further = [None if values is None else values[rows] for values in (self.weights, self.groups)]
+        further = [None if values is None else values[rows] for values in (self.weights, self.groups, self.column)]
         return Part(self.x[rows], self.y[rows], *further)
 
 
@@ -119,8 +120,9 @@ def _in_memory(prepared: Prepared) -> Entry:
 
 def _part(name: str, arrays: Arrays, fitted: Fitted) -> Part:
     x, y = arrays[f"{name}_x"], arrays[f"{name}_y"]
-    weights = part_weights(fitted.weights, name, y, fitted.classes, arrays.get(f"{name}_w"))
-    return Part(x, y, None if weights is None else weights.astype(x.dtype), arrays.get(f"{name}_g"))
+    column = arrays.get(f"{name}_w")
+    weights = part_weights(fitted.weights, name, y, fitted.classes, column)
+    return Part(x, y, None if weights is None else weights.astype(x.dtype), arrays.get(f"{name}_g"), column)
 
 
 def _dataset(entry: Entry, *notices: str) -> Dataset:

@@ -11,6 +11,7 @@ import numpy as np
 
 from nnrun.config.config import Config
 from nnrun.data.dataset import Dataset, load_dataset
+from nnrun.data.features.weights import part_weights
 from nnrun.data.files.table import joined
 from nnrun.data.raw import RawParts, read_parts
 from nnrun.data.split import PARTS
@@ -79,10 +80,17 @@ class Trained:
         return _one_after_the_other([read_parts(fold.config.data) for fold in self.folds])
 
     def weights(self, part: str) -> Array | None:
-        """How much each row of a part counts `(rows,)`; None where every row counts alike."""
-        found = [weights_of(examples(piece.dataset, part)) for piece in self.pieces(part)]
-        known = [weights for weights in found if weights is not None]
-        return np.concatenate(known) if known else None
+        """How much each row of a part counts `(rows,)`, with a mean of 1; None where every row counts alike.
+
+        Those of several pieces are weighed as one part is, as each has weights with a mean of its own.
+        """
+        first, *others = [piece.dataset for piece in self.pieces(part)]
+        if not others:
+            return weights_of(examples(first, part))
+        parts = [dataset.parts[part] for dataset in (first, *others)]
+        columns = [one.column for one in parts if one.column is not None]
+        column, y = np.concatenate(columns) if columns else None, np.concatenate([one.y for one in parts])
+        return part_weights(first.fitted.weights, part, y, first.classes, column)
 
     def groups(self, part: str) -> Array | None:
         """The group of each row of a part `(rows,)`, the same in all pieces; None where rows come one by one."""

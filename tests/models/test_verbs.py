@@ -14,12 +14,13 @@ from sklearn import metrics as reference
 from nnrun.config.load import load_config
 from nnrun.data.raw import read_parts
 from nnrun.engine.metrics import metrics_of
+from nnrun.engine.parameters import Array
 from nnrun.errors import DataError, UsageError
 from nnrun.models.evaluation import Evaluation
 from nnrun.models.model import load_model
 from nnrun.models.reads import count_read
 from nnrun.models.telling import page
-from nnrun.models.trained import trained
+from nnrun.models.trained import Trained, trained
 from nnrun.models.verbs import evaluate
 from nnrun.runs import verbs
 from nnrun.runs.listener import Outcome
@@ -228,6 +229,37 @@ def test_what_is_said_of_trees_goes_by_what_the_rows_can_tell(train_run: Train) 
     assert "the network errs less, by 3.00 ± 1.00 points of error on dev test" in told(-0.03, 0.01)
     assert "the network errs more, by 1.00 ± 1.00 points of error on dev, which may be chance" in told(0.01, 0.01)
     assert "it errs as often as the network" in told(0.0, 0.01)
+
+
+@pytest.mark.parametrize("more", [(), ("data.task=classification", "data.class_weight=balanced")])
+def test_rows_of_all_folds_count_by_the_column_of_weights(tmp_path: Path, more: tuple[str, ...]) -> None:
+    """The mean weight of a fold says how much its rows count beside those of others."""
+    rng = np.random.default_rng(0)
+    x, weights = rng.normal(size=60), np.repeat([1, 2, 4, 80], 15)
+    y = (x > 0.4).astype(int) if more else np.round(3 * x + rng.normal(size=60), 4)
+    cells = zip(np.round(x, 4), weights, np.repeat(range(4), 15), y, strict=True)
+    (tmp_path / "w.csv").write_text("x,w,shop,y\n" + "".join(",".join(map(str, row)) + "\n" for row in cells))
+    named = [f"data.source={tmp_path}/w.csv", "data.target=y", "data.weight=w", "data.group=shop", "data.folds=4"]
+    outcome = verbs.train(load_config(None, [*named, *more, *QUICK]), tmp_path / "runs")
+    run, found = trained(StoredRun(outcome.run)), evaluate(load_model(StoredRun(outcome.run)))
+    folds = run.pieces("dev")
+    own = [float(np.asarray(one.raw()["dev"].column("w"))[0]) for one in folds]
+    true, said = (np.concatenate(of) for of in zip(*(_told(one) for one in folds), strict=True))
+    counting = np.repeat(own, 15) * (1 / np.bincount(true)[true] if more else 1.0)
+    np.testing.assert_allclose(run.weights("dev"), counting / counting.mean())
+    error = (
+        counting @ (true != said) / counting.sum()
+        if more
+        else 1 - reference.r2_score(true, said, sample_weight=counting)
+    )
+    assert found.value("dev_error") == pytest.approx(error, rel=1e-5)
+
+
+def _told(fold: Trained) -> tuple[Array, Array]:
+    """The targets of the dev rows, and what is predicted."""
+    part, target = fold.dataset.parts["dev"], fold.model.target
+    found = fold.model.predict_features(part.x)
+    return (part.y, fold.model.decided(found)) if target.classes else (target.own(part.y).ravel(), found)
 
 
 def test_a_row_that_trains_several_folds_is_one_row_and_numbers_have_no_classes(tmp_path: Path) -> None:
