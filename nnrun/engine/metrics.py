@@ -103,11 +103,15 @@ def _summed_precision(own: Floats, others: Floats) -> float:
     return float(steps @ precision / own[-1]) if own[-1] else np.nan
 
 
+_OF_ANY_SIZE = np.errstate(over="ignore", invalid="ignore")  # predictions may be as large as float64 goes
+
+
 def _mean_of_known(values: Floats) -> float:
     known = values[~np.isnan(values)]
     return float(known.mean()) if known.size else np.nan
 
 
+@_OF_ANY_SIZE
 def r2(y: Floats, p: Floats, weights: Weights = None) -> float:
     """1 − the squared error as a share of the squared distance from the mean; NaN where all targets are equal."""
     if (y == y[:1]).all():  # their mean may be off by a last digit
@@ -117,11 +121,13 @@ def r2(y: Floats, p: Floats, weights: Weights = None) -> float:
     return 1 - _mean(np.square(p - y), weights) / whole if whole else np.nan
 
 
+@_OF_ANY_SIZE
 def mae(y: Floats, p: Floats, weights: Weights = None) -> float:
     """Mean absolute error."""
     return _mean(np.abs(p - y), weights)
 
 
+@_OF_ANY_SIZE
 def rmse(y: Floats, p: Floats, weights: Weights = None) -> float:
     """Root of the mean squared error."""
     return float(np.sqrt(_mean(np.square(p - y), weights)))

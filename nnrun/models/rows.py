@@ -16,6 +16,7 @@ from nnrun.data.files.values import missing_of
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
 from nnrun.installation import command
+from nnrun.models.beyond import Beyond
 from nnrun.models.calibration import outdated
 from nnrun.models.incoming import STDIN, in_memory, read_rows
 from nnrun.models.model import Model
@@ -79,6 +80,9 @@ class Predictions:
     _places: dict[tuple[str, str], str] = field(default_factory=dict)  # (column, what) -> where it is so first
     _counts: dict[tuple[str, str], int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._beyond = Beyond(self.model.target)
+
     def of_source(self, source: str) -> Generator[pd.DataFrame, None, None]:
         """Those of a file's rows, `-` for standard input; raises DataError for whatever cannot be read or is unfit."""
         self._file = None if source == STDIN else source
@@ -135,6 +139,7 @@ class Predictions:
                 f"(the first: {self._places[column, what]})"
                 for (column, what), count in self._counts.items()
             ),
+            *self._beyond.notices(),
         ]
 
     def _begin(self, table: Table) -> None:
@@ -158,6 +163,7 @@ class Predictions:
 
         x = self.model.features(table)
         predicted = self.model.predict_features(x)
+        self._beyond.see(predicted, table)
         for column in self.model.columns:
             self._look_at(table, column)
         cells = {name: table.frame[name].to_numpy() for name in self.identifiers}

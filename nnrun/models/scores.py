@@ -55,6 +55,13 @@ class Scores:
         for rows, logits in chunks:
             self.add(logits, y[rows])
 
+    def latest(self, rows: int) -> Array:
+        """What is predicted of so many rows, the last that came; `(rows,)`, or `(rows, classes)`."""
+        chunks: list[Array] = []
+        while sum(map(len, chunks)) < rows:
+            chunks.append(self._predicted[-1 - len(chunks)])
+        return np.concatenate(chunks[::-1])
+
     @property
     def rows(self) -> int:
         """How many there were."""
@@ -80,6 +87,7 @@ class Scores:
         self._join()
         return self._y[0], self._predicted[0]
 
+    @np.errstate(divide="ignore", over="ignore", invalid="ignore")
     def mistakes(self) -> Array:
         """One number a row `(rows,)`, whose weighted mean is the error: of a regression its part of 1 − R²."""
         self._join()
@@ -114,7 +122,8 @@ class Scores:
     def _learned(self) -> tuple[Array, Array, Array | None]:
         """The same as the network learned them, which of a logarithm is not the target's own unit."""
         y, predicted, weights = self._rows()
-        return (np.log(y), np.log(predicted), weights) if self.target.is_log else (y, predicted, weights)
+        with np.errstate(divide="ignore"):  # a prediction may have become 0
+            return (np.log(y), np.log(predicted), weights) if self.target.is_log else (y, predicted, weights)
 
     def _join(self) -> None:
         """The chunks as one array of each kind."""
@@ -130,6 +139,7 @@ class PairedGain(TypedDict):
     standard_error: float | None
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def paired_gain(scores: Scores, other: Scores) -> PairedGain:
     """The mean difference of their mistakes, row by row, or group by group where rows come in groups."""
     differences, weights = scores.mistakes() - other.mistakes(), scores.weights

@@ -120,8 +120,14 @@ class _Bounds:
 
     def cells(self, x: Array, predicted: Array) -> Iterator[Array]:
         margin = self.interval["margin"]
-        yield predicted / math.exp(margin) if self.log else predicted - margin
-        yield predicted * math.exp(margin) if self.log else predicted + margin
+        with np.errstate(over="ignore"):  # a bound may be beyond float64
+            lower, upper = (
+                (predicted / np.exp(margin), predicted * np.exp(margin))
+                if self.log
+                else (predicted - margin, predicted + margin)
+            )
+        yield lower
+        yield upper
 
     def notices(self) -> list[str]:
         return [self.told]
@@ -194,6 +200,7 @@ class Opinions:
         yield from said if names is None else names[said]
         yield apart
 
+    @np.errstate(over="ignore", invalid="ignore")
     def _deviation(self, values: Array) -> Array:
         found: Array = np.sqrt(self.shares @ np.square(values - self.shares @ values))
         return found

@@ -15,6 +15,7 @@ from nnrun.data.files.values import labels
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
 from nnrun.models.baselines import boosted, constant, linear
+from nnrun.models.beyond import Beyond, of_part
 from nnrun.models.drift.comparing import drift_of
 from nnrun.models.evaluation import BOOSTING, FILE, NETWORK, Evaluation, Predictor
 from nnrun.models.incoming import IN_MEMORY
@@ -69,7 +70,9 @@ def _on_own_parts(found: Evaluation, run: Trained) -> None:
         if len(pieces) > 1:
             found.folds[part] = [scores[NETWORK].metrics() for scores, _ in pieces]
         of_rows = run.weights(part), run.groups(part)
-        found.enter(part, *(_joined(same, *of_rows) for same in zip(*pieces, strict=True)))
+        scores, plain = (_joined(same, *of_rows) for same in zip(*pieces, strict=True))
+        found.enter(part, scores, plain)
+        found.notes += of_part(part, found.model.target, scores[NETWORK].latest(scores[NETWORK].rows))
         found.rows[part] = round(found.rows[part] / run.times(part))
     if "test" in found.results:
         found.test_reads = count_read(found.model.run.directory)
@@ -109,6 +112,7 @@ def _on_rows(found: Evaluation, data: str | InMemory) -> None:
         predictors = dict[str, Predictor]({NETWORK: found.model})
         found.notes.append(f"there is nothing to fit baselines on ({error})")
     model, counting, found.drift = found.model, _Counting(found.model), drift_of(found.model, target=True)
+    beyond = Beyond(model.target)
     scores, plain = _scores(model, predictors), _plain_scores(found, model, predictors)
     with closing(tables_of(model, data, target=False)) as tables:
         for table in with_target(found.model, tables, found.notes):
@@ -120,11 +124,12 @@ def _on_rows(found: Evaluation, data: str | InMemory) -> None:
                 for of in (scores, plain):
                     if name in of:
                         of[name].add_all(predictor.logits(x), y)
+            beyond.see(scores[NETWORK].latest(len(table)), table)
     if not counting.rows:
         raise DataError(f"{data if isinstance(data, str) else IN_MEMORY}: no rows with a target, so none to judge by")
     for counted in scores.values():
         counted.weights, counted.groups = counting.weights(), counting.groups()
-    found.notes += counting.notes()
+    found.notes += [*counting.notes(), *beyond.notices()]
     found.enter(FILE, scores, plain)
 
 

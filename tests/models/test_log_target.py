@@ -125,3 +125,29 @@ def test_what_has_no_logarithm_is_refused_where_it_stands(file: Path, tmp_path: 
         verbs.train(load_config(None, ("data.source=iris", LOG)), tmp_path / "runs")
     with pytest.raises(ConfigError, match=r"needs numbers, and data\.task is classification"):
         load_config(None, ("data.task=classification", LOG))
+
+
+def test_a_prediction_beyond_float64_is_told_without_a_warning(
+    model: Model, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    file = tmp_path / "wild.csv"
+    file.write_text("a,b,c,price\n0,0,0,3000\n3e7,0,0,3000\n1,0,0,3000\n-3e7,0,0,3000\n")
+    calibrate(model)
+    told = Predictions(model, beside=asked_for(model, 0.9, members=False))
+    assert len(pd.concat(told.of_source(str(file)))) == 4
+    notice = (
+        "2 predictions are 0 or the largest number there is, as the logarithm that the network gives is beyond (the "
+        f"first: {file}:3); look for wild values in these rows"
+    )
+    assert notice in told.notices()
+    assert notice in evaluate(model, str(file), boosting=True).notes
+    assert not [str(one.message) for one in recwarn]
+
+
+def test_so_is_one_of_a_run_itself(file: Path, tmp_path: Path) -> None:
+    rows = file.read_text().splitlines()
+    wild = tmp_path / "dev.csv"
+    wild.write_text("\n".join([*rows[:50], "3e7,0,0,3000"]) + "\n")
+    run = trained(file, tmp_path / "runs", LOG, f"data.source={{train: {file}, dev: {wild}}}")
+    (note,) = [note for note in evaluate(load_model(run)).notes if "look for wild values" in note]
+    assert note.startswith("dev: 1 prediction is 0 or the largest number there is")

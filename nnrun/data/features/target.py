@@ -67,6 +67,12 @@ class Target:
         values: Floats = standard.astype(np.float64) * self.deviation + self.mean
         return np.exp(np.minimum(values, LARGEST_LOG)) if self.is_log else values
 
+    def beyond(self, values: Floats) -> npt.NDArray[np.bool_]:
+        """Which predictions `(m,)` in the target's own unit have a logarithm that float64 has no number for."""
+        if not self.is_log:
+            return np.zeros(len(values), dtype=np.bool_)
+        return np.asarray((values == 0) | (values >= np.exp(LARGEST_LOG)))
+
     def learned(self, table: Table) -> Floats:
         """What the network learns of a number, not yet standardised `(m,)`; DataError at the first that cannot be."""
         values = numbers(table, self.name)

@@ -109,10 +109,14 @@ class Table:
 
         `FILE:LINE` where a line has names of its own.
         """
+        found = self.at_row(row)
+        return f"{found}:{self.fields[column]}" if self.fields and self.lines is not None else found
+
+    def at_row(self, row: int) -> str:
+        """Where a row stands, by its number in the source: `FILE:LINE`, or `SOURCE: row N` counted from 1."""
         if self.lines is None:
             return f"{self.name}: row {row + 1}"
-        line = f"{self.name}:{self.lines[row - self.first_row]}"
-        return f"{line}:{self.fields[column]}" if self.fields else line
+        return f"{self.name}:{self.lines[row - self.first_row]}"
 
     def require_readable(self, columns: Iterable[str]) -> None:
         """Raise DataError at the first of these columns that could not be read."""
