@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.files.values import Floats, Indices
+from nnrun.data.ties import tied, tied_cuts, tied_folds
 
 AUTO_FRACTION = 0.2
 AUTO_LIMIT = 10_000
@@ -156,12 +157,15 @@ def _in_folds(
         part_of[rest[home == folds.dev]] = dev
     if times is None:
         return replace(whole, part_of=part_of, notices=[], folds=folds)
+    between = []
     if folds.dev is not None:
         part_of[rest[home > folds.dev]] = NO_PART
+    else:
+        between = tied_folds([times[rest[home == block]] for block in range(folds.count + 1)])
     found = [times[part_of == part] for part in (train, dev, test)]
     pairs = [(before, after) for before, after in pairwise(np.flatnonzero([len(each) for each in found]).tolist())]
-    ties = [_tied(PARTS[a], PARTS[b]) for a, b in pairs if found[a].max() == found[b].min()]
-    return replace(whole, part_of=part_of, notices=ties, folds=folds)
+    ties = [tied(PARTS[a], PARTS[b]) for a, b in pairs if found[a].max() == found[b].min()]
+    return replace(whole, part_of=part_of, notices=[*between, *ties], folds=folds)
 
 
 def _homes(
@@ -242,17 +246,8 @@ def _cut(order: Values, sizes: tuple[int, int, int]) -> tuple[Values, Values, Va
 
 def _by_time(times: Values, sizes: tuple[int, int, int]) -> Split:
     order = np.argsort(times, kind="stable")
-    cuts = np.cumsum(sizes)[:2]
-    notices = [
-        _tied(before, after)
-        for before, after, cut in zip(DIVIDED, DIVIDED[1:], cuts, strict=False)
-        if cut < len(order) and times[order[cut - 1]] == times[order[cut]]
-    ]
-    return Split(_assigned(np.split(order, cuts)), "time", notices)
-
-
-def _tied(before: str, after: str) -> str:
-    return f"rows of the same time stand on both sides of the cut between {before} and {after}"
+    notices = tied_cuts(times[order], sizes, DIVIDED, part_sizes)
+    return Split(_assigned(np.split(order, np.cumsum(sizes)[:2])), "time", notices)
 
 
 def _by_group(groups: Values, sizes: tuple[int, int, int], seed: int) -> Assignment:

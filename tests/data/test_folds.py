@@ -90,6 +90,8 @@ def test_by_time_each_fold_learns_from_what_came_before() -> None:
         ["rows of the same time stand on both sides of the cut between train and dev"],
         [],
     ]
+    (whole,) = split_rows(60, "auto", 0, times=np.floor(times / 3), folds=Folds(5, None)).notices
+    assert whole == "rows of the same time stand on both sides of 4 of the 5 cuts between folds"
 
 
 def table(path: Path, lines: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnrun.data.split import Split, TooFewError, part_sizes, split_rows
+from nnrun.data.split import Ratios, Split, TooFewError, part_sizes, split_rows
 
 
 @pytest.mark.parametrize(
@@ -165,5 +165,23 @@ def test_time_sends_the_latest_to_test() -> None:
 def test_ties_across_a_cut_are_told() -> None:
     # Sorted: 0 1 2 3 4 5 | 5 7 | 8 9.
     found = split_rows(10, "auto", 0, times=np.array([0, 1, 2, 3, 4, 5, 5, 7, 8, 9]))
-    assert found.notices == ["rows of the same time stand on both sides of the cut between train and dev"]
+    told = "rows of the same time stand on both sides of the cut between train and dev"
+    assert found.notices == [f"{told}; data.split: [0.5, 0.3, 0.2] cuts between times"]
     assert rows_of(found)["train"].tolist() == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("split", ["auto", (0.8, 0.2, 0.0), (0.7, 0.15, 0.15)])
+@pytest.mark.parametrize("n", [70, 997, 12345])
+def test_the_fractions_that_are_told_cut_between_times(n: int, split: Ratios) -> None:
+    times = np.sort(np.random.default_rng(n).integers(0, 12, n))
+    found = split_rows(n, split, 0, times=times)
+    shares = found.notices[-1].partition("[")[2].partition("]")[0]
+    fractions = [float(share) for share in shares.split(", ")]
+    assert sum(fractions) == pytest.approx(1)
+    beside = split_rows(n, fractions, 0, times=times)
+    assert beside.notices == [] and beside.sizes.keys() == found.sizes.keys()
+
+
+def test_where_too_few_times_differ_no_other_cut_is_told() -> None:
+    found = split_rows(10, "auto", 0, times=np.array([0] * 7 + [1] * 3))
+    assert [told.rpartition("cut ")[2] for told in found.notices] == ["between train and dev", "between dev and test"]
