@@ -91,6 +91,9 @@ class Fitted:
         target, format = self.document["target"], self.document.get("format", {})
         columns, classes = self.document["columns"], None
         text = {column["name"] for column in columns if column["kind"] in ("category", "date")}
+        numbers = {column["name"] for column in columns if column["kind"] == "number"}
+        if self.weights and self.weights["column"]:
+            numbers.add(self.weights["column"])
         if target.get("kind") == "category":
             text.add(target["name"])
             classes = frozenset(self.classes or ())
@@ -103,7 +106,7 @@ class Fitted:
             frozenset(text.union(self.left_out)),
             tuple(self.columns),
             target["name"],
-            numbers=frozenset(column["name"] for column in columns if column["kind"] == "number"),
+            numbers=frozenset(numbers),
             classes=classes,
             usual_missing=format.get("usual_missing", True),
             header=format.get("header"),

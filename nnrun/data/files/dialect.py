@@ -6,9 +6,11 @@ What marks decimals, a point or a comma: one number that leaves no doubt settles
 from __future__ import annotations
 
 import codecs
+import csv
 import io
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -68,7 +70,7 @@ def find_dialect(path: Path, reading: Reading) -> Dialect:
         _check_width(path, head)
         layout = find_layout(head, reading.delimiter, reading.header)
         _check_title(path, layout)
-        decimal = _decimal(chain([head], pieces), layout.delimiter, reading)
+        decimal = _decimal(chain([head], pieces), layout, reading)
     known = reading.decimal != "auto" or decimal.mark == reading.usual_decimal
     return Dialect(layout, encoding, decimal.mark, known or decimal.settled, decimal.doubt, reading)
 
@@ -80,13 +82,34 @@ def _check_width(path: Path, head: str) -> None:
         raise DataError(f"{path}:{wide}: a line of more than {MOST_FIELDS:,} fields; this is no table")
 
 
-def _decimal(pieces: Iterator[str], delimiter: str, reading: Reading) -> Decimal:
+def _decimal(pieces: Iterator[str], layout: Layout, reading: Reading) -> Decimal:
     """The stated mark, else that which numbers leave no doubt of, else that of the training file."""
     if reading.decimal != "auto":
         return Decimal(reading.decimal)
-    usual = None if delimiter == "," else reading.usual_decimal
-    found = find_decimal(pieces, delimiter, usual)
-    return found if found.settled or usual is None else Decimal(usual)
+    usual = None if layout.delimiter == "," else reading.usual_decimal
+    if usual is None:
+        return find_decimal(pieces, layout.delimiter)
+    found = find_decimal(_numbers_of(pieces, layout, reading), layout.delimiter, usual)
+    return found if found.settled else Decimal(usual)
+
+
+def _numbers_of(pieces: Iterator[str], layout: Layout, reading: Reading) -> Iterator[str]:
+    """The fields of the columns that a run has as numbers, a line each: what others hold may be versions, or notes.
+
+    The pieces as they are where there is no such column, or fields are told apart by spaces.
+    """
+    names = [*([""] if layout.row_names else []), *(name.strip() for name in layout.first)]
+    if reading.header is False:
+        names = [f"c{number}" for number, _ in enumerate(layout.first, 1)]
+    numbers = reading.numbers.union({reading.target} - reading.text)
+    places = [place for place, name in enumerate(names) if name in numbers]
+    if not places or layout.delimiter == SPACE:
+        yield from pieces
+        return
+    for piece in pieces:
+        rows = csv.reader(io.StringIO(piece, newline=""), delimiter=layout.delimiter, skipinitialspace=True)
+        with suppress(csv.Error):  # what is wrong with the file is told where it is read
+            yield "\n".join(row[place] for row in rows for place in places if place < len(row))
 
 
 def _check_title(path: Path, layout: Layout) -> None:

@@ -209,6 +209,14 @@ def test_a_run_takes_the_mark_that_a_number_settles(
     assert table.notices[0] == (f"{between}, {told}" if told else between)
 
 
+def test_columns_that_a_run_does_not_learn_as_numbers_settle_nothing(tmp_path: Path) -> None:
+    reading = Reading(usual_decimal=".", numbers=frozenset({"x"}), text=frozenset({"version"}), target="price")
+    path = write(tmp_path / "a.csv", "x;version;price;z\n1,733;3.3;4,575;3.5\n0,403;1.10;72,539;2.25\n")
+    table = read_table(path, reading)
+    assert table.frame["x"].tolist() == [1.733, 0.403]
+    assert table.frame["version"].tolist() == ["3.3", "1.10"]
+
+
 def test_no_thousands_stand_behind_a_zero(tmp_path: Path) -> None:
     assert read(write(tmp_path / "a.csv", "a;b\n0,126;1.5\n"), decimal=".").frame["a"].tolist() == ["0,126"]
 
