@@ -34,7 +34,7 @@ class Dialect:
     """How a text file is written, and what was known of it before.
 
     `decimal_is_known`: from the configuration, the run or a number that leaves no doubt; `doubt` is else the first one
-    that could be read in two ways.
+    that could be read in two ways; beside the mark of a run, the first that has the other.
     """
 
     layout: Layout
@@ -90,7 +90,7 @@ def _decimal(pieces: Iterator[str], layout: Layout, reading: Reading) -> Decimal
     if usual is None:
         return find_decimal(pieces, layout.delimiter)
     found = find_decimal(_numbers_of(pieces, layout, reading), layout.delimiter, usual)
-    return found if found.settled else Decimal(usual)
+    return found if found.settled else Decimal(usual, doubt=found.doubt if found.mark != usual else "")
 
 
 def _numbers_of(pieces: Iterator[str], layout: Layout, reading: Reading) -> Iterator[str]:
@@ -157,6 +157,11 @@ def _told_mark(reading: Reading, found: Dialect) -> list[str]:
 def _in_doubt(file: str, found: Dialect) -> str:
     other = "." if found.decimal == "," else ","
     mark = MARKS[found.decimal]
+    if found.reading.usual_decimal:
+        return (
+            f"{file}: {found.doubt} is read as {found.doubt.replace(other, '')}, as {mark} marked decimals in training "
+            f"and no number tells otherwise; if {MARKS[other]} mark decimals here, write {mark}"
+        )
     return (
         f"{file}: {found.doubt} is read as {found.doubt.replace(',', '.')}, as no number tells whether {mark} mark "
         f"decimals or group thousands; if they group thousands, set data.format.decimal to '{other}'"

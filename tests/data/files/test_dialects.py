@@ -209,6 +209,15 @@ def test_a_run_takes_the_mark_that_a_number_settles(
     assert table.notices[0] == (f"{between}, {told}" if told else between)
 
 
+def test_what_a_run_reads_as_thousands_though_nothing_settles_it_is_told(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "a;b\n1,733;4,575\n")
+    assert read_table(path, Reading(usual_decimal=".")).notices[1:] == (
+        "a.csv: 1,733 is read as 1733, as points marked decimals in training and no number tells otherwise; if commas "
+        "mark decimals here, write points",
+    )
+    assert len(read_table(path, Reading(usual_decimal=",")).notices) == 1
+
+
 def test_columns_that_a_run_does_not_learn_as_numbers_settle_nothing(tmp_path: Path) -> None:
     reading = Reading(usual_decimal=".", numbers=frozenset({"x"}), text=frozenset({"version"}), target="price")
     path = write(tmp_path / "a.csv", "x;version;price;z\n1,733;3.3;4,575;3.5\n0,403;1.10;72,539;2.25\n")
