@@ -250,6 +250,7 @@ IMPROVE = {
     "asked": "what the command was given: budget, target, seeds, config, and settings and options of each command",
     "faults": "what `nnrun check` found: `check`, `finding`, `cure`, and `settings`, which are tried first",
     "told": "lines on what was changed for the comparison",
+    "folder": "the one that paths in config.yaml are relative to",
     "ending": "how it ended; null until then",
     "ending.why, ending.told": "`target`, `budget`, `noise floor`, `perfect`, `nothing to learn` or `nothing left`; "
     "and in words",

@@ -35,7 +35,7 @@ from nnrun.improving.record import (
 )
 from nnrun.improving.standing import Standing, Teller
 from nnrun.improving.strategy import MOST, Steps
-from nnrun.improving.written import improved, reasons_of
+from nnrun.improving.written import Places, improved, reasons_of
 from nnrun.insight.preflight.verbs import open_context, preflight
 from nnrun.runs.engines import by_numpy
 from nnrun.runs.finding import PLAN
@@ -170,6 +170,7 @@ def _record(asked: Request, given: Config, loaded: Loaded, root: Path) -> Improv
         },
         "faults": list(_faults(loaded, root)),
         "told": told,
+        "folder": str((Path() if loaded.path is None else loaded.path.parent).absolute()),
         "ending": None,
     }
 
@@ -264,8 +265,8 @@ def _go_on(
 
 def _improved(run: RunDir, config: Config, ending: Ending, steps: Sequence[StepRecord]) -> str:
     """The config that a person would keep: the best single run of the best setting."""
-    best = ending["best_trial"]
-    settings = merged(parse_settings(read(run)["asked"]["settings"]), ending["end"]["settings"])
+    best, record = ending["best_trial"], read(run)
+    settings = merged(parse_settings(record["asked"]["settings"]), ending["end"]["settings"])
     if best is not None:
         settings = merged(settings, {"seed": StoredRun(RunDir(run.path / "trials" / f"{best:04d}")).config.seed})
     start, end = ending["start"]["dev_error"], ending["end"]["dev_error"]
@@ -274,4 +275,5 @@ def _improved(run: RunDir, config: Config, ending: Ending, steps: Sequence[StepR
         f"{counted(len(ending['end']['trials']), 'seed')}, {percent(start)} → {percent(end)}.",
         "The seed is that of the best single run of them.",
     ]
-    return improved(run.read(CONFIG), config.resolved()["data"]["source"], settings, reasons_of(steps, settings), told)
+    places = Places(config.resolved()["data"]["source"], Path(record.get("folder", "")).absolute())
+    return improved(run.read(CONFIG), places, settings, reasons_of(steps, settings), told)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
+from nnrun.config.load import EXTENDS
 from nnrun.config.overrides import SHAPES, as_path
 from nnrun.config.values import Settings
 from nnrun.improving.record import StepRecord
@@ -14,10 +16,18 @@ from nnrun.text import percent
 WIDTH = 120
 
 
-def improved(text: bytes, source: Any, settings: Settings, reasons: Mapping[str, str], told: Sequence[str]) -> str:
+class Places(NamedTuple):
+    """Where things are that the config names by a relative path."""
+
+    source: Any  # of the data, as `data.source` has it, with absolute paths
+    folder: Path  # of the config, absolute
+
+
+def improved(text: bytes, places: Places, settings: Settings, reasons: Mapping[str, str], told: Sequence[str]) -> str:
     """The text with these settings in it, each with its reason behind it, and some lines in front.
 
-    The source of the data is written as an absolute path, as the file lies elsewhere than the one it was made of.
+    Paths of the data and of configs that are extended are absolute, as the file lies elsewhere than the one it was
+    made of.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.comments import CommentedMap
@@ -26,14 +36,23 @@ def improved(text: bytes, source: Any, settings: Settings, reasons: Mapping[str,
     yaml.width, yaml.preserve_quotes = WIDTH, True
     yaml.indent(mapping=2, sequence=4, offset=2)
     document = yaml.load(text.decode("utf-8-sig")) or CommentedMap()
-    if (document.get("data") or {}).get("source", source) != source:
-        _put(document, "data.source", source, None)
+    if EXTENDS in document:
+        document[EXTENDS] = _bases(document[EXTENDS], places.folder)
     for key, value in settings.items():
         _put(document, key, value, reasons.get(key))
+    if (document.get("data") or {}).get("source", places.source) != places.source:  # also where a setting named it
+        _put(document, "data.source", places.source, None)
     written = io.StringIO()
     yaml.dump(document, written)
     head = "".join(f"# {line}\n" for line in told)
     return head + written.getvalue()
+
+
+def _bases(named: Any, folder: Path) -> Any:
+    """The value of `extends`: a file, a list of files, or nothing."""
+    if isinstance(named, list):
+        return _flow([str(folder / each) for each in named])
+    return named if named is None else str(folder / named)
 
 
 def reasons_of(steps: Sequence[StepRecord], settings: Settings) -> dict[str, str]:

@@ -131,6 +131,24 @@ def test_a_run_is_improved_from_where_it_stands(nnrun: Nnrun, poor: Path) -> Non
     assert all(line.startswith("nnrun train ") and "resolved.yaml" in line for line in commands)
 
 
+def test_the_config_to_keep_finds_what_its_relative_paths_meant(nnrun: Nnrun, poor: Path) -> None:
+    table = Path("tables/flowers.csv")
+    table.parent.mkdir()
+    table.write_text("x,y\n" + "".join(f"{k % 7},{'ab'[k % 7 > 3]}\n" for k in range(90)))
+    Path("configs/more").mkdir(parents=True)
+    Path("configs/base.yaml").write_text("data: {source: nowhere.csv, target: y}\nnetwork: {hidden: [2]}\n")
+    child = Path("configs/more/child.yaml")
+    child.write_text("extends: [../base.yaml]\nname: child\ntraining: {epochs: 4, engine: numpy}\n")
+    words = ("--set", f"data.source={table}", "--budget", "60epochs", "--seeds", "3", "--workers", "1", "-q")
+    assert nnrun("improve", child, *words).code == 0
+    made = directory()
+    done = nnrun("train", made / "improved.yaml", "--json")
+    assert done.code == 0, done.err
+    number = json.loads((made / "improve.json").read_text())["ending"]["best_trial"]
+    best = json.loads((made / f"trials/{number:04d}/run.json").read_text())
+    assert done.json["final"]["dev_loss"] == best["final"]["dev_loss"]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
