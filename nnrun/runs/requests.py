@@ -16,12 +16,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple, TypedDict, cast, get_args
 
-from nnrun.config.changes import held, with_changes
+from nnrun.config.changes import TOTAL, at, held, with_changes
+from nnrun.config.config import Config
 from nnrun.config.overrides import parse_settings
 from nnrun.config.values import Settings
 from nnrun.errors import UsageError
 from nnrun.files import to_json, write_atomically
-from nnrun.installation import command, elsewhere
+from nnrun.installation import as_options, command, elsewhere
 from nnrun.runs.finding import is_search, search_of
 from nnrun.runs.members import has_members, refuse_gathered, whole_of
 from nnrun.runs.records import Event
@@ -144,10 +145,21 @@ def _instead(run: RunDir, status: str) -> str:
         away = f"; it began on {host}, and what trains there cannot be seen from {platform.node()}"
         elsewhere = away if host not in (None, platform.node()) else ""
         return f"it was interrupted, and `{command('resume', name)}` goes on{elsewhere}"
-    if is_search(run):
+    rows = [] if is_search(run) or has_members(run) else StoredRun(run).rows
+    if not rows:
         return f"it is {status}"
-    again = f"`{command('rewind', name, '--to', 'last', '--set', 'KEY=VALUE')}` begins a child that goes on from there"
-    return f"it is {status}, and {again}"
+    settings = as_options(_to_go_on(StoredRun(run).config, rows[-1]["epoch"]))
+    again = command("rewind", name, "--to", "last", *settings)
+    return f"it is {status}, and `{again}` begins a child that goes on from there"
+
+
+def _to_go_on(config: Config, trained: int) -> list[str]:
+    """What leaves a child something to train after so many epochs: all planned ones may be trained."""
+    now = at(config, trained + 1)
+    if trained < now.training.epochs:
+        return ["KEY=VALUE"]
+    steady = ["optimizer.schedule=constant"] if now.optimizer.schedule.build().needs_total else []
+    return [f"{TOTAL}={2 * trained}", *steady]
 
 
 def answer_to(run: RunDir, name: str, seconds: float) -> list[Event] | None:

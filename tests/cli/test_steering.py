@@ -150,6 +150,24 @@ def test_an_interrupted_run_goes_on_as_the_refusal_says(nnrun: Nnrun) -> None:
     assert nnrun(*printed(nnrun("pause").err, "resume"), "-q").code == 0
 
 
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_a_finished_run_goes_on_as_the_refusal_says(nnrun: Nnrun, schedule: str) -> None:
+    nnrun("train", "-q", *QUICK, "--set", f"optimizer.schedule={schedule}")
+    for asking in (("pause",), ("stop",), ("nudge", "--set", f"{RATE}=0.1")):
+        words = printed(nnrun(*asking).err, "rewind")
+    child = nnrun(*words, "--json")
+    assert child.code == 0, child.err
+    assert child.json["epochs"] == 6
+
+
+def test_a_run_that_stopped_early_can_be_rewound_with_another_setting(nnrun: Nnrun) -> None:
+    patient = "regularization.early_stopping={patience: 2, min_delta: 0.5}"
+    nnrun("train", "-q", *QUICK, "--set", "training.epochs=50", "--set", patient)
+    words = [word.replace("KEY=VALUE", f"{RATE}=0.01") for word in printed(nnrun("stop").err, "rewind")]
+    assert f"{RATE}=0.01" in words
+    assert nnrun(*words, "-q").code == 0
+
+
 def test_a_trial_sends_to_its_search_or_becomes_a_run(nnrun: Nnrun) -> None:
     nnrun("search", "-q", "--trials", "1", "--workers", "1", *QUICK)
     trial = f"{the_run().id}/trials/0000"
