@@ -89,7 +89,8 @@ def ending_lines(ending: Ending, final: Final, reads: int) -> list[str]:
             f"the last change on another split (split_seed {again['split_seed']}): {again['told']}", "again    "
         )
     if ending["chosen"] is not None:
-        lines += _test(final, reads)
+        whose = "the best seed" if alone(ending) else "the seeds of the best setting as an ensemble"
+        lines += _test(final, reads, whose)
     return lines
 
 
@@ -98,11 +99,16 @@ def settings_told(settings: Settings) -> str:
     return ", ".join(f"{key}={one_line(value)}" for key, value in settings.items()) or "none"
 
 
-def _test(final: Final, reads: int) -> list[str]:
+def alone(ending: Ending) -> bool:
+    """Whether best/ holds one seed: of folds, or where the ensemble did not end well."""
+    return ending["chosen"] == ending["best_trial"]
+
+
+def _test(final: Final, reads: int, whose: str) -> list[str]:
     known = {part: final.get(f"{part}_error") for part in ("train", "dev", "test")}
     errors = ", ".join(f"{part} {percent(error)}" for part, error in known.items() if error is not None)
     read = f"; test was read {'once' if reads == 1 else f'{reads} times'}" if reads else ""
-    return [f"best     {errors}: the seeds of the best setting as an ensemble{read}"]
+    return [f"best     {errors}: {whose}{read}"]
 
 
 def asked_told(asked: Asked) -> str:

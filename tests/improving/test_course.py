@@ -16,6 +16,7 @@ from nnrun.improving.budget import Budget
 from nnrun.improving.changes import LEFT_OUT, drawn, merged, variants
 from nnrun.improving.record import IMPROVED, ImproveRecord, StepRecord, read, read_steps
 from nnrun.improving.standing import Teller
+from nnrun.improving.telling import ending_lines
 from nnrun.improving.verbs import Request, begin, resume
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.insight.diagnosis.recipe import REMEDIES
@@ -242,6 +243,13 @@ def test_folds_are_improved_too(improve: Improve) -> None:
     assert ending["again"] is None
     assert ending["chosen"] == ending["best_trial"]
     assert len(StoredRun(run).best.record["members"]) == 2  # type: ignore[union-attr, arg-type]
+
+
+def test_what_it_ends_with_is_called_what_it_is(whole: RunDir) -> None:
+    ending, final = ended(whole), {"dev_error": 0.1}
+    assert "the seeds of the best setting as an ensemble" in ending_lines(ending, final, 0)[-1]
+    of_folds = ending | {"chosen": ending["best_trial"]}
+    assert ending_lines(of_folds, final, 0)[-1] == "best     dev 10.0%: the best seed"
 
 
 def test_a_regression_is_improved_too_though_some_seeds_are_beyond_measure(improve: Improve) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from nnrun.config.dump import one_line
 from nnrun.config.values import Settings
 from nnrun.improving.record import IMPROVED, Ending, ImproveRecord, StepRecord, read, read_steps
-from nnrun.improving.telling import asked_told, interval, settings_told
+from nnrun.improving.telling import alone, asked_told, interval, settings_told
 from nnrun.installation import as_options, command
 from nnrun.report.page.charts import BLUE, GREY, ORANGE, Chart, axis, is_wide, line, log_axis, plain, points
 from nnrun.report.page.html import Markup, code, commands, facts, join, listing, paragraph, sentence_case, table, tag
@@ -73,7 +73,7 @@ def key_numbers(found: Results, record: ImproveRecord) -> Iterator[tuple[str, st
         percent(ending["end"]["dev_error"]),
         "mean of the seeds" if spread is None else f"± {percent(spread)} over seeds",
     )
-    if final.get("dev_error") is not None and ending["chosen"] != ending["best_trial"]:
+    if final.get("dev_error") is not None and not alone(ending):
         yield "ensemble, dev", percent(final["dev_error"]), f"of {counted(record['asked']['seeds'], 'network')}"
     if final.get("test_error") is not None:
         reads = found.record.get("test_reads") or 0
@@ -157,7 +157,10 @@ def _kept_section(found: Results, ending: Ending | None) -> Section:
             "Train the best single network, from the config with all changes in it:",
             command("train", str(run.path / IMPROVED)),
         ),
-        ("Predict with the ensemble of the seeds:", command("predict", str(run.path), "NEW_DATA.csv")),
+        (
+            f"Predict with {'it' if alone(ending) else 'the ensemble of the seeds'}:",
+            command("predict", str(run.path), "NEW_DATA.csv"),
+        ),
         ("Its verdict:", command("diagnose", str(run.path))),
     ]
     parts: list[Markup] = [_changes(ending["end"]["settings"]), commands(uses)]
