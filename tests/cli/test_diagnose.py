@@ -36,6 +36,34 @@ def verdict(done: Done) -> tuple[str, str]:
     return found["bias"], found["variance"]
 
 
+def take_the_place_of(run: Path, *files: str) -> None:
+    """Nobody can write these files any more, whoever it is."""
+    for file in files:
+        (run / file).unlink(missing_ok=True)
+        (run / file).mkdir()
+
+
+def test_a_verdict_that_cannot_be_kept_is_told(nnrun: Nnrun) -> None:
+    assert nnrun("train", "-q", *QUICK).code == 0
+    told = nnrun("diagnose").out
+    take_the_place_of(the_run(), "diagnosis.json", "report.html")
+    note = f"note     {the_run()}/diagnosis.json: cannot be written"
+    done = nnrun("diagnose")
+    assert done.code == 0
+    assert note in done.out
+    assert done.out.startswith(told[: told.index("\n\n1. ")])
+    assert "report.html" in nnrun("report").err
+
+
+def test_a_wider_search_that_cannot_be_kept_is_not_advised(nnrun: Nnrun) -> None:
+    space = ("--set", "search.space={network.width: {int_log: [8, 400]}}")
+    assert nnrun("search", "-q", "--trials", "1", "--workers", "1", *QUICK, *space).code == 0
+    assert "wider.yaml" in nnrun("diagnose").out
+    take_the_place_of(the_run(), "wider.yaml")
+    done = nnrun("diagnose")
+    assert (done.code, "wider.yaml" in done.out) == (0, False)
+
+
 # numbers
 
 

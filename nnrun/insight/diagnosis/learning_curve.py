@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
 from nnrun.files import to_json
+from nnrun.insight.diagnosis.keeping import keep
 from nnrun.insight.diagnosis.shares import SEEDS, Progress, Say, Training, nobody, shares, trained_on_all
 from nnrun.models.trained import trained
 from nnrun.runs.assembly import members_of
@@ -178,7 +179,8 @@ def learning_curve(
         **answer([t for t in found if np.isfinite(t.mistakes).all()], sizes[-1], dataset.parts["dev"].groups),
         "seconds": round(time.monotonic() - began, 2),
     }
-    model.run.directory.write(CURVE, to_json(document, indent=2) + "\n")
+    for line in keep(model.run.directory, CURVE, to_json(document, indent=2) + "\n"):
+        say(line)
     return document
 
 

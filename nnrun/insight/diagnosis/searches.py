@@ -11,6 +11,7 @@ from nnrun.config.dump import dump_yaml
 from nnrun.config.space.space import Space, WrittenRange
 from nnrun.config.values import Settings
 from nnrun.errors import UsageError
+from nnrun.insight.diagnosis.keeping import keep
 from nnrun.insight.diagnosis.telling import Action, Spread, first_of
 from nnrun.insight.diagnosis.verbs import Diagnosis, of_a_run
 from nnrun.installation import command
@@ -98,9 +99,9 @@ def _next(search: StoredSearch, options: Sequence[str]) -> Iterator[Action]:
     if beyond := {key: wider for key, wider in ends[0].items() if all(end.get(key) == wider for end in ends)}:
         config = run.config.resolved()
         config["search"]["space"] = plan.space.written() | beyond
-        run.directory.write(WIDER, f"{ABOUT_WIDER}\n{dump_yaml(config)}")
-        why = f"The best trial lies at the end of a range ({', '.join(beyond)}): search beyond it."
-        yield Action(why, command("search", str(run.path / WIDER), "--trials", str(plan.total), *options))
+        if not keep(run.directory, WIDER, f"{ABOUT_WIDER}\n{dump_yaml(config)}"):
+            why = f"The best trial lies at the end of a range ({', '.join(beyond)}): search beyond it."
+            yield Action(why, command("search", str(run.path / WIDER), "--trials", str(plan.total), *options))
     late = min(record["number"] for record in level) >= LATE * len(records) and len(records) > 1
     if late and search.further:
         why = f"The best trial, {number}, was among the last of {len(records)}: more are likely to help."

@@ -12,6 +12,7 @@ from nnrun.config.config import Config
 from nnrun.config.load import load_config
 from nnrun.errors import NnrunError, UsageError
 from nnrun.files import to_json
+from nnrun.insight.diagnosis.keeping import keep
 from nnrun.insight.diagnosis.next_steps import BASE, to_bound, to_compare, to_finish
 from nnrun.insight.diagnosis.origin import Origin, origin_of
 from nnrun.insight.diagnosis.recipe import REMEDIES, moves
@@ -115,7 +116,7 @@ def of_a_run(
     searched: frozenset[str] = frozenset(),
     tell: Callable[[str], None] = nobody,
 ) -> Diagnosis:
-    """A run by its best epoch: the final errors, or those so far; written to its diagnosis.json unless it is running.
+    """A run by its best epoch: the final errors, or those so far; kept in its diagnosis.json unless it is running.
 
     `searched` are the keys among whose values a search has chosen this run's, `tell` hears of what takes a moment.
     Raises UsageError where there is nothing to judge yet.
@@ -138,7 +139,7 @@ def of_a_run(
         lines += [*ladder(verdict), "", *said, *weighing(final, error_kind(record["data"]))]
     found = Diagnosis(verdict, told, lines, first_of(actions), HIGH if diverged else None, symptoms=wrong)
     if run.status not in HELD:
-        run.directory.write(DIAGNOSIS, to_json(found.document, indent=2) + "\n")
+        found.lines.extend(keep(run.directory, DIAGNOSIS, to_json(found.document, indent=2) + "\n"))
     return found
 
 
