@@ -10,6 +10,7 @@ from nnrun.config.values import Settings
 from nnrun.files import to_json
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
+from nnrun.search.choosing import Restore
 from nnrun.search.ledger import LEDGER, Ledger, mend
 from nnrun.search.pruning import Ceilings, end_of_rung
 from nnrun.search.record import Repeated, TrialRecord
@@ -51,6 +52,7 @@ def repeat(
     clock: Clock,
     told_to_stop: Callable[[], bool],
     watcher: Watcher,
+    restore: Restore,
 ) -> list[Repeated]:
     """Train the best trials again, as far as that has not been done; mean and deviation of each, best trial first.
 
@@ -58,6 +60,7 @@ def repeat(
     """
     found = []
     for record in best_settings(records, search.metric):
+        restore(record)  # its folder has the config
         study = _study(search, record, watcher)
         study.run(Budget(search.repeats, lambda: clock.left), told_to_stop)
         found.append(_result(record, study.records))

@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from functools import partial
 
 from nnrun.config.config import Config
 from nnrun.config.space.space import Space
-from nnrun.data.dataset import Dataset
-from nnrun.errors import ConfigError, NnrunError
+from nnrun.errors import ConfigError
 from nnrun.files import drop_abandoned
-from nnrun.runs.checkpoints import load_best, prune
-from nnrun.runs.conclusion import tested
-from nnrun.runs.engines import by_numpy
-from nnrun.runs.members import has_members
-from nnrun.runs.preparing import CACHE
-from nnrun.runs.recording import finals
-from nnrun.runs.records import Chosen, Final
+from nnrun.runs.checkpoints import prune
 from nnrun.runs.rundir import UNFINISHED, RunDir, now
-from nnrun.runs.session import Session
 from nnrun.runs.steering import Steering
 from nnrun.runs.steering import mend as mend_requests
 from nnrun.runs.stored import HELD, StoredRun
+from nnrun.search.choosing import Restore, choose, restored
 from nnrun.search.flatness import Flatness
 from nnrun.search.full_disk import resumable
 from nnrun.search.importance import random_search_expected
@@ -46,11 +38,16 @@ from nnrun.search.trials import Trial, failed, signature, stacked, train_trials
 
 
 def close(
-    search: Search, records: Sequence[TrialRecord], best: TrialRecord | None, strategy: Strategy, ended_by: EndedBy
+    search: Search,
+    records: Sequence[TrialRecord],
+    best: TrialRecord | None,
+    strategy: Strategy,
+    ended_by: EndedBy,
+    restore: Restore,
 ) -> str:
     """Put the best trial into best/, and its results and those of all trials into run.json; the status to come."""
     drop_abandoned(search.folder, UNFINISHED)  # by workers that were killed
-    chosen = _choose(search.run, search.dataset, None if ended_by == "signal" else best)
+    chosen = choose(search.run, search.dataset, None if ended_by == "signal" else best, restore)
     counts = {status: sum(r["status"] == status for r in records) for status in ("done", "diverged", "failed")}
     pruned = {"pruned_trials": sum(r.get("pruned", False) for r in records)} if search.plan.prune else {}
     search.run.update_record(
@@ -71,60 +68,6 @@ def close(
     )
     happened = next((status for status, count in counts.items() if count), "interrupted")
     return "interrupted" if ended_by == "signal" else happened
-
-
-def _choose(run: RunDir, dataset: Dataset, best: TrialRecord | None) -> Chosen:
-    """What best/ holds: the trial, its final numbers, and how often the test part was read; replaced if need be.
-
-    That is kept in best/ itself, which comes and goes as a whole, so that a kill at any instant miscounts nothing.
-    """
-    fresh, place = run.path / "best.new", run.path / "best"
-    if _chosen(fresh):  # a kill fell between its completion and its renaming
-        _rename(fresh, place)
-    chosen = _chosen(place) or {"trial": None, "final": {}, "test_reads": run.read_record().get("test_reads", 0)}
-    if best is None or best["number"] == chosen["trial"]:
-        return chosen
-    _copy(run, best["number"], fresh)
-    final = _measured(RunDir(fresh), dataset)
-    chosen = {
-        "trial": best["number"],
-        "final": final,
-        "test_reads": chosen["test_reads"] + ("test_error" in final),
-    }
-    RunDir(fresh).update_record(final=final, chosen=chosen)
-    _rename(fresh, place)
-    return chosen
-
-
-def _chosen(path: Path) -> Chosen | None:
-    """What a directory that is complete says of itself."""
-    run = RunDir(path)
-    chosen: Chosen | None = run.read_record().get("chosen") if run.exists else None
-    return chosen
-
-
-def _rename(fresh: Path, place: Path) -> None:
-    shutil.rmtree(place, ignore_errors=True)
-    fresh.rename(place)
-
-
-def _copy(run: RunDir, number: int, fresh: Path) -> None:
-    shutil.rmtree(fresh, ignore_errors=True)
-    try:
-        shutil.copytree(run.path / "trials" / f"{number:04d}", fresh)
-    except shutil.Error as error:  # it lists every file
-        raise NnrunError(f"the best trial cannot be copied; {error.args[0][0][2]}") from None
-
-
-def _measured(run: RunDir, dataset: Dataset) -> Final:
-    """The final numbers on all parts; the test part is read here and nowhere else."""
-    if has_members(run):
-        cache = run.path.parent.parent / CACHE
-        return {**(run.read_record()["final"] or {}), **tested(run, StoredRun(run).config, cache)}
-    session = Session([by_numpy(StoredRun(run).latest)], dataset)  # which measures, whatever has trained
-    session.trainer.epoch = run.read_record()["epochs"] or 0
-    load_best(run, session.trainer, session.best)
-    return {**finals(session.trainer, session.best, dataset, list(dataset.parts), session.config)[0]["final"]}
 
 
 @dataclass(frozen=True)
@@ -199,11 +142,12 @@ def _run(
     search.run.update_record(flat=found)
     for line in flat_lines(found, search.plan.metric):
         watcher.say(line)
-    status = close(search, records, course.choose(study.best()), course.strategy, ended_by)
+    restore = partial(restored, search, course.strategy.continues_trials, course.config, watcher.say)
+    status = close(search, records, course.choose(study.best()), course.strategy, ended_by, restore)
     if ended_by != "signal":
         course.conclude(records)
     if search.repeats and ended_by != "signal":
-        repeated = repeat(search, records, clock, told_to_stop, watcher)
+        repeated = repeat(search, records, clock, told_to_stop, watcher, restore)
         search.run.update_record(repeats=repeated)
         if told_to_stop() and any(each["n"] + each["lost"] < search.repeats for each in repeated):
             status = "interrupted"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -14,12 +15,13 @@ import yaml
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError
 from nnrun.runs.rundir import RunDir
-from nnrun.search import running
+from nnrun.search import choosing
 from nnrun.search.ledger import Ledger
 from nnrun.search.record import TrialRecord
 from nnrun.search.running import SearchOutcome
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
+from nnrun.search.trials import entry
 from nnrun.search.verbs import begin, resume
 from tests.search.conftest import Hearing
 
@@ -121,12 +123,12 @@ def test_killed_while_the_best_is_put_in_its_place_the_count_is_right(
     search: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(running, where, killed)
+        patch.setattr(choosing, where, killed)
         search("search.trials=4")
     [path] = tmp_path.glob("runs/2*")
     run = RunDir(path)
     if where == "_rename":  # the test part has been read, and need not be read again
-        monkeypatch.setattr(running, "_measured", killed)
+        monkeypatch.setattr(choosing, "_measured", killed)
     outcome = again(run)
     assert outcome.record["test_reads"] == 1
     assert "test_error" in outcome.record["final"]
@@ -222,3 +224,33 @@ def test_all_of_the_section_is_checked_at_once(search: Search) -> None:
         )
     words = ["did you mean random?", "did you mean dev_error?", "a log scale begins above 0"]
     assert [word in problem for word, problem in zip(words, caught.value.problems, strict=True)] == [True] * 3
+
+
+# what is gone
+
+
+@pytest.mark.parametrize("settings", [(), ("search.strategy=halving", "training.epochs=9"), ("data.folds=2",)])
+def test_the_best_trial_is_trained_again_where_its_folder_is_gone(
+    search: Search, stored: Stored, settings: tuple[str, ...]
+) -> None:
+    whole, told = search("search.trials=7", *settings, repeat=2), list[str]()
+    run, before, best = whole.run, stored(whole.run), whole.record["best_trial"]
+    for gone in ("best", "repeats", f"trials/{best:04d}"):
+        shutil.rmtree(run.path / gone)
+    outcome = resume(run, None, Options(), Hearing(told.append))
+    assert [line for line in told if "trained again" in line] == [
+        f"trial {best}: its folder {run.path}/trials/{best:04d} is gone, so it is trained again"
+    ]
+    assert stored(run) == before, "to the same bits"
+    assert (outcome.status, outcome.record["final"]) == ("done", whole.record["final"])
+    assert outcome.record["repeats"] == whole.record["repeats"]
+
+
+def test_a_trial_that_came_out_otherwise_is_told(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, told = search("search.trials=2"), list[str]()
+    best = whole.record["best_trial"]
+    shutil.rmtree(whole.run.path / "best")
+    shutil.rmtree(whole.run.path / "trials" / f"{best:04d}")
+    monkeypatch.setattr(choosing, "entry", lambda *given: {**entry(*given), "metric": 0.5})
+    resume(whole.run, None, Options(), Hearing(told.append))
+    assert f"trial {best} came to 50.0% now, which was " in "".join(told)

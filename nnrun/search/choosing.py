@@ -1,0 +1,114 @@
+"""What best/ of a search holds: a copy of the trial that is chosen, with the test part read."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from nnrun.config.config import Config
+from nnrun.data.dataset import Dataset
+from nnrun.errors import NnrunError
+from nnrun.runs.checkpoints import load_best
+from nnrun.runs.conclusion import tested
+from nnrun.runs.engines import by_numpy
+from nnrun.runs.members import has_members
+from nnrun.runs.preparing import CACHE
+from nnrun.runs.recording import finals
+from nnrun.runs.records import Chosen, Final
+from nnrun.runs.rundir import RunDir
+from nnrun.runs.session import Session
+from nnrun.runs.stored import StoredRun
+from nnrun.search.record import TrialRecord
+from nnrun.search.state import Search
+from nnrun.search.strategies.strategy import Point
+from nnrun.search.trial_lines import result_of
+from nnrun.search.trials import Job, Trial, entry, train_trials
+
+Restore = Callable[[TrialRecord], None]  # train a trial again whose folder is gone
+
+
+def choose(run: RunDir, dataset: Dataset, best: TrialRecord | None, restore: Restore) -> Chosen:
+    """What best/ holds: the trial, its final numbers, and how often the test part was read; replaced if need be.
+
+    That is kept in best/ itself, which comes and goes as a whole, so that a kill at any instant miscounts nothing.
+    """
+    fresh, place = run.path / "best.new", run.path / "best"
+    if _chosen(fresh):  # a kill fell between its completion and its renaming
+        _rename(fresh, place)
+    chosen = _chosen(place) or {"trial": None, "final": {}, "test_reads": run.read_record().get("test_reads", 0)}
+    if best is None or best["number"] == chosen["trial"]:
+        return chosen
+    restore(best)
+    _copy(run, best["number"], fresh)
+    final = _measured(RunDir(fresh), dataset)
+    chosen = {
+        "trial": best["number"],
+        "final": final,
+        "test_reads": chosen["test_reads"] + ("test_error" in final),
+    }
+    RunDir(fresh).update_record(final=final, chosen=chosen)
+    _rename(fresh, place)
+    return chosen
+
+
+def _chosen(path: Path) -> Chosen | None:
+    """What a directory that is complete says of itself."""
+    run = RunDir(path)
+    chosen: Chosen | None = run.read_record().get("chosen") if run.exists else None
+    return chosen
+
+
+def _rename(fresh: Path, place: Path) -> None:
+    shutil.rmtree(place, ignore_errors=True)
+    fresh.rename(place)
+
+
+def _copy(run: RunDir, number: int, fresh: Path) -> None:
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        shutil.copytree(run.path / "trials" / f"{number:04d}", fresh)
+    except shutil.Error as error:  # it lists every file
+        raise NnrunError(f"the best trial cannot be copied; {error.args[0][0][2]}") from None
+
+
+def _measured(run: RunDir, dataset: Dataset) -> Final:
+    """The final numbers on all parts; the test part is read here and nowhere else."""
+    if has_members(run):
+        cache = run.path.parent.parent / CACHE
+        return {**(run.read_record()["final"] or {}), **tested(run, StoredRun(run).config, cache)}
+    session = Session([by_numpy(StoredRun(run).latest)], dataset)  # which measures, whatever has trained
+    session.trainer.epoch = run.read_record()["epochs"] or 0
+    load_best(run, session.trainer, session.best)
+    return {**finals(session.trainer, session.best, dataset, list(dataset.parts), session.config)[0]["final"]}
+
+
+def restored(
+    search: Search,
+    continues: bool,
+    config: Callable[[Point], Config],
+    say: Callable[[str], None],
+    record: TrialRecord,
+) -> None:
+    """Train a trial again whose folder is gone, by its settings and seed in the ledger; `continues`: for how long, too.
+
+    Raises NnrunError where it comes to nothing now.
+    """
+    number, folder = record["number"], search.folder / f"{record['number']:04d}"
+    if folder.exists():
+        return
+    say(f"trial {number}: its folder {folder} is gone, so it is trained again")
+    values = config(Point(number, record["values"])).resolved() | {"seed": record["seed"]}
+    if continues:
+        values["training"]["epochs"] = record["epochs"]
+    trial = Trial(number, record["values"], values)
+    job: Job = {**search.job(search.folder, continues), "trials": [trial.as_job()]}
+    answer = search.executor.submit(train_trials, job).result()
+    if "results" not in answer:
+        raise NnrunError(
+            f"trial {number}: its folder {folder} is gone, and it cannot be trained again: {answer['error']}"
+        )
+    now = entry(answer["results"][0], search.metric)
+    if now["metric"] != record["metric"]:
+        came, was = (result_of(each, search.metric.name) for each in (now, record))
+        say(f"trial {number} came to {came} now, which was {was}: another machine or library rounds otherwise")
