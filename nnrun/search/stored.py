@@ -18,6 +18,7 @@ from nnrun.search.record import SearchRecord, TrialRecord, ranked, spreadsheet, 
 from nnrun.search.retests.record import RetestRecord, is_retest, read
 from nnrun.search.strategies import STRATEGIES
 
+SPLIT_SEED = "data.split_seed"
 WIDER = "wider.yaml"  # a config, for the search that comes after it
 MINUTE = 60.0  # of twice nothing nothing would come
 
@@ -71,11 +72,13 @@ class StoredSearch:
     def ranked(self) -> list[RunDir]:
         """The directories of the trials that have a result, the best first: by the metric, then the dev loss.
 
+        Those that measure the last change of an improvement on another split of the rows are no rivals of the others.
         UsageError as long as the search is at work, as it may find better ones and drop checkpoints of others.
         """
         if self.run.status in HELD:
             raise UsageError(f"{self.run.id} is still running; wait for its end, or stop it")
-        return [RunDir(self.run.path / "trials" / f"{record['number']:04d}") for record in ranked(self.trials)]
+        trials = [r for r in self.trials if SPLIT_SEED not in r["values"] or SPLIT_SEED in self.plan.space.keys]
+        return [RunDir(self.run.path / "trials" / f"{record['number']:04d}") for record in ranked(trials)]
 
     @property
     def places(self) -> dict[str, list[int]]:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Done
-from tests.cli.test_printed import commands_of
+from tests.cli.test_printed import commands_of, quoted
 
 Nnrun = Callable[..., Done]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -147,6 +147,20 @@ def test_the_config_to_keep_finds_what_its_relative_paths_meant(nnrun: Nnrun, po
     number = json.loads((made / "improve.json").read_text())["ending"]["best_trial"]
     best = json.loads((made / f"trials/{number:04d}/run.json").read_text())
     assert done.json["final"]["dev_loss"] == best["final"]["dev_loss"]
+
+
+def test_an_improvement_is_no_search_to_retest_and_an_ensemble_is_of_one_split(nnrun: Nnrun, poor: Path) -> None:
+    few = ("--budget", "160epochs", "--seeds", "3", "--workers", "1", "-q")
+    assert nnrun("improve", poor, *few).code == 0
+    made = directory()
+    assert json.loads((made / "improve.json").read_text())["ending"]["again"], "some are trained on another split"
+    of_one_split = len(list((made / "trials").glob("[0-9]*"))) - 2 * 3  # the last change, before and after
+    for many in (("--top", str(of_one_split)), ("--greedy", "3")):
+        assert nnrun("ensemble", made.name, *many).code == 0
+    refused = nnrun("retest", made.name)
+    assert refused.code == 2
+    assert f"{made.name} is an improvement, and no search" in refused.err
+    assert nnrun(*quoted(refused.err, "improve"), *few).code == 0
 
 
 @pytest.mark.parametrize(

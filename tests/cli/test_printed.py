@@ -426,6 +426,7 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
     "search/full_disk:resumable": "test_a_search_says_how_it_goes_on",
     "search/ledger:read_whole": "test_a_damaged_ledger_is_mended",
     "search/retests/design:old_settings": "test_a_search_without_a_result_goes_on_as_the_message_says",
+    "search/retests/verbs:_over": "test_an_improvement_is_no_search_to_retest_and_an_ensemble_is_of_one_split",
     "search/retests/standing:_next": "test_what_a_retest_says_to_type_can_be_typed",
     "search/state:_several_networks": "test_a_search_of_ensembles_is_made_one_of_networks_as_the_note_says",
     "search/state:expected_time": "test_a_long_search_is_made_shorter_as_the_note_says",

@@ -17,6 +17,7 @@ from nnrun.config.space.space import Space
 from nnrun.data.dataset import Dataset
 from nnrun.errors import ConfigError, UsageError
 from nnrun.files import sealed, to_json
+from nnrun.installation import command
 from nnrun.runs.engines import by_numpy
 from nnrun.runs.finding import PLAN, listing, search_of
 from nnrun.runs.preparing import begun, first_files, same_data, session_of, until_told
@@ -126,6 +127,11 @@ def _over(run: RunDir) -> StoredSearch:
         if above := search_of(run):
             raise UsageError(f"{stored.name} is a run of the search {above.id}; retest that")
         raise UsageError(f"{run.id} is a run, and no search; `{listing(run.path.parent)}` shows both")
+    if not StoredSearch(stored).plan.space.keys:
+        raise UsageError(
+            f"{run.id} is an improvement, and no search: its settings were tested with several seeds already; "
+            f"`{command('improve', str(run.path))}` goes on from what it came to, also on other data"
+        )
     if stored.status == "running":
         raise UsageError(f"{run.id} is still running, so its ranking is not known yet; wait for its end, or stop it")
     return StoredSearch(stored)
