@@ -8,6 +8,7 @@ import math
 import reprlib
 import shutil
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, groupby, islice
 from pathlib import PurePath
@@ -143,6 +144,13 @@ def part_and_name(key: str) -> tuple[str, str]:
     """The part and the metric of a number such as dev_error or train_dev_plain_error."""
     part, _, name = key.partition("_")
     return (f"{part}_dev", name.removeprefix("dev_")) if part == "train" and name.startswith("dev_") else (part, name)
+
+
+def last_words(keys: Iterable[str]) -> dict[str, str]:
+    """What dotted keys are called beside each other: their last word, or as many as tell them apart."""
+    ways = {key: [".".join(key.split(".")[-count:]) for count in range(1, key.count(".") + 2)] for key in keys}
+    alike = Counter(way for own in ways.values() for way in own)
+    return {key: next((way for way in own if alike[way] == 1), key) for key, own in ways.items()}
 
 
 def metric_key(key: str, kind: str = "") -> str:

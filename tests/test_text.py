@@ -6,7 +6,7 @@ from math import exp
 
 import pytest
 
-from nnrun.text import log_scale, network_shape, points, sparkline
+from nnrun.text import last_words, log_scale, network_shape, points, sparkline
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,14 @@ from nnrun.text import log_scale, network_shape, points, sparkline
 )
 def test_a_network_is_told_in_a_few_words_however_deep(widths: list[int], told: str) -> None:
     assert network_shape(widths) == told
+
+
+def test_keys_have_as_many_words_as_tell_them_apart() -> None:
+    keys = ["a.b.epochs", "c.b.epochs", "training.epochs", "optimizer.name", "epochs"]
+    assert list(last_words(keys).values()) == ["a.b.epochs", "c.b.epochs", "training.epochs", "name", "epochs"]
+    assert last_words(["optimizer.schedule.epochs", "training.epochs"]) == {
+        "optimizer.schedule.epochs": "schedule.epochs", "training.epochs": "training.epochs",
+    }  # fmt: skip
 
 
 def test_noise_is_no_mountain() -> None:

@@ -22,6 +22,7 @@ from nnrun.runs.stored import StoredRun
 from nnrun.runs.symptoms.evidence import Finding
 from nnrun.runs.telling import ending
 from nnrun.search.trial_lines import setting
+from nnrun.text import last_words
 
 BEST_SHOWN = 5  # trials
 CAPTION = 100  # pixels of a chart's title and note, and the strip for its tools
@@ -45,7 +46,7 @@ def search_card(search: StoredRun) -> Markup:
         [str(trial["number"]), found.told(trial), *(setting(value) for value in trial["values"].values())]
         for trial in found.ranked[:BEST_SHOWN]
     ]
-    heads = ["trial", found.metric, *(key.rpartition(".")[2] for key in found.ranked[0]["values"])] if rows else []
+    heads = ["trial", found.metric, *last_words(found.ranked[0]["values"]).values()] if rows else []
     best = [table("The best trials", heads, rows, words=())] if rows else []
     parts = [paragraph(of_searches.won(found, items)), facts(of_searches.key_numbers(found)), *best]
     return _card("retest" if found.retest else "search", search.id, search.status, parts, search)

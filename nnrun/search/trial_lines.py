@@ -8,7 +8,7 @@ from typing import Any
 from nnrun.config.values import Settings
 from nnrun.search.record import TrialRecord, or_so
 from nnrun.search.trials import Objective
-from nnrun.text import columns, metric_key, percent
+from nnrun.text import columns, last_words, metric_key, percent
 
 BEST_SHOWN = 5
 
@@ -22,8 +22,8 @@ def setting(value: Any) -> str:
 
 def settings(values: Settings) -> str:
     """The last words of the keys with their values, parameters that are not active left out."""
-    active = {key.rpartition(".")[2]: value for key, value in values.items() if value is not None}
-    return ", ".join(f"{name} {setting(value)}" for name, value in active.items())
+    named = last_words(values)
+    return ", ".join(f"{named[key]} {setting(value)}" for key, value in values.items() if value is not None)
 
 
 def result_of(record: TrialRecord, metric: str) -> str:
@@ -66,7 +66,7 @@ def best_table(records: Sequence[TrialRecord], metric: str, kind: str = "") -> l
     if not ranked:
         return []
     keys = list(ranked[0]["values"])
-    rows = [["trial", metric_key(metric, kind), *(key.rpartition(".")[2] for key in keys)]]
+    rows = [["trial", metric_key(metric, kind), *last_words(keys).values()]]
     rows += [[str(r["number"]), result_of(r, metric), *(setting(r["values"][key]) for key in keys)] for r in ranked]
     of_folds = ["±        one standard error of the mean over folds"] if or_so(ranked[0]["final"], metric) else []
     return [*columns(rows, right=range(len(rows[0]))), *of_folds]

@@ -8,6 +8,7 @@ from nnrun.search.record import EndedBy, TrialRecord, best_of
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Random
 from nnrun.search.telling import ENDINGS, outlook, ties, unfinished_repeats
+from nnrun.search.trial_lines import best_table, settings
 from nnrun.search.trials import Objective
 
 
@@ -41,6 +42,13 @@ def trial(number: int, error: float | None, loss: float | None) -> TrialRecord:
         "number": number, "values": {}, "seed": 0, "status": "done", "final": {"dev_error": error, "dev_loss": loss},
         "curve": [], "error": None, "metric": error, "time": 0.0,
     }  # fmt: skip
+
+
+def test_settings_of_one_last_word_are_told_apart() -> None:
+    values = {"optimizer.schedule.epochs": 4, "training.epochs": 9, "regularization.l2": None}
+    assert settings(values) == "schedule.epochs 4, training.epochs 9"
+    found = best_table([trial(0, 0.1, 0.3) | {"values": values}], "dev_error")  # type: ignore[list-item]
+    assert found[0].split() == ["trial", "dev_error", "schedule.epochs", "training.epochs", "l2"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nnrun.search.trial_lines import result_of, setting
-from nnrun.text import metric_key, shortened
+from nnrun.text import last_words, metric_key, shortened
 
 if TYPE_CHECKING:
     from nnrun.config.space.intervals import Domain
@@ -28,7 +28,8 @@ class TrialColumns:
         self.metric = plan.metric
         domains = {parameter.key: parameter.domain for parameter in plan.space.parameters}
         self.keys = [key for key, domain in domains.items() if differs(domain, [values.get(key) for values in given])]
-        self._widths = {key: max(len(title(key)), width_of(domains[key])) for key in self.keys}
+        self._titles = last_words(domains)
+        self._widths = {key: max(len(self._titles[key]), width_of(domains[key])) for key in self.keys}
         self._number = max(len("trial"), len(str(plan.total)))
         kinds = ["", *(["pruned"] if plan.prune else []), *(["folds"] if folds else [])]
         self._title = metric_key(plan.metric, kind)
@@ -46,7 +47,7 @@ class TrialColumns:
 
     def head(self, width: int) -> str:
         """The titles."""
-        return self._line("trial", self._title, {key: title(key) for key in self.keys}, width)
+        return self._line("trial", self._title, self._titles, width)
 
     def row(self, record: TrialRecord, width: int) -> str:
         """A trial that has ended."""
@@ -58,11 +59,6 @@ class TrialColumns:
     def _line(self, number: str, result: str, cells: Mapping[str, str], width: int) -> str:
         values = (f"{cells.get(key, '–'):>{self._widths[key]}}" for key in self.fitting(width))
         return GAP.join([f"{number:>{self._number}}", f"{result:>{self._result}}", *values])
-
-
-def title(key: str) -> str:
-    """The last word of a key."""
-    return key.rpartition(".")[2]
 
 
 def differs(domain: Domain, given: Sequence[Any]) -> bool:
@@ -79,11 +75,11 @@ def width_of(domain: Domain) -> int:
 
 def running_settings(values: Settings, keys: Sequence[str], width: int) -> str:
     """As many settings with their names as fit, whole ones only."""
-    told = ""
+    told, named = "", last_words(keys)
     for key in keys:
         if values.get(key) is not None:
             longer = f"{told}, " if told else ""
-            longer += f"{title(key)} {shortened(setting(values[key]), WIDEST)}"
+            longer += f"{named[key]} {shortened(setting(values[key]), WIDEST)}"
             if len(longer) > width:
                 break
             told = longer

@@ -15,7 +15,7 @@ from nnrun.search.importance import BEST_SHARE, Importance, comparable, importan
 from nnrun.search.record import Stage, TrialRecord
 from nnrun.search.telling import FEWEST_COMPARED, USUAL_ORDER
 from nnrun.search.trial_lines import setting
-from nnrun.text import percent
+from nnrun.text import last_words, percent
 
 INACTIVE = -0.14  # where a parameter that a trial does not have is drawn
 LANE = 120  # pixels that an axis of the parallel coordinates needs
@@ -36,7 +36,8 @@ def _upside_down(found: Results, trials: Sequence[TrialRecord]) -> Plotly:
 def parallel_chart(found: Results) -> Chart:
     """Parallel coordinates: an axis a parameter on its own scale, and one for the metric."""
     trials = found.ranked[::-1]  # the best is drawn last
-    axes = [_lane(parameter, trials) for parameter in found.space.parameters]
+    named = last_words(found.space.keys)
+    axes = [_lane(parameter, named[parameter.key], trials) for parameter in found.space.parameters]
     axes.append(_metric_lane(found, trials))
     trace = {"type": "parcoords", "dimensions": axes, "line": _upside_down(found, trials),
              "unselected": {"line": {"opacity": 0.06}}, "labelfont": {"size": 13},
@@ -53,7 +54,7 @@ def parallel_chart(found: Results) -> Chart:
     return Chart("All settings at once", alt, [trace], layout, note, height=380, least_width=LANE * len(axes))
 
 
-def _lane(parameter: Parameter, trials: Sequence[TrialRecord]) -> Axis:
+def _lane(parameter: Parameter, label: str, trials: Sequence[TrialRecord]) -> Axis:
     places, words = ticks(parameter.domain)
     between = {at: setting(value) for at, value in stops(parameter.domain).items()}
     held = [trial["values"][parameter.key] for trial in trials]
@@ -61,7 +62,7 @@ def _lane(parameter: Parameter, trials: Sequence[TrialRecord]) -> Axis:
     if INACTIVE in units:
         places, words = [INACTIVE, *places], ["–", *words]
     named = dict(zip(places, words, strict=True))
-    return _drawn(parameter.key, short(parameter.key.rpartition(".")[2]), units, named, between)
+    return _drawn(parameter.key, short(label), units, named, between)
 
 
 def _drawn(

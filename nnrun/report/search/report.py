@@ -46,7 +46,7 @@ from nnrun.search.record import TrialRecord
 from nnrun.search.stored import StoredSearch
 from nnrun.search.telling import diverged_lines, ending, expected_line, progress, ties
 from nnrun.search.trial_lines import setting, settings, shown
-from nnrun.text import duration, metric_key, metric_name, percent
+from nnrun.text import duration, last_words, metric_key, metric_name, percent
 
 Parts = list[Markup | Chart | Grid]
 NOTE = "note     "
@@ -234,7 +234,7 @@ def _reason(trial: TrialRecord) -> str:
 def _trials_section(found: Results) -> Section:
     keys = found.keys
     further = (metric_key(name, found.error_kind).replace("_", " ") for name in FURTHER)
-    heads = ["trial", found.metric, "status", *_names(keys), *further]
+    heads = ["trial", found.metric, "status", *last_words(keys).values(), *further]
     order = {trial["number"]: i for i, trial in enumerate(found.ranked)}
     trials = sorted(found.trials, key=lambda trial: (order.get(trial["number"], len(order)), trial["number"]))
     rows = (_row(found, trial, keys) for trial in trials)
@@ -255,12 +255,6 @@ def _row(found: Results, trial: TrialRecord, keys: Sequence[str]) -> list[object
         *(Sortable(trial.get(key) or "–", trial.get(key)) for key in ("best_epoch", "epochs")),
         Sortable("–" if trial.get("seconds") is None else f"{trial['seconds']:.3g}", trial.get("seconds")),
     ]
-
-
-def _names(keys: Sequence[str]) -> list[str]:
-    """The last words of the keys, the whole ones where two are alike."""
-    last = Counter(key.rpartition(".")[2] for key in keys)
-    return [key if last[key.rpartition(".")[2]] > 1 else key.rpartition(".")[2] for key in keys]
 
 
 def _space_section(found: Results) -> Section:

@@ -39,7 +39,7 @@ from nnrun.search.retests.telling import (
 )
 from nnrun.search.telling import ending, progress
 from nnrun.search.trial_lines import setting, shown
-from nnrun.text import counted, duration
+from nnrun.text import counted, duration, last_words
 
 APART = 0.16  # of a place in today's order, by which trainings of one setting stand beside each other
 
@@ -186,5 +186,5 @@ def _table(found: Results, record: RetestRecord, verdict: Verdict) -> Markup:
         ]
         values = (Sortable(setting(each["values"][key]), each["values"][key]) for key in keys)
         rows.append([name_of(record, place), result["rank"], *cells, *values])
-    names = [key.rpartition(".")[2] for key in keys]
+    names = last_words(keys).values()
     return table("The settings, today's best first; the titles sort", [*heads, *names], rows, data_sortable=True)

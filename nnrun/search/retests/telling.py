@@ -9,7 +9,7 @@ from nnrun.search.record import SearchRecord
 from nnrun.search.retests.record import Group, OldBest, Ranking, RetestRecord, Verdict
 from nnrun.search.telling import ending, kind_of, test_line
 from nnrun.search.trial_lines import setting, shown
-from nnrun.text import columns, counted, metric_key, metric_name, number, percent, points, wrapped
+from nnrun.text import columns, counted, last_words, metric_key, metric_name, number, percent, points, wrapped
 
 SHOWN = 10  # settings in the table on screen
 LEAST_CHANCE = 0.001  # below which its size says nothing
@@ -66,7 +66,7 @@ def table(record: RetestRecord, verdict: Verdict, metric: str, kind: str = "", m
     """The settings in today's order, with what they came to then; that which was the best then is always there."""
     keys = list(record["settings"][0]["values"])
     title = metric_key(metric, kind)
-    rows = [["", title, "then", "today", "", "", *(key.rpartition(".")[2] for key in keys)]]
+    rows = [["", title, "then", "today", "", "", *last_words(keys).values()]]
     for place in ordered(verdict)[:most] if most else ordered(verdict):
         rows.append(_row(record, verdict, place, metric, keys))
     if most and 0 not in ordered(verdict)[:most]:

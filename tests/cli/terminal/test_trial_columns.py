@@ -39,6 +39,15 @@ def test_what_all_trials_have_alike_is_left_out() -> None:
     assert len(TrialColumns(plan(), [{**VALUES, "regularization.dropout": 0.0}]).keys) == 4, "the config has another"
 
 
+def test_titles_tell_keys_apart() -> None:
+    keys = ("optimizer.schedule.epochs", "training.epochs")
+    space = {key: {"int": [1, 9]} for key in keys}
+    assert TrialColumns(plan(space), []).head(80).split() == [
+        "trial", "dev_error", "schedule.epochs", "training.epochs",
+    ]  # fmt: skip
+    assert running_settings(dict.fromkeys(keys, 4), keys, 80) == "schedule.epochs 4, training.epochs 4"
+
+
 def test_a_line_has_as_many_columns_as_fit() -> None:
     columns = TrialColumns(plan(), [])
     assert columns.head(80) == "trial  dev_error    hidden  learning_rate  batch_size"
