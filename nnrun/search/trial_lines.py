@@ -66,7 +66,7 @@ def best_table(records: Sequence[TrialRecord], metric: str, kind: str = "") -> l
     if not ranked:
         return []
     keys = list(ranked[0]["values"])
-    rows = [["trial", metric_key(metric, kind), *last_words(keys).values()]]
+    rows = [["trial", metric_key(metric.removeprefix("-"), kind), *last_words(keys).values()]]
     rows += [[str(r["number"]), result_of(r, metric), *(setting(r["values"][key]) for key in keys)] for r in ranked]
     of_folds = ["±        one standard error of the mean over folds"] if or_so(ranked[0]["final"], metric) else []
     return [*columns(rows, right=range(len(rows[0]))), *of_folds]

@@ -32,7 +32,7 @@ class TrialColumns:
         self._widths = {key: max(len(self._titles[key]), width_of(domains[key])) for key in self.keys}
         self._number = max(len("trial"), len(str(plan.total)))
         kinds = ["", *(["pruned"] if plan.prune else []), *(["folds"] if folds else [])]
-        self._title = metric_key(plan.metric, kind)
+        self._title = metric_key(plan.metric.removeprefix("-"), kind)
         self._result = max(len(self._title), *(LONGEST_RESULT[name] for name in kinds))
 
     def fitting(self, width: int) -> list[str]:

@@ -65,7 +65,7 @@ def summary(record: RetestRecord, found: SearchRecord, metric: str) -> list[str]
 def table(record: RetestRecord, verdict: Verdict, metric: str, kind: str = "", most: int | None = SHOWN) -> list[str]:
     """The settings in today's order, with what they came to then; that which was the best then is always there."""
     keys = list(record["settings"][0]["values"])
-    title = metric_key(metric, kind)
+    title = metric_key(metric.removeprefix("-"), kind)
     rows = [["", title, "then", "today", "", "", *last_words(keys).values()]]
     for place in ordered(verdict)[:most] if most else ordered(verdict):
         rows.append(_row(record, verdict, place, metric, keys))

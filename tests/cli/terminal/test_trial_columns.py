@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,10 @@ def test_what_all_trials_have_alike_is_left_out() -> None:
     alike = {**VALUES, "optimizer.learning_rate": 0.1}
     assert TrialColumns(plan(), [alike]).keys == ["network.hidden", "optimizer.learning_rate", "training.batch_size"]
     assert len(TrialColumns(plan(), [{**VALUES, "regularization.dropout": 0.0}]).keys) == 4, "the config has another"
+
+
+def test_a_metric_that_is_maximised_is_titled_as_its_values_are() -> None:
+    assert TrialColumns(replace(plan({}), metric="-dev_auc"), []).head(80) == "trial   dev_auc"
 
 
 def test_titles_tell_keys_apart() -> None:
