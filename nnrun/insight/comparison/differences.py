@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, sqrt
 from pathlib import Path
 from statistics import variance
 from typing import Any, NamedTuple, TypeGuard
@@ -26,6 +26,7 @@ SHARED_OR_NOT = ("seed", "name", "data.source")  # keys that no group has to sha
 # Student's t, two-sided, 1 to 10 degrees of freedom. By hand, within 0.1%: scipy.special.stdtrit, which has it exactly,
 # would make a comparison half as slow again.
 T_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+WHOLE = 1.0  # an error of all rows, or of a constant guess at numbers
 
 Finals = dict[int, Final]  # the numbers of each run by its seed
 
@@ -131,12 +132,20 @@ class Comparison:
         words = any(isinstance(each, (str, bool)) or each is None for each in (value, other))
         return None if words or self.apart else float(value - other)
 
+    def band(self, key: str) -> float | None:
+        """That of the noise; None where the repeats are too few to tell it.
+
+        So it is where they came to the same number, as the next one would hardly, or where the band is wider than all
+        errors.
+        """
+        band = self.noise[key].band if key in self.noise else 0.0
+        widest = WHOLE if key.endswith("_error") else inf
+        return band if 0 < band < widest else None
+
     def within_noise(self, key: str, index: int) -> bool | None:
         """Whether the seed explains the difference; None where that is not known."""
-        difference = self.difference(key, index)
-        if difference is None or key not in self.noise:
-            return None
-        return abs(difference) <= self.noise[key].band
+        difference, band = self.difference(key, index), self.band(key)
+        return None if difference is None or band is None else abs(difference) <= band
 
     def title(self, key: str) -> str:
         """A number by its true name: that of the run's file, and what errors are where rows do not count alike."""

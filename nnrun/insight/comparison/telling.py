@@ -101,7 +101,8 @@ def _narrower(rows: list[list[str]], width: int) -> list[list[str]]:
 
 def _difference(comparison: Comparison, key: str) -> list[str]:
     """The second run less the first, and how large a difference the seed alone makes, where that is known."""
-    noise = band_cell(key, comparison.noise[key].band) if key in comparison.noise else ""
+    band = comparison.band(key)
+    noise = "" if band is None else band_cell(key, band)
     mark = f"{WITHIN} {noise}" if comparison.within_noise(key, 1) else noise
     return [difference_cell(key, comparison.difference(key, 1)), mark]
 
@@ -157,17 +158,28 @@ def _noise(comparison: Comparison, width: int, measure: str) -> list[str]:
     key = comparison.primary
     if comparison.apart or comparison.metrics.get(key, [None])[comparison.reference] is None:
         return []
-    if key not in comparison.noise:
-        text = "seed noise is not known: there are no two runs that share everything but the seed; to measure it"
-        return [*folded(text, width), next_line(measure)]
-    noise = comparison.noise[key]
-    band = band_cell(key, noise.band) + (" points" if key.endswith("_error") else "")
+    if (widest := comparison.band(key)) is None:
+        return [
+            *folded(f"seed noise is not known: {_why_not(comparison, key)}; to measure it", width),
+            next_line(measure),
+        ]
+    noise, band = comparison.noise[key], band_cell(key, widest) + (" points" if key.endswith("_error") else "")
     mark = f"{MARK} " if len(comparison.runs) > 2 else ""
     text = (
         f"{mark}{WITHIN}: such a difference comes of the seed alone; for {comparison.title(key)} up to {band} in 19 of "
         f"20 cases, judged by {noise.runs} runs that share everything else"
     )
     return folded(text, width)
+
+
+def _why_not(comparison: Comparison, key: str) -> str:
+    """Why nobody knows how far apart they may be."""
+    if key not in comparison.noise:
+        return "there are no two runs that share everything but the seed"
+    noise, title = comparison.noise[key], comparison.title(key)
+    if noise.band == 0:
+        return f"the {noise.runs} runs that share everything but the seed have the same {title}, as more would hardly"
+    return f"{noise.runs} runs that share everything but the seed are too few to tell it, so far apart is their {title}"
 
 
 class Compared(TypedDict):
@@ -196,7 +208,7 @@ class SeedNoise(TypedDict):
     deviation: float
     degrees: int
     runs: int
-    band: float
+    band: float | None  # None where the runs are too few to tell it
 
 
 class Document(TypedDict):
@@ -231,7 +243,12 @@ def plain(comparison: Comparison) -> Document:
             for key, values in comparison.metrics.items()
         },
         "seed_noise": {
-            key: {"deviation": noise.deviation, "degrees": noise.degrees, "runs": noise.runs, "band": noise.band}
+            key: {
+                "deviation": noise.deviation,
+                "degrees": noise.degrees,
+                "runs": noise.runs,
+                "band": comparison.band(key),
+            }
             for key, noise in comparison.noise.items()
         },
     }

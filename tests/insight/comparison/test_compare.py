@@ -115,6 +115,28 @@ def test_the_band_of_repeats(make_run: MakeRun, root: Root) -> None:
     assert any("+6.0 points  within seed noise ± 6.1" in line for line in lines_of(found))
 
 
+@pytest.mark.parametrize(
+    ("errors", "why"),
+    [
+        ((0.05, 0.05), "the 2 runs that share everything but the seed have the same dev_error"),
+        ((0.05, 0.15), "2 runs that share everything but the seed are too few to tell it"),  # 12.706 · 7.1% · √2 = 127%
+    ],
+)
+def test_few_repeats_may_tell_nothing(make_run: MakeRun, root: Root, errors: tuple[float, ...], why: str) -> None:
+    for seed, error in enumerate(errors):
+        make_run("a", {"seed": seed}, dev_error=error)
+    other = make_run("b", {RATE: 0.01}, dev_error=0.06)
+    found = compare(root, [RunDir(min(root.glob("*-a000"))).id, other.id])
+    assert found.noise["dev_error"].runs == 2
+    assert found.within_noise("dev_error", 1) is None
+    assert plain(found)["metrics"]["dev_error"]["within_seed_noise"] == [None, None]
+    assert plain(found)["seed_noise"]["dev_error"]["band"] is None
+    lines = lines_of(found)
+    assert f"seed noise is not known: {why}" in " ".join(lines)
+    assert not any("±" in line for line in lines)
+    assert lines[-1] == "next     nnrun search …"
+
+
 def test_groups_are_pooled(make_run: MakeRun, root: Root) -> None:
     # Variances 2 and 0.5 (in squared points) with one degree of freedom each: √(2.5 / 2) = 1.118 points.
     groups = {"a": (0.001, 0.04, 0.06), "b": (0.01, 0.03, 0.04)}
