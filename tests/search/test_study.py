@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from nnrun.errors import NnrunError
+from nnrun.search.flatness import Flatness
 from nnrun.search.ledger import Ledger
 from nnrun.search.strategies.strategy import Point
 from nnrun.search.study import CHECKPOINTS_KEPT, LOOK_AHEAD, Budget, Study, Watcher
@@ -71,6 +72,15 @@ def test_the_watcher_hears_of_every_trial_and_the_best_so_far(study: Studies) ->
     one.run(Budget(20))
     rates = [r["metric"] for r in one.records]
     assert one.watcher.trials == [(n, rates.index(min(rates[: n + 1]))) for n in range(20)]
+
+
+def test_a_flat_search_is_one_however_many_trials_end_before_that_is_known(study: Studies) -> None:
+    """As where one trial takes longer than all that others may train meanwhile: here all are known from the ledger."""
+    study(by_rate).run(Budget(24))
+    one = study(by_rate)
+    one.run(Budget(24, flat=Flatness(9.0, 24, 1, learns=False)))
+    assert len(one.records) == 24
+    assert one.ended_by(lambda: False) == "flat"
 
 
 # the best
