@@ -10,6 +10,7 @@ import json
 import re
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from nnrun.report.page.charts import Chart, kept, plain
 from nnrun.report.page.html import Sortable, paragraph, table, tag
 from nnrun.report.page.page import BUNDLE, Page, Section, as_data
 from nnrun.report.run.curves import curve_charts, epoch_axis, series, statistics_charts, weights_chart
+from nnrun.report.run.errors import ladder_chart
 from nnrun.report.run.examples import png, shape_of, worst
 from nnrun.report.run.quality import Classified, Estimated, calibration_chart, confusion_part
 from nnrun.report.search.parameters import parallel_chart
@@ -32,6 +34,7 @@ from nnrun.report.search.scales import ABOVE, BELOW, exact_place, place, stops, 
 from nnrun.runs.lineage import Course
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
+from nnrun.runs.verdict import judge
 from nnrun.search.plan import Plan
 from nnrun.search.record import SearchRecord
 
@@ -275,6 +278,13 @@ def test_calibration_is_measured_in_fifteenths() -> None:
     assert "at temperature 1.5, fitted on dev" in calibration_chart(classified(), 1.5).note
     assert chart.data[1]["x"] == pytest.approx([0.6, 0.7, 0.9, 0.95])
     assert chart.data[1]["y"] == pytest.approx([0, 1, 1, 0])
+
+
+def test_the_ladder_says_what_rows_in_groups_count_as() -> None:
+    verdict = judge({"base": 0.0, "train": 0.1, "dev": 0.2}, {"train": 700, "dev": 84}, 0.015)
+    assert "groups" not in ladder_chart(verdict).note
+    grouped = replace(verdict, rows={"dev": 240})
+    assert ladder_chart(grouped).note.endswith("the dev set counts as 84 of 240 examples.")
 
 
 def test_a_picture_is_a_png() -> None:
