@@ -19,6 +19,7 @@ from nnrun.runs.records import Chosen, Final
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.session import Session
 from nnrun.runs.stored import StoredRun
+from nnrun.search.pruning import limited
 from nnrun.search.record import TrialRecord
 from nnrun.search.state import Search
 from nnrun.search.strategies.strategy import Point
@@ -98,10 +99,8 @@ def restored(
     if folder.exists():
         return
     say(f"trial {number}: its folder {folder} is gone, so it is trained again")
-    values = config(Point(number, record["values"])).resolved() | {"seed": record["seed"]}
-    if continues:
-        values["training"]["epochs"] = record["epochs"]
-    trial = Trial(number, record["values"], values)
+    values, ceilings = limited(config(Point(number, record["values"])), record["epochs"] if continues else None)
+    trial = Trial(number, record["values"], values | {"seed": record["seed"]}, ceilings=ceilings)
     job: Job = {**search.job(search.folder, continues), "trials": [trial.as_job()]}
     answer = search.executor.submit(train_trials, job).result()
     if "results" not in answer:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from nnrun.config.changes import at
 from nnrun.config.config import Config
+from nnrun.config.values import Tree
 from nnrun.search.record import TrialRecord
 
 GROUP = 6  # trials are taken into account so many at a time, as a median of fewer says too little
@@ -45,6 +46,14 @@ def end_of_rung(config: Config, epochs: int) -> Ceilings:
     if not shaped or epochs >= config.training.epochs:
         return []
     return [None] * (epochs - 1) + [LOWEST] * len(stages)
+
+
+def limited(config: Config, epochs: int | None) -> tuple[Tree, Ceilings]:
+    """The values of a config that trains for so many epochs, and what ends it then if its schedule needs the total."""
+    values, ceilings = config.resolved(), end_of_rung(config, epochs) if epochs else []
+    if epochs and not ceilings:
+        values["training"]["epochs"] = epochs
+    return values, ceilings
 
 
 def heading(epochs: int) -> list[str]:

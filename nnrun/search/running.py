@@ -24,7 +24,7 @@ from nnrun.search.flatness import Flatness
 from nnrun.search.full_disk import resumable
 from nnrun.search.importance import random_search_expected
 from nnrun.search.ledger import LEDGER, Ledger, mend
-from nnrun.search.pruning import Median, end_of_rung
+from nnrun.search.pruning import Median, limited
 from nnrun.search.record import EndedBy, SearchRecord, TrialRecord, TrialResult, sharing, spreadsheet
 from nnrun.search.repeats import repeat
 from nnrun.search.seeds import SEED, trial_seed
@@ -220,10 +220,8 @@ def _trial(search: Search, course: Course, point: Point) -> Trial | TrialResult:
     seed = point.values[SEED] if SEED in point.values else course.seed(point.number)
     if point.resume is not None:  # the same run, for longer
         seed = RunDir(search.folder / f"{point.resume:04d}").read_record()["seed"]
-    values = made.resolved() | {"seed": seed}
-    ceilings = end_of_rung(made, point.epochs) if point.epochs else []
-    if point.epochs and not ceilings:
-        values["training"]["epochs"] = point.epochs
+    values, ceilings = limited(made, point.epochs)
+    values["seed"] = seed
     return Trial(
         point.number,
         point.values,

@@ -15,7 +15,7 @@ import yaml
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError
 from nnrun.runs.rundir import RunDir
-from nnrun.search import choosing
+from nnrun.search import choosing, running
 from nnrun.search.ledger import Ledger
 from nnrun.search.record import TrialRecord
 from nnrun.search.running import SearchOutcome
@@ -229,7 +229,10 @@ def test_all_of_the_section_is_checked_at_once(search: Search) -> None:
 # what is gone
 
 
-@pytest.mark.parametrize("settings", [(), ("search.strategy=halving", "training.epochs=9"), ("data.folds=2",)])
+HALVING = ("search.strategy=halving", "training.epochs=9")
+
+
+@pytest.mark.parametrize("settings", [(), HALVING, (*HALVING, "optimizer.schedule=cosine"), ("data.folds=2",)])
 def test_the_best_trial_is_trained_again_where_its_folder_is_gone(
     search: Search, stored: Stored, settings: tuple[str, ...]
 ) -> None:
@@ -244,6 +247,25 @@ def test_the_best_trial_is_trained_again_where_its_folder_is_gone(
     assert stored(run) == before, "to the same bits"
     assert (outcome.status, outcome.record["final"]) == ("done", whole.record["final"])
     assert outcome.record["repeats"] == whole.record["repeats"]
+
+
+def test_a_trial_of_a_rung_is_trained_again_within_its_schedule(
+    search: Search, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever was the best: here the first trial that was ended with its rung."""
+    whole, told = search("search.trials=7", *HALVING, "optimizer.schedule=cosine"), list[str]()
+    run, before, choose = whole.run, stored(whole.run), running.choose
+    of_a_rung = next(record for record in whole.records if record["epochs"] < 9)
+    shutil.rmtree(run.path / "trials" / f"{of_a_rung['number']:04d}")
+
+    def after_that(run: RunDir, dataset: Any, best: Any, restore: choosing.Restore) -> Any:
+        restore(of_a_rung)
+        return choose(run, dataset, best, restore)
+
+    monkeypatch.setattr(running, "choose", after_that)
+    resume(run, None, Options(), Hearing(told.append))
+    assert stored(run) == before, "to the same bits"
+    assert not any("rounds otherwise" in line for line in told)
 
 
 def test_a_trial_that_came_out_otherwise_is_told(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
