@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.cache import Entry, cache_key, load_entry, store_entry
@@ -80,6 +82,17 @@ class Dataset:
         """What its errors are where rows do not count alike."""
         written = self.fitted.weights
         return error_kind(written["column"], written["classes"]) if written else None
+
+
+def weights_together(datasets: Sequence[Dataset], part: str) -> npt.NDArray[Any] | None:
+    """What the rows of a part of several divisions of one source weigh as one part `(rows,)`, with a mean of 1.
+
+    In each they have a mean of their own. None where every row counts alike.
+    """
+    parts = [dataset.parts[part] for dataset in datasets]
+    columns = [one.column for one in parts if one.column is not None]
+    column, y = np.concatenate(columns) if columns else None, np.concatenate([one.y for one in parts])
+    return part_weights(datasets[0].fitted.weights, part, y, datasets[0].classes, column)
 
 
 def load_dataset(config: Data, dtype: str, cache: Path, heard: Heard = nobody) -> Dataset:

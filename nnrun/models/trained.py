@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from nnrun.config.config import Config
-from nnrun.data.dataset import Dataset, load_dataset
-from nnrun.data.features.weights import part_weights
+from nnrun.data.dataset import Dataset, load_dataset, weights_together
 from nnrun.data.files.table import joined
 from nnrun.data.raw import RawParts, read_parts
 from nnrun.data.split import PARTS
@@ -87,10 +86,7 @@ class Trained:
         first, *others = [piece.dataset for piece in self.pieces(part)]
         if not others:
             return weights_of(examples(first, part))
-        parts = [dataset.parts[part] for dataset in (first, *others)]
-        columns = [one.column for one in parts if one.column is not None]
-        column, y = np.concatenate(columns) if columns else None, np.concatenate([one.y for one in parts])
-        return part_weights(first.fitted.weights, part, y, first.classes, column)
+        return weights_together([first, *others], part)
 
     def groups(self, part: str) -> Array | None:
         """The group of each row of a part `(rows,)`, the same in all pieces; None where rows come one by one."""

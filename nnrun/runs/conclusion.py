@@ -15,13 +15,13 @@ import numpy as np
 
 from nnrun.config.config import Config
 from nnrun.config.overrides import configured
-from nnrun.data.dataset import Dataset, load_dataset
+from nnrun.data.dataset import Dataset, load_dataset, weights_together
 from nnrun.data.features.target import Target
 from nnrun.engine.parameters import Array
 from nnrun.files import json_lines
 from nnrun.runs.assembly import examples, make_loss
 from nnrun.runs.grouped import groups_of, sure_as
-from nnrun.runs.judge import wanted, weights_of
+from nnrun.runs.judge import wanted
 from nnrun.runs.listener import Outcome
 from nnrun.runs.member import Member, load_member
 from nnrun.runs.members import ALL, FOLDER, FOLDS, EnsembleRecord, ensemble_file, member
@@ -186,8 +186,7 @@ def _sureness(run: RunDir, config: Config, dataset_of: DatasetOf) -> Final:
     if not known:
         return {}
     mistakes = [_mistakes_on_dev(member(run, each.data.fold or ALL), dataset) for each, dataset in folds]
-    weights = [weights for _, dataset in folds if (weights := weights_of(examples(dataset, "dev"))) is not None]
-    together = np.concatenate(weights) if weights else None
+    together = weights_together([dataset for _, dataset in folds], "dev")
     return cast(Final, {f"dev_{SURE}": sure_as("dev", np.concatenate(mistakes), np.concatenate(known), together)})
 
 
