@@ -58,11 +58,8 @@ def independent_rows(values: Array, groups: Array, weights: Array | None = None)
     """
     from scipy.special import stdtrit
 
-    of_groups, rows = (
-        pseudo_values(values, groups, weights),
-        len(values) if weights is None else effective_rows(weights),
-    )
-    count = len(of_groups)
+    of_groups = pseudo_values(values, groups, weights)
+    count, rows = len(of_groups), len(values) if weights is None else effective_rows(weights)
     if count < 2:
         return 1
     spread = float(np.average(np.square(values - np.average(values, weights=weights)), weights=weights))

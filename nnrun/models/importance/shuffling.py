@@ -23,8 +23,7 @@ class Shuffled:
 
     def __init__(self, model: Model, measured: Examples, rounds: int, groups: Array | None = None) -> None:
         self.model, self.groups = model, groups
-        self.rows = Examples(np.array(measured.x), measured.y, measured.weights)
-        count = len(self.rows)
+        self.rows, count = measured, len(measured)
         order = stream(0, "shuffle").permutation(count)
         place = np.argsort(order)
         steps = np.arange(1, min(rounds, count - 1) + 1)
