@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import csv
+import math
 import pprint
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from textwrap import indent
 from typing import Any, Literal
@@ -78,11 +79,21 @@ def _learned(model: Model) -> str:
         f"TEMPERATURE = {pool.temperature!r}",
         f"SHIFT = {_packed(shift.tolist())}",
         f"MISSING_HERE: list[str] = {_packed(list(model.fitted.reading.missing))}",
+        f"SHAPES: list[tuple[int, ...]] = {_packed(_shapes(model))}",
         f"IDENTIFIERS: list[str] = {_packed(model.fitted.identifiers)}",
         f"PREPARATIONS: list[Preparation] = {_stacked(map(_preparation, places))}",
         f"STACKS: list[Stack] = {_stacked(_stack(stack, places[stack.preprocessor]) for stack in pool.stacks)}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _shapes(model: Model) -> Iterator[tuple[int, ...]]:
+    """Those of a row of an array: flat, and of an image where all pixels of one are learned from."""
+    columns = {column.name for one in model.preprocessors for column in one.columns}
+    yield (len(columns),)
+    image = model.fitted.reading.image
+    if image and math.prod(image) == len(columns):
+        yield from (image[:2], image) if image[2] == 1 else (image,)
 
 
 def _preparation(preprocessor: Preprocessor) -> str:

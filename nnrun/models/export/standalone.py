@@ -39,6 +39,7 @@ TARGET_MEAN, TARGET_DEVIATION, TARGET_LOG = 0.0, 1.0, False  # of its logarithm,
 TEMPERATURE = 1.0  # divides the logarithms of probabilities, which makes them less sure or surer
 SHIFT: list[float] = []  # what is added to those of each class then
 MISSING_HERE: list[str] = []  # what also stands for an unknown value in this data
+SHAPES: list[tuple[int, ...]] = []  # that a row of an array may have: flat, and as an image
 IDENTIFIERS: list[str] = []  # columns that name the rows; the command carries them through
 PREPARATIONS: list[Preparation] = []
 STACKS: list[Stack] = []
@@ -116,11 +117,12 @@ def predict(rows: Rows) -> Array:
 
 
 def _as_columns(rows: Rows) -> Mapping[str, Sequence[Any]]:
-    """Columns by name; those of an array `(rows, …)` stand in the order of training."""
+    """Columns by name; those of an array `(rows, …)`, each row of one of SHAPES, stand in the order of training."""
     names = list(dict.fromkeys(column["name"] for one in PREPARATIONS for column in one["columns"]))
     if isinstance(rows, np.ndarray):
-        flat = rows.reshape(len(rows), len(names))
-        return {name: flat[:, i].tolist() for i, name in enumerate(names)}
+        if rows.shape[1:] not in SHAPES:
+            raise ValueError(f"rows of shape {rows.shape[1:]}, where the model takes {' or '.join(map(str, SHAPES))}")
+        return dict(zip(names, rows.reshape(len(rows), len(names)).T.tolist(), strict=True))
     if isinstance(rows, Mapping):
         return rows
     given = {name for row in rows for name in row} if rows else names
@@ -129,9 +131,8 @@ def _as_columns(rows: Rows) -> Mapping[str, Sequence[Any]]:
 
 def features(preparation: Preparation, table: Mapping[str, Sequence[Any]]) -> Array:
     """What networks are given `(rows, features)`: all columns, bent, shifted and scaled as in training."""
-    for column in preparation["columns"]:
-        if column["name"] not in table:
-            raise ValueError(f"no column {column['name']!r}")
+    if lacking := [column["name"] for column in preparation["columns"] if column["name"] not in table]:
+        raise ValueError(f"no column {lacking[0]!r}")
     parts = [KINDS[column["kind"]](column, table[column["name"]]) for column in preparation["columns"]]
     bent = [
         [np.interp(values / 2, np.array(at) / 2, to) for at, to in preparation["bent"].get(place, ())] or [values]
@@ -280,8 +281,7 @@ def main(path: str) -> None:
     known: list[str] | None = None
     while table := list(itertools.islice(records, ROWS_AT_ONCE)):
         if known is None:
-            given = [name for name in IDENTIFIERS if name in table[0]]
-            known = [name for name in given if len({row[name] for row in table}) == len(table)]
+            known = [one for one in IDENTIFIERS if one in table[0] and len({row[one] for row in table}) == len(table)]
             writer.writerow([*(known or ["row"]), "prediction", *(f"probability of {name}" for name in CLASSES or [])])
         for row, predicted in zip(table, predict(table), strict=True):
             number, best = next(count), np.argmax(predicted * (CLASS_WEIGHTS or 1.0))

@@ -379,3 +379,6 @@ def test_an_array_is_one_input(train_run: Train, tmp_path: Path) -> None:
     space: dict[str, Any] = {"__name__": "images"}
     exec((tmp_path / "model.py").read_text(encoding="utf-8"), space)
     np.testing.assert_allclose(space["predict"](images[:3]), space["predict"](images[:3].reshape(3, -1)))
+    for shape in [(3, 5, 4), (3, 2, 10), (3, 19), (4, 5)]:
+        with pytest.raises(ValueError, match=r"where the model takes \(20,\) or \(4, 5\) or \(4, 5, 1\)"):
+            space["predict"](np.zeros(shape))
