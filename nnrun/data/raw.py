@@ -39,3 +39,16 @@ def read_parts(config: Data, heard: Heard = nobody) -> RawParts:
         samples[part].see(table)
     tables = {part: sample.table for part, sample in samples.items()}
     return RawParts(by_part(tables), by_part(places), data.in_pieces)
+
+
+def place_of(config: Data, part: str, row: int) -> str:
+    """Where the row of a part's prepared arrays stands in the source, such as `FILE:LINE`.
+
+    Raises DataError as `prepare` does.
+    """
+    tables = (table for of, table in divided(config, nobody).walk("looking", [part]) if of == part)
+    for table in tables:
+        if row < len(table):
+            return table.at_row(table.row(row))
+        row -= len(table)
+    raise IndexError(f"the {part} part has no such row")

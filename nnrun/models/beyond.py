@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+import numpy as np
 
 from nnrun.data.features.target import Target
 from nnrun.data.files.table import Table
@@ -27,18 +30,21 @@ class Beyond:
 
     def notices(self) -> list[str]:
         """That there are such rows; empty without any."""
-        return [_told(self.count, f" (the first: {self.first})")] if self.count else []
+        return [_told(self.count, self.first)] if self.count else []
 
 
-def of_part(part: str, target: Target, predicted: Array) -> list[str]:
-    """The notice on a part of the run's own data, whose rows are predicted so `(m,)`; empty without any."""
-    count = int(target.beyond(predicted).sum())
-    return [f"{part}: {_told(count)}"] if count else []
+def of_part(part: str, target: Target, predicted: Array, place: Callable[[str, int], str]) -> list[str]:
+    """The notice on a part of the run's own data, whose rows are predicted so `(m,)`; empty without any.
+
+    `place` tells where a row of a part stands.
+    """
+    rows = np.flatnonzero(target.beyond(predicted))
+    return [f"{part}: {_told(len(rows), place(part, int(rows[0])))}"] if rows.size else []
 
 
-def _told(count: int, where: str = "") -> str:
+def _told(count: int, first: str) -> str:
     are = "is" if count == 1 else "are"
     return (
         f"{counted(count, 'prediction')} {are} 0 or the largest number there is, as the logarithm that the network "
-        f"gives is beyond{where}; look for wild values in these rows"
+        f"gives is beyond (the first: {first}); look for wild values in these rows"
     )

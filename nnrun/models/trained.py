@@ -12,7 +12,7 @@ import numpy as np
 from nnrun.config.config import Config
 from nnrun.data.dataset import Dataset, load_dataset, weights_together
 from nnrun.data.files.table import joined
-from nnrun.data.raw import RawParts, read_parts
+from nnrun.data.raw import RawParts, place_of, read_parts
 from nnrun.data.split import PARTS
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import Loss
@@ -77,6 +77,15 @@ class Trained:
         if not self.folds:
             return read_parts(self.config.data)
         return _one_after_the_other([read_parts(fold.config.data) for fold in self.folds])
+
+    def place(self, part: str, row: int) -> str:
+        """Where one of the rows of a part, those of all pieces one after the other, stands in the source."""
+        for piece in self.pieces(part):
+            rows = len(piece.dataset.parts[part].y)
+            if row < rows:
+                return place_of(piece.config.data, part, row)
+            row -= rows
+        raise IndexError(f"the {part} part has no such row")
 
     def weights(self, part: str) -> Array | None:
         """How much each row of a part counts `(rows,)`, with a mean of 1; None where every row counts alike.

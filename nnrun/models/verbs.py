@@ -72,7 +72,8 @@ def _on_own_parts(found: Evaluation, run: Trained) -> None:
         of_rows = run.weights(part), run.groups(part)
         scores, plain = (_joined(same, *of_rows) for same in zip(*pieces, strict=True))
         found.enter(part, scores, plain)
-        found.notes += of_part(part, found.model.target, scores[NETWORK].latest(scores[NETWORK].rows))
+        predicted = scores[NETWORK].latest(scores[NETWORK].rows)
+        found.notes += of_part(part, found.model.target, predicted, run.place)
         found.rows[part] = round(found.rows[part] / run.times(part))
     if "test" in found.results:
         found.test_reads = count_read(found.model.run.directory)

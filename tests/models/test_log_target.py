@@ -149,5 +149,17 @@ def test_so_is_one_of_a_run_itself(file: Path, tmp_path: Path) -> None:
     wild = tmp_path / "dev.csv"
     wild.write_text("\n".join([*rows[:50], "3e7,0,0,3000"]) + "\n")
     run = trained(file, tmp_path / "runs", LOG, f"data.source={{train: {file}, dev: {wild}}}")
-    (note,) = [note for note in evaluate(load_model(run)).notes if "look for wild values" in note]
+    (note,) = _wild(run)
     assert note.startswith("dev: 1 prediction is 0 or the largest number there is")
+    assert f"(the first: {wild}:51)" in note
+
+
+def test_and_of_its_folds(file: Path, tmp_path: Path) -> None:
+    wild = tmp_path / "wild.csv"
+    wild.write_text("\n".join([*file.read_text().splitlines()[:90], "3e7,0,0,3000"]) + "\n")
+    (note,) = _wild(trained(wild, tmp_path / "runs", LOG, "data.folds=3", "training.epochs=2"))
+    assert note.startswith("dev: 1 prediction") and f"(the first: {wild}:91)" in note
+
+
+def _wild(run: StoredRun) -> list[str]:
+    return [note for note in evaluate(load_model(run)).notes if "look for wild values" in note]
