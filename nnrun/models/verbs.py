@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnrun.data.facts.survey import check_target
+from nnrun.data.facts.tallies import Coded
 from nnrun.data.features.weights import part_weights, read_weights, weight_notices
 from nnrun.data.files.table import Table, require_column
 from nnrun.data.files.values import labels
@@ -143,7 +144,7 @@ class _Counting:
         self.group = model.run.config.data.group
         self._y: list[Array] = []
         self._column: list[Array] = []
-        self._groups: list[Array] = []
+        self._groups = Coded()
         self._lacking = False
 
     def add(self, table: Table, y: Array) -> None:
@@ -152,7 +153,8 @@ class _Counting:
         if self.column and self.column in table:
             self._column.append(read_weights(table, self.column))
         if self.group and self.group in table:
-            self._groups.append(labels(table.column(self.group)).fillna("").to_numpy(str))
+            codes, different = labels(table.column(self.group)).fillna("").factorize()
+            self._groups.see(codes, different.tolist())
         self._lacking = bool(self.column) and not self._column
 
     @property
@@ -167,7 +169,7 @@ class _Counting:
 
     def groups(self) -> Array | None:
         """A number for that of each row; None where the run knows none, or the file does not say."""
-        return np.unique(np.concatenate(self._groups), return_inverse=True)[1] if self._groups else None
+        return self._groups.groups if self._groups.index else None
 
     def notes(self) -> list[str]:
         """What is to be told where the file has no weights although the run had them."""

@@ -108,6 +108,17 @@ def test_columns_left_out(csv: Any, load: Any) -> None:
     ]
 
 
+@pytest.mark.parametrize(("other", "groups"), [("5", 5), ("x", 9)])  # as where a table was put together by pandas
+@pytest.mark.parametrize("kinds", [{}, {"city": "category"}])
+def test_a_group_has_one_spelling_as_a_category_has(
+    csv: Any, load: Any, kinds: dict[str, str], other: str, groups: int
+) -> None:
+    cities = (f"{i % 4}{'.0' * (i % 8 < 4)}" if i % 10 else other for i in range(80))
+    path = csv("city,x,y", *(f"{city},{i},{'ab'[i // 5 % 2]}" for i, city in enumerate(cities)))
+    data = load(path, target="y", group="city", kinds=kinds)
+    assert sum(data.fitted.split["groups"].values()) == groups
+
+
 def test_each_row_knows_its_group(csv: Any, load: Any) -> None:
     path = csv("city,x,y", *(f"{'pqrst'[i % 5]},{i},{'ab'[i // 5 % 2]}" for i in range(60)))
     data = load(path, target="y", group="city", normalize="none")

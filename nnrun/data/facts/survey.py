@@ -37,7 +37,7 @@ class GroupFacts:
     def codes(self) -> npt.NDArray[np.int32]:
         """A number a row; raises DataError at the first row without a group."""
         _require_values(self.column)
-        return self.groups.codes
+        return self.groups.groups
 
 
 class TimeFacts:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.data.files.spelling import spelled_alike
 from nnrun.data.files.values import Floats
 
 if TYPE_CHECKING:
@@ -33,6 +34,13 @@ class Coded:
         """The number of each row, `(rows,)`."""
         self._pieces = [np.concatenate(self._pieces)]
         return self._pieces[0]
+
+    @property
+    def groups(self) -> npt.NDArray[np.int32]:
+        """The same, `7.0` being no other value than `7` where all are whole numbers as text, as with categories."""
+        alike = Coded()
+        alike.see(self.codes, spelled_alike([*self.index]))
+        return alike.codes
 
 
 class Distinct:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -88,27 +87,6 @@ def pooled(counts: Mapping[str, int], kept: list[str]) -> tuple[str, ...]:
 
 def _by_rows(counts: Mapping[str, int], values: list[str]) -> list[str]:
     return sorted(values, key=lambda value: (-counts[value], value))
-
-
-_WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))([.,]0)?")
-FRACTIONS = (".0", ",0")  # behind a whole number, as pandas writes a column of which a value is missing
-
-
-def are_whole(labels: Iterable[str]) -> bool:
-    """Whether all are whole numbers, with `.0` behind them or not; codes such as `007` are none."""
-    return all(map(_WHOLE.fullmatch, labels))
-
-
-def without_fraction(label: str) -> str:
-    """`7` for `7.0` and for `7,0`; any other label as it is."""
-    found = _WHOLE.fullmatch(label)
-    return found[1] if found and found[2] else label
-
-
-def in_one_spelling(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Labels `(m,)`, missing ones among them, without a fraction."""
-    whole = {label: short for label in values.dropna().unique() if (short := without_fraction(label)) != label}
-    return values.map(lambda label: whole.get(label, label)) if whole else values
 
 
 def codes_of(values: pd.Series[Any], vocabulary: tuple[str, ...]) -> npt.NDArray[np.int64]:

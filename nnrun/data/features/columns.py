@@ -13,17 +13,14 @@ import numpy as np
 from nnrun.data.facts.kinds import day_of, truths
 from nnrun.data.facts.tallies import Moments
 from nnrun.data.features.categories import (
-    FRACTIONS,
     OTHER,
     Limits,
-    are_whole,
     codes_of,
     embedding_size,
-    in_one_spelling,
     pooled,
-    without_fraction,
 )
 from nnrun.data.features.dates import DATE_PARTS, date_parts
+from nnrun.data.files.spelling import FRACTIONS, are_whole, in_one_spelling, without_fraction
 from nnrun.data.files.table import Table, numbers
 from nnrun.data.files.values import Floats, Kind, labels, missing_of
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from nnrun.data.features.categories import are_whole, in_one_spelling
 from nnrun.data.features.weights import effective_rows
+from nnrun.data.files.spelling import are_whole, in_one_spelling
 from nnrun.data.files.table import numbers, suggest
 from nnrun.data.files.values import kind_of, labels
 from nnrun.engine.parameters import Array

@@ -1,0 +1,36 @@
+"""Labels that are whole numbers: `7` and `7.0` are one, unless there are others that are no numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))([.,]0)?")
+FRACTIONS = (".0", ",0")  # behind a whole number, as pandas writes a column of which a value is missing
+
+
+def are_whole(labels: Iterable[str]) -> bool:
+    """Whether all are whole numbers, with `.0` behind them or not; codes such as `007` are none."""
+    return all(map(_WHOLE.fullmatch, labels))
+
+
+def spelled_alike(values: Sequence[Hashable]) -> Sequence[Hashable]:
+    """The values, without a fraction where all are whole numbers as text."""
+    texts = [value for value in values if isinstance(value, str)]
+    return [*map(without_fraction, texts)] if len(texts) == len(values) and are_whole(texts) else values
+
+
+def without_fraction(label: str) -> str:
+    """`7` for `7.0` and for `7,0`; any other label as it is."""
+    found = _WHOLE.fullmatch(label)
+    return found[1] if found and found[2] else label
+
+
+def in_one_spelling(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Labels `(m,)`, missing ones among them, without a fraction."""
+    whole = {label: short for label in values.dropna().unique() if (short := without_fraction(label)) != label}
+    return values.map(lambda label: whole.get(label, label)) if whole else values
