@@ -82,7 +82,7 @@ def _page(run: StoredRun, record: RunRecord) -> list[str]:
     from nnrun.runs.checkpoints import why_pruned
     from nnrun.runs.labels import label_lines, labels_of
     from nnrun.runs.lineage import changes_of, parent_of
-    from nnrun.runs.stored import best_row
+    from nnrun.runs.stored import best_row, ended_with_rung
     from nnrun.runs.telling import changes, made_on_the_way, summary
     from nnrun.runs.verdict import error_kind
     from nnrun.text import set_name, source_name
@@ -95,6 +95,7 @@ def _page(run: StoredRun, record: RunRecord) -> list[str]:
     lines += _relatives(run, record, gone=parent is None)
     if why := why_pruned(run.directory):
         lines.append(f"note     {why}")
+    lines += _of_its_rung(run, record)
     gathered = ensemble_lines(run)
     lines += ["", *gathered] if gathered else []
     lines += ["", *summary(record, config, run.status, run.events, run.path)]
@@ -106,7 +107,23 @@ def _page(run: StoredRun, record: RunRecord) -> list[str]:
         lines += _epochs(run.rows, best, config.metrics.primary)
     whose = "config of the first member" if gathered else "config"
     lines += ["", f"{whose}, where it differs from the defaults", *changes(config)]
-    return [*lines, "", "events", *map(_event, run.events)]
+    rung = ended_with_rung(record, config)
+    return [*lines, "", "events", *(_event(event, rung) for event in run.events)]
+
+
+def _of_its_rung(run: StoredRun, record: RunRecord) -> Iterator[str]:
+    """What goes on with a trial whose rung ended: its search, with the best of the rung, and else it alone."""
+    from nnrun.installation import command
+    from nnrun.runs.finding import search_of
+    from nnrun.runs.stored import StoredRun, ended_with_rung
+    from nnrun.search.stored import StoredSearch
+
+    search = search_of(run.directory) if ended_with_rung(record, run.config) else None
+    if search:
+        further = StoredSearch(StoredRun(search)).to_go_on
+        how = f": `{command(*further)}`" if further else ""
+        alone = f"`{command('rerun', str(run.path))}` trains this one alone to epoch {run.config.training.epochs}"
+        yield f"note     the best of a rung go on in its search{how}; {alone}"
 
 
 def _relatives(run: StoredRun, record: RunRecord, gone: bool) -> Iterator[str]:
@@ -121,10 +138,11 @@ def _relatives(run: StoredRun, record: RunRecord, gone: bool) -> Iterator[str]:
             yield f"child    {child.id}, from epoch {left['epoch']}"
 
 
-def _event(event: Event) -> str:
+def _event(event: Event, rung: bool) -> str:
     key = f": {event['key']}" if event.get("key") else ""
+    what = "rung ended" if rung and event["event"] == "pruned" else event["event"]
     at = "" if event["epoch"] is None else f" at epoch {event['epoch']}"
-    return f"  {event['time'][:10]} {event['time'][11:19]}  {event['event']}{at}{key}"
+    return f"  {event['time'][:10]} {event['time'][11:19]}  {what}{at}{key}"
 
 
 def _epochs(metrics: list[Row], best: float | None, primary: str) -> list[str]:

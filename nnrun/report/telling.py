@@ -34,7 +34,7 @@ def run_card(run: StoredRun) -> Markup:
     """How it ended, its errors, and where it lies; of what is a search's directory, the search."""
     if run.is_search:
         return search_card(run)
-    told = paragraph(f"{sentence_case(ending(run.record, run.status))}.")
+    told = paragraph(f"{sentence_case(ending(run.record, run.status, run.config))}.")
     return _card("run", run.name, run.status, [told, facts(of_runs.key_numbers(run, run.latest))], run)
 
 

@@ -158,6 +158,11 @@ def head_of(run: StoredRun) -> RunRecord:
     return run.record
 
 
+def ended_with_rung(record: RunRecord, config: Config) -> bool:
+    """Whether a trial has fewer epochs than its config plans as its rung was over, and not as it fell behind others."""
+    return bool(record.get("pruned")) and not config.search.prune
+
+
 def record_of(run: StoredRun) -> RunRecord:
     """The same, with the epochs of a run that is running, was killed or failed, which has not written its result.
 

@@ -13,7 +13,7 @@ from nnrun.installation import as_options, command, elsewhere, typed_here
 from nnrun.runs.lineage import Change, nudges, watched
 from nnrun.runs.members import beside_members, folds_in, folds_table, gathered_line, is_gathered
 from nnrun.runs.records import DataSizes, Event, Final, FoundSymptom, Parent, Row, RunRecord, numbers
-from nnrun.runs.stored import HELD
+from nnrun.runs.stored import HELD, ended_with_rung
 from nnrun.runs.verdict import RULES, SURE, error_kind, error_name, of_run, set_sizes
 from nnrun.text import (
     columns,
@@ -133,8 +133,8 @@ def _epoch_cells(row: Row, columns: Iterable[tuple[str, str]]) -> Iterator[str]:
     yield f"{row['learning_rate']:.3g}"
 
 
-def ending(record: RunRecord, status: str) -> str:
-    """How the run ended, in a line."""
+def ending(record: RunRecord, status: str, config: Config | None = None) -> str:
+    """How the run ended, in a line; what ended a trial early is known by its config."""
     if is_gathered(record):
         return gathered_line(record)
     where = record.get("divergence")
@@ -144,7 +144,8 @@ def ending(record: RunRecord, status: str) -> str:
         place = f"epoch {where['epoch']}, step {where['step']}: layer {where['layer']}{whose}"
         return f"diverged in {place} met numbers that are not finite{kept}"
     why = f": {record['error']}" if status == "failed" and record.get("error") else ""
-    how = "pruned" if record.get("pruned") else "stopped early" if record.get("stopped_early") else status
+    early = "its rung ended" if config and ended_with_rung(record, config) else "pruned"
+    how = early if record.get("pruned") else "stopped early" if record.get("stopped_early") else status
     epochs, folds = record.get("epochs", 0), folds_in(record)
     mean = "mean " if folds else ""
     best = f", {mean}best epoch {record['best_epoch']}" if record.get("best_epoch") else ""
@@ -190,7 +191,7 @@ def summary(
 
     Of one that goes on and lies at `path` how it stands, with commands as a shell has them.
     """
-    lines = [ending(record, status)]
+    lines = [ending(record, status, config)]
     final = record.get("final")
     if final:
         table = result_table(final, error_kind(record["data"]))

@@ -26,7 +26,7 @@ from nnrun.runs.records import Given, Parent
 from nnrun.runs.rundir import CONFIG, EVENTS, RESOLVED, RunDir
 from nnrun.runs.session import Session
 from nnrun.runs.steering import mend
-from nnrun.runs.stored import StoredRun
+from nnrun.runs.stored import StoredRun, ended_with_rung
 from nnrun.runs.symptoms.symptoms import finite
 from nnrun.runs.telling import called
 
@@ -83,7 +83,8 @@ def rerun(
             f"{run.id} went on from epoch {parent['epoch']} of {parent['id']}; here its settings hold from epoch 1 on"
         )
     if before.written.get("pruned"):
-        loaded.notices.append(f"{run.id} was pruned at epoch {before.written['epochs']}; here it trains to its end")
+        ended = "ended with its rung" if ended_with_rung(before.written, loaded.config) else "was pruned"
+        loaded.notices.append(f"{run.id} {ended} at epoch {before.written['epochs']}; here it trains to its end")
     given: Given = {"config": str(run.resolved), "settings": []}
     refit = "refit" in before.written
     outcome = train(loaded, root, listener, told_to_stop, argv, given, refit, before)

@@ -9,7 +9,7 @@ from nnrun.config.config import Config
 from nnrun.config.values import Settings
 from nnrun.files import to_json
 from nnrun.runs.rundir import RunDir
-from nnrun.runs.stored import StoredRun
+from nnrun.runs.stored import StoredRun, ended_with_rung
 from nnrun.search.choosing import Restore
 from nnrun.search.ledger import LEDGER, Ledger, mend
 from nnrun.search.pruning import Ceilings, end_of_rung
@@ -82,8 +82,7 @@ def _study(search: Search, record: TrialRecord, watcher: Watcher) -> Study:
     ledger = Ledger(folder / LEDGER, search.space)
     mend(ledger, folder, search.metric)
     run = StoredRun(RunDir(search.folder / f"{number:04d}"))
-    of_a_rung = run.record.get("pruned") and not search.plan.prune
-    ceilings = end_of_rung(run.config, record["epochs"]) if of_a_rung else []
+    ceilings = end_of_rung(run.config, record["epochs"]) if ended_with_rung(run.record, run.config) else []
     return Study(
         strategy=Same(Brief(search.space, search.config.seed, [search.repeats]), record["values"]),
         make=lambda point: _trial(search, run.config, number, point, ceilings),

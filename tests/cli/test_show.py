@@ -149,6 +149,22 @@ def test_a_failed_run_says_why(nnrun: Nnrun, trained: Path) -> None:
     assert re.search(rf"\nfailed after 3 epochs in {DURATION}: No space left on device\n", nnrun("show").out)
 
 
+def test_a_trial_of_a_rung_says_that_its_rung_ended(nnrun: Nnrun) -> None:
+    of_iris = ("--set", "data.source=iris", "--set", "optimizer.schedule=cosine", "--set", "training.epochs=3")
+    nnrun("search", "-q", *of_iris, "--strategy", "halving", "--trials", "5")
+    (search,) = runs()
+    trial = search / "trials" / "0001"
+    shown = nnrun("show", str(trial)).out
+    assert re.search(rf"\nits rung ended after 1 epoch in {DURATION}, best epoch 1\n", shown)
+    assert re.search(r"\n  \S+ \S+  rung ended at epoch 1\n", shown) and "pruned" not in shown
+    note = re.search(
+        r"\nnote     the best of a rung go on in its search; `nnrun (rerun) (.*)` trains .* to epoch 3\n", shown
+    )
+    assert note and nnrun(*note.groups()).code == 0
+    change(search, status="interrupted")
+    assert f"go on in its search: `nnrun resume {search.resolve()}`; " in nnrun("show", str(trial)).out
+
+
 def test_the_newer_of_two_runs_of_one_second_is_the_latest(nnrun: Nnrun, trained: Path) -> None:
     for suffix, created in (("ffff", "2026-01-01T00:00:00.100+00:00"), ("0000", "2026-01-01T00:00:00.900+00:00")):
         copy = Path(f"runs/20260101-000000-run-{suffix}")

@@ -163,7 +163,7 @@ def _verdict(entry: Entry) -> str:
         verdict = of_record(entry.run.record, section.base_error, section.tolerance)
     except NnrunError as error:
         return f"none: {error}"
-    return summary(verdict) if verdict else ending(entry.run.record, entry.run.status)
+    return summary(verdict) if verdict else ending(entry.run.record, entry.run.status, entry.run.config)
 
 
 def _wrong(entry: Entry) -> str:

@@ -65,7 +65,7 @@ def run_page(run: StoredRun, usual: Path, options: Sequence[str], costs: Mapping
         Section("Events", [background.events_part(run.events)]),
         background.again_section(run, *_again(run)),
     ]
-    lead = join([_lead(record, verdict), facts(key_numbers(run, config))])
+    lead = join([_lead(record, config, verdict), facts(key_numbers(run, config))])
     return Page(f"Run {run.id}", lead, sections, made_from(run.path))
 
 
@@ -83,7 +83,7 @@ def _diagnosis(run: StoredRun, usual: Path, options: Sequence[str]) -> Diagnosis
         return error
 
 
-def _lead(record: RunRecord, found: Diagnosis | None) -> Markup:
+def _lead(record: RunRecord, config: Config, found: Diagnosis | None) -> Markup:
     """The verdict in a sentence, and how the run ended."""
     sentence = [tag("p", found.told, cls="verdict")] if found else []
     final = record.get("final") or {}
@@ -92,7 +92,7 @@ def _lead(record: RunRecord, found: Diagnosis | None) -> Markup:
         "" if unbiased else " There is no test set, and the best epoch was chosen by the dev error, which flatters it."
     )
     note += "".join(f" {line.strip()}" for line in weighing(final, error_kind(record["data"]))).replace("note     ", "")
-    return join([*sentence, paragraph(f"{sentence_case(ending(record, record['status']))}.{note}")])
+    return join([*sentence, paragraph(f"{sentence_case(ending(record, record['status'], config))}.{note}")])
 
 
 def key_numbers(run: StoredRun, config: Config) -> list[tuple[str, str, str]]:
