@@ -13,13 +13,13 @@ from nnrun.config.load import Loaded
 from nnrun.config.messages import Located, Places, explain
 from nnrun.config.overrides import configured, substituted, value_at
 from nnrun.config.space.parsing import load_space
-from nnrun.config.space.space import DEPTH, Space, usual_space
+from nnrun.config.space.space import DEPTH, WIDTH, Space, usual_space
 from nnrun.config.values import KeyPath, Settings
 from nnrun.errors import MOST, ConfigError
 from nnrun.text import closest, one_of
 
 Finding = tuple[KeyPath, str]  # where, below search.enqueue, and what is wrong
-HIDDEN, WIDTH = "network.hidden", "network.width"
+HIDDEN = "network.hidden"
 NOT_SEARCHED = "is not a key of search.space"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -14,7 +14,7 @@ from nnrun.config.messages import Located, Places
 from nnrun.config.overrides import as_path, fault, value_at
 from nnrun.config.space.domains import DOMAINS, Choice
 from nnrun.config.space.intervals import Domain, Interval, Wrong
-from nnrun.config.space.space import Space, WrittenRange, WrittenSpace, usual_space
+from nnrun.config.space.space import DEPTH, WIDTH, Parameter, Space, WrittenRange, WrittenSpace, usual_space
 from nnrun.config.values import KeyPath, Settings, Tree, describe, dotted
 from nnrun.config.versions import GONE
 from nnrun.errors import MOST, ConfigError
@@ -88,7 +88,7 @@ def _key_problem(key: str, written: WrittenSpace, config: Config) -> str | None:
     if len(path) == 1 and field is not None:
         example = next(iter(next(models_in(field.annotation)).model_fields))
         return f"is a section; name a key in it, such as {key}.{example}"
-    if key == "network.hidden" and (beside := {"network.depth", "network.width"} & set(written)):
+    if key == "network.hidden" and (beside := {DEPTH, WIDTH} & set(written)):
         return f"stands beside {min(beside)}; search either hidden, or depth and width"
     if key == "training.average.swa" and (other := "training.average.ema") in written:
         return f"stands beside {other}; search one, or training.average: {{choice: [{{ema: 0.999}}, {{swa: 30}}]}}"
@@ -226,7 +226,19 @@ def _decided(space: Space, config: Config) -> Space:
         if p.key not in gone
     ]
     notices = [f"{key} is not searched: {_why(other, values)}" for key, other in gone.items()]
-    return Space(tuple(kept), tuple(notices))
+    return Space(tuple(kept), (*notices, *_without_effect(kept)))
+
+
+def _without_effect(parameters: Sequence[Parameter]) -> Iterator[str]:
+    """That a width is drawn in vain where the depth that is drawn beside it leaves no layer."""
+    found = {parameter.key: parameter for parameter in parameters}
+    depth, width = found.get(DEPTH), found.get(WIDTH)
+    if depth is None or width is None or not depth.domain.contains(0):
+        return
+    if all(allowed.contains(0) for key, allowed in width.when if key == DEPTH):
+        single = depth.domain.count == 1
+        cure = "" if single else f"; `when: {{{DEPTH}: […]}}` beside its range names the depths that have it"
+        yield f"{WIDTH} has no effect where {DEPTH} is 0{', as it always is' if single else cure}"
 
 
 def _never(key: str, allowed: Choice, values: Settings) -> bool:

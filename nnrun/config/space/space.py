@@ -21,7 +21,7 @@ from nnrun.engine.optimizers import OPTIMIZERS
 # {name of a domain: its ends or choices, when: {other key: value, or a list of them}}.
 WrittenRange = dict[str, Any]
 WrittenSpace = Mapping[str, WrittenRange]  # by dotted key
-DEPTH = "network.depth"
+DEPTH, WIDTH = "network.depth", "network.width"
 ALSO = ("auto", "full")  # what a config may have where a search has numbers: of training.batch_size
 MIDDLE = 0.5  # where a parameter without a value is put
 EDGE = 0.02  # so near to an end of a range, as a part of its axis, a value lies at that end
@@ -211,5 +211,5 @@ def usual_space(config: Config, batch: int | None = None) -> WrittenSpace:
 def _widths(hidden: list[int]) -> dict[str, WrittenRange]:
     shapes = [[max(1, round(times * width)) for width in hidden] for times in TIMES] if hidden else SHAPES
     if len(set(hidden)) == 1:
-        return {"network.width": {"choice": list(dict.fromkeys(shape[0] for shape in shapes))}}
+        return {WIDTH: {"choice": list(dict.fromkeys(shape[0] for shape in shapes))}}
     return {"network.hidden": {"choice": [shape for i, shape in enumerate(shapes) if shape not in shapes[:i]]}}

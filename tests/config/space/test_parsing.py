@@ -259,6 +259,22 @@ def test_conditions_on_fixed_keys_are_decided_at_once_and_pass_on() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("depth", "when", "told"),
+    [
+        ({"choice": [0, 1]}, None, "; `when: {network.depth: […]}` beside its range names the depths that have it"),
+        ({"int": [0, 3]}, [0, 1], "; `when: {network.depth: […]}` beside its range names the depths that have it"),
+        ({"choice": [0]}, None, ", as it always is"),
+        ({"int": [0, 3]}, [1, 2, 3], None),
+        ({"int": [1, 3]}, None, None),
+    ],
+)
+def test_a_width_without_a_layer_is_told(depth: dict[str, Any], when: list[int] | None, told: str | None) -> None:
+    width = {"choice": [8, 16]} | ({} if when is None else {"when": {"network.depth": when}})
+    space = parse_space({"network.depth": depth, "network.width": width}, Config())
+    assert space.notices == (() if told is None else (f"network.width has no effect where network.depth is 0{told}",))
+
+
 def test_a_space_in_which_nothing_is_ever_active_is_a_mistake() -> None:
     text = "search:\n  space:\n    optimizer.beta2: {uniform: [0.8, 0.9], when: {optimizer.name: sgd}}\n"
     with pytest.raises(ConfigError, match=r"^<text>:3:5: search.space: none of the parameters can ever be active$"):
