@@ -341,7 +341,7 @@ FORMATS = ".csv, .tsv, .txt, .jsonl, .ndjson, .parquet, .xlsx, .xlsm, .npy or .n
 def test_paths_that_are_no_file(tmp_path: Path, csv: Any, load: Any) -> None:
     csv("x,y", name="houses.csv")
     assert message(load, tmp_path / "house.csv", target="y") == (
-        f"{tmp_path}/house.csv: no such file; did you mean 'houses.csv'?"
+        f"{tmp_path}/house.csv: no such file; did you mean '{tmp_path}/houses.csv'?"
     )
     assert message(load, tmp_path / "digts", target="y") == f"{tmp_path}/digts: no such file; did you mean 'digits'?"
     assert message(load, tmp_path / "q.csv", target="y") == f"{tmp_path}/q.csv: no such file"

@@ -7,7 +7,7 @@ import hashlib
 import zlib
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from nnrun.data.files.dialect import find_dialect
 from nnrun.data.files.excel_file import find_sheet, read_xlsx
 from nnrun.data.files.images import ONE_ARRAY, holds_images, is_image
 from nnrun.data.files.jsonl_file import find_keys, read_jsonl
+from nnrun.data.files.misspelt import file_meant
 from nnrun.data.files.parquet_file import read_parquet
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.table import Table, suggest
@@ -186,19 +187,18 @@ def check_file(path: Path) -> None:
         if not path.exists() and is_address(str(path)):
             raise DataError(f"{path}: an address; {DOWNLOAD}", SOURCE)
         if not path.exists():
-            raise DataError(f"{path}: no such file{_similar_file(path)}", SOURCE)
+            raise DataError(f"{path}: no such file{_meant(path)}", SOURCE)
         if not path.is_file():
             raise DataError(f"{path}: not a regular file; name a {one_of(READERS)} file", SOURCE)
     except OSError as error:
         raise _unreadable(path, error) from None
 
 
-def _similar_file(path: Path) -> str:
-    bundled = suggest(path.name, BUNDLED)
-    try:
-        return suggest(path.name, sorted(entry.name for entry in path.parent.iterdir())) or bundled
-    except OSError:
-        return bundled
+def _meant(path: Path) -> str:
+    with suppress(OSError):  # a folder that is closed
+        if found := file_meant(path, lambda each: _reader_of(each) is not None and each.is_file()):
+            return f"; did you mean {str(found)!r}?"
+    return suggest(path.stem, BUNDLED) if not path.suffix or path.stem in BUNDLED else ""
 
 
 def read_table(path: Path, reading: Reading = ANYHOW) -> Table:
@@ -252,15 +252,21 @@ def _explained(path: Path) -> Iterator[None]:
 
 
 def _reader(path: Path) -> Reader:
-    name = path.name.lower()
-    reader = READERS.get(Path(name.removesuffix(".gz")).suffix)
+    reader = _reader_of(path)
     if is_image(path):
         raise DataError(f"{path}: this is an image; {ONE_ARRAY}", SOURCE)
-    if reader is None or (name.endswith(".gz") and reader not in PACKED):
+    if reader is None:
         format = f"the format {path.suffix!r} is not supported" if path.suffix else "a file without a suffix"
         almost = _ALMOST.get(path.suffix.lower(), "")
         raise DataError(f"{path}: {format}; convert it to {one_of(READERS)}{almost}", SOURCE)
     return reader
+
+
+def _reader_of(path: Path) -> Reader | None:
+    """That of its suffix; None where it has none that is known, or is packed and must not be."""
+    name = path.name.lower()
+    reader = READERS.get(Path(name.removesuffix(".gz")).suffix)
+    return None if name.endswith(".gz") and reader not in PACKED else reader
 
 
 def _unreadable(path: Path, error: OSError) -> DataError:
