@@ -8,7 +8,7 @@ from typing import NamedTuple
 from nnrun.data.facts import association, kinds, likeness
 from nnrun.engine.gradient_check import ACCEPTABLE, BUG, EPSILON
 from nnrun.insight import range_test
-from nnrun.insight.preflight import columns, gradients, learning, mismatch, network, rows, values
+from nnrun.insight.preflight import augmentation, columns, gradients, learning, mismatch, network, rows, values
 from nnrun.insight.preflight.context import Context
 from nnrun.runs.symptoms import thresholds
 from nnrun.runs.symptoms.evidence import Finding
@@ -129,6 +129,12 @@ CHECKS: dict[str, Check] = {
         f"root mean square of a feature above {columns.LARGEST_SCALE:g}, or above {columns.SPREAD:g} times the median",
         "LeCun et al. 1998, Efficient BackProp, 4.3",
     ),
+    "augment": Check(
+        augmentation.check_augment,
+        "augmentation that makes numbers which are not finite (fail), or noise that drowns the inputs (warn)",
+        f"one batch as training is given it; noise of {augmentation.LOUD:g} times what the rows of it vary by",
+        "–",
+    ),
     "size": Check(
         network.check_size,
         "a training of hours, or one that needs most of the memory (warn)",
@@ -193,6 +199,6 @@ CHECKS: dict[str, Check] = {
         f"the same batches lower the loss by {range_test.LEAST_FALL:.0%} there, and by less than "
         f"{learning.USELESS:.0%} of that at the config's",
         "Smith 2017, Cyclical Learning Rates",
-        after=SIGNALS,
+        after=(*SIGNALS, "augment"),
     ),
 }

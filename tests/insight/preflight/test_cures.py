@@ -32,6 +32,7 @@ FAULTS = {  # the check, and settings with which it finds something
     "kinds": (),
     "leak": (),
     "scale": ("data.source=breast_cancer", "data.normalize=none", "network.hidden=[8]"),
+    "augment": ("data.source=digits", "regularization.augment=[shift, {name: noise, deviation: 3}]"),
     "symmetry": ("data.source=iris", "network.init=zeros"),
     "layers": ("data.source=iris", "network.hidden=[16, 16, 16, 16]", "network.init={name: normal, scale: 0.003}"),
     "first_loss": ("data.source=iris", "network.init={name: normal, scale: 5}"),

@@ -12,6 +12,7 @@ from nnrun.data.facts.association import Association
 from nnrun.data.facts.kinds import is_identifier
 from nnrun.data.facts.likeness import Difference, holm
 from nnrun.engine.gradient_check import GradientCheck
+from nnrun.insight.preflight.augmentation import judge_augment
 from nnrun.insight.preflight.columns import (
     is_unordered,
     judge_constant,
@@ -182,6 +183,18 @@ def test_sizes(share: float, seconds: float, status: str) -> None:
 
 def test_the_size_of_an_ensemble_is_that_of_each_network() -> None:
     assert judge_size(1000, 0.1, 10**6, 5.0, networks=3).text.startswith("3 × 1,000 parameters, 1 MB")
+
+
+@pytest.mark.parametrize(("noise", "status"), [(0.1, "pass"), (2.0, "warn"), (np.inf, "fail")])
+def test_noise_on_a_batch(noise: float, status: str) -> None:
+    x = np.array([[1.0, -1.0], [-1.0, 1.0]])
+    found = judge_augment(x, x + noise, x + noise)
+    assert found.status == status
+
+
+def test_how_far_pixels_move_is_not_judged() -> None:
+    x = np.array([[1.0, -1.0], [-1.0, 1.0]])
+    assert judge_augment(x, x + 5, x).status == "pass"
 
 
 def test_units_that_are_alike() -> None:

@@ -1,0 +1,63 @@
+"""Check of `regularization.augment`: one batch as training would be given it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from nnrun.engine.augmentation import Augmenter
+from nnrun.engine.parameters import Array
+from nnrun.insight.preflight.context import Context, setting
+from nnrun.runs.symptoms.evidence import Finding
+from nnrun.text import counted, number
+
+KEY = "regularization.augment"
+LOUD = 1.0  # times what rows differ by
+QUIET = 0.1  # of that is usual
+
+
+def check_augment(context: Context) -> Finding:
+    """Numbers that are not finite, and noise that drowns what it is put on; how far pixels move depends on the task."""
+    augmenter = context.recipe.augmenter
+    if augmenter is None:
+        return Finding("pass", "no augmentation is asked for")
+    x = context.train.x[: context.recipe.batch_size]
+    noise = Augmenter([each for each in augmenter.augmentations if not each.moves])
+    changed, noisy = (_changed(x, each, context.config.seed) for each in (augmenter, noise))
+    found = judge_augment(x, changed, noisy)
+    return found if found.status == "pass" else replace(found, cure=_quieter(context, _size(x - x.mean(axis=0))))
+
+
+def _changed(x: Array, augmenter: Augmenter, seed: int) -> Array:
+    rows = np.arange(len(x))
+    changed: Array = augmenter.at([seed], 1)(x[None], rows[None])[0]
+    return changed
+
+
+def _size(values: Array) -> float:
+    """The root of the mean square."""
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
+
+
+def judge_augment(x: Array, changed: Array, noisy: Array) -> Finding:
+    """A batch `(m, n)`, as it is, with all that is done to it, and with noise alone."""
+    wrong = int(np.count_nonzero(~np.isfinite(changed).all(axis=1)))
+    spread, size, noise = _size(x - x.mean(axis=0)), _size(changed - x), _size(noisy - x)
+    numbers = {"rows": len(x), "change": size, "noise": noise, "spread": spread}
+    if wrong:
+        return Finding("fail", f"{counted(wrong, 'row')} of a batch of {len(x)} become numbers that are not finite")
+    if noise >= LOUD * spread:
+        text = f"noise of size {number(noise)} on inputs that vary by {number(spread)}: hardly anything is left of them"
+        return Finding("warn", text, numbers=numbers)
+    text = (
+        f"a batch of {counted(len(x), 'row')} changes by {number(size)} on average, and rows vary by {number(spread)}"
+    )
+    return Finding("pass", text, numbers=numbers)
+
+
+def _quieter(context: Context, spread: float) -> str:
+    """The same with noise of a usual size."""
+    usual = float(f"{QUIET * spread:.1g}")
+    entries = context.config.resolved()["regularization"]["augment"]
+    return setting(KEY, [each | ({"deviation": usual} if "deviation" in each else {}) for each in entries])
