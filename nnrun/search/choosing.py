@@ -9,7 +9,7 @@ from pathlib import Path
 from nnrun.config.config import Config
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
-from nnrun.runs.checkpoints import load_best
+from nnrun.runs.checkpoints import load_best, why_pruned
 from nnrun.runs.conclusion import tested
 from nnrun.runs.engines import by_numpy
 from nnrun.runs.members import has_members
@@ -26,7 +26,7 @@ from nnrun.search.strategies.strategy import Point
 from nnrun.search.trial_lines import result_of
 from nnrun.search.trials import Job, Trial, entry, train_trials
 
-Restore = Callable[[TrialRecord], None]  # train a trial again whose folder is gone
+Restore = Callable[[TrialRecord], None]  # train a trial again whose folder or checkpoints are gone
 
 
 def choose(run: RunDir, dataset: Dataset, best: TrialRecord | None, restore: Restore) -> Chosen:
@@ -91,22 +91,21 @@ def restored(
     say: Callable[[str], None],
     record: TrialRecord,
 ) -> None:
-    """Train a trial again whose folder is gone, by its settings and seed in the ledger; `continues`: for how long, too.
+    """Train a trial again whose folder or checkpoints are gone, by its settings and seed in the ledger.
 
-    Raises NnrunError where it comes to nothing now.
+    `continues`: for as long as it was trained. Raises NnrunError where it comes to nothing now.
     """
     number, folder = record["number"], search.folder / f"{record['number']:04d}"
-    if folder.exists():
+    if not why_pruned(RunDir(folder)):
         return
-    say(f"trial {number}: its folder {folder} is gone, so it is trained again")
+    gone = f"the checkpoints in {folder} are gone" if folder.exists() else f"its folder {folder} is gone"
+    say(f"trial {number}: {gone}, so it is trained again")
     values, ceilings = limited(config(Point(number, record["values"])), record["epochs"] if continues else None)
     trial = Trial(number, record["values"], values | {"seed": record["seed"]}, ceilings=ceilings)
     job: Job = {**search.job(search.folder, continues), "trials": [trial.as_job()]}
     answer = search.executor.submit(train_trials, job).result()
     if "results" not in answer:
-        raise NnrunError(
-            f"trial {number}: its folder {folder} is gone, and it cannot be trained again: {answer['error']}"
-        )
+        raise NnrunError(f"trial {number}: {gone}, and it cannot be trained again: {answer['error']}")
     now = entry(answer["results"][0], search.metric)
     if now["metric"] != record["metric"]:
         came, was = (result_of(each, search.metric.name) for each in (now, record))

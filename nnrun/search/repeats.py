@@ -60,7 +60,8 @@ def repeat(
     """
     found = []
     for record in best_settings(records, search.metric):
-        restore(record)  # its folder has the config
+        if not (search.folder / f"{record['number']:04d}").exists():  # which has the config
+            restore(record)
         study = _study(search, record, watcher)
         study.run(Budget(search.repeats, lambda: clock.left), told_to_stop)
         found.append(_result(record, study.records))

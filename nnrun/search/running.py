@@ -14,7 +14,7 @@ from nnrun.config.config import Config
 from nnrun.config.space.space import Space
 from nnrun.errors import ConfigError
 from nnrun.files import drop_abandoned
-from nnrun.runs.checkpoints import prune
+from nnrun.runs.checkpoints import prune, why_pruned
 from nnrun.runs.rundir import UNFINISHED, RunDir, now
 from nnrun.runs.steering import Steering
 from nnrun.runs.steering import mend as mend_requests
@@ -131,7 +131,8 @@ def _run(
     for line in mend(search.ledger, search.folder, search.metric):
         watcher.say(line)
     watcher.outlook(lambda: expected_time(search))
-    study = _study(search, course, watcher)
+    restore = partial(restored, search, course.strategy.continues_trials, course.config, watcher.say)
+    study = _study(search, course, watcher, restore)
     target = search.options.target
     enough = -math.inf if target is None else search.metric.to_minimise(target)
     size, learns = search.options.stop_when_flat or math.inf, course.strategy.learns
@@ -142,7 +143,6 @@ def _run(
     search.run.update_record(flat=found)
     for line in flat_lines(found, search.plan.metric):
         watcher.say(line)
-    restore = partial(restored, search, course.strategy.continues_trials, course.config, watcher.say)
     status = close(search, records, course.choose(study.best()), course.strategy, ended_by, restore)
     if ended_by != "signal":
         course.conclude(records)
@@ -187,10 +187,10 @@ def usual_course(search: Search) -> Course:
     )
 
 
-def _study(search: Search, course: Course, watcher: Watcher) -> Study:
+def _study(search: Search, course: Course, watcher: Watcher, restore: Restore) -> Study:
     return Study(
         strategy=course.strategy,
-        make=lambda point: _trial(search, course, point),
+        make=lambda point: _trial(search, course, point, restore),
         given=course.given,
         metric=search.metric,
         ledger=search.ledger,
@@ -211,7 +211,7 @@ def strategy_of(known: Sequence[Config], space: Space, totals: Sequence[int]) ->
     return STRATEGIES[config.search.strategy](brief)
 
 
-def _trial(search: Search, course: Course, point: Point) -> Trial | TrialResult:
+def _trial(search: Search, course: Course, point: Point, restore: Restore) -> Trial | TrialResult:
     """What a worker is given, or the record of a failure where the settings contradict each other."""
     try:
         made = course.config(point)
@@ -219,7 +219,7 @@ def _trial(search: Search, course: Course, point: Point) -> Trial | TrialResult:
         return failed(point.number, point.values, "; ".join(error.problems))
     seed = point.values[SEED] if SEED in point.values else course.seed(point.number)
     if point.resume is not None:  # the same run, for longer
-        seed = RunDir(search.folder / f"{point.resume:04d}").read_record()["seed"]
+        seed = _still_there(search, point.resume, restore).read_record()["seed"]
     values, ceilings = limited(made, point.epochs)
     values["seed"] = seed
     return Trial(
@@ -232,6 +232,14 @@ def _trial(search: Search, course: Course, point: Point) -> Trial | TrialResult:
         most=search.options.stacked(stacked(made, search.dataset)),
         ceilings=ceilings,
     )
+
+
+def _still_there(search: Search, number: int, restore: Restore) -> RunDir:
+    """A finished trial with its checkpoints, trained again where somebody has removed them."""
+    run = RunDir(search.folder / f"{number:04d}")
+    if why_pruned(run):
+        restore(next(record for record in search.ledger.read()[0] if record["number"] == number))
+    return run
 
 
 def _config(search: Search, point: Point) -> Config:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Callable
 from datetime import datetime
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +268,27 @@ def test_a_trial_of_a_rung_is_trained_again_within_its_schedule(
     resume(run, None, Options(), Hearing(told.append))
     assert stored(run) == before, "to the same bits"
     assert not any("rounds otherwise" in line for line in told)
+
+
+@pytest.mark.parametrize("gone", [".", "checkpoints"])
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_a_trial_is_trained_again_where_another_goes_on_with_it(
+    search: Search, stored: Stored, schedule: str, gone: str
+) -> None:
+    whole, told = search("search.trials=7", *HALVING, f"optimizer.schedule={schedule}"), list[str]()
+    run, before = whole.run, stored(whole.run)
+    went_on = [b for a, b in combinations(whole.records, 2) if a["seed"] == b["seed"]]
+    parents = [a["number"] for a, b in combinations(whole.records, 2) if a["seed"] == b["seed"]]
+    first = min(record["number"] for record in went_on)
+    lines = run.read("trials.jsonl").decode().splitlines(keepends=True)
+    (run.path / "trials.jsonl").write_text("".join(line for line in lines if json.loads(line)["number"] < first))
+    for number in range(first, 7):
+        shutil.rmtree(run.path / "trials" / f"{number:04d}")
+    for number in parents:
+        shutil.rmtree(run.path / "trials" / f"{number:04d}" / gone)
+    resume(run, None, Options(), Hearing(told.append))
+    assert stored(run) == before, "to the same bits"
+    assert any("trained again" in line for line in told)
 
 
 def test_a_trial_that_came_out_otherwise_is_told(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
