@@ -189,8 +189,12 @@ class CoarseToFine(Strategy):
 
     def _with_stage(self, stage: int) -> _Ranking:
         """The ranking so far with the trials of one more stage."""
-        numbers = [number for number in range(stage * SIZE, (stage + 1) * SIZE) if number in self._results]
+        numbers = [number for number in self.of_stage(stage) if number in self._results]
         return self._ranked.joined(numbers, [self._results[number] for number in numbers])
+
+    def of_stage(self, stage: int) -> Iterable[int]:
+        """The numbers of its trials, of which some may not be told."""
+        return range(stage * SIZE, (stage + 1) * SIZE)
 
 
 def _whole(domain: Domain) -> Part:

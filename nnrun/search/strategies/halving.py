@@ -137,7 +137,7 @@ FINALISTS = SIZE // FACTOR
 WHOLE = SIZE + FINALISTS  # trials a stage: its fresh ones, then the best of them again, continued
 
 # A trial is numbered in three ways. A finalist has no fresh number of its own: the zoom knows it by that of the trial
-# which it continues.
+# which it continues. Where it continues none, as what the user gave, the zoom knows it by its number below 0.
 #
 #                           stage 0             stage 1             stage 2
 #                           fresh    finalists  fresh    finalists  fresh
@@ -146,11 +146,19 @@ WHOLE = SIZE + FINALISTS  # trials a stage: its fresh ones, then the best of the
 #   fresh   in the zoom     0 … 11   –          12 … 23  –          24 …
 
 
+class _Zoom(CoarseToFine):
+    """With the results of finalists that continue no fresh trial."""
+
+    def of_stage(self, stage: int) -> Iterable[int]:
+        """The fresh numbers, then those below 0."""
+        return [*super().of_stage(stage), *(-number for number in _finalists(stage))]
+
+
 class CoarseToFineHalving(Strategy):
     """Stages of 12 fresh trials for a third of the epochs, of which the best 4 go on to the end.
 
-    The fresh trials are those of `CoarseToFine`, which learns the results of the finalists only: trials of equal
-    length are compared. The others count there as finished without a result, as failed ones do.
+    The fresh trials are those of `CoarseToFine`, which learns the results of the finalists only, and of what the user
+    gave: trials of equal length are compared. The others count there as finished without a result, as failed ones do.
     """
 
     continues_trials = learns = True
@@ -159,7 +167,7 @@ class CoarseToFineHalving(Strategy):
     def __init__(self, brief: Brief) -> None:
         super().__init__(brief)
         awaited = frozenset(_fresh_from(number) for number in brief.awaited if _is_fresh(number))
-        self._zoom = CoarseToFine(replace(brief, first=_fresh_from(brief.first), awaited=awaited))
+        self._zoom = _Zoom(replace(brief, first=_fresh_from(brief.first), awaited=awaited))
         self._results: dict[int, tuple[float, Settings]] = {}  # by number
         self._zoomed = 0  # stages whose results the zoom has been told
 
@@ -228,18 +236,21 @@ class CoarseToFineHalving(Strategy):
         """
         begin, first = stage * WHOLE, self.brief.first  # numbers below that are given
         finite = [n for n in range(max(begin, first), begin + SIZE) if math.isfinite(self._results[n][0])]
-        finalists = range(max(begin + SIZE, first), begin + WHOLE)
+        finalists = (number for number in _finalists(stage) if number >= first)
         return dict(zip(finalists, sorted(finite, key=lambda n: (self._results[n][0], n)), strict=False))
 
     def _tell_zoom(self, stages: int) -> None:
-        """The fresh trials of the stages below this one: with the result of their finalist, or their own if given."""
+        """The trials of the stages below this one: a fresh one with the result of its finalist, or its own if given."""
         for stage in range(self._zoomed, stages):
-            finalists = {parent: finalist for finalist, parent in self._parents(stage).items()}
+            parents = self._parents(stage)
+            finalists = {parent: finalist for finalist, parent in parents.items()}
             begin = stage * WHOLE
             for number in (n for n in range(begin, begin + SIZE) if n in self._results):
                 source = number if number < self.brief.first else finalists.get(number)
                 value = math.nan if source is None else self._results[source][0]
                 self._zoom.tell(_fresh_from(number), self._results[number][1], value)
+            for number in (n for n in _finalists(stage) if n in self._results and n not in parents):
+                self._zoom.tell(-number, self._results[number][1], self._results[number][0])
         self._zoomed = max(self._zoomed, stages)
 
 
@@ -254,7 +265,14 @@ def _fresh_from(number: int) -> int:
     return stage * SIZE + min(slot, SIZE)
 
 
+def _finalists(stage: int) -> range:
+    """The numbers of the finalists of a stage."""
+    return range(stage * WHOLE + SIZE, (stage + 1) * WHOLE)
+
+
 def _number_of(fresh: int) -> int:
-    """The number of a trial by its fresh number."""
+    """The number of a trial by its fresh number, or by its own below 0."""
+    if fresh < 0:
+        return -fresh
     stage, slot = divmod(fresh, SIZE)
     return stage * WHOLE + slot

@@ -103,6 +103,22 @@ def test_what_the_user_gave_makes_the_box_and_is_not_continued(first: int) -> No
     assert (stage["first"], stage["best"], stage["value"]) == (32, 0, -1.0)
 
 
+@pytest.mark.parametrize("number", [0, 11, 12, 15])  # the last two are those of finalists
+def test_all_that_the_user_gave_makes_the_box(number: int) -> None:
+    strategy = made(first=16, awaited=frozenset(range(16)))
+    for given in range(16):
+        strategy.tell(given, SPACE.decode([0.1 + given / 20, 0.5]), -1.0 if given == number else float(given))
+    play(strategy, off, 17, begin=16)
+    [stage] = strategy.stages()
+    assert (stage["finished"], stage["best"], stage["value"]) == (16, number, -1.0)
+
+
+def test_so_does_what_took_the_place_of_a_finalist() -> None:
+    points = play(strategy := made(), lambda point: off(point) if point.number in (3, 7, 12, 13, 14) else math.nan, 17)
+    [stage] = strategy.stages()
+    assert stage["finished"] == 3 and points[14].resume is None
+
+
 def test_the_record_is_there_again_after_a_restart() -> None:
     strategy, again = made(), made()
     for number, point in reversed(play(strategy, off, 40).items()):
