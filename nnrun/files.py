@@ -150,6 +150,11 @@ def sealed_text(text: str) -> str:
     return f"{SEAL}{checksum(text.encode())}\n{text}"
 
 
+def is_sealed(text: bytes) -> bool:
+    """Whether YAML has such a comment in front, and so was written by nnrun."""
+    return text.startswith(SEAL.encode())
+
+
 def is_whole(text: bytes) -> bool:
     """Whether such text is what was written; early ones have no such comment."""
     first, _, rest = text.partition(b"\n")

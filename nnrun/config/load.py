@@ -21,6 +21,7 @@ from nnrun.config.values import KeyPath, describe, kind
 from nnrun.config.versions import KEY, current, unreadable
 from nnrun.config.yaml_text import Source, decode, parse, read_bytes
 from nnrun.errors import ConfigError
+from nnrun.files import is_sealed
 from nnrun.installation import command, shipped
 
 NOTHING_WRITTEN = b"{}\n"
@@ -164,7 +165,7 @@ def _extended(base: object, folder: Path, trail: Sequence[Path | None]) -> Sourc
     source = _whole(parse(decode(content, name), name), path.parent, [*trail, path])
     positions = {at: place._replace(file=place.file or name) for at, place in source.positions.items()}
     problems = [problem._replace(file=problem.file or name) for problem in source.problems]
-    return replace(source, positions=positions, problems=problems)
+    return replace(source, positions=positions, problems=problems, resolved=source.resolved or is_sealed(content))
 
 
 def _making(path: Path) -> str:

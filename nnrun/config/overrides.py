@@ -128,7 +128,10 @@ def _leave_usual(values: Tree, places: Places, settings: Sequence[Setting], old:
 
 
 def over(below: Source, above: Source) -> Source:
-    """One file's values on top of another's, key by key within a section; a value is replaced as a whole."""
+    """One file's values on top of another's, key by key within a section; a value is replaced as a whole.
+
+    What is usual of the optimizer of a resolved config gives way to what is usual of another one on top.
+    """
     values, positions = dict(below.values), dict(below.positions)
     for section, own in above.values.items():
         old: Any = values.get(section)
@@ -140,7 +143,14 @@ def over(below: Source, above: Source) -> Source:
             places = Places(positions=positions)
             reshape(values, places, [Setting(path, own[path[1]], "") for path in shapes])
             positions = places.positions
-    return Source(above.name, values, positions | above.positions, [*below.problems, *above.problems])
+    optimizer = above.values.get(NAME[0])
+    if below.resolved and isinstance(optimizer, dict):
+        places = Places(positions=positions)
+        own = [Setting((NAME[0], key), value, "") for key, value in optimizer.items()]
+        _leave_usual(values, places, own, _optimizer_in(below.values))
+        positions = places.positions
+    resolved = above.resolved or (below.resolved and NAME[0] not in above.values)
+    return Source(above.name, values, positions | above.positions, [*below.problems, *above.problems], resolved)
 
 
 def _lies_in(path: KeyPath, keys: Sequence[KeyPath]) -> bool:

@@ -44,12 +44,16 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """The values of one YAML file, where each stands, and the mistakes that did not stop the reading."""
+    """The values of one YAML file, where each stands, and the mistakes that did not stop the reading.
+
+    The optimizer of one that is `resolved` has every number written down, whether somebody asked for it or not.
+    """
 
     name: str
     values: Tree
     positions: dict[KeyPath, Place]
     problems: list[Problem] = field(default_factory=list)
+    resolved: bool = False
 
 
 class _StopError(Exception):

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from nnrun.config.config import Config
+from nnrun.config.dump import dump_yaml
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError
+from nnrun.files import sealed_text
 
 
 @pytest.fixture
@@ -40,6 +43,22 @@ def test_the_file_holds_then_the_last_that_it_extends(write) -> None:  # type: i
     assert loaded.config.optimizer.schedule.name == "cosine", "a value is replaced as a whole"
     assert loaded.text == path.read_bytes()
     assert "extends" not in loaded.config.resolved()
+
+
+@pytest.mark.parametrize("between", [[], ["seed: 2\n"], ["optimizer: {weight_decay: 0}\n"]])
+def test_what_is_usual_of_the_optimizer_of_a_resolved_config_gives_way(write, between: list[str]) -> None:  # type: ignore[no-untyped-def]
+    """It has these numbers whether somebody asked for them or not; who writes one in a file of his own means it."""
+    adam = Config.from_values({"optimizer": {"name": "adam", "beta1": 0.8}})
+    for name, text in {"resolved": sealed_text(dump_yaml(adam.resolved())), "own": dump_yaml(adam.resolved())}.items():
+        write("base.yaml", text)
+        for k, more in enumerate(between):
+            write(f"{k}.yaml", f"extends: base.yaml\n{more}")
+        base = f"{len(between) - 1}.yaml" if between else "base.yaml"
+        found = load_config(write("c.yaml", f"extends: {base}\noptimizer: {{name: adamw}}\n")).config.optimizer
+        gives_way = name == "resolved" and "weight_decay" not in "".join(between)
+        assert (found.beta1, found.weight_decay) == (0.8, 0.01 if gives_way else 0.0)
+        kept = load_config(write("d.yaml", f"extends: {base}\noptimizer: {{name: adamw, weight_decay: 0}}\n")).config
+        assert kept.optimizer.weight_decay == 0
 
 
 def test_paths_are_relative_to_the_file_that_has_them(write) -> None:  # type: ignore[no-untyped-def]
