@@ -43,17 +43,15 @@ def _size(values: Array) -> float:
 def judge_augment(x: Array, changed: Array, noisy: Array) -> Finding:
     """A batch `(m, n)`, as it is, with all that is done to it, and with noise alone."""
     wrong = int(np.count_nonzero(~np.isfinite(changed).all(axis=1)))
-    spread, size, noise = _size(x - x.mean(axis=0)), _size(changed - x), _size(noisy - x)
-    numbers = {"rows": len(x), "change": size, "noise": noise, "spread": spread}
+    spread, noise = _size(x - x.mean(axis=0)), _size(noisy - x)
+    numbers = {"rows": len(x), "noise": noise, "spread": spread}
     if wrong:
         return Finding("fail", f"{counted(wrong, 'row')} of a batch of {len(x)} become numbers that are not finite")
     if noise >= LOUD * spread:
         text = f"noise of size {number(noise)} on inputs that vary by {number(spread)}: hardly anything is left of them"
         return Finding("warn", text, numbers=numbers)
-    text = (
-        f"a batch of {counted(len(x), 'row')} changes by {number(size)} on average, and rows vary by {number(spread)}"
-    )
-    return Finding("pass", text, numbers=numbers)
+    beside = f"; noise of size {number(noise)} on inputs that vary by {number(spread)}" if noise else ""
+    return Finding("pass", f"a batch of {counted(len(x), 'row')} stays finite numbers{beside}", numbers=numbers)
 
 
 def _quieter(context: Context, spread: float) -> str:
