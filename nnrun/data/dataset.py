@@ -16,6 +16,7 @@ from nnrun.data.features.weights import ErrorKind, effective_rows, error_kind, p
 from nnrun.data.files.chunks import Heard, nobody
 from nnrun.data.files.values import Arrays, Indices
 from nnrun.data.fitted import Fitted
+from nnrun.data.groups import joined_rows
 from nnrun.data.prepare import Prepared, prepare
 from nnrun.data.split import by_part
 from nnrun.engine.metrics import Task
@@ -90,8 +91,7 @@ def weights_together(datasets: Sequence[Dataset], part: str) -> npt.NDArray[Any]
     In each they have a mean of their own. None where every row counts alike.
     """
     parts = [dataset.parts[part] for dataset in datasets]
-    columns = [one.column for one in parts if one.column is not None]
-    column, y = np.concatenate(columns) if columns else None, np.concatenate([one.y for one in parts])
+    column, y = joined_rows(one.column for one in parts), np.concatenate([one.y for one in parts])
     return part_weights(datasets[0].fitted.weights, part, y, datasets[0].classes, column)
 
 

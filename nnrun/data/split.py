@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.files.values import Floats, Indices
+from nnrun.data.groups import numbered
 from nnrun.data.ties import tied, tied_cuts, tied_folds
 
 AUTO_FRACTION = 0.2
@@ -180,7 +181,8 @@ def _homes(
     if times is not None:
         needed += 1
     elif groups is not None:
-        codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)[1:]
+        codes = numbered(groups)
+        sizes = np.bincount(codes)
         unit, there = "group", len(sizes)
     if there < needed:
         raise TooFewError(there, unit, needed, folds)
@@ -252,7 +254,7 @@ def _by_time(times: Values, sizes: tuple[int, int, int]) -> Split:
 
 def _by_group(groups: Values, sizes: tuple[int, int, int], seed: int) -> Assignment:
     """Hand out whole groups in random order: to test while they fit, then to dev, else to train."""
-    codes = np.unique(groups, return_inverse=True)[1]
+    codes = numbered(groups)
     counts = np.bincount(codes)
     room = {name: size for name, size in zip(DIVIDED, sizes, strict=True) if size}
     if len(counts) < len(room):

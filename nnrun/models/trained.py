@@ -12,6 +12,7 @@ import numpy as np
 from nnrun.config.config import Config
 from nnrun.data.dataset import Dataset, load_dataset, weights_together
 from nnrun.data.files.table import joined
+from nnrun.data.groups import joined_rows
 from nnrun.data.raw import RawParts, place_of, read_parts
 from nnrun.data.split import PARTS
 from nnrun.engine.evaluation import Examples
@@ -99,8 +100,7 @@ class Trained:
 
     def groups(self, part: str) -> Array | None:
         """The group of each row of a part `(rows,)`, the same in all pieces; None where rows come one by one."""
-        found = [groups for piece in self.pieces(part) if (groups := piece.dataset.parts[part].groups) is not None]
-        return np.concatenate(found) if found else None
+        return joined_rows(piece.dataset.parts[part].groups for piece in self.pieces(part))
 
     def times(self, part: str) -> float:
         """How often a row of a part is among those of all pieces, on average: one that trains, in all folds but one."""

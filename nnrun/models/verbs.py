@@ -13,6 +13,7 @@ from nnrun.data.facts.tallies import Coded
 from nnrun.data.features.weights import part_weights, read_weights, weight_notices
 from nnrun.data.files.table import Table, require_column
 from nnrun.data.files.values import labels
+from nnrun.data.groups import joined_rows
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
 from nnrun.models.baselines import boosted, constant, linear
@@ -164,8 +165,8 @@ class _Counting:
 
     def weights(self) -> Array | None:
         """One a row, with a mean of 1; None where every row counts alike."""
-        column = np.concatenate(self._column) if self._column else None
-        return part_weights(self.written, FILE, np.concatenate(self._y), self.target.classes, column)
+        y, column = np.concatenate(self._y), joined_rows(self._column)
+        return part_weights(self.written, FILE, y, self.target.classes, column)
 
     def groups(self) -> Array | None:
         """A number for that of each row; None where the run knows none, or the file does not say."""

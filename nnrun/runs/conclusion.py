@@ -17,6 +17,7 @@ from nnrun.config.config import Config
 from nnrun.config.overrides import configured
 from nnrun.data.dataset import Dataset, load_dataset, weights_together
 from nnrun.data.features.target import Target
+from nnrun.data.groups import joined_rows
 from nnrun.engine.parameters import Array
 from nnrun.files import json_lines
 from nnrun.runs.assembly import examples, make_loss
@@ -182,12 +183,12 @@ def _sureness(run: RunDir, config: Config, dataset_of: DatasetOf) -> Final:
     Of all rows together: of a fold alone, that may have few groups, it is known badly.
     """
     folds = [(each, dataset_of(each)) for each in in_folds(config)] if config.data.group else []
-    known = [groups for _, dataset in folds if (groups := groups_of(dataset, "dev")) is not None]
-    if not known:
+    groups = joined_rows(groups_of(dataset, "dev") for _, dataset in folds)
+    if groups is None:
         return {}
     mistakes = [_mistakes_on_dev(member(run, each.data.fold or ALL), dataset) for each, dataset in folds]
-    together = weights_together([dataset for _, dataset in folds], "dev")
-    return cast(Final, {f"dev_{SURE}": sure_as("dev", np.concatenate(mistakes), np.concatenate(known), together)})
+    weights = weights_together([dataset for _, dataset in folds], "dev")
+    return cast(Final, {f"dev_{SURE}": sure_as("dev", np.concatenate(mistakes), groups, weights)})
 
 
 def _mistakes_on_dev(run: RunDir, dataset: Dataset) -> Array:

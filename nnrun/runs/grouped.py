@@ -9,6 +9,7 @@ import numpy as np
 
 from nnrun.data.dataset import Dataset
 from nnrun.data.features.weights import effective_rows
+from nnrun.data.groups import numbered
 from nnrun.engine.parameters import Array
 from nnrun.runs.verdict import Z
 
@@ -39,7 +40,7 @@ def pseudo_values(values: Array, groups: Array, weights: Array | None = None) ->
     """
     if weights is not None and not weights.all():
         values, groups, weights = values[..., weights > 0], groups[weights > 0], weights[weights > 0]
-    codes = np.unique(groups, return_inverse=True)[1]
+    codes = numbered(groups)
     shares = np.full(len(codes), 1 / len(codes)) if weights is None else weights / weights.sum()
     means, of_group = values @ shares, np.bincount(codes, shares)
     deviations = (values - means[..., None]) * shares

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from nnrun.data.groups import numbered
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
 from nnrun.files import to_json
@@ -55,7 +56,7 @@ def draws(sizes: Floats, mistakes: Floats, groups: Array | None = None) -> Power
     group `(dev rows,)` would have come together.
     """
     rng, weights = np.random.default_rng(0), _weights(mistakes.mean(axis=1))
-    drawn = np.arange(mistakes.shape[1]) if groups is None else np.unique(groups, return_inverse=True)[1]
+    drawn = np.arange(mistakes.shape[1]) if groups is None else numbered(groups)
     laws = []
     for _ in range(DRAWS // AT_ONCE):
         of_rows = rng.standard_exponential((AT_ONCE, int(drawn.max()) + 1))[:, drawn]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nnrun.config.config import Config
 from nnrun.config.values import Tree
 from nnrun.data.dataset import Dataset, Part
+from nnrun.data.groups import numbered
 from nnrun.data.split import random_order
 from nnrun.engine.evaluation import logits_in_chunks
 from nnrun.engine.stopping import Best, EarlyStopping
@@ -87,7 +88,7 @@ def _order(train: Part, seed: int, of_classes: bool) -> Rows:
     """All training rows in random order, stratified by class; or group by group, since more data are more groups."""
     if train.groups is None:
         return random_order(len(train.y), seed, train.y if of_classes else None)
-    codes = np.unique(train.groups, return_inverse=True)[1]
+    codes = numbered(train.groups)
     places = np.argsort(random_order(int(codes.max()) + 1, seed, None))
     return np.argsort(places[codes], kind="stable")
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nnrun.data.groups import numbered
 from nnrun.engine.losses import Loss
 from nnrun.engine.metrics import METRICS
 from nnrun.engine.parameters import Array
@@ -281,7 +282,7 @@ def _folds(panel: Panel, times: int, seed: int) -> Iterator[Array]:
     """
     rank, unit = panel.y if panel.y.ndim == 1 else panel.y[:, 0], np.arange(len(panel))
     if panel.groups is not None and np.ptp(panel.groups):  # a single group is cut as rows are, as there is no other way
-        unit = np.unique(panel.groups, return_inverse=True)[1]
+        unit = numbered(panel.groups)
         rank = np.zeros(int(unit.max()) + 1)
     for time in range(times):
         rng = np.random.default_rng([seed, time])

@@ -15,6 +15,7 @@ import numpy as np
 
 from nnrun.data.facts.association import NEARLY, association_of
 from nnrun.data.files.values import Floats, Kind
+from nnrun.data.groups import joined_rows
 from nnrun.engine.evaluation import sample, sampled
 from nnrun.engine.parameters import Array
 from nnrun.engine.randomness import stream
@@ -153,7 +154,7 @@ def importance_of(run: Trained, heard: Heard = nobody, work: int = WORK) -> Impo
         raise DataError(f"{run.run.name}: dev has too few rows to shuffle values among them")
     share, rounds = _extent(run.model, sum(sizes), work)
     shuffled = [_shuffled(piece, max(2, int(share * rows)), rounds) for piece, rows in zip(pieces, sizes, strict=True)]
-    groups = _joined([one.groups for one in shuffled])
+    groups = joined_rows(one.groups for one in shuffled)
     joined = alike(shuffled[0].model.preprocessors[0], shuffled[0].rows.x)
     units = [[column.name] for column in columns] + [group.columns for group in joined]
     found = []
@@ -188,11 +189,6 @@ def _shuffled(run: Trained, rows: int, rounds: int) -> Shuffled:
     measured, groups = examples(run.dataset, PART), run.dataset.parts[PART].groups
     some = sampled(len(measured), rows)
     return Shuffled(run.model, measured.take(some), rounds, None if groups is None else groups[some])
-
-
-def _joined(parts: Sequence[Array | None]) -> Array | None:
-    known = [part for part in parts if part is not None]
-    return np.concatenate(known) if known else None
 
 
 def _first(scores: ImportanceScores) -> tuple[float, float]:
