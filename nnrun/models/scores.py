@@ -13,7 +13,7 @@ from nnrun.data.features.target import Target
 from nnrun.engine.losses import Loss
 from nnrun.engine.metrics import confusion, metrics_of, r2, shares
 from nnrun.engine.parameters import Array
-from nnrun.runs.grouped import pseudo_values
+from nnrun.runs.grouped import pseudo_values, student
 
 
 @dataclass
@@ -133,10 +133,15 @@ class Scores:
 
 
 class PairedGain(TypedDict):
-    """By how much another predictor errs less on the same rows, and the standard error of that; None of one row."""
+    """By how much another predictor errs less on the same rows, the standard error of that, and its 95% interval.
+
+    All but the first are None of one row or group.
+    """
 
     error: float
     standard_error: float | None
+    low: float | None
+    high: float | None
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -145,8 +150,12 @@ def paired_gain(scores: Scores, other: Scores) -> PairedGain:
     differences, weights = scores.mistakes() - other.mistakes(), scores.weights
     groups = np.arange(len(differences)) if scores.groups is None else scores.groups
     cases = pseudo_values(differences, groups, weights)
-    error = float(cases.std(ddof=1) / np.sqrt(len(cases))) if len(cases) > 1 else None
-    return {"error": float(np.average(differences, weights=weights)), "standard_error": error}
+    gain = float(np.average(differences, weights=weights))
+    if len(cases) < 2:
+        return {"error": gain, "standard_error": None, "low": None, "high": None}
+    error = float(cases.std(ddof=1) / np.sqrt(len(cases)))
+    half = student(len(cases)) * error
+    return {"error": gain, "standard_error": error, "low": gain - half, "high": gain + half}
 
 
 # How the rows of a class were told from others; "class" is no name in Python.

@@ -16,7 +16,7 @@ from nnrun.models.calibrating import Calibrated
 from nnrun.models.calibration import margin, percents, plain_margin
 from nnrun.models.evaluation import BOOSTING, FILE, NETWORK, Evaluation, Metrics
 from nnrun.models.operating import RECALLS, CostDocument
-from nnrun.models.scores import by_class
+from nnrun.models.scores import PairedGain, by_class
 from nnrun.models.uncertainty import calibrated_by
 from nnrun.runs.records import ScoresRecord
 from nnrun.text import (
@@ -38,7 +38,6 @@ CONFUSIONS_SHOWN = 10
 LONGEST_NAME = 20
 SIMPLE = ("constant", "linear")
 BASELINES = (*SIMPLE, BOOSTING)
-SURE = 2.0  # standard errors, from which on one is told to be better than the other
 MODELS = {"classification": "logistic regression", "regression": "ridge regression"}
 GUESSES = {"classification": "the most frequent class, with the share of each", "regression": "the mean"}
 
@@ -206,16 +205,24 @@ def _remarks(found: Evaluation, judged: str) -> Iterator[str]:
 
 def _trees(found: Evaluation, judged: str) -> str:
     """Whether boosted trees are better than the network, as far as the rows can tell."""
-    gain, error = found.gains[judged]["error"], found.gains[judged]["standard_error"]
+    gain, ends = found.gains[judged]["error"], _ends(found.gains[judged])
     what = f"boosting is scikit-learn's HistGradientBoosting on {found.boosted_rows:,} training rows"
-    shares = [f"{100 * abs(value):.2f}" for value in (gain, error or 0)]
-    by = f"by {shares[0]} ± {shares[1]} points of {metric_name('error', found.error_kind)} on {judged}"
+    by = f"by {100 * abs(gain):.2f} points of {metric_name('error', found.error_kind)} on {judged}"
     if not gain:
         return f"{what}; it errs as often as the network"
-    told = f"{what}; the network errs {'more' if gain > 0 else 'less'}, {by}"
-    if error is None or abs(gain) < SURE * error:
+    interval = f" (95% interval {100 * ends[0]:.2f} to {100 * ends[1]:.2f})" if ends else ""
+    told = f"{what}; the network errs {'more' if gain > 0 else 'less'}, {by}{interval}"
+    if ends is None or not ends[0] > 0:
         return f"{told}, which may be chance"
     return f"{told}: on this table trees are the better choice" if gain > 0 else told
+
+
+def _ends(gain: PairedGain) -> tuple[float, float] | None:
+    """Those of the interval of its size; None where there is none."""
+    low, high = gain["low"], gain["high"]
+    if low is None or high is None:
+        return None
+    return (low, high) if gain["error"] > 0 else (-high, -low)
 
 
 LEVELS = [Fraction(percent, 100) for percent in (80, 90, 95, 99)]  # whose intervals are shown

@@ -13,7 +13,7 @@ from nnrun.data.groups import numbered
 from nnrun.engine.parameters import Array
 from nnrun.runs.verdict import Z
 
-UPPER = 0.975  # where a 95% interval ends
+LEVEL = 0.95  # of intervals
 
 
 def groups_of(dataset: Dataset, part: str) -> Array | None:
@@ -51,14 +51,22 @@ def pseudo_values(values: Array, groups: Array, weights: Array | None = None) ->
     return found
 
 
+def student(cases: int, level: float = LEVEL) -> float:
+    """How many standard errors to both sides of the mean of so many rows or groups, at least two, hold this share.
+
+    By Student's t: more where there are few, whose spread is known badly.
+    """
+    from scipy.special import stdtrit
+
+    return float(stdtrit(cases - 1, (1 + level) / 2))
+
+
 def independent_rows(values: Array, groups: Array, weights: Array | None = None) -> int:
     """How many rows without groups would have a mean as sure as that of values `(rows,)` in these groups `(rows,)`.
 
     Fewer where there are few groups, whose spread is known badly (Korn and Graubard 1998, Survey Methodology 24,
     193-201). Never more than there are rows; one a group where all values are equal, which says nothing of a spread.
     """
-    from scipy.special import stdtrit
-
     of_groups = pseudo_values(values, groups, weights)
     count, rows = len(of_groups), len(values) if weights is None else effective_rows(weights)
     if count < 2:
@@ -67,5 +75,5 @@ def independent_rows(values: Array, groups: Array, weights: Array | None = None)
     of_mean = float(of_groups.var(ddof=1)) / count
     if not spread or not of_mean:
         return min(count, rows)
-    known = float(Z / stdtrit(count - 1, UPPER)) ** 2
+    known = (Z / student(count)) ** 2
     return max(1, min(round(spread / of_mean * known), rows))

@@ -221,14 +221,17 @@ def test_what_is_said_of_trees_goes_by_what_the_rows_can_tell(train_run: Train) 
     outcome = train_run("data.source=iris", *QUICK)
     found = evaluate(load_model(StoredRun(outcome.run)), boosting=True)
 
-    def told(error: float, standard_error: float) -> str:
-        found.gains["dev"] = {"error": error, "standard_error": standard_error}
+    def told(error: float, half: float) -> str:
+        found.gains["dev"] = {"error": error, "standard_error": 0.01, "low": error - half, "high": error + half}
         return " ".join(" ".join(page(found)).split())
 
-    assert "the network errs more, by 3.00 ± 1.00 points of error on dev: on this table trees" in told(0.03, 0.01)
-    assert "the network errs less, by 3.00 ± 1.00 points of error on dev test" in told(-0.03, 0.01)
-    assert "the network errs more, by 1.00 ± 1.00 points of error on dev, which may be chance" in told(0.01, 0.01)
-    assert "it errs as often as the network" in told(0.0, 0.01)
+    said = "by 3.00 points of error on dev (95% interval 1.00 to 5.00)"
+    assert f"the network errs more, {said}: on this table trees" in told(0.03, 0.02)
+    assert f"the network errs less, {said} test" in told(-0.03, 0.02)
+    said = "by 1.00 points of error on dev (95% interval -1.00 to 3.00), which may be chance"
+    assert f"the network errs more, {said}" in told(0.01, 0.02)
+    assert f"the network errs less, {said}" in told(-0.01, 0.02)
+    assert "it errs as often as the network" in told(0.0, 0.02)
 
 
 @pytest.mark.parametrize("more", [(), ("data.task=classification", "data.class_weight=balanced")])

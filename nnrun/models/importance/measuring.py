@@ -25,13 +25,12 @@ from nnrun.models.importance.shuffling import Shuffled
 from nnrun.models.model import Model
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.assembly import examples
-from nnrun.runs.grouped import pseudo_values
+from nnrun.runs.grouped import LEVEL, pseudo_values, student
 
 if TYPE_CHECKING:
     from nnrun.data.features.columns import Column
 
 PART = "dev"
-LEVEL = 0.95  # of the intervals
 ROUNDS = 10  # rows whose value each row is given in turn
 MOST_ROWS, FEWEST_ROWS, FEWEST_ROUNDS = 20_000, 500, 2
 WORK = 400_000_000_000  # multiplications, about, if all features went through all layers: a minute of one core
@@ -240,9 +239,7 @@ class _Rise(NamedTuple):
 
     def interval(self, level: float) -> tuple[float, float]:
         """Student's."""
-        from scipy.special import stdtrit
-
-        width = float(stdtrit(self.cases - 1, (1 + level) / 2)) * self.error
+        width = student(self.cases, level) * self.error
         return self.mean - width, self.mean + width
 
 

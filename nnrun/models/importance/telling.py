@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from nnrun.models.importance.measuring import LEVEL, PART, GroupImportance, Importance, ImportanceScores, Leak
+from nnrun.models.importance.measuring import PART, GroupImportance, Importance, ImportanceScores, Leak
 from nnrun.models.telling import LONGEST_NAME
+from nnrun.runs.grouped import LEVEL
 from nnrun.text import MANY, all_of, columns, counted, listed, metric_name, points, shortened, wrapped
 
 COLUMNS_SHOWN, GROUPS_SHOWN = 20, 5

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnrun.errors import NnrunError
-from nnrun.models.importance.measuring import LEVEL, WORK, ColumnImportance, Importance, importance_of
+from nnrun.models.importance.measuring import WORK, ColumnImportance, Importance, importance_of
 from nnrun.models.importance.telling import GROUPS_SHOWN, alike_words, leak_words, rise_cells, surely
 from nnrun.models.trained import Trained
 from nnrun.report.page.charts import BLUE, ORANGE, Chart, axis, short
 from nnrun.report.page.html import Markup, listing, paragraph, sentence_case, table, tag
 from nnrun.report.page.page import Section, left_out
 from nnrun.report.run.examples import shape_of
+from nnrun.runs.grouped import LEVEL
 from nnrun.text import metric_name, number
 
 SHOWN = 20
