@@ -280,6 +280,16 @@ def test_calibration_is_measured_in_fifteenths() -> None:
     assert chart.data[1]["y"] == pytest.approx([0, 1, 1, 0])
 
 
+def test_bars_of_calibration_know_of_groups() -> None:
+    """Eight copies of each row are a group."""
+    p = np.tile([0.8, 0.2], (96, 1))
+    rows = Classified(["a", "b"], np.repeat([0, 0, 1] * 4, 8), p.argmax(axis=1), p)
+    plain, grouped = (calibration_chart(of) for of in (rows, replace(rows, groups=np.repeat(np.arange(12), 8))))
+    bars = [chart.data[1]["error_y"]["arrayminus"][0] for chart in (plain, grouped)]
+    assert bars[1] > 2 * bars[0]
+    assert "groups" in grouped.note and "groups" not in plain.note
+
+
 def test_the_ladder_says_what_rows_in_groups_count_as() -> None:
     verdict = judge({"base": 0.0, "train": 0.1, "dev": 0.2}, {"train": 700, "dev": 84}, 0.015)
     assert "groups" not in ladder_chart(verdict).note

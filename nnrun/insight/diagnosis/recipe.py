@@ -149,11 +149,12 @@ def _need(evidence: Evidence, against: str) -> float:
 def in_folds(e: Evidence) -> Move | None:
     """A dev set that is too small to judge by."""
     words = {gap.judgement for gap in e.verdict.gaps.values()} if e.verdict else set()
-    data = e.config.data
+    data, size = e.config.data, e.verdict.sizes.get("dev", e.dev_rows) if e.verdict else 0
     told_apart = UNCLEAR not in words or HIGH in words or e.perfect
-    if told_apart or data.folds or isinstance(data.source, Parts) or not 0 < e.dev_rows < SMALL:
+    if told_apart or data.folds or isinstance(data.source, Parts) or not 0 < size < SMALL:
         return None
-    why = f"{counted(e.dev_rows, 'dev example')} cannot tell: of {FOLDS} folds each is dev once, so all but test count."
+    told = counted(e.dev_rows, "dev example") + (f" that count as {size:,}" if size != e.dev_rows else "")
+    why = f"{told} cannot tell: of {FOLDS} folds each is dev once, so all but test count."
     kept = {"data.split": list(USUAL_SPLIT)} if data.split == "auto" else {}  # which would leave no test set
     return Move(14, why, {"data.folds": FOLDS, **kept})
 
@@ -266,7 +267,7 @@ REMEDIES: dict[str, Remedy] = {
     "look at the rows": Remedy("either", "1 − R² above 1 on dev or test, and twice train's", look_at_rows),
     "compare the sets": Remedy("either", "mismatch", compare_sets),
     "fresh dev set": Remedy("either", "overfitting of dev", fresh_dev),
-    "folds": Remedy("either", "unclear, with fewer than 1,000 dev examples", in_folds),
+    "folds": Remedy("either", "unclear, with dev examples that count as fewer than 1,000", in_folds),
     "search": Remedy(
         "either",
         "always, but after a search; sooner where the bias may be noise, or a regression's variance is high by little",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from nnrun.models.scores import by_class
 from nnrun.models.trained import Trained
 from nnrun.report.page.charts import BLUE, GREY, Chart, axis, line, plain, points
 from nnrun.report.page.html import Markup, join, listing, paragraph, scrolled, table, tag, unfolded
+from nnrun.runs.grouped import independent_rows
 from nnrun.runs.judge import in_own_unit
 from nnrun.runs.verdict import wilson
 from nnrun.text import number, percent
@@ -23,13 +25,15 @@ PART = "dev"
 class Classified:
     """Of each dev row its class, what the network said `(rows,)`, and the probability of every class `(rows, classes)`.
 
-    Where classes are weighted, what it said need not be the most probable one.
+    Where classes are weighted, what it said need not be the most probable one. `groups (rows,)` are theirs where rows
+    come in such.
     """
 
     classes: list[str]
     true: Array
     said: Array
     p: Array
+    groups: Array | None = None
 
     @property
     def sureness(self) -> Array:
@@ -50,7 +54,14 @@ class Classified:
 
     def at(self, rows: Array) -> Classified:
         """These rows alone."""
-        return Classified(self.classes, self.true[rows], self.said[rows], self.p[rows])
+        groups = None if self.groups is None else self.groups[rows]
+        return Classified(self.classes, self.true[rows], self.said[rows], self.p[rows], groups)
+
+    def count_as(self, right: Array, rows: Array) -> int:
+        """The independent rows that the share of `right (rows,)` among these `(m,)` is as sure as."""
+        if self.groups is None:
+            return len(rows)
+        return independent_rows(right[rows].astype(np.float64), self.groups[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +84,8 @@ def predicted(run: Trained) -> Classified | Estimated:
     if classes is None:
         return Estimated(np.concatenate(true)[:, 0], np.concatenate(said))
     decided = [piece.model.decided(own) for piece, own in zip(pieces, said, strict=True)]
-    return Classified(classes, np.concatenate(true), np.concatenate(decided), np.concatenate(said))
+    y, p = np.concatenate(true), np.concatenate(said)
+    return Classified(classes, y, np.concatenate(decided), p, run.groups(PART))
 
 
 MANY_CLASSES = 25  # beyond which only the most frequent confusions are told
@@ -139,9 +151,6 @@ def calibration_chart(of: Classified, temperature: float = 1.0) -> Chart:
     said = np.array([sure[bins == b].mean() for b in used])
     true = np.array([right[bins == b].mean() for b in used])
     gap = calibration_error(of.true, of.p)
-    ends = [wilson(float(share), int(sizes[b])) for share, b in zip(true, used, strict=True)]
-    up = [max(0.0, high - share) for (_, high), share in zip(ends, true, strict=True)]
-    down = [max(0.0, share - low) for (low, _), share in zip(ends, true, strict=True)]
     text = [
         f"{sizes[b]:,} examples: {percent(s)} sure, {percent(t)} right"
         for b, s, t in zip(used, said, true, strict=True)
@@ -149,7 +158,7 @@ def calibration_chart(of: Classified, temperature: float = 1.0) -> Chart:
     dots = points(
         "examples", said.tolist(), true.tolist(), BLUE, text=text, hoverinfo="text", showlegend=False,
         marker={"size": (6 + 18 * np.sqrt(sizes[used] / sizes.max())).tolist(), "opacity": 0.85},
-        error_y={"type": "data", "symmetric": False, "array": up, "arrayminus": down, "color": BLUE, "thickness": 1},
+        error_y=_bars(true, [of.count_as(right, np.flatnonzero(bins == b)) for b in used]),
     )  # fmt: skip
     ideal = line("as good as it says", [0, 1], [0, 1], GREY, dash="dash", width=1.5, hoverinfo="skip")
     layout = {
@@ -164,9 +173,19 @@ def calibration_chart(of: Classified, temperature: float = 1.0) -> Chart:
         f"Expected calibration error {100 * gap:.1f} points; on average the network is {direction} "
         f"({percent(float(sure.mean()))} sure, {percent(float(right.mean()))} right). Larger dots: more examples."
     )
+    if of.groups is not None:
+        note += " Rows come in groups and are alike there: the bars are as long as those of fewer rows."
     if temperature != 1:
         note += f" It is at temperature {number(temperature)}, fitted on dev, so these examples flatter it a little."
     return Chart("How sure, and how often right", f"Reliability diagram. {note}", [ideal, dots], layout, note, numbers)
+
+
+def _bars(shares: Array, sizes: list[int]) -> dict[str, Any]:
+    """The 95% intervals of shares `(k,)` of so many rows."""
+    ends = [wilson(float(share), size) for share, size in zip(shares, sizes, strict=True)]
+    up = [max(0.0, high - share) for (_, high), share in zip(ends, shares, strict=True)]
+    down = [max(0.0, share - low) for (low, _), share in zip(ends, shares, strict=True)]
+    return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "color": BLUE, "thickness": 1}
 
 
 def scatter_chart(of: Estimated, target: str) -> Chart:

@@ -245,6 +245,14 @@ def test_what_is_high_by_little_in_a_regression_is_searched_for(dev: float, verb
     assert moves(Evidence(held, verdict=verdict, rows=[EPOCH] * 20), REMEDIES)[0].verb == verb
 
 
+@pytest.mark.parametrize(("size", "advised"), [(75, True), (1500, False)])
+def test_folds_are_advised_by_what_dev_rows_in_groups_count_as(size: int, advised: bool) -> None:
+    verdict = judge({"base": 0.0, "train": 0.01, "dev": 0.02, "test": 0.02}, {"train": 300, "dev": size}, 0.015)
+    found = moves(Evidence(Config(), verdict=verdict, dev_rows=2400), REMEDIES)
+    told = [move.why for move in found if "data.folds" in move.settings]
+    assert [why.startswith("2,400 dev examples that count as 75 cannot tell") for why in told] == [True] * advised
+
+
 def test_folds_leave_the_test_set_alone() -> None:
     verdict = judge({"base": 0.0, "train": 0.01, "dev": 0.02, "test": 0.02}, {"train": 300, "dev": 100}, 0.015)
     found = moves(Evidence(Config(), verdict=verdict, dev_rows=100), REMEDIES)
