@@ -10,7 +10,8 @@ from typing import NamedTuple, TypedDict
 
 import numpy as np
 
-from nnrun.engine.evaluation import Examples, sample
+from nnrun.data.groups import joined_rows, numbered
+from nnrun.engine.evaluation import Examples, sampled
 from nnrun.engine.losses import Loss
 from nnrun.engine.metrics import Task, calibration_error
 from nnrun.engine.parameters import Array
@@ -124,7 +125,11 @@ def with_scores(model: Model, level: Fraction) -> Calibrated:
     if reads.refused:
         raise UsageError(f"--interval takes rows of the test part to calibrate it, which is not read: {reads.refused}")
     rows = _calibrating(run, reads.part)
-    place(sum(len(measured) for _, measured in rows), level, reads.part)
+    groups = _groups(rows)
+    if groups is None:
+        place(sum(len(each.measured) for each in rows), level, reads.part)
+    else:
+        place(len(np.unique(groups)), level, reads.part, "group")
     calibration = _calibration(model, _scores(model, reads.part, rows))
     with suppress(OSError):  # a directory that cannot be written to has them scored again the next time
         _keep(found, calibration, reads)
@@ -238,20 +243,42 @@ def fitted_temperature(loss: Loss, logits: Array, y: Array, weights: Array | Non
 # the scores
 
 
-Scored = list[tuple[Trained, Examples]]  # rows, and whose model predicts them
+class _Rows(NamedTuple):
+    """Some of a part, whose model predicts them, and their groups `(rows,)` where they come in such."""
+
+    piece: Trained
+    measured: Examples
+    groups: Array | None
+
+
+Scored = list[_Rows]
+
+
+def _groups(rows: Scored) -> Array | None:
+    return joined_rows(each.groups for each in rows)
 
 
 def _calibrating(run: Trained, part: str) -> Scored:
     """The rows that calibrate intervals."""
     _require_unlearned(run, part)
     pieces = run.pieces(part)
-    return [(piece, sample(examples(piece.dataset, part), MOST_SCORED // len(pieces))) for piece in pieces]
+    return [_rows(piece, part, MOST_SCORED // len(pieces)) for piece in pieces]
+
+
+def _rows(piece: Trained, part: str, most: int) -> _Rows:
+    measured, groups = examples(piece.dataset, part), piece.dataset.parts[part].groups
+    some = sampled(len(measured), most)
+    return _Rows(piece, measured.take(some), None if groups is None else groups[some])
 
 
 def _scores(model: Model, part: str, rows: Scored) -> ScoresRecord:
     """Theirs at the model's temperature."""
-    values = np.sort(np.concatenate([_how_far(model, piece, measured) for piece, measured in rows]))
-    return {"part": part, "out_of_fold": len(rows) > 1, "values": values.tolist()}
+    values, groups = np.concatenate([_how_far(model, each.piece, each.measured) for each in rows]), _groups(rows)
+    order = np.argsort(values, kind="stable")
+    found: ScoresRecord = {"part": part, "out_of_fold": len(rows) > 1, "values": values[order].tolist()}
+    if groups is not None:
+        found["groups"] = numbered(groups)[order].tolist()
+    return found
 
 
 def _how_far(model: Model, piece: Trained, measured: Examples) -> Array:

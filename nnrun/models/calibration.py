@@ -23,6 +23,8 @@ from nnrun.runs.records import CalibrationRecord, ScoresRecord
 from nnrun.runs.rundir import CALIBRATION, RunDir
 from nnrun.text import counted
 
+ROUNDING = 1e-9  # of a sum of shares of groups
+
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
@@ -68,7 +70,15 @@ def _checked(run: RunDir) -> CalibrationRecord:
         raise DataError(f"{path}: temperature is {record['temperature']:g}, where it must be above 0; {RESTORE}")
     if scores and (not scores["values"] or scores["values"] != sorted(scores["values"])):
         raise DataError(f"{path}: scores.values are not in ascending order; {RESTORE}")
+    if scores and "groups" in scores and not _numbered(scores["groups"], len(scores["values"])):
+        raise DataError(f"{path}: scores.groups are not the groups of so many values, from 0 on; {RESTORE}")
     return record
+
+
+def _numbered(groups: Sequence[int], rows: int) -> bool:
+    """Whether they are the numbers of the groups of so many rows, none left out."""
+    known = sorted(set(groups))
+    return len(groups) == rows and known == list(range(len(known)))
 
 
 def identity(members: Sequence[Member], shares: Array) -> str:
@@ -105,22 +115,29 @@ def percents(level: Fraction) -> str:
 def margin(scores: ScoresRecord, level: Fraction) -> float:
     """The score that new rows of the same kind exceed in at most a share 1 − level of cases.
 
-    UsageError where there are too few to say.
+    Where rows come in groups, those are rows of new groups, each of which counts alike: so do the groups here (Lee,
+    Barber & Willett 2023, arXiv:2306.06342). UsageError where there are too few to say.
     """
-    return scores["values"][place(len(scores["values"]), level, scores["part"]) - 1]
+    values, groups = scores["values"], scores.get("groups")
+    if groups is None:
+        return values[place(len(values), level, scores["part"]) - 1]
+    reached = np.cumsum(1 / np.bincount(groups)[groups])  # groups at or below each score
+    count = max(groups) + 1
+    place(count, level, scores["part"], "group")
+    return values[int(np.searchsorted(reached, float((count + 1) * level) - ROUNDING))]
 
 
-def place(rows: int, level: Fraction, part: str) -> int:
+def place(count: int, level: Fraction, part: str, unit: str = "row") -> int:
     """Which of so many scores that is: the ⌈(n + 1)·level⌉-th smallest of n (Vovk, Gammerman & Shafer 2005).
 
-    A new row is as likely to take any place among them. UsageError where it would lie beyond the last.
+    A new row, or a group, is as likely to take any place among them. UsageError where it would lie beyond the last.
     """
-    found = math.ceil((rows + 1) * level)
-    if found > rows:
+    found = math.ceil((count + 1) * level)
+    if found > count:
         least = math.ceil(level / (1 - level))
         raise UsageError(
-            f"--interval {percents(level)}: takes {counted(least, 'row')} to calibrate it, and the {part} part has "
-            f"{rows:,}; ask for less, or give that part more rows"
+            f"--interval {percents(level)}: takes {counted(least, unit)} to calibrate it, and the {part} part has "
+            f"{count:,}; ask for less, or give that part more {unit}s"
         )
     return found
 

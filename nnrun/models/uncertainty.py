@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol, TypedDict
+from typing import TYPE_CHECKING, NotRequired, Protocol, TypedDict
 
 import numpy as np
 
@@ -29,13 +29,14 @@ class IntervalDocument(TypedDict):
     """What `predict --interval --json` prints: so many rows of a part calibrate it.
 
     `margin` is half the width, that of the logarithms where the logarithm of the target was learned; of a set what its
-    classes may lack of being certain.
+    classes may lack of being certain. With `groups`, so many, it is groups that count alike.
     """
 
     level: float
     margin: float
     part: str
     rows: int
+    groups: NotRequired[int]
 
 
 class Beside(Protocol):
@@ -71,9 +72,11 @@ def _intervals(found: Calibrated, level: Fraction) -> Beside:
     """That hold the truth of new rows with this probability; UsageError where too few rows calibrate them."""
     model, scores = found.model, found.scores
     assert scores is not None
-    how = f"{calibrated_by(scores)}{_cost(found)}"
+    how = f"{calibrated_by(scores)}{_cost(found)}{_ungrouped(found)}"
     most, part, rows = margin(scores, level), scores["part"], len(scores["values"])
     document = IntervalDocument(level=float(level), margin=most, part=part, rows=rows)
+    if "groups" in scores:
+        document["groups"] = max(scores["groups"]) + 1
     if model.target.classes is not None:
         return _Sets(document, model, f"{percents(level)} sets", how)
     log = model.target.is_log
@@ -85,6 +88,8 @@ def _intervals(found: Calibrated, level: Fraction) -> Beside:
 def calibrated_by(scores: ScoresRecord) -> str:
     """Which rows intervals go by, and what they are worth."""
     rows = counted(len(scores["values"]), f"{scores['part']} row")
+    if "groups" in scores:
+        rows += f" in {counted(max(scores['groups']) + 1, 'group')}, each of which counts alike,"
     if scores["part"] == "test":
         return f"{rows} calibrate them, which chose nothing"
     how = ", each predicted by the network that has not learned it" if scores["out_of_fold"] else ""
@@ -97,6 +102,14 @@ def _cost(found: Calibrated) -> str:
     if found.test_reads is None:
         return ""
     return f" (a read of the test part, number {found.test_reads}; its scores are kept, so it is the last)"
+
+
+def _ungrouped(found: Calibrated) -> str:
+    """What rows of groups are worth that were scored without them: by an early version, or of a file of their own."""
+    group, scores = found.model.run.config.data.group, found.scores
+    if group is None or scores is None or "groups" in scores:
+        return ""
+    return f"; each row counts, whatever its {group}, so they promise nothing of new groups"
 
 
 def _plain(scores: ScoresRecord, level: Fraction, log: bool) -> str:

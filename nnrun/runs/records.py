@@ -148,6 +148,7 @@ class ScoresRecord(TypedDict):
     part: str  # that the rows are of
     out_of_fold: bool  # each row by the network that has not learned it
     values: list[float]
+    groups: NotRequired[list[int]]  # that of each row as a number from 0 on, where rows come in groups
 
 
 class CalibrationRecord(TypedDict):
