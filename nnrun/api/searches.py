@@ -16,7 +16,7 @@ from nnrun.api.runs import Run, report_of
 from nnrun.errors import UsageError
 from nnrun.models.ensembling import verbs as ensembles
 from nnrun.models.ensembling.training import has_cycles, train_cycles, train_seeds
-from nnrun.runs.finding import find_run, is_search
+from nnrun.runs.finding import find_run, is_search, trial_of
 from nnrun.runs.stored import StoredRun
 from nnrun.search.state import Options, options_of
 from nnrun.search.stored import StoredSearch
@@ -86,7 +86,7 @@ class Search:
     @checked
     def trial(self, number: int) -> Run:
         """The run of a trial; UsageError where there is none of this number."""
-        return Run(find_run(self.path.parent, f"{self.path}/trials/{number:04d}"))
+        return Run(find_run(self.path.parent, str(trial_of(self.path, number).path)))
 
     @property
     def retest(self) -> RetestRecord | None:

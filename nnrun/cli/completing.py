@@ -76,11 +76,13 @@ def _in_place_of_a_short_name(name: str) -> list[str]:
 
 def _inside(search: RunDir, above: str) -> Iterator[str]:
     """The runs in a search as they are typed behind its name."""
+    from nnrun.runs.finding import TRIALS
+
     name, _, folder = above.partition("/")
-    if folder == "trials":
+    if folder == TRIALS:
         yield from (f"{above}/{path.name}" for path in sorted((search.path / folder).iterdir()) if path.name[0] != ".")
     elif not folder:
-        yield from (f"{name}/{part}" for part in ("best", "trials/") if (search.path / part).is_dir())
+        yield from (f"{name}/{part}" for part in ("best", f"{TRIALS}/") if (search.path / part).is_dir())
 
 
 def settings(incomplete: str) -> list[str]:

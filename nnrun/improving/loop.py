@@ -23,6 +23,7 @@ from nnrun.improving.record import Again, Asked, Ending, Evidence, Fault, Reason
 from nnrun.improving.results import Results
 from nnrun.improving.standing import Ask, Standing, Teller, dev_error, rank
 from nnrun.insight.diagnosis.origin import Move, Origin
+from nnrun.runs.finding import TRIALS, trial_name
 from nnrun.search.record import TrialRecord
 from nnrun.search.seeds import improve_seed
 from nnrun.text import counted, percent, points
@@ -129,7 +130,7 @@ class Loop:
         return {
             "number": number,
             "first_trial": trial.tried[0]["number"],
-            "diagnosed": f"trials/{here.middle['number']:04d}",
+            "diagnosed": f"{TRIALS}/{trial_name(here.middle['number'])}",
             "diagnosis": self.results.diagnosis(here),
             "rule": trial.change.rule,
             "why": trial.change.move.why,

@@ -13,6 +13,7 @@ from nnrun.improving import judging
 from nnrun.improving.judging import Comparison, DevRows, compare
 from nnrun.improving.standing import ALL_WRONG, Standing
 from nnrun.insight.diagnosis.verbs import considered
+from nnrun.runs.finding import trial_name
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.symptoms.evidence import Evidence
@@ -79,4 +80,4 @@ class Results:
         return judging.mistakes(self._run(number))
 
     def _run(self, number: int) -> StoredRun:
-        return StoredRun(RunDir(self.folder / f"{number:04d}"))
+        return StoredRun(RunDir(self.folder / trial_name(number)))

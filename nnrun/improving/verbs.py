@@ -38,7 +38,7 @@ from nnrun.improving.strategy import MOST, Steps
 from nnrun.improving.written import Places, improved, reasons_of
 from nnrun.insight.preflight.verbs import open_context, preflight
 from nnrun.runs.engines import by_numpy
-from nnrun.runs.finding import PLAN
+from nnrun.runs.finding import PLAN, trial_of
 from nnrun.runs.folds import refuse_unfit
 from nnrun.runs.preparing import begun, first_files, session_of, until_told
 from nnrun.runs.rundir import CONFIG, RunDir
@@ -268,7 +268,7 @@ def _improved(run: RunDir, config: Config, ending: Ending, steps: Sequence[StepR
     best, record = ending["best_trial"], read(run)
     settings = merged(parse_settings(record["asked"]["settings"]), ending["end"]["settings"])
     if best is not None:
-        settings = merged(settings, {"seed": StoredRun(RunDir(run.path / "trials" / f"{best:04d}")).config.seed})
+        settings = merged(settings, {"seed": StoredRun(trial_of(run.path, best)).config.seed})
     start, end = ending["start"]["dev_error"], ending["end"]["dev_error"]
     told = [
         f"Improved in {counted(ending['adopted'], 'step')} of {ending['tried']} tried: dev error, mean of "

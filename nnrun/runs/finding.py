@@ -13,6 +13,7 @@ from nnrun.runs.rundir import RunDir
 from nnrun.text import closest, listed
 
 PLAN = "search.yaml"  # it makes a directory a search's; `nnrun.search.plan` knows what stands there
+TRIALS = "trials"  # a folder of a search, with a run directory a trial
 
 ID = re.compile(r"(?P<time>\d{8}-\d{6})-(?P<name>.+)-(?P<last>[0-9a-f]{4})")
 BACK = re.compile(r"@[0-9]{1,9}")  # @0 is the latest run, @1 the one before it
@@ -88,6 +89,16 @@ def best_in(run: RunDir) -> RunDir | None:
     """The best run of a search; None where there is none yet, or the run is no search."""
     best = RunDir(run.path / "best")
     return best if is_search(run) and best.exists else None
+
+
+def trial_name(number: int) -> str:
+    """The name of a trial's directory."""
+    return f"{number:04d}"
+
+
+def trial_of(search: Path, number: int) -> RunDir:
+    """The run of a trial of a search, whether it is there or not."""
+    return RunDir(search / TRIALS / trial_name(number))
 
 
 def search_of(run: RunDir) -> RunDir | None:

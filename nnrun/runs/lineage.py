@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypedDict
 from nnrun.config.values import Settings
 from nnrun.errors import NnrunError
 from nnrun.files import to_json
-from nnrun.runs.finding import list_runs
+from nnrun.runs.finding import TRIALS, list_runs
 from nnrun.runs.records import Event, Row, numbers
 from nnrun.runs.rundir import RECORD, RunDir
 from nnrun.runs.stored import CHANGES, StoredRun, flat
@@ -136,7 +136,7 @@ def parent_of(run: StoredRun) -> StoredRun | None:
     if not origin or Path(origin["id"]).name != origin["id"] or origin["id"].startswith("."):
         return None
     beside = run.path.resolve().parent
-    places = (StoredRun(RunDir(folder / origin["id"])) for folder in (beside, beside / "trials"))
+    places = (StoredRun(RunDir(folder / origin["id"])) for folder in (beside, beside / TRIALS))
     return next((place for place in places if place.directory.exists and _is_readable(place)), None)
 
 

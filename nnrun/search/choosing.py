@@ -12,6 +12,7 @@ from nnrun.errors import NnrunError
 from nnrun.runs.checkpoints import load_best, why_pruned
 from nnrun.runs.conclusion import tested
 from nnrun.runs.engines import by_numpy
+from nnrun.runs.finding import trial_of
 from nnrun.runs.members import has_members
 from nnrun.runs.preparing import CACHE
 from nnrun.runs.recording import finals
@@ -68,7 +69,7 @@ def _rename(fresh: Path, place: Path) -> None:
 def _copy(run: RunDir, number: int, fresh: Path) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     try:
-        shutil.copytree(run.path / "trials" / f"{number:04d}", fresh)
+        shutil.copytree(trial_of(run.path, number).path, fresh)
     except shutil.Error as error:  # it lists every file
         raise NnrunError(f"the best trial cannot be copied; {error.args[0][0][2]}") from None
 
@@ -95,10 +96,10 @@ def restored(
 
     `continues`: for as long as it was trained. Raises NnrunError where it comes to nothing now.
     """
-    number, folder = record["number"], search.folder / f"{record['number']:04d}"
-    if not why_pruned(RunDir(folder)):
+    number, run = record["number"], trial_of(search.run.path, record["number"])
+    if not why_pruned(run):
         return
-    gone = f"the checkpoints in {folder} are gone" if folder.exists() else f"its folder {folder} is gone"
+    gone = f"the checkpoints in {run.path} are gone" if run.path.exists() else f"its folder {run.path} is gone"
     say(f"trial {number}: {gone}, so it is trained again")
     values, ceilings = limited(config(Point(number, record["values"])), record["epochs"] if continues else None)
     trial = Trial(number, record["values"], values | {"seed": record["seed"]}, ceilings=ceilings)

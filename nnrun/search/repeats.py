@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 from nnrun.config.config import Config
 from nnrun.config.values import Settings
 from nnrun.files import to_json
-from nnrun.runs.rundir import RunDir
+from nnrun.runs.finding import trial_name, trial_of
 from nnrun.runs.stored import StoredRun, ended_with_rung
 from nnrun.search.choosing import Restore
 from nnrun.search.ledger import LEDGER, Ledger, mend
@@ -60,7 +60,7 @@ def repeat(
     """
     found = []
     for record in best_settings(records, search.metric):
-        if not (search.folder / f"{record['number']:04d}").exists():  # which has the config
+        if not trial_of(search.run.path, record["number"]).path.exists():  # which has the config
             restore(record)
         study = _study(search, record, watcher)
         study.run(Budget(search.repeats, lambda: clock.left), told_to_stop)
@@ -78,11 +78,11 @@ def best_settings(records: Sequence[TrialRecord], metric: Objective) -> list[Tri
 
 def _study(search: Search, record: TrialRecord, watcher: Watcher) -> Study:
     number = record["number"]
-    folder = search.run.path / "repeats" / f"{number:04d}"
+    folder = search.run.path / "repeats" / trial_name(number)
     folder.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(folder / LEDGER, search.space)
     mend(ledger, folder, search.metric)
-    run = StoredRun(RunDir(search.folder / f"{number:04d}"))
+    run = StoredRun(trial_of(search.run.path, number))
     ceilings = end_of_rung(run.config, record["epochs"]) if ended_with_rung(run.record, run.config) else []
     return Study(
         strategy=Same(Brief(search.space, search.config.seed, [search.repeats]), record["values"]),

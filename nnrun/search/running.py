@@ -15,6 +15,7 @@ from nnrun.config.space.space import Space
 from nnrun.errors import ConfigError
 from nnrun.files import drop_abandoned
 from nnrun.runs.checkpoints import prune, why_pruned
+from nnrun.runs.finding import trial_of
 from nnrun.runs.rundir import UNFINISHED, RunDir, now
 from nnrun.runs.steering import Steering
 from nnrun.runs.steering import mend as mend_requests
@@ -199,7 +200,7 @@ def _study(search: Search, course: Course, watcher: Watcher, restore: Restore) -
         job=search.job(search.folder, course.strategy.continues_trials),
         watcher=watcher,
         pruner=course.pruner,
-        retire=lambda number: prune(RunDir(search.folder / f"{number:04d}")) if course.prunes else None,
+        retire=lambda number: prune(trial_of(search.run.path, number)) if course.prunes else None,
     )
 
 
@@ -236,7 +237,7 @@ def _trial(search: Search, course: Course, point: Point, restore: Restore) -> Tr
 
 def _still_there(search: Search, number: int, restore: Restore) -> RunDir:
     """A finished trial with its checkpoints, trained again where somebody has removed them."""
-    run = RunDir(search.folder / f"{number:04d}")
+    run = trial_of(search.run.path, number)
     if why_pruned(run):
         restore(next(record for record in search.ledger.read()[0] if record["number"] == number))
     return run

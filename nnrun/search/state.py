@@ -26,6 +26,7 @@ from nnrun.machine.posix import LEAST_MEMORY
 from nnrun.runs.assembly import batch_size, make_trainer
 from nnrun.runs.engines import ready_engine
 from nnrun.runs.environment import describe
+from nnrun.runs.finding import TRIALS
 from nnrun.runs.preparing import CACHE
 from nnrun.runs.rundir import RunDir
 from nnrun.search.executors import Executor, Inline, Pool
@@ -168,7 +169,7 @@ class Search:
     @property
     def folder(self) -> Path:
         """Where the trials' directories lie."""
-        return self.run.path / "trials"
+        return self.run.path / TRIALS
 
     def job(self, folder: Path, continued: bool = False) -> SharedJob:
         """What all jobs share whose trials lie in this folder; whether a later trial may continue one of them."""

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from nnrun.errors import DataError, UsageError
 from nnrun.installation import command
+from nnrun.runs.finding import trial_of
 from nnrun.runs.reading import RESTORE, misfit
 from nnrun.runs.rundir import RECORD, RunDir
 from nnrun.runs.stored import HELD, StoredRun
@@ -78,7 +79,7 @@ class StoredSearch:
         if self.run.status in HELD:
             raise UsageError(f"{self.run.id} is still running; wait for its end, or stop it")
         trials = [r for r in self.trials if SPLIT_SEED not in r["values"] or SPLIT_SEED in self.plan.space.keys]
-        return [RunDir(self.run.path / "trials" / f"{record['number']:04d}") for record in ranked(trials)]
+        return [trial_of(self.run.path, record["number"]) for record in ranked(trials)]
 
     @property
     def places(self) -> dict[str, list[int]]:

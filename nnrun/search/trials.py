@@ -21,6 +21,7 @@ from nnrun.engine.stopping import Ceilings
 from nnrun.files import sealed, to_json
 from nnrun.runs.assembly import OF_A_MEMBER, batch_size, parameters
 from nnrun.runs.conclusion import conclude, in_folds, members_file
+from nnrun.runs.finding import trial_name
 from nnrun.runs.listener import Listener, Outcome
 from nnrun.runs.members import ALL, member
 from nnrun.runs.preparing import first_files
@@ -211,7 +212,7 @@ def _train(job: Job, configs: Sequence[Config]) -> list[Outcome]:
     folder, dataset = Path(job["folder"]), dataset_of(configs[0], job)
     session = Session(configs, dataset, job["continued"])
     resumed = job["trials"][0]["resume"]
-    parent = None if resumed is None else RunDir(folder / f"{resumed:04d}")
+    parent = None if resumed is None else RunDir(folder / trial_name(resumed))
     if parent is not None:  # such a trial comes alone
         session.load(parent)
     pairs = zip(job["trials"], configs, strict=True)
@@ -283,7 +284,7 @@ def _directory(
     further: Mapping[str, bytes] | None = None,
 ) -> RunDir:
     """A fresh run directory in the place of an earlier attempt's, with the epochs of the trial it continues."""
-    path = Path(job["folder"]) / f"{trial['number']:04d}"
+    path = Path(job["folder"]) / trial_name(trial["number"])
     if path.exists():
         shutil.rmtree(path)
     origin: Parent | None = None if parent is None else {"id": parent.id, "epoch": parent.read_record()["epochs"] or 0}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nnrun.errors import NnrunError
-from nnrun.runs.finding import is_search
+from nnrun.runs.finding import TRIALS, is_search, trial_of
 from nnrun.runs.members import has_members, members_of
 from nnrun.runs.requests import TRAINED
 from nnrun.runs.rundir import EPOCHS, RunDir
@@ -16,8 +16,6 @@ from nnrun.search.ledger import LEDGER
 from nnrun.tracking.story import Told, Tracker, ending_of, story_of
 from nnrun.watching.curves import Cursor
 from nnrun.watching.folder import SECONDS_BETWEEN_LOOKS, rest
-
-TRIALS = "trials"
 
 
 def write(run: RunDir, tracker: Tracker, note: Callable[[str], None]) -> int:
@@ -122,7 +120,7 @@ class _Search:
         """The trials that have ended."""
         self._told = self._told or self._tracker.begin(story_of(StoredRun(RunDir(self._run.path))), [])
         for line in self._cursor.fresh()[0]:
-            trial = RunDir(self._run.path / TRIALS / f"{line.get('number', 0):04d}")
+            trial = trial_of(self._run.path, line.get("number", 0))
             if trial.exists:
                 _noted(trial, self._tracker, self._note)
 

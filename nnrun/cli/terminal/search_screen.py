@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from nnrun.cli.terminal.screen import SECONDS_BETWEEN_REFRESHES, Screen, bar_line, drawable, is_terminal
 from nnrun.cli.terminal.streams import say
 from nnrun.cli.terminal.trial_columns import TrialColumns, running_settings
+from nnrun.runs.finding import TRIALS, trial_name
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import error_kind
 from nnrun.search.retests import telling as retests
@@ -127,7 +128,7 @@ class LiveSearchConsole(SearchConsole):
     def started(self, run: RunDir, plan: Plan) -> None:
         """The heading stays above the live view."""
         super().started(run, plan)
-        self.folder, config = run.path / "trials", StoredRun(run).config
+        self.folder, config = run.path / TRIALS, StoredRun(run).config
         given = [plan.space.read(config), *plan.enqueue]
         self.columns = TrialColumns(plan, given, self.error_kind, config.data.in_folds)
         self.live.start()
@@ -143,7 +144,7 @@ class LiveSearchConsole(SearchConsole):
         """They are in training from now on."""
         now = time.monotonic()
         for trial in trials:
-            directory = self.folder / f"{trial.number:04d}"
+            directory = self.folder / trial_name(trial.number)
             self.in_training[trial.number] = InTraining(directory, trial, self.plan.metric, now)
 
     def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:

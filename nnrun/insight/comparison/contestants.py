@@ -10,10 +10,10 @@ from string import ascii_uppercase
 
 from nnrun.config.values import Settings
 from nnrun.errors import DataError, UsageError
-from nnrun.runs.finding import find_run, listing
+from nnrun.runs.finding import find_run, listing, trial_of
 from nnrun.runs.lineage import Change, fork_of, nudges, parent_of, trained_by
 from nnrun.runs.records import RunRecord, numbers
-from nnrun.runs.rundir import RECORD, RunDir
+from nnrun.runs.rundir import RECORD
 from nnrun.runs.stored import StoredRun, record_of
 from nnrun.runs.telling import PARTS
 from nnrun.runs.verdict import SURE, error_kind
@@ -143,7 +143,7 @@ def _best_so_far(search: StoredRun, reference: str) -> StoredRun:
     best = best_of(Ledger.of(search.directory).read_whole())
     if best is None:
         raise UsageError(f"{reference}: this search has no finished trial yet, so there is nothing to compare")
-    return StoredRun(RunDir(search.path / "trials" / f"{best['number']:04d}"))
+    return StoredRun(trial_of(search.path, best["number"]))
 
 
 def _refuse_damaged(contestant: Contestant) -> None:

@@ -22,7 +22,7 @@ from nnrun.report.page.page import Grid, Page, Section, left_out, made_from
 from nnrun.report.run import background
 from nnrun.report.search.parameters import parallel_chart, slice_charts
 from nnrun.report.search.results import Results, curves_chart, value_axis
-from nnrun.runs.rundir import RunDir
+from nnrun.runs.finding import trial_of
 from nnrun.search.record import TrialRecord
 from nnrun.search.retests.record import RetestRecord, Verdict
 from nnrun.search.retests.telling import (
@@ -105,7 +105,7 @@ def _next(found: Results, verdict: Verdict) -> Iterator[tuple[str, str]]:
     if verdict["command"]:
         why = "Search again, on today's data and network:" if verdict["search_again"] else "Tell more:"
         yield why, verdict["command"]
-    first = RunDir(found.run.path / "trials" / f"{ordered(verdict)[0]:04d}")
+    first = trial_of(found.run.path, ordered(verdict)[0])
     yield "Train today's best settings again:", command("train", str(first.resolved))
 
 

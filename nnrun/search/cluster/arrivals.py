@@ -12,6 +12,7 @@ from typing import Any
 from nnrun.config.config import Config
 from nnrun.errors import DataError, NnrunError
 from nnrun.files import filling
+from nnrun.runs.finding import trial_name
 from nnrun.runs.rundir import UNFINISHED, RunDir
 from nnrun.search.cluster.parcels import unpack
 from nnrun.search.ledger import result_in
@@ -69,7 +70,7 @@ class Arrivals:
 
 def names_of(job: Job) -> list[str]:
     """The directories of a job's trials."""
-    return [f"{trial['number']:04d}" for trial in job["trials"]]
+    return [trial_name(trial["number"]) for trial in job["trials"]]
 
 
 def answer_in(parcel: bytes) -> dict[str, Any]:
@@ -91,7 +92,7 @@ def _clear(place: Path) -> None:
 
 def checked(folder: Path, trial: TrialJob) -> TrialResult:
     """The result of a trial by its directory; DataError where that is not of this trial."""
-    run = RunDir(folder / f"{trial['number']:04d}")
+    run = RunDir(folder / trial_name(trial["number"]))
     expected = Config.from_values(trial["config"])
     result, config = result_in(run, expected)
     if config != expected or result["values"] != trial["values"]:

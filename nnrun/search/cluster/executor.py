@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from nnrun.errors import DataError, UsageError
+from nnrun.runs.finding import trial_name
 from nnrun.search.cluster import allowance, worker
 from nnrun.search.cluster.arrivals import Arrivals, answer_in, names_of
 from nnrun.search.cluster.connecting import connected
@@ -219,7 +220,7 @@ class Cluster:
         entries = self._departures.entries_of(job)
         parent, resumed = None, job["trials"][0].get("resume")
         if resumed is not None:
-            parent = Freight.of(Path(cast(Job, job)["folder"]) / f"{resumed:04d}")
+            parent = Freight.of(Path(cast(Job, job)["folder"]) / trial_name(resumed))
         request: Request = {
             "token": secrets.token_hex(8),
             "job": job,

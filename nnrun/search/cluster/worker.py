@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
 from nnrun.files import filling
+from nnrun.runs.finding import trial_name
 from nnrun.runs.records import Environment
 from nnrun.search.cluster.parcels import is_as_sent, packed
 from nnrun.search.cluster.sameness import Kind, Probe, probe, probe_job
@@ -232,7 +233,7 @@ def _placed(request: Request, known: Probe, folder: Path) -> SentJob:
 
 def _continued(request: Request) -> str:
     resumed = request["job"]["trials"][0]["resume"]
-    return "none" if resumed is None else f"{resumed:04d}"
+    return "none" if resumed is None else trial_name(resumed)
 
 
 def _coming(sender: str) -> Path:
