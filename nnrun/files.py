@@ -136,6 +136,11 @@ def sealed_line(record: Mapping[str, Any]) -> str:
     return f'{content.removesuffix("}")}{SEAM}{checksum(content.encode())}"}}'
 
 
+def sealed_document(record: Mapping[str, Any]) -> str:
+    """The same as a file of JSON, a key a line."""
+    return to_json(sealed(record), indent=2) + "\n"
+
+
 def unsealed(record: Mapping[str, Any]) -> dict[str, Any] | None:
     """The record without its checksum, if it has one; None where that is of another content."""
     content = {key: value for key, value in record.items() if key != CHECKSUM}

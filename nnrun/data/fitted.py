@@ -19,7 +19,7 @@ from nnrun.data.files.values import Floats
 from nnrun.data.split import Rule
 from nnrun.engine.embedding import Embedding
 from nnrun.engine.metrics import Task
-from nnrun.files import sealed, to_json
+from nnrun.files import sealed_document
 from nnrun.text import listed, shown_name
 
 
@@ -267,7 +267,7 @@ class Fitted:
     @cached_property
     def written(self) -> bytes:
         """The content of a run's data.json; the runs of a search share it."""
-        return to_json(sealed(self.document), indent=2).encode() + b"\n"
+        return sealed_document(self.document).encode()
 
 
 def _change(old: Sequence[str], new: Sequence[str]) -> str:

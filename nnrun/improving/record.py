@@ -6,7 +6,6 @@ from typing import Literal, NotRequired, TypedDict, cast
 
 from nnrun.config.values import Settings
 from nnrun.errors import DataError
-from nnrun.files import sealed, to_json
 from nnrun.runs.reading import RESTORE, lacking, read_lines
 from nnrun.runs.rundir import RunDir
 
@@ -138,11 +137,6 @@ def read(run: RunDir) -> ImproveRecord:
     if missing := lacking(record, ImproveRecord):
         raise DataError(f"{run.path / IMPROVE}: {', '.join(missing)} missing; {RESTORE}")
     return cast(ImproveRecord, record)
-
-
-def text_of(record: ImproveRecord) -> str:
-    """The file."""
-    return to_json(sealed(record), indent=2) + "\n"
 
 
 def read_steps(run: RunDir) -> list[StepRecord]:

@@ -15,7 +15,7 @@ from nnrun.config.space.space import Space
 from nnrun.config.values import Settings
 from nnrun.data.dataset import Dataset
 from nnrun.errors import ConfigError, UsageError
-from nnrun.files import sealed_line
+from nnrun.files import sealed_document, sealed_line
 from nnrun.improving.budget import Budget, Spent
 from nnrun.improving.changes import Change, epochs_of, merged
 from nnrun.improving.loop import Loop
@@ -31,7 +31,6 @@ from nnrun.improving.record import (
     StepRecord,
     read,
     read_steps,
-    text_of,
 )
 from nnrun.improving.standing import Standing, Teller
 from nnrun.improving.strategy import MOST, Steps
@@ -203,7 +202,7 @@ def _create(
 ) -> RunDir:
     def files(run_id: str) -> dict[str, bytes]:
         made = first_files(run_id, loaded.config, loaded.text, dataset, argv, parent=None)
-        return made | {PLAN: plan.text().encode(), IMPROVE: text_of(record).encode(), STEPS: b""}
+        return made | {PLAN: plan.text().encode(), IMPROVE: sealed_document(record).encode(), STEPS: b""}
 
     return RunDir.create(root, f"{loaded.config.name}-improve", files)
 
@@ -244,7 +243,7 @@ def _go_on(
     def conclude(trials: list[TrialRecord]) -> None:
         if strategy.ending is None:
             return
-        run.write(IMPROVE, text_of(record | {"ending": strategy.ending}))
+        run.write(IMPROVE, sealed_document(record | {"ending": strategy.ending}))
         run.write(IMPROVED, _improved(run, search.config, strategy.ending, loop.steps))
 
     def choose(best: TrialRecord | None) -> TrialRecord | None:

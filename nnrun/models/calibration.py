@@ -15,7 +15,7 @@ import numpy as np
 
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError, UsageError
-from nnrun.files import sealed, to_json
+from nnrun.files import sealed_document
 from nnrun.installation import command
 from nnrun.runs.member import Member
 from nnrun.runs.reading import RESTORE
@@ -45,7 +45,7 @@ class Calibration:
         if self.scores:
             record["scores"] = self.scores
         with run.locked():
-            run.write(CALIBRATION, to_json(sealed(record), indent=2) + "\n")
+            run.write(CALIBRATION, sealed_document(record))
 
 
 def read_calibration(run: RunDir, members: Sequence[Member], shares: Array) -> Calibration | None:

@@ -19,13 +19,13 @@ from nnrun.data.dataset import Dataset, load_dataset, weights_together
 from nnrun.data.features.target import Target
 from nnrun.data.groups import joined_rows
 from nnrun.engine.parameters import Array
-from nnrun.files import json_lines
+from nnrun.files import json_lines, sealed_document
 from nnrun.runs.assembly import examples, make_loss
 from nnrun.runs.grouped import groups_of, sure_as
 from nnrun.runs.judge import wanted
 from nnrun.runs.listener import Outcome
 from nnrun.runs.member import Member, load_member
-from nnrun.runs.members import ALL, FOLDER, FOLDS, EnsembleRecord, ensemble_file, member
+from nnrun.runs.members import ALL, FOLDER, FOLDS, EnsembleRecord, member
 from nnrun.runs.recording import measures
 from nnrun.runs.records import DataRecord, Final, FoundSymptom, MemberRecord, Row, numbers
 from nnrun.runs.rundir import EPOCHS, MEMBERS, SCHEMA_VERSION, RunDir, now
@@ -154,7 +154,7 @@ def members_file(config: Config, outcomes: Sequence[Outcome]) -> bytes:
         "weights": [1 / count] * count,
         "members": members,
     }
-    return ensemble_file(ensemble).encode()
+    return sealed_document(ensemble).encode()
 
 
 def _symptoms(outcomes: Sequence[Outcome]) -> list[FoundSymptom]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TypedDict
 
 from nnrun.errors import UsageError
-from nnrun.files import lock_exclusively, naming, sealed, to_json
+from nnrun.files import lock_exclusively, naming, sealed_document
 from nnrun.installation import command
 from nnrun.runs.finding import best_in, search_of
 from nnrun.runs.rundir import RunDir
@@ -64,7 +64,7 @@ def _write(run: RunDir, changed: Callable[[Labels], Labels]) -> Labels:
     try:
         with _alone(run):
             labels = changed(labels_of(run))
-            run.write(LABELS, to_json(sealed(labels), indent=2) + "\n")
+            run.write(LABELS, sealed_document(labels))
     except OSError as error:
         raise UsageError(f"{run.path}: cannot write there ({error.strerror}); nothing was changed") from error
     return labels

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, cast
 
 from nnrun.errors import DataError, UsageError
-from nnrun.files import sealed, to_json
 from nnrun.installation import command
 from nnrun.runs.records import MemberRecord, Number, RunRecord
 from nnrun.runs.rundir import MEMBERS, RunDir
@@ -93,11 +92,6 @@ def read_ensemble(run: RunDir) -> EnsembleRecord:
             f"{run.path / MEMBERS}: has {len(record['members'])} members with {len(record['weights'])} weights"
         )
     return record
-
-
-def ensemble_file(record: EnsembleRecord) -> str:
-    """The content of MEMBERS."""
-    return to_json(sealed(record), indent=2) + "\n"
 
 
 def members_of(run: RunDir) -> list[RunDir]:

@@ -13,7 +13,7 @@ from nnrun.config.load import Loaded
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.data.files.chunks import Heard, nobody
 from nnrun.errors import ConfigError, DataError, MisfitError, StoppedError
-from nnrun.files import sealed, sealed_text, to_json
+from nnrun.files import sealed_document, sealed_text
 from nnrun.runs.engines import decided
 from nnrun.runs.environment import describe
 from nnrun.runs.listener import ToldToStop
@@ -127,7 +127,7 @@ def first_files(
     return {
         CONFIG: resolved.encode() if text is None else text,
         RESOLVED: sealed_text(resolved).encode(),
-        RECORD: to_json(sealed(record), indent=2).encode() + b"\n",
+        RECORD: sealed_document(record).encode(),
         DATA: dataset.fitted.written,
     }
 

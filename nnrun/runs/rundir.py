@@ -26,7 +26,7 @@ from nnrun.files import (
     lock_exclusively,
     naming,
     put,
-    sealed,
+    sealed_document,
     to_json,
     write_atomically,
 )
@@ -139,7 +139,7 @@ class RunDir:
 
     def update_record(self, **values: Any) -> None:
         """Set keys of run.json."""
-        text = to_json(sealed({**self.read_record(), **values}), indent=2) + "\n"
+        text = sealed_document({**self.read_record(), **values})
         self.write(RECORD, text)
         self._record = _identity(self.path / RECORD), read_written(text.encode(), str(self.path / RECORD))
 

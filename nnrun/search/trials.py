@@ -18,7 +18,7 @@ from nnrun.config.values import Settings, Tree
 from nnrun.data.dataset import Dataset, load_dataset, map_dataset
 from nnrun.engine.scores import primary_keys, to_minimise
 from nnrun.engine.stopping import Ceilings
-from nnrun.files import sealed, to_json
+from nnrun.files import sealed_document
 from nnrun.runs.assembly import OF_A_MEMBER, batch_size, parameters
 from nnrun.runs.conclusion import conclude, in_folds, members_file
 from nnrun.runs.finding import trial_name
@@ -289,7 +289,6 @@ def _directory(
         shutil.rmtree(path)
     origin: Parent | None = None if parent is None else {"id": parent.id, "epoch": parent.read_record()["epochs"] or 0}
     files = first_files(path.name, config, None, dataset, argv=(), parent=origin, here=job["here"])
-    values = to_json(sealed(trial["values"]), indent=2)  # the ledger can be rebuilt from here
-    files |= {"values.json": values.encode() + b"\n"}
+    files |= {"values.json": sealed_document(trial["values"]).encode()}  # the ledger can be rebuilt from here
     files |= {EPOCHS: b"" if parent is None else parent.read(EPOCHS), **(further or {})}
     return RunDir.create_at(path, files)

@@ -13,12 +13,13 @@ import pytest
 from nnrun.data.raw import read_parts
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
+from nnrun.files import sealed_document
 from nnrun.models.model import Model, load_model
 from nnrun.models.rows import Predictions
 from nnrun.models.trained import trained
 from nnrun.models.verbs import evaluate
 from nnrun.runs.listener import Outcome
-from nnrun.runs.members import ensemble_file, member
+from nnrun.runs.members import member
 from nnrun.runs.rundir import MEMBERS, RunDir
 from nnrun.runs.stored import StoredRun
 
@@ -38,7 +39,7 @@ def assembled(outcomes: Sequence[Outcome], weights: Sequence[float]) -> StoredRu
     shares = [w / sum(weights) for w in weights]
     whole.write(
         MEMBERS,
-        ensemble_file(
+        sealed_document(
             {
                 "schema_version": 1,
                 "how": "runs",

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from nnrun.errors import DataError
-from nnrun.runs.members import EnsembleRecord, ensemble_file, has_members, member, members_of, read_ensemble, whole_of
+from nnrun.files import sealed_document
+from nnrun.runs.members import EnsembleRecord, has_members, member, members_of, read_ensemble, whole_of
 from nnrun.runs.rundir import MEMBERS, RunDir
 
 
@@ -17,7 +18,7 @@ def made(folder: Path, weights: list[float], count: int | None = None) -> RunDir
         "weights": weights,
         "members": [{"id": f"run{k}", "weight": 0.5} for k in range(len(weights) if count is None else count)],
     }
-    run.write(MEMBERS, ensemble_file(record))
+    run.write(MEMBERS, sealed_document(record))
     return run
 
 

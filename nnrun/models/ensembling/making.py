@@ -12,12 +12,12 @@ from nnrun.data.split import PARTS
 from nnrun.engine.losses import Loss
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
-from nnrun.files import checksum, json_lines, sealed, to_json
+from nnrun.files import checksum, json_lines, sealed_document
 from nnrun.models.ensembling.candidates import Candidate, Reader
 from nnrun.runs.assembly import make_loss
 from nnrun.runs.environment import describe
 from nnrun.runs.judge import wanted
-from nnrun.runs.members import EnsembleRecord, ensemble_file, member
+from nnrun.runs.members import EnsembleRecord, member
 from nnrun.runs.recording import measures
 from nnrun.runs.records import Event, Final, RunRecord, Written
 from nnrun.runs.rundir import (
@@ -62,9 +62,9 @@ def make(root: Path, chosen: Chosen, reader: Reader, argv: Sequence[str]) -> Run
         return {
             CONFIG: first.directory.read(CONFIG),
             RESOLVED: first.directory.read(RESOLVED),
-            RECORD: to_json(sealed(record), indent=2).encode() + b"\n",
+            RECORD: sealed_document(record).encode(),
             DATA: first.directory.read(DATA),
-            MEMBERS: ensemble_file(chosen.record).encode(),
+            MEMBERS: sealed_document(chosen.record).encode(),
             **lines,
             **dict(_copies(whole, chosen.members)),
         }

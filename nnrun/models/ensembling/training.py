@@ -10,7 +10,7 @@ from typing import cast
 from nnrun.engine.network import Network
 from nnrun.engine.schedules import cycle_ends
 from nnrun.errors import UsageError
-from nnrun.files import checksum, filling, json_lines, sealed, to_json
+from nnrun.files import checksum, filling, json_lines, sealed_document
 from nnrun.installation import command
 from nnrun.models.ensembling.candidates import Candidate
 from nnrun.models.model import best_of
@@ -110,7 +110,7 @@ def _as_it_was(run: StoredRun, epoch: int, network: Network, path: Path) -> RunD
     }
     copied = {file: run.path / file for file in (CONFIG, RESOLVED, DATA)}
     best = RunDir(path).checkpoint("best").relative_to(path).as_posix()
-    made = {RECORD: to_json(sealed(record), indent=2).encode() + b"\n", best: state}
+    made = {RECORD: sealed_document(record).encode(), best: state}
     return RunDir.create_at(path, {**copied, **made, **lines})
 
 

@@ -16,7 +16,7 @@ from nnrun.config.space.parsing import parse_space
 from nnrun.config.space.space import Space
 from nnrun.data.dataset import Dataset
 from nnrun.errors import ConfigError, UsageError
-from nnrun.files import sealed, to_json
+from nnrun.files import sealed_document
 from nnrun.installation import command
 from nnrun.runs.engines import by_numpy
 from nnrun.runs.finding import PLAN, listing, search_of
@@ -109,7 +109,7 @@ def _course(search: Search, record: RetestRecord) -> Course:
 
     def conclude(trials: list[TrialRecord]) -> None:
         verdict = judged(record, trials, search.plan.metric, run)
-        run.write(RETEST, _text(record | {"verdict": verdict}))
+        run.write(RETEST, sealed_document(record | {"verdict": verdict}))
 
     return Course(
         strategy=InTurn(Brief(search.space, search.config.seed, search.plan.totals), settings),
@@ -262,10 +262,6 @@ def _create(
 ) -> RunDir:
     def files(run_id: str) -> dict[str, bytes]:
         made = first_files(run_id, loaded.config, loaded.text, dataset, argv, parent=None)
-        return made | {PLAN: plan.text().encode(), RETEST: _text(record).encode()}
+        return made | {PLAN: plan.text().encode(), RETEST: sealed_document(record).encode()}
 
     return RunDir.create(root, f"{loaded.config.name}-retest", files)
-
-
-def _text(record: RetestRecord) -> str:
-    return to_json(sealed(record), indent=2) + "\n"
