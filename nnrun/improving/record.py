@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Literal, NotRequired, TypedDict, cast
 
 from nnrun.config.values import Settings
-from nnrun.errors import DataError
-from nnrun.runs.reading import RESTORE, lacking, read_lines
+from nnrun.runs.reading import complete, read_lines
 from nnrun.runs.rundir import RunDir
 
 IMPROVE, STEPS, IMPROVED = "improve.json", "steps.jsonl", "improved.yaml"
@@ -133,10 +132,7 @@ def is_improvement(run: RunDir) -> bool:
 
 def read(run: RunDir) -> ImproveRecord:
     """That of an improvement; DataError where it is damaged."""
-    record = run.read_json(IMPROVE, ImproveRecord)
-    if missing := lacking(record, ImproveRecord):
-        raise DataError(f"{run.path / IMPROVE}: {', '.join(missing)} missing; {RESTORE}")
-    return cast(ImproveRecord, record)
+    return cast(ImproveRecord, complete(run.read_json(IMPROVE, ImproveRecord), ImproveRecord))
 
 
 def read_steps(run: RunDir) -> list[StepRecord]:

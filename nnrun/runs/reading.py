@@ -114,6 +114,13 @@ def lacking(record: Mapping[str, Any], kind: Any) -> list[str]:
     return [name for name, hint in _hints(kind).items() if get_origin(hint) is not NotRequired and name not in record]
 
 
+def complete(record: Found, kind: Any) -> Found:
+    """The record of a file; DataError where it lacks keys that a TypedDict requires."""
+    if missing := lacking(record, kind):
+        raise DataError(f"{record.where}: {', '.join(missing)} missing; {RESTORE}")
+    return record
+
+
 @cache
 def _hints(kind: Any) -> dict[str, Any]:
     return get_type_hints(kind, include_extras=True)

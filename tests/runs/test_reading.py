@@ -12,7 +12,7 @@ import pytest
 
 from nnrun.errors import DataError
 from nnrun.files import is_whole, sealed, sealed_line, sealed_text, to_json
-from nnrun.runs.reading import read_document, read_lines, read_record
+from nnrun.runs.reading import complete, read_document, read_lines, read_record
 from nnrun.runs.records import Event, Row, RunRecord
 
 RECORD: dict[str, Any] = {
@@ -102,6 +102,11 @@ def test_a_key_that_is_missing_is_told_when_it_is_asked_for() -> None:
     assert record.get("status") is None
     with pytest.raises(DataError, match="created is missing"):
         (record | {"status": "done"})["created"]
+
+
+def test_all_keys_that_a_file_lacks_are_told_together() -> None:
+    with pytest.raises(DataError, match=r"^events\.jsonl: event, epoch missing; copy it again"):
+        complete(read_record(b'{"time": "2026"}', "events.jsonl", Event), Event)
 
 
 # lines

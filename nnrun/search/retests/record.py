@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TypedDict, cast
 
 from nnrun.config.values import Settings
-from nnrun.errors import DataError
-from nnrun.runs.reading import RESTORE, lacking
+from nnrun.runs.reading import complete
 from nnrun.runs.records import DataRecord
 from nnrun.runs.rundir import RunDir
 
@@ -116,7 +115,4 @@ def is_retest(run: RunDir) -> bool:
 
 def read(run: RunDir) -> RetestRecord:
     """That of a retest; DataError where it is damaged."""
-    record = run.read_json(RETEST, RetestRecord)
-    if missing := lacking(record, RetestRecord):
-        raise DataError(f"{run.path / RETEST}: {', '.join(missing)} missing; {RESTORE}")
-    return cast(RetestRecord, record)
+    return cast(RetestRecord, complete(run.read_json(RETEST, RetestRecord), RetestRecord))
