@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,18 +35,15 @@ from nnrun.improving.standing import Standing, Teller
 from nnrun.improving.strategy import MOST, Steps
 from nnrun.improving.written import Places, improved, reasons_of
 from nnrun.insight.preflight.verbs import open_context, preflight
-from nnrun.runs.engines import by_numpy
-from nnrun.runs.finding import PLAN, trial_of
-from nnrun.runs.folds import refuse_unfit
-from nnrun.runs.preparing import begun, first_files, session_of, until_told
+from nnrun.runs.finding import trial_of
 from nnrun.runs.rundir import CONFIG, RunDir
 from nnrun.runs.stored import StoredRun
+from nnrun.search.opening import create, extended, opened, reopened
 from nnrun.search.plan import Plan
 from nnrun.search.record import TrialRecord
 from nnrun.search.running import Course, SearchOutcome, go_on
 from nnrun.search.state import Options, Search, epoch_seconds
 from nnrun.search.study import Watcher
-from nnrun.search.verbs import extended, reopened
 from nnrun.text import counted, duration, percent
 
 LEAST_SEEDS = 3  # fewer say next to nothing about luck
@@ -82,22 +78,17 @@ def begin(
     """
     budget = Budget.of(asked.budget)
     _refuse_unfit(asked)
-    with closing(options.executor()) as executor:  # workers start while the data is read
-        heard = until_told(watcher.preparing, told_to_stop)
-        given = loaded.config
-        loaded, dataset = begun(loaded, root, heard, trainings=30)
+    given = loaded.config
+    with opened(loaded, root, options, watcher, told_to_stop, trainings=30) as (executor, loaded, dataset):
         config = loaded.config
-        session_of(replace(loaded, config=by_numpy(config)), dataset)  # whether it can be trained, before any trial is
         _refuse_too_little(asked, budget, _base(config), dataset, options.workers)
-        if config.data.in_folds:
-            refuse_unfit(replace(loaded, config=by_numpy(config)), root, heard)
         plan = replace(
             Plan.of(config, Space(()), [MOST], options.kept(), None), strategy="random", metric="dev_error", enqueue=[]
         )
         record = _record(asked, given, loaded, root)
-        run = _create(root, loaded, dataset, plan, record, argv)
+        files = {IMPROVE: sealed_document(record).encode(), STEPS: b""}
+        run = create(root, loaded, dataset, plan, argv, "improve", files)
         with run.locked():
-            watcher.started(run, plan)
             search = Search(run, _base(config), dataset, plan, options, executor, [config])
             return _go_on(search, record, watcher, teller, told_to_stop)
 
@@ -113,7 +104,6 @@ def resume(
     loaded, record = StoredRun(run).loaded(), read(run)
     with reopened(run, loaded, "improvement", options, watcher, told_to_stop) as left:
         search = extended(replace(left, config=_base(loaded.config)))
-        watcher.started(run, search.plan)
         return _go_on(search, record, watcher, teller, told_to_stop)
 
 
@@ -195,16 +185,6 @@ def _cure(words: str | None) -> Settings:
         return {}
     alone = cure and len(options) % 2 == 0 and set(options[::2]) == {"--set"}
     return cure if alone and all(key.startswith(CURED) for key in cure) else {}
-
-
-def _create(
-    root: Path, loaded: Loaded, dataset: Dataset, plan: Plan, record: ImproveRecord, argv: Sequence[str]
-) -> RunDir:
-    def files(run_id: str) -> dict[str, bytes]:
-        made = first_files(run_id, loaded.config, loaded.text, dataset, argv, parent=None)
-        return made | {PLAN: plan.text().encode(), IMPROVE: sealed_document(record).encode(), STEPS: b""}
-
-    return RunDir.create(root, f"{loaded.config.name}-improve", files)
 
 
 class _Scribe(Teller):

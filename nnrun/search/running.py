@@ -99,6 +99,7 @@ def go_on(
     search: Search, watcher: Watcher, told_to_stop: Callable[[], bool], course: Course | None = None
 ) -> SearchOutcome:
     """Run the trials that are not finished, and close the search."""
+    watcher.started(search.run, search.plan)
     course = course or usual_course(search)
     clock = Clock(_ran_before(search), math.inf if search.options.timeout is None else search.options.timeout)
     search.folder.mkdir(exist_ok=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,15 +15,12 @@ from nnrun.config.space.space import Space
 from nnrun.data.dataset import Dataset
 from nnrun.engine.metrics import METRICS, misfit
 from nnrun.engine.scores import HIGHER_IS_BETTER, searched_by
-from nnrun.errors import ConfigError, DataError, UsageError
+from nnrun.errors import ConfigError, UsageError
 from nnrun.runs.assembly import batch_size
-from nnrun.runs.engines import by_numpy
-from nnrun.runs.finding import PLAN
-from nnrun.runs.folds import refuse_unfit
 from nnrun.runs.judge import DEFINED, undefined
-from nnrun.runs.preparing import begun, first_files, prepare, same_data, session_of, until_told
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
+from nnrun.search.opening import create, extended, opened, reopened
 from nnrun.search.plan import Plan
 from nnrun.search.running import SearchOutcome, go_on, strategy_of
 from nnrun.search.seeds import SEED
@@ -55,21 +51,14 @@ def begin(
     space, known = _checked(loaded, usual)  # before the data are read, as that may take a while
     refuse_flat(options, config.search.strategy, config.search.metric)
     strategy_of(known, space, [config.search.trials])  # an optional library may be missing
-    with closing(options.executor()) as executor:  # workers start while the data is read
-        heard = until_told(watcher.preparing, told_to_stop)
-        trainings = config.search.trials * (config.data.folds or 1)
-        loaded, dataset = begun(loaded, root, heard, trainings)
+    trainings = config.search.trials * (config.data.folds or 1)
+    with opened(loaded, root, options, watcher, told_to_stop, trainings) as (executor, loaded, dataset):
         config = loaded.config
-        measuring = replace(loaded, config=by_numpy(config))
-        session_of(measuring, dataset)  # whether it can be trained, before any trial is
-        if config.data.in_folds:
-            refuse_unfit(measuring, root, heard)
         refuse_misfit(loaded, dataset)
         space, known = load_known(loaded, _batch(loaded, dataset), usual)
-        run = _create(loaded, root, space, dataset, options, argv)
+        plan = Plan.of(config, space, [config.search.trials], options.kept(), options.repeat)
+        run = create(root, loaded, dataset, plan, argv, "search")
         with run.locked():
-            plan = Plan.read(run)
-            watcher.started(run, plan)
             return go_on(Search(run, config, dataset, plan, options, executor, known), watcher, told_to_stop)
 
 
@@ -198,19 +187,6 @@ def _batch(loaded: Loaded, dataset: Dataset) -> int:
     return batch_size(loaded.config, len(dataset.parts["train"].x))
 
 
-def _create(
-    loaded: Loaded, root: Path, space: Space, dataset: Dataset, options: Options, argv: Sequence[str]
-) -> RunDir:
-    config = loaded.config
-    plan = Plan.of(config, space, [config.search.trials], options.kept(), options.repeat)
-
-    def files(run_id: str) -> dict[str, bytes]:
-        made = first_files(run_id, config, loaded.text, dataset, argv, parent=None)
-        return made | {PLAN: plan.text().encode()}
-
-    return RunDir.create(root, f"{config.name}-search", files)
-
-
 def resume(
     run: RunDir,
     trials: int | None,
@@ -227,26 +203,7 @@ def resume(
         space, known = load_known(loaded, begun=search.plan.space)
         _refuse_changes(search, space)
         refuse_flat(search.options, search.plan.strategy, search.plan.metric)
-        search = extended(replace(search, known=known), trials)
-        watcher.started(run, search.plan)
-        return go_on(search, watcher, told_to_stop)
-
-
-@contextmanager
-def reopened(
-    run: RunDir, loaded: Loaded, what: str, options: Options, watcher: Watcher, told_to_stop: Callable[[], bool]
-) -> Iterator[Search]:
-    """A search, or what is one by other means, as it was left: locked, with its data, and workers that wait.
-
-    Raises DataError where the data is no longer what it began with.
-    """
-    plan = Plan.read(run)
-    options = options.after(plan.limits)
-    with closing(options.executor()) as executor, run.locked():
-        dataset, _ = prepare(loaded, run.path.parent, until_told(watcher.preparing, told_to_stop))
-        if not same_data(StoredRun(run), dataset):
-            raise DataError(f"{run.id}: the data is no longer what this {what} began with; begin a new one")
-        yield Search(run, loaded.config, dataset, plan, options, executor, [loaded.config])
+        return go_on(extended(replace(search, known=known), trials), watcher, told_to_stop)
 
 
 def _refuse_changes(search: Search, space: Space) -> None:
@@ -255,16 +212,3 @@ def _refuse_changes(search: Search, space: Space) -> None:
     if changed:
         what = f"{', '.join(changed)} changed since the search began; begin a new one"
         raise UsageError("\n".join([f"{search.run.id}: {what}", *lines]))
-
-
-def extended(search: Search, trials: int | None = None) -> Search:
-    """With what this call changes of the plan, on the disk too; UsageError where less is asked for than was."""
-    run, plan, options = search.run, search.plan, search.options
-    if trials is not None and trials < plan.total:
-        raise UsageError(f"{run.id} was asked for {plan.total} trials already; --trials must not be fewer")
-    if options.repeat is not None and options.repeat < (plan.repeat or 0):
-        raise UsageError(f"{run.id} was asked for {plan.repeat} repeats already; --repeat must not be fewer")
-    changed = plan.extended(trials, options.kept(), options.repeat)
-    if changed != plan:
-        run.write(PLAN, changed.text())
-    return replace(search, plan=changed)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,11 +17,11 @@ from nnrun.data.dataset import Dataset
 from nnrun.errors import ConfigError, UsageError
 from nnrun.files import sealed_document
 from nnrun.installation import command
-from nnrun.runs.engines import by_numpy
-from nnrun.runs.finding import PLAN, listing, search_of
-from nnrun.runs.preparing import begun, first_files, same_data, session_of, until_told
+from nnrun.runs.finding import listing, search_of
+from nnrun.runs.preparing import same_data
 from nnrun.runs.rundir import CONFIG, RunDir
 from nnrun.runs.stored import StoredRun
+from nnrun.search.opening import create, extended, opened, reopened
 from nnrun.search.plan import Plan
 from nnrun.search.record import TrialRecord
 from nnrun.search.retests.design import InTurn, configured_by, old_settings, with_fresh
@@ -34,7 +33,7 @@ from nnrun.search.state import Options, Search
 from nnrun.search.stored import StoredSearch
 from nnrun.search.strategies.strategy import Brief
 from nnrun.search.study import Watcher
-from nnrun.search.verbs import extended, refuse_misfit, reopened
+from nnrun.search.verbs import refuse_misfit
 from nnrun.text import all_of, counted
 
 TAKEN = ("data", "network")  # sections of a config that is named beside the search; all others stay the search's
@@ -73,17 +72,14 @@ def begin(
     record = _record(search, asked, space, loaded.config.seed)
     _refuse_contradictions(record, space, loaded)
     total = len(record["settings"]) * asked.seeds
-    with closing(options.executor()) as executor:  # workers start while the data is read
-        loaded, dataset = begun(loaded, root, until_told(watcher.preparing, told_to_stop), trainings=total)
+    with opened(loaded, root, options, watcher, told_to_stop, trainings=total) as (executor, loaded, dataset):
         config = loaded.config
-        session_of(replace(loaded, config=by_numpy(config)), dataset)  # whether it can be trained, before any trial is
         refuse_misfit(loaded, dataset)
         record["same_data"] = same_data(search.run, dataset)
         record["told"] += [*notices, *_on_data(search.run, dataset, record), *loaded.notices]
         plan = replace(Plan.of(config, space, [total], options.kept(), None), strategy="random", enqueue=[])
-        retest = _create(root, loaded, dataset, plan, record, argv)
+        retest = create(root, loaded, dataset, plan, argv, "retest", {RETEST: sealed_document(record).encode()})
         with retest.locked():
-            watcher.started(retest, plan)
             held = Search(retest, config, dataset, plan, options, executor, [config])
             return go_on(held, watcher, told_to_stop, _course(held, record))
 
@@ -98,7 +94,6 @@ def resume(
     loaded, record = StoredRun(run).loaded(), read(run)
     with reopened(run, loaded, "retest", options, watcher, told_to_stop) as left:
         held = extended(left)
-        watcher.started(run, held.plan)
         return go_on(held, watcher, told_to_stop, _course(held, record))
 
 
@@ -255,13 +250,3 @@ def _on_data(old: StoredRun, dataset: Dataset, record: RetestRecord) -> Iterator
 
 def _rows(count: int) -> str:
     return counted(count, "row")
-
-
-def _create(
-    root: Path, loaded: Loaded, dataset: Dataset, plan: Plan, record: RetestRecord, argv: Sequence[str]
-) -> RunDir:
-    def files(run_id: str) -> dict[str, bytes]:
-        made = first_files(run_id, loaded.config, loaded.text, dataset, argv, parent=None)
-        return made | {PLAN: plan.text().encode(), RETEST: sealed_document(record).encode()}
-
-    return RunDir.create(root, f"{loaded.config.name}-retest", files)

@@ -11,6 +11,7 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError, DataError, UsageError
 from nnrun.runs import verbs as run_verbs
+from nnrun.runs.finding import list_runs
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.ledger import Ledger
@@ -267,3 +268,11 @@ def test_settings_that_no_longer_fit_are_an_error(again: Retest, tmp_path: Path)
     search = searched(tmp_path, *of_one)
     with pytest.raises(ConfigError, match="batch_norm needs at least 2 examples"):
         again(search=search, config=config)
+
+
+def test_a_fold_that_is_unfit_is_told_before_there_is_a_directory(again: Retest, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,z,y\n" + "".join(f"{i},{i % 5},{'ab'[i > 7]}\n" for i in range(12)))
+    settings = ["data.target=y", "data.folds=3", "data.time=x", "metrics.primary=auc"]
+    with pytest.raises(DataError, match="none came into the training part of fold 1"):
+        again(f"data.source={tmp_path / 't.csv'}", *settings)
+    assert list_runs(tmp_path / "runs") == []
