@@ -227,12 +227,21 @@ def stage_lines(stages: Sequence[Stage]) -> list[str]:
     return lines
 
 
-def progress(record: SearchRecord, records: Sequence[TrialRecord], total: int, metric: str) -> list[str]:
-    """How far a search is that has not ended, was killed, or failed."""
+def so_far(record: SearchRecord, trials: int, total: int) -> str:
+    """How far a search is that has not ended, was killed, or failed, in a line."""
     why = f"; {record['error']}" if record.get("error") else ""
-    so_far = f"{record['status']}, {len(records)} of {total} trials so far{why}"
+    return f"{record['status']}, {trials} of {total} trials so far{why}"
+
+
+def progress(record: SearchRecord, records: Sequence[TrialRecord], total: int, metric: str) -> list[str]:
+    """The same, with the best trials."""
     kind = kind_of(record)
-    return [so_far, "", *best_table(records, metric, kind), *_ties_lines(records, metric, kind)]
+    return [
+        so_far(record, len(records), total),
+        "",
+        *best_table(records, metric, kind),
+        *_ties_lines(records, metric, kind),
+    ]
 
 
 def summary(record: SearchRecord, records: Sequence[TrialRecord], plan: Plan, optimizer: str) -> list[str]:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from nnrun.runs.rundir import RunDir
+
 Done = Any
 QUICK = ("--set", "training.epochs=3", "--set", "network.hidden=[8]")
 NNRun = Callable[..., Done]
@@ -48,6 +50,14 @@ def test_a_search_has_one_page_and_its_trials_none(here: Path, nnrun: NNRun) -> 
     assert f"report   {newest() / 'report.html'}" in done.out
     assert [path.parent for path in newest().rglob("report.html")] == [newest()]
     assert "<h1>Search " in page(newest())
+
+
+def test_the_page_says_of_a_search_what_show_says_where_it_failed_when_resumed(here: Path, nnrun: NNRun) -> None:
+    nnrun("search", "-q", "--trials", "2", "--workers", "1", *QUICK[:2])
+    RunDir(newest()).update_record(status="failed", error="no workers came")
+    assert "failed, 2 of 2 trials so far; no workers came" in nnrun("show").out
+    assert nnrun("report").code == 0
+    assert "Failed, 2 of 2 trials so far; no workers came." in page(newest())
 
 
 def test_a_trial_can_be_looked_at_by_itself(here: Path, nnrun: NNRun) -> None:

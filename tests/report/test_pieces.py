@@ -37,6 +37,7 @@ from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import judge
 from nnrun.search.plan import Plan
 from nnrun.search.record import SearchRecord
+from nnrun.search.stored import StoredSearch
 
 ROOT = Path(__file__).parents[2]
 STYLE = ROOT / "nnrun/report/assets/page.css"
@@ -411,7 +412,7 @@ def halved(strategy: str) -> Results:
     space = Space.of({keys: {"log": [1e-4, 10]}})
     config = load_config(None, [f"search.strategy={strategy}", "training.epochs=9"]).config
     plan = Plan.of(config, space, totals=[13], limits={}, repeat=None)
-    return Results(StoredRun(RunDir(Path())), SearchRecord(), plan, Config(), trials, {})
+    return Results(StoredSearch(StoredRun(RunDir(Path()))), SearchRecord(), plan, Config(), trials, {})
 
 
 def test_survivors_stand_at_the_epochs_of_their_rungs() -> None:

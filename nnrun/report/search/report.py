@@ -43,8 +43,7 @@ from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.importance import Importance
 from nnrun.search.record import TrialRecord
-from nnrun.search.stored import StoredSearch
-from nnrun.search.telling import diverged_lines, ending, expected_line, progress, ties
+from nnrun.search.telling import diverged_lines, expected_line, ties
 from nnrun.search.trial_lines import setting, settings, shown
 from nnrun.text import duration, last_words, metric_key, metric_name, percent
 
@@ -105,11 +104,9 @@ def _importance_section(found: Results, items: Sequence[Importance]) -> Section:
 
 def _lead(found: Results, items: Sequence[Importance]) -> Markup:
     """What won and why, and how the search ended."""
-    over = found.record.get("trials") == len(found.trials) and "ended_by" in found.record
-    how = ending(found.record) if over else progress(found.record, found.trials, found.plan.total, "cost")[0]
     kind = found.error_kind
     note = f" All errors here are {kind}: rows do not count alike." if kind else ""
-    return join([tag("p", won(found, items), cls="verdict"), paragraph(f"{sentence_case(how)}.{note}")])
+    return join([tag("p", won(found, items), cls="verdict"), paragraph(f"{sentence_case(found.standing)}.{note}")])
 
 
 def won(found: Results, items: Sequence[Importance]) -> str:
@@ -170,7 +167,7 @@ def _uses(found: Results) -> Iterator[tuple[str, str]]:
             command("train", str(RunDir(best).resolved)),
         )
         yield "Its own page:", command("report", str(best))
-    if further := StoredSearch(found.run).further:
+    if further := found.search.further:
         yield "Search on:", command(*further)
 
 

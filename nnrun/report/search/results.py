@@ -23,7 +23,7 @@ from nnrun.search.retests.record import RetestRecord
 from nnrun.search.stored import StoredSearch
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Strategy
-from nnrun.search.telling import kind_of
+from nnrun.search.telling import ending, kind_of, so_far
 from nnrun.search.trial_lines import shown
 from nnrun.search.trials import Objective
 from nnrun.text import metric_key, metric_name
@@ -38,7 +38,7 @@ AHEAD = 10  # trials that are drawn above the others
 class Results:
     """A search: its record, its plan and its trials by number."""
 
-    run: StoredRun
+    search: StoredSearch
     record: SearchRecord
     plan: Plan
     config: Config
@@ -50,17 +50,27 @@ class Results:
         """From its directory; of many trials those that were chosen to be drawn."""
         search = StoredSearch(run)
         trials, spent = (sample.trials, sample.spent) if sample else (search.trials, _spent(search.trials))
-        return cls(run, search.record, search.plan, run.config, trials, spent)
+        return cls(search, search.record, search.plan, run.config, trials, spent)
 
     @cached_property
     def strategy(self) -> Strategy:
         """As it stood before the first trial."""
         return STRATEGIES[self.plan.strategy](self.plan.brief())
 
-    @cached_property
+    @property
+    def run(self) -> StoredRun:
+        """Its directory."""
+        return self.search.run
+
+    @property
     def retest(self) -> RetestRecord | None:
         """What it is about, if it retests another search."""
-        return StoredSearch(self.run).retest
+        return self.search.retest
+
+    @property
+    def standing(self) -> str:
+        """How it ended, or how far it is."""
+        return ending(self.record) if self.search.closed else so_far(self.record, len(self.trials), self.plan.total)
 
     @property
     def space(self) -> Space:

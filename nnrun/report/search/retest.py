@@ -37,7 +37,6 @@ from nnrun.search.retests.telling import (
     ordered,
     size,
 )
-from nnrun.search.telling import ending, progress
 from nnrun.search.trial_lines import setting, shown
 from nnrun.text import counted, duration, last_words
 
@@ -64,9 +63,7 @@ def _same_retest(record: RetestRecord) -> list[str]:
 
 
 def _lead(found: Results, record: RetestRecord, verdict: Verdict | None) -> Markup:
-    over = found.record.get("trials") == len(found.trials) and "ended_by" in found.record
-    how = ending(found.record) if over else progress(found.record, found.trials, found.plan.total, "cost")[0]
-    told = f"{sentence_case(asked(record))}, of the search {record['search']['id']}. {sentence_case(how)}."
+    told = f"{sentence_case(asked(record))}, of the search {record['search']['id']}. {sentence_case(found.standing)}."
     answer = "Nothing can be told yet."
     if verdict:
         answer = f"{sentence_case(HOLDS[verdict['holds']])}; {AGAIN[verdict['search_again']]}{verdict['why']}."
