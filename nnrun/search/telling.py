@@ -37,7 +37,7 @@ ENDINGS: dict[EndedBy, str] = {
     "target": "target reached after",
     "flat": "nothing more to be expected after",
     "timeout": "time is up after",
-    "points": "all points of the grid tried after",
+    "points": "all points tried after",
     "signal": "interrupted after",
 }
 USUAL_ORDER = {1: "usually first", 2: "usually second", 3: "usually third", 4: "hardly ever"}

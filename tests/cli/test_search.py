@@ -517,7 +517,7 @@ def test_a_grid_of_few_points_says_that_all_are_tried(nnrun: Nnrun, config: Call
     space = "search.space={network.width: {choice: [4, 8]}}"
     done = nnrun("search", "--strategy", "grid", "--set", space, "--workers", "1")
     assert done.code == 0
-    assert done.out.startswith("all points of the grid tried after 3 trials (3 done), ")
+    assert done.out.startswith("all points tried after 3 trials (3 done), ")
     search = the_search()
     assert done.next == [f"nnrun diagnose {search}", f"nnrun report {search}", f"nnrun show {search}/best"]
 

@@ -18,7 +18,6 @@ from nnrun.runs.rundir import RunDir
 from nnrun.search.record import TrialRecord
 from nnrun.search.retests.record import Group, OldBest, OldSearch, Ranking, Result, RetestRecord, Verdict
 from nnrun.search.strategies import STRATEGIES
-from nnrun.search.strategies.strategy import Grid
 
 DRAWS = 1000  # of a bootstrap, and of shuffles
 SURE = 0.95
@@ -250,8 +249,8 @@ def judged(record: RetestRecord, trials: Sequence[TrialRecord], metric: str, run
 
 
 def _lead(search: OldSearch, old: int) -> float:
-    """What the best few of many draws have before further draws, if nothing is left to luck; of a grid nobody knows."""
-    return 0.0 if STRATEGIES[search["strategy"]] is Grid else 0.5 - 0.5 * old / search["settings"]
+    """What the best few of many draws have before further draws, if nothing is left to luck; else nobody knows."""
+    return 0.5 - 0.5 * old / search["settings"] if STRATEGIES[search["strategy"]].drawn else 0.0
 
 
 def _by_seed(record: RetestRecord, trials: Sequence[TrialRecord]) -> Floats:

@@ -51,6 +51,7 @@ class Strategy(ABC):
     help: str = ""
     continues_trials = False  # whether a point may resume an earlier trial
     learns = False  # whether its points follow from results, so that later trials are better ones
+    drawn = True  # whether its points are draws, of which the best have a known lead over further ones
 
     def __init__(self, brief: Brief) -> None:
         self.brief = brief
@@ -183,6 +184,7 @@ class Grid(Strategy):
     In turn, every parameter goes from 1 value to 3, 5, 9, …, so 25 trials of two parameters try 5 values of each.
     """
 
+    drawn = False
     help = "every combination of evenly spaced values, for contrast: 25 trials of two parameters try 5 values of each"
 
     def __init__(self, brief: Brief) -> None:
