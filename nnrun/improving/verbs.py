@@ -38,11 +38,12 @@ from nnrun.insight.preflight.verbs import open_context, preflight
 from nnrun.runs.finding import trial_of
 from nnrun.runs.rundir import CONFIG, RunDir
 from nnrun.runs.stored import StoredRun
+from nnrun.search.duration import epoch_seconds
 from nnrun.search.opening import create, extended, opened, reopened
 from nnrun.search.plan import Plan
 from nnrun.search.record import TrialRecord
 from nnrun.search.running import Course, SearchOutcome, go_on
-from nnrun.search.state import Options, Search, epoch_seconds
+from nnrun.search.state import Options, Search
 from nnrun.search.study import Watcher
 from nnrun.text import counted, duration, percent
 

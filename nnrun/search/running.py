@@ -21,6 +21,7 @@ from nnrun.runs.steering import Steering
 from nnrun.runs.steering import mend as mend_requests
 from nnrun.runs.stored import HELD, StoredRun
 from nnrun.search.choosing import Restore, choose, restored
+from nnrun.search.duration import expected_time
 from nnrun.search.flatness import Flatness
 from nnrun.search.full_disk import resumable
 from nnrun.search.importance import random_search_expected
@@ -29,7 +30,7 @@ from nnrun.search.pruning import Median, limited
 from nnrun.search.record import EndedBy, SearchRecord, TrialRecord, TrialResult, sharing, spreadsheet
 from nnrun.search.repeats import repeat
 from nnrun.search.seeds import SEED, trial_seed
-from nnrun.search.state import Clock, Search, expected_time
+from nnrun.search.state import Clock, Search
 from nnrun.search.stored import StoredSearch
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Point, Strategy

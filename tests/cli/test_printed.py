@@ -332,15 +332,15 @@ def test_all_that_a_page_of_a_run_says_to_type_can_be_typed(nnrun: Nnrun, proces
 def test_a_long_search_is_made_shorter_as_the_note_says(
     nnrun: Nnrun, config: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nnrun.search.state.LONG", 0.0)
+    monkeypatch.setattr("nnrun.search.duration.LONG", 0.0)
     config(IRIS + SPACE)
     words = [word for word in FIRST_OF_ALL if word != "-q"]
     told = " ".join(nnrun(*words, "3").err.split())
-    monkeypatch.setattr("nnrun.search.state.LONG", 300.0)
+    monkeypatch.setattr("nnrun.search.duration.LONG", 300.0)
     options = re.findall(r"(--timeout 0) ends it then, (--strategy halving) trains", told)
     assert options, told
     for option in ("--timeout 300", options[0][1]):
-        monkeypatch.setattr("nnrun.search.state.LONG", 0.0)
+        monkeypatch.setattr("nnrun.search.duration.LONG", 0.0)
         done = nnrun(*words, "3", *option.split())
         assert (done.code, "that is long" in done.err) == (0, False)
 
@@ -428,8 +428,8 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
     "search/retests/design:old_settings": "test_a_search_without_a_result_goes_on_as_the_message_says",
     "search/retests/verbs:_over": "test_an_improvement_is_no_search_to_retest_and_an_ensemble_is_of_one_split",
     "search/retests/standing:_next": "test_what_a_retest_says_to_type_can_be_typed",
-    "search/state:_several_networks": "test_a_search_of_ensembles_is_made_one_of_networks_as_the_note_says",
-    "search/state:expected_time": "test_a_long_search_is_made_shorter_as_the_note_says",
+    "search/duration:_several_networks": "test_a_search_of_ensembles_is_made_one_of_networks_as_the_note_says",
+    "search/duration:expected_time": "test_a_long_search_is_made_shorter_as_the_note_says",
     "watching/starting:start": "test_what_is_started_is_told_as_it_can_be_typed",
     "models/drift/comparing:__init__": "test_a_run_that_kept_too_little_predicts_as_ever",
     "watching/details:_commands": "test_the_commands_of_a_run_can_be_typed",

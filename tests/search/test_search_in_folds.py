@@ -119,7 +119,7 @@ def test_a_fold_of_a_trial_belongs_to_the_search(whole: SearchOutcome) -> None:
 
 def test_how_long_it_takes_counts_the_folds(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    monkeypatch.setattr("nnrun.search.state.epoch_seconds", lambda config, dataset: 10.0)
+    monkeypatch.setattr("nnrun.search.duration.epoch_seconds", lambda config, dataset: 10.0)
     monkeypatch.setattr(Watcher, "outlook", lambda self, lines: told.extend(lines()))
     search(*FOLDS, "search.trials=2")
     assert told[0].startswith("time     about 2 min for 2 trials of 2 epochs in each of 3 folds")

@@ -14,7 +14,7 @@ from nnrun.config.load import load_config
 from nnrun.data.dataset import load_dataset
 from nnrun.engine.trainer import NumpyEngine, Trainer
 from nnrun.machine import threads
-from nnrun.search import state
+from nnrun.search import duration
 
 
 def search(
@@ -35,29 +35,31 @@ def search(
 
 
 def test_trials_take_their_epochs_shared_among_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state, "epoch_seconds", lambda config, dataset: 0.2)
-    assert state.expected_time(search(30)) == [
+    monkeypatch.setattr(duration, "epoch_seconds", lambda config, dataset: 0.2)
+    assert duration.expected_time(search(30)) == [
         "time     about 2 min for 30 trials of 50 epochs, if all are like the config as written"  # 0.2 · 50 · 30 / 2
     ]
-    assert "about 10 s for 1 trial of" in state.expected_time(search(30, finished=29))[0], "one worker is enough for it"
-    assert state.expected_time(search(30, finished=30)) == []
+    assert "about 10 s for 1 trial of" in duration.expected_time(search(30, finished=29))[0], (
+        "one worker is enough for it"
+    )
+    assert duration.expected_time(search(30, finished=30)) == []
     early = search(30, 0, "random", None, "regularization.early_stopping={patience: 5}")
-    assert "up to 2 min" in state.expected_time(early)[0], "trials may stop before"
+    assert "up to 2 min" in duration.expected_time(early)[0], "trials may stop before"
 
 
 def test_a_long_search_offers_ways_to_shorten_it_unless_it_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state, "epoch_seconds", lambda config, dataset: 1.0)
-    assert "--timeout 300" in state.expected_time(search(30))[1]
-    assert "--strategy halving" in state.expected_time(search(30))[1]
-    assert len(state.expected_time(search(30, timeout=60.0))) == 1
-    assert len(state.expected_time(search(30, strategy="halving"))) == 1
+    monkeypatch.setattr(duration, "epoch_seconds", lambda config, dataset: 1.0)
+    assert "--timeout 300" in duration.expected_time(search(30))[1]
+    assert "--strategy halving" in duration.expected_time(search(30))[1]
+    assert len(duration.expected_time(search(30, timeout=60.0))) == 1
+    assert len(duration.expected_time(search(30, strategy="halving"))) == 1
 
 
 def test_how_many_networks_a_trial_trains_is_said_before_the_first_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state, "epoch_seconds", lambda config, dataset: 0.01)
+    monkeypatch.setattr(duration, "epoch_seconds", lambda config, dataset: 0.01)
 
     def told(finished: int, *settings: str) -> list[str]:
-        return state.expected_time(search(30, finished, "random", None, *settings))[1:]
+        return duration.expected_time(search(30, finished, "random", None, *settings))[1:]
 
     (line,) = told(0, "network.ensemble=5")
     assert "each trial trains 5 networks" in line and "--set network.ensemble=1 searches with one" in line
@@ -69,13 +71,13 @@ def test_how_many_networks_a_trial_trains_is_said_before_the_first_one(monkeypat
                                       ("data.source=breast_cancer", "data.class_weight=balanced")])  # fmt: skip
 def test_steps_of_any_config_can_be_timed(settings: tuple[str, ...], tmp_path: Path) -> None:
     config = load_config(None, settings).config
-    assert 0 < state.epoch_seconds(config, load_dataset(config.data, "float32", tmp_path)) < 600
+    assert 0 < duration.epoch_seconds(config, load_dataset(config.data, "float32", tmp_path)) < 600
 
 
 @pytest.fixture
 def timed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], list[tuple[type[NumpyEngine], int]]]:
     """By which engines, and with how many threads, steps are timed for a config that says this one."""
-    made, make_trainer = list[tuple[type[NumpyEngine], int]](), state.make_trainer
+    made, make_trainer = list[tuple[type[NumpyEngine], int]](), duration.make_trainer
 
     def noted(*given: Any) -> Trainer:
         trainer = make_trainer(*given)
@@ -84,10 +86,10 @@ def timed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], li
 
     def time(engine: str) -> list[tuple[type[NumpyEngine], int]]:
         config = load_config(None, [f"training.engine={engine}"]).config
-        assert state.epoch_seconds(config, load_dataset(config.data, "float32", tmp_path)) > 0
+        assert duration.epoch_seconds(config, load_dataset(config.data, "float32", tmp_path)) > 0
         return made
 
-    monkeypatch.setattr(state, "make_trainer", noted)
+    monkeypatch.setattr(duration, "make_trainer", noted)
     monkeypatch.setenv(threads.OURS, "3")
     return time
 
