@@ -28,7 +28,7 @@ NOTHING_WRITTEN = b"{}\n"
 EXAMPLE = shipped() / "configs/digits.yaml"  # taken where nobody names a config: nothing that is wrong stands there
 EXTENDS = "extends"
 DEEPEST = 20  # files that extend each other
-TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".xlsm", ".npy", ".npz", ".gz")
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".xlsm", ".npy", ".npz", ".gz")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | by
     Raises ConfigError with every problem found, a line each.
     """
     name = "<text>" if path is None else str(path)
-    if path is not None and path.suffix.lower() in TABLES and path.is_file():
+    if path is not None and path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
         raise ConfigError([f"{name}: a table, where a config is needed; {_making(path)} writes one for it"])
     content = _content(path, text)
     source = _whole(parse(decode(content, name), name), Path.cwd() if path is None else path.parent, [path])

@@ -1,1 +1,1 @@
-"""From a file to tables that know line and column; `sources.READERS` has a function a suffix."""
+"""From a file to tables that know line and column; `sources.FILE_FORMATS` has the readers."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nnrun.config.data_section import BUNDLED, DOWNLOAD, is_address
 from nnrun.data.files.array_file import read_npy, read_npz
@@ -38,28 +38,39 @@ ANYHOW = Reading()  # all is found out from the file
 _BUNDLED_FILES = Path(__file__).parents[1] / "bundled"
 
 # From a path, how it is to be read, and how many rows a piece has: without a number one table, else as many rows in
-# each piece but the last, their `first_row` set. Those of FINDERS also take `found`. Whatever is wrong with a file is a
-# DataError that names the place.
+# each piece but the last, their `first_row` set. One whose format has a `find` also takes `found`. Whatever is wrong
+# with a file is a DataError that names the place.
 Reader = Callable[..., Iterator[Table]]
-READERS: dict[str, Reader] = {
-    ".csv": read_csv,
-    ".tsv": read_csv,
-    ".txt": read_csv,
-    ".jsonl": read_jsonl,
-    ".ndjson": read_jsonl,
-    ".parquet": read_parquet,
-    ".xlsx": read_xlsx,
-    ".xlsm": read_xlsx,
-    ".npy": read_npy,
-    ".npz": read_npz,
+
+
+class FileFormat(NamedTuple):
+    """How a file of one suffix is read.
+
+    `find` is for those whose cells are text, or become it: it finds out how a file is written, so that it is done once.
+    """
+
+    read: Reader
+    find: Callable[[Path, Reading], object] | None = None
+    packed: bool = False  # it may be gzipped
+    arrays: bool = False  # it holds arrays, whose columns belong together as the pixels of an image do
+    begins: bytes | None = None  # its first four bytes, where they tell the format of a file without a name
+
+
+_TEXT = FileFormat(read_csv, find_dialect, packed=True)
+_LINES = FileFormat(read_jsonl, find_keys, packed=True)
+_WORKBOOK = FileFormat(read_xlsx, find_sheet)
+FILE_FORMATS = {
+    ".csv": _TEXT,
+    ".tsv": _TEXT,
+    ".txt": _TEXT,
+    ".jsonl": _LINES,
+    ".ndjson": _LINES,
+    ".parquet": FileFormat(read_parquet, begins=b"PAR1"),
+    ".xlsx": _WORKBOOK,
+    ".xlsm": _WORKBOOK,
+    ".npy": FileFormat(read_npy, arrays=True, begins=b"\x93NUM"),
+    ".npz": FileFormat(read_npz, arrays=True),
 }
-# Those whose cells are text, or become it: what finds out how a file is written, so that it is done once.
-FINDERS: dict[Reader, Callable[[Path, Reading], object]] = {
-    read_csv: find_dialect,
-    read_jsonl: find_keys,
-    read_xlsx: find_sheet,
-}
-PACKED = (read_csv, read_jsonl)  # may be gzipped
 _ALMOST = {
     ".json": "; if each of its lines is an object, call it .jsonl",
     ".xls": "; a spreadsheet program saves it as .xlsx",
@@ -104,9 +115,14 @@ def open_sources(config: Data) -> dict[str, Source]:
     }
 
 
+def holds_arrays(config: Data) -> bool:
+    """Whether all columns belong together, as the pixels of an image do: bundled sets and files of arrays."""
+    return all(_format(path).arrays for path in source_files(config).values())
+
+
 def lacks_names(config: Data) -> bool:
     """Whether the first text file's first line looks like a row, and nothing was said of it; DataError as above."""
-    text = [path for path in source_files(config).values() if _reader(path) is read_csv]
+    text = [path for path in source_files(config).values() if _format(path).read is read_csv]
     for path in text[:1]:
         check_file(path)
         with _explained(path):
@@ -130,17 +146,16 @@ class File:
     @cached_property
     def _reader(self) -> Reader:
         """That of its format; how a text file is written is found out once."""
-        reader = _reader(self.path)
-        find = FINDERS.get(reader)
-        if find is None:
-            return reader
+        format = _format(self.path)
+        if format.find is None:
+            return format.read
         with _explained(self.path):
-            return partial(reader, found=find(self.path, self.reading))
+            return partial(format.read, found=format.find(self.path, self.reading))
 
     @property
     def is_text(self) -> bool:
         """Whether cells become numbers only by reading them."""
-        return _reader(self.path) in FINDERS
+        return _format(self.path).find is not None
 
     @property
     def sha256(self) -> str:
@@ -183,20 +198,20 @@ def check_file(path: Path) -> None:
         if path.is_dir() and holds_images(path):
             raise DataError(f"{path}: this is a directory of images; {ONE_ARRAY}", SOURCE)
         if path.is_dir():
-            raise DataError(f"{path}: this is a directory; name a {one_of(READERS)} file", SOURCE)
+            raise DataError(f"{path}: this is a directory; name a {one_of(FILE_FORMATS)} file", SOURCE)
         if not path.exists() and is_address(str(path)):
             raise DataError(f"{path}: an address; {DOWNLOAD}", SOURCE)
         if not path.exists():
             raise DataError(f"{path}: no such file{_meant(path)}", SOURCE)
         if not path.is_file():
-            raise DataError(f"{path}: not a regular file; name a {one_of(READERS)} file", SOURCE)
+            raise DataError(f"{path}: not a regular file; name a {one_of(FILE_FORMATS)} file", SOURCE)
     except OSError as error:
         raise _unreadable(path, error) from None
 
 
 def _meant(path: Path) -> str:
     with suppress(OSError):  # a folder that is closed
-        if found := file_meant(path, lambda each: _reader_of(each) is not None and each.is_file()):
+        if found := file_meant(path, lambda each: _format_of(each) is not None and each.is_file()):
             return f"; did you mean {str(found)!r}?"
     return suggest(path.stem, BUNDLED) if not path.suffix or path.stem in BUNDLED else ""
 
@@ -230,7 +245,7 @@ def _sha256(path: Path) -> str:
 
 
 def _tables(path: Path, reading: Reading, rows: int | None, reader: Reader | None = None) -> Iterator[Table]:
-    reader = reader or _reader(path)
+    reader = reader or _format(path).read
     with _explained(path):
         found = 0
         for table in reader(path, reading, rows):
@@ -251,22 +266,22 @@ def _explained(path: Path) -> Iterator[None]:
         raise _unreadable(path, error) from None
 
 
-def _reader(path: Path) -> Reader:
-    reader = _reader_of(path)
+def _format(path: Path) -> FileFormat:
+    """That of its suffix; raises DataError where it has none that is known."""
     if is_image(path):
         raise DataError(f"{path}: this is an image; {ONE_ARRAY}", SOURCE)
-    if reader is None:
-        format = f"the format {path.suffix!r} is not supported" if path.suffix else "a file without a suffix"
+    if (format := _format_of(path)) is None:
+        suffix = f"the format {path.suffix!r} is not supported" if path.suffix else "a file without a suffix"
         almost = _ALMOST.get(path.suffix.lower(), "")
-        raise DataError(f"{path}: {format}; convert it to {one_of(READERS)}{almost}", SOURCE)
-    return reader
+        raise DataError(f"{path}: {suffix}; convert it to {one_of(FILE_FORMATS)}{almost}", SOURCE)
+    return format
 
 
-def _reader_of(path: Path) -> Reader | None:
-    """That of its suffix; None where it has none that is known, or is packed and must not be."""
+def _format_of(path: Path) -> FileFormat | None:
+    """None where the suffix is not known, or the file is packed and must not be."""
     name = path.name.lower()
-    reader = READERS.get(Path(name.removesuffix(".gz")).suffix)
-    return None if name.endswith(".gz") and reader not in PACKED else reader
+    format = FILE_FORMATS.get(Path(name.removesuffix(".gz")).suffix)
+    return None if format and name.endswith(".gz") and not format.packed else format
 
 
 def _unreadable(path: Path, error: OSError) -> DataError:

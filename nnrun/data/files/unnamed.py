@@ -6,8 +6,8 @@ from pathlib import Path
 
 from nnrun.data.files.excel_file import is_workbook
 from nnrun.data.files.jsonl_file import begins_with_object
+from nnrun.data.files.sources import FILE_FORMATS
 
-_BEGINNINGS = {b"PAR1": ".parquet", b"\x93NUM": ".npy"}
 _ARCHIVE = b"PK\x03\x04"
 
 
@@ -17,4 +17,5 @@ def suffix_of(path: Path) -> str:
         start = file.read(4)
     if start == _ARCHIVE:
         return ".xlsx" if is_workbook(path) else ".npz"
-    return _BEGINNINGS.get(start) or (".jsonl" if begins_with_object(path) else ".csv")
+    known = (suffix for suffix, format in FILE_FORMATS.items() if format.begins == start)
+    return next(known, "") or (".jsonl" if begins_with_object(path) else ".csv")

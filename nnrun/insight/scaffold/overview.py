@@ -15,7 +15,7 @@ from nnrun.data.facts.kinds import Meaning
 from nnrun.data.facts.survey import Survey
 from nnrun.data.features.categories import Limits
 from nnrun.data.features.learner import Learner
-from nnrun.data.files.sources import source_files, target_name
+from nnrun.data.files.sources import holds_arrays, target_name
 from nnrun.data.files.table import Table, require_single
 from nnrun.data.files.values import labels
 from nnrun.data.prepare import Divided, divided
@@ -33,7 +33,6 @@ from nnrun.insight.scaffold.columns import (
 from nnrun.insight.scaffold.reading import Words, as_read
 from nnrun.insight.scaffold.weighing import Weighing, weigh
 
-ARRAYS = (".npz", ".npy")
 FEWEST_TO_TEST, WITHOUT_TEST = 100, (0.7, 0.3, 0.0)  # rows from which a test part can be spared
 MOST_OWN = 300  # values of a category that may have a feature each
 IMBALANCED = 0.4  # the rarest class's share over its even share, below which it is asked what counts the same
@@ -170,7 +169,7 @@ def _target(config: Data, table: Table, has_names: bool) -> str:
 
 
 def _judge(config: Data, table: Table, found: Survey) -> list[JudgedColumn]:
-    judge = whole if _is_clean(config) else judged
+    judge = whole if holds_arrays(config) else judged
     columns = [judge(table, facts, found.target.name) for facts in found.columns.values()]
     splitting = (config.group, config.time)
     return [
@@ -187,7 +186,7 @@ def _guessed(
     config: Data, table: Table, columns: list[JudgedColumn]
 ) -> tuple[Mapping[str, Declared], list[JudgedColumn]]:
     """What columns are that their cells alone do not tell, and all columns with that."""
-    unclear = [] if _is_clean(config) else columns
+    unclear = [] if holds_arrays(config) else columns
     kinds: dict[str, Declared] = {
         column.name: "category" for column in unclear if may_be_codes(table.frame[column.name], column)
     }
@@ -238,11 +237,6 @@ def _learned(table: Table, found: ColumnFacts, kinds: Mapping[str, Declared], da
     learner = Learner(found.name, Meaning("category") if found.name in kinds else found.meaning, data.limits)
     learner.see(table)
     return learner
-
-
-def _is_clean(config: Data) -> bool:
-    """Whether all columns belong together, as the pixels of an image do: bundled sets and arrays."""
-    return all(path.suffix.lower() in ARRAYS for path in source_files(config).values())
 
 
 def _counts(found: Survey, classes: tuple[str, ...]) -> dict[str, int]:

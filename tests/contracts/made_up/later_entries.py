@@ -11,7 +11,7 @@ import pandas as pd
 from nnrun.config.config import Config
 from nnrun.data.files.content import Framed
 from nnrun.data.files.reading import Reading
-from nnrun.data.files.sources import READERS
+from nnrun.data.files.sources import FILE_FORMATS, FileFormat
 from nnrun.data.files.table import Table
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.insight.diagnosis.recipe import REMEDIES, Remedy
@@ -70,7 +70,7 @@ def write_shapes(model: Model, path: Path) -> None:
     path.write_text(str({name: tensor.shape for name, tensor in model.members[0].weights.items()}), encoding="utf-8")
 
 
-READERS[".lines"] = read_lines
+FILE_FORMATS[".lines"] = FileFormat(read_lines)
 STRATEGIES["diagonal"] = Diagonal
 SYMPTOMS["two_epochs"] = Symptom(two_epochs, "two epochs", more_epochs, "one epoch more", "made up")
 CHECKS["odd_seed"] = Check(odd_seed, "an odd seed", "whole numbers", "made up")

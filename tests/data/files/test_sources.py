@@ -11,7 +11,8 @@ import pytest
 
 import nnrun.data
 from nnrun.config.data_section import BUNDLED
-from nnrun.data.files.sources import read_table
+from nnrun.config.load import TABLE_SUFFIXES
+from nnrun.data.files.sources import FILE_FORMATS, read_table
 
 ROOT = Path(__file__).parents[3]
 
@@ -39,6 +40,11 @@ def test_bundled_sets(load: Any, name: str, rows: int, features: int, classes: l
     assert data.task == ("regression" if classes is None else "classification")
     named = load(name, target=BUNDLED[name].target)
     assert np.array_equal(named.parts["dev"].x, data.parts["dev"].x)
+
+
+def test_a_table_of_any_format_is_told_from_a_config() -> None:
+    """Text may be YAML."""
+    assert {*TABLE_SUFFIXES} - {".gz"} == {*FILE_FORMATS} - {".txt"}
 
 
 MADE = run_path(str(ROOT / "tools/bundled/formulas.py"))  # by a formula

@@ -21,7 +21,7 @@ from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.features.learner import Learner
 from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.files.reading import Reading
-from nnrun.data.files.sources import READERS, read_chunks, read_table
+from nnrun.data.files.sources import FILE_FORMATS, FileFormat, read_chunks, read_table
 from nnrun.data.files.table import Table
 from nnrun.data.files.values import label_codes
 from nnrun.data.prepare import prepare
@@ -462,7 +462,7 @@ def test_row_groups_without_rows(tmp_path: Path) -> None:
 
 def test_a_reader_that_finds_no_row_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As where a damaged file counts rows that are not there."""
-    monkeypatch.setitem(READERS, ".parquet", lambda path, reading, rows: iter(()))
+    monkeypatch.setitem(FILE_FORMATS, ".parquet", FileFormat(lambda path, reading, rows: iter(())))
     path = write(tmp_path / "a.parquet", x=[1.0, 2.0], y=[1, 2])
     told = f"{path}: no rows; at least one row and one column are needed"
     assert message(path, target="y") == told
