@@ -21,6 +21,7 @@ HEIGHTS = "▁▂▃▄▅▆▇█"
 FEW, MANY = 3, 10  # items that a line names before it only counts the rest
 JOINERS = "\u00ad\u200c\u200d"  # a hyphen that may be, and how letters of some scripts are joined
 LONGEST_WORD, MOST_WORDS = 100, 5_000  # that what was meant is looked for by, and among
+PARTS = ("train", "train_dev", "dev", "test")  # of the data, as they are told
 LONGEST = 40  # characters of a name in a message
 ALIKE = 4  # layers of one width from which on they are counted
 
@@ -156,7 +157,7 @@ def last_words(keys: Iterable[str]) -> dict[str, str]:
 def metric_key(key: str, kind: str = "") -> str:
     """A number of a part as a title: `dev_balanced_error`; what belongs to no part stays as it is."""
     part, name = part_and_name(key)
-    of_a_part = part.lstrip("-") in ("train", "train_dev", "dev", "test")
+    of_a_part = part.lstrip("-") in PARTS
     return f"{part}_{metric_name(name, kind).replace(' ', '_')}" if kind and of_a_part else key
 
 

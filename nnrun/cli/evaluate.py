@@ -163,8 +163,7 @@ def _gate(text: str) -> Gate:
     from nnrun.engine.metrics import METRICS
     from nnrun.errors import UsageError
     from nnrun.models.evaluation import FILE, PLAIN
-    from nnrun.runs.telling import PARTS
-    from nnrun.text import part_and_name
+    from nnrun.text import PARTS, part_and_name
 
     written = re.fullmatch(r"\s*(\w+)\s*([<>])(=?)\s*([-+\d.eE]+)\s*(%?)\s*", text)
     try:

@@ -17,7 +17,7 @@ from nnrun.data.files.values import Indices
 from nnrun.data.fitted import WrittenSplit
 from nnrun.data.split import (
     NO_PART,
-    PARTS,
+    STORED,
     Assignment,
     Folds,
     Rule,
@@ -69,7 +69,7 @@ class Division:
         found: dict[str, int] = {}
         for source, codes in self.of_groups.items():
             split = self.splits[source]
-            found |= {part: len(np.unique(codes[split.part_of == PARTS.index(part)])) for part in split.sizes}
+            found |= {part: len(np.unique(codes[split.part_of == STORED.index(part)])) for part in split.sizes}
         return found
 
     @property
@@ -85,20 +85,20 @@ class Division:
     def take(self, source: str, table: Table) -> Iterator[tuple[str, Table]]:
         """The rows of each part among those of a piece of a source."""
         part_of = self.part_of(source, table)
-        for place, part in enumerate(PARTS):
+        for place, part in enumerate(STORED):
             rows = np.flatnonzero(part_of == place)
             if len(rows):
                 yield part, _taken(table, rows)
 
     def divided(self, source: str, table: Table) -> tuple[Assignment, Codes | None, Table]:
-        """The rows of a piece of a source that are in a part; of each the place of that in PARTS, and the group."""
+        """The rows of a piece of a source that are in a part; of each the place of that in STORED, and the group."""
         part_of = self.part_of(source, table)
         rows = np.flatnonzero(part_of != NO_PART)
         codes = self.of_groups.get(source)
         return part_of[rows], None if codes is None else codes[table.row(0) + rows], _taken(table, rows)
 
     def part_of(self, source: str, table: Table) -> Assignment:
-        """The place in PARTS of the part of each row of a piece of a source, `(rows,)`; NO_PART of one in none."""
+        """The place in STORED of the part of each row of a piece of a source, `(rows,)`; NO_PART of one in none."""
         start = table.row(0)
         return self.splits[source].part_of[start : start + len(table)]
 
@@ -131,7 +131,7 @@ def folds_of(config: Data) -> Folds | None:
 
 
 def _whole(part: str, found: Survey) -> Split:
-    rows = np.full(_usable(found), PARTS.index(part), np.int8)
+    rows = np.full(_usable(found), STORED.index(part), np.int8)
     return _over_all(Split(rows, "files", []), found)
 
 
@@ -236,7 +236,7 @@ def _rows_by_class(
             continue
         index = [labels.index.get(label, -1) for label in classes]
         for part in split.sizes:
-            codes = labels.codes[split.part_of == PARTS.index(part)]
+            codes = labels.codes[split.part_of == STORED.index(part)]
             rows = np.append(np.bincount(codes, minlength=len(labels.index)), 0)
             counts[part] = [int(rows[code]) for code in index]
     return counts

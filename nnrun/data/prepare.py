@@ -38,7 +38,7 @@ from nnrun.data.files.sources import open_sources
 from nnrun.data.files.table import Table, check_fits
 from nnrun.data.files.values import Arrays
 from nnrun.data.fitted import Document, Fitted, WrittenFile
-from nnrun.data.split import PARTS
+from nnrun.data.split import STORED
 from nnrun.engine.metrics import Task
 
 if TYPE_CHECKING:
@@ -78,12 +78,12 @@ class Divided:
         image = self.reference.head.image
         return list(image) if image and math.prod(image) == len(self.features) else None
 
-    def walk(self, step: str, parts: Sequence[str] = PARTS) -> Iterator[tuple[str, Table]]:
+    def walk(self, step: str, parts: Sequence[str] = STORED) -> Iterator[tuple[str, Table]]:
         """The part and the rows of one piece after the other, a part's rows in the order of their source."""
         for source, table in self.pieces(step, parts):
             yield from ((part, rows) for part, rows in self.division.take(source, table) if part in parts)
 
-    def pieces(self, step: str, parts: Sequence[str] = PARTS) -> Iterator[tuple[str, Table]]:
+    def pieces(self, step: str, parts: Sequence[str] = STORED) -> Iterator[tuple[str, Table]]:
         """The source and the rows of one piece after the other, of sources that hold rows of these parts."""
         for source, chunks in self.sources.items():
             if source == "all" or source in parts:
@@ -128,7 +128,7 @@ class Prepared:
         for start in range(0, len(table), step):
             part_of, groups, rows = self.data.division.divided(source, table.slice(start, start + step))
             for axis, values in (self._encoded(rows, groups) if len(rows) else {}).items():
-                found += [(f"{PARTS[place]}_{axis}", values[part_of == place]) for place in np.unique(part_of)]
+                found += [(f"{STORED[place]}_{axis}", values[part_of == place]) for place in np.unique(part_of)]
         return found
 
     def _encoded(self, table: Table, groups: Codes | None) -> Arrays:

@@ -15,13 +15,13 @@ import numpy.typing as npt
 from nnrun.data.files.values import Floats, Indices
 from nnrun.data.groups import numbered
 from nnrun.data.ties import tied, tied_cuts, tied_folds
+from nnrun.text import PARTS
 
 AUTO_FRACTION = 0.2
 AUTO_LIMIT = 10_000
 _ROUNDING = 1e-6  # of n times a share
-PARTS = ("train", "dev", "test", "train_dev")  # a row's part is kept as its place here
-LADDER = ("train", "train_dev", "dev", "test")  # as they are told
-DIVIDED = PARTS[:3]  # what a source is cut into; from train the last one is taken
+STORED = ("train", "dev", "test", "train_dev")  # a row's part is kept as its place here
+DIVIDED = STORED[:3]  # what a source is cut into; from train the last one is taken
 NO_PART = -1  # of a row that is left out
 
 Rule = Literal["stratified", "random", "groups", "time", "files"]
@@ -36,8 +36,8 @@ WITHOUT_TEST = (0.8, 0.2, 0.0)
 
 
 def by_part(found: Mapping[str, Of]) -> dict[str, Of]:
-    """Of each part in the order of the ladder; where all rows train, dev is the training part itself."""
-    return {part: found.get(part, found["train"]) for part in LADDER if part in found or part == "dev"}
+    """Of each part as they are told; where all rows train, dev is the training part itself."""
+    return {part: found.get(part, found["train"]) for part in PARTS if part in found or part == "dev"}
 
 
 STRETCH = 1 << 20  # rows that are looked at together, where their numbers would take eight bytes each
@@ -58,7 +58,7 @@ class Folds:
 
 @dataclass(frozen=True)
 class Split:
-    """The part of each row as its place in PARTS `(n,)`, NO_PART for one that is left out; the rule, and notices."""
+    """The part of each row as its place in STORED `(n,)`, NO_PART for one that is left out; the rule, and notices."""
 
     part_of: Assignment
     rule: Rule
@@ -68,13 +68,13 @@ class Split:
     @property
     def sizes(self) -> dict[str, int]:
         """Rows of each part that has any."""
-        counts = np.bincount(self.part_of + 1, minlength=len(PARTS) + 1)[1:].tolist()
-        return {part: count for part, count in zip(PARTS, counts, strict=True) if count}
+        counts = np.bincount(self.part_of + 1, minlength=len(STORED) + 1)[1:].tolist()
+        return {part: count for part, count in zip(STORED, counts, strict=True) if count}
 
     def rows(self, part: str) -> Iterator[Indices]:
         """The rows of a part, ascending, stretch by stretch."""
         for start in range(0, len(self.part_of), STRETCH):
-            yield start + np.flatnonzero(self.part_of[start : start + STRETCH] == PARTS.index(part))
+            yield start + np.flatnonzero(self.part_of[start : start + STRETCH] == STORED.index(part))
 
 
 class TooFewError(ValueError):
@@ -165,7 +165,7 @@ def _in_folds(
         between = tied_folds([times[rest[home == block]] for block in range(folds.count + 1)])
     found = [times[part_of == part] for part in (train, dev, test)]
     pairs = [(before, after) for before, after in pairwise(np.flatnonzero([len(each) for each in found]).tolist())]
-    ties = [tied(PARTS[a], PARTS[b]) for a, b in pairs if found[a].max() == found[b].min()]
+    ties = [tied(STORED[a], STORED[b]) for a, b in pairs if found[a].max() == found[b].min()]
     return replace(whole, part_of=part_of, notices=[*between, *ties], folds=folds)
 
 
@@ -267,13 +267,13 @@ def _by_group(groups: Values, sizes: tuple[int, int, int], seed: int) -> Assignm
     _fill_empty(members, counts)
     home = np.zeros(len(counts), np.int8)
     for name, groups_of in members.items():
-        home[groups_of] = PARTS.index(name)
+        home[groups_of] = STORED.index(name)
     return home[codes]
 
 
 def held_out(split: Split, share: float, seed: int, classes: Values | None, groups: Values | None) -> Split:
     """The split with a share of the training rows as train_dev: of every class alike, or whole groups; TooFewError."""
-    rows = np.flatnonzero(split.part_of == PARTS.index("train"))
+    rows = np.flatnonzero(split.part_of == STORED.index("train"))
     try:
         cut = split_rows(
             len(rows), (1 - share, share, 0.0), seed + HELD_OUT,
@@ -283,7 +283,7 @@ def held_out(split: Split, share: float, seed: int, classes: Values | None, grou
         error.key = "train_dev"
         raise
     part_of = split.part_of.copy()
-    part_of[rows[cut.part_of == PARTS.index("dev")]] = PARTS.index("train_dev")
+    part_of[rows[cut.part_of == STORED.index("dev")]] = STORED.index("train_dev")
     return replace(split, part_of=part_of)
 
 

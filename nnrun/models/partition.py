@@ -11,7 +11,7 @@ import numpy as np
 from nnrun.data.files.sources import source_files
 from nnrun.data.files.table import Table
 from nnrun.data.prepare import Divided, divided
-from nnrun.data.split import PARTS
+from nnrun.data.split import STORED
 from nnrun.errors import DataError
 from nnrun.models.model import best_of
 from nnrun.runs.conclusion import in_folds
@@ -77,10 +77,10 @@ class Partition:
 
     def _parts(self, source: str, table: Table) -> np.ndarray:
         """The name of each row's part, `(rows,)`."""
-        names = np.array([*PARTS, NO_PART], dtype=object)
+        names = np.array([*STORED, NO_PART], dtype=object)
         of_each = [one.division.part_of(source, table) for one in self._divided]
         found = names[of_each[0]]
         if self._in_folds:
             for fold, part_of in enumerate(of_each, 1):
-                found[part_of == PARTS.index("dev")] = f"fold {fold}"
+                found[part_of == STORED.index("dev")] = f"fold {fold}"
         return found

@@ -14,7 +14,7 @@ from nnrun.data.dataset import Dataset, load_dataset, weights_together
 from nnrun.data.files.table import joined
 from nnrun.data.groups import joined_rows
 from nnrun.data.raw import RawParts, place_of, read_parts
-from nnrun.data.split import PARTS
+from nnrun.data.split import STORED
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import Loss
 from nnrun.engine.parameters import Array
@@ -150,7 +150,7 @@ def trained(run: StoredRun) -> Trained:
     folds = tuple(replace(one, temperature=whole.temperature) for one in members) if are_folds else ()
     if again := refitted(run.directory):
         return Trained(run, _with_data(StoredRun(again), beside).dataset, folds)
-    return Trained(run, _for_all(whole, members, ["test"] if folds else PARTS), folds)
+    return Trained(run, _for_all(whole, members, ["test"] if folds else STORED), folds)
 
 
 def _with_data(run: StoredRun, beside: Path) -> Trained:

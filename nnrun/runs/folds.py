@@ -16,7 +16,7 @@ from nnrun.config.load import Loaded
 from nnrun.config.overrides import configured
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.data.files.chunks import Heard
-from nnrun.data.split import PARTS
+from nnrun.data.split import STORED
 from nnrun.errors import DataError, UsageError
 from nnrun.files import json_lines
 from nnrun.installation import as_options, command
@@ -171,7 +171,7 @@ def _of_member(
     if not run.exists:
         RunDir.create_at(run.path, {**first_files(run.id, config, None, dataset, (), None), EPOCHS: b""})
     session = Session([config], dataset)
-    parts = PARTS if config.data.fold == ALL else ("train", "dev")  # test is read for the whole
+    parts = STORED if config.data.fold == ALL else ("train", "dev")  # test is read for the whole
     with run.locked():
         session.load(run)
         (outcome,) = session.train([run], listener, told_to_stop, notices, parts=parts)

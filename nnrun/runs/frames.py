@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnrun.config.dump import one_line
 from nnrun.config.load import Loaded, overridden
+from nnrun.data.split import STORED
 from nnrun.errors import DataError, UsageError
 from nnrun.files import TEMPORARY
 from nnrun.text import listed, one_of, shown
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     Tables = pd.DataFrame | Mapping[str, str | Path | pd.DataFrame]  # a table, or one or a file for each part
 
 FOLDER = "frames"  # beside the runs
-PARTS = ("train", "dev", "test", "train_dev")
 _DIGITS = 16  # of the hash in a file's name
 _AS_WRITTEN = ("delimiter", "header", "encoding", "decimal", "sheet")  # how another file was written does not count
 _ARRAYS = "numpy.savez('data.npz', x=…, y=…) writes a file of arrays, such as images, which data.source names"
@@ -52,8 +52,8 @@ def named(data: str | Path | Tables, root: Path) -> str | dict[str, str]:
         return str(data)
     if not isinstance(data, Mapping):
         return str(_kept(data, "data", root))
-    if unknown := [name for name in data if name not in PARTS]:
-        here = f"data: {listed([*map(repr, unknown)])}: a part is {one_of(PARTS)}, each with a DataFrame"
+    if unknown := [name for name in data if name not in STORED]:
+        here = f"data: {listed([*map(repr, unknown)])}: a part is {one_of(STORED)}, each with a DataFrame"
         raise UsageError(f"{here}; {_ARRAYS}" if "x" in data else here)
     return {
         part: str(one) if isinstance(one, (str, Path)) else str(_kept(one, f"data[{part!r}]", root))

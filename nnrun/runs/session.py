@@ -28,6 +28,7 @@ from nnrun.runs.stages import Stage, refuse_misfits
 from nnrun.runs.steering import Steering, told_of, write_down
 from nnrun.runs.symptoms.watch import Watch
 from nnrun.runs.telling import epoch_line, heading, summary
+from nnrun.text import PARTS
 
 SECONDS_BETWEEN_CHECKPOINTS = 1.0
 
@@ -78,8 +79,7 @@ class Session:
 
     def load(self, run: RunDir, with_scores: bool = True) -> None:
         """Continue where the checkpoints of a run stand; without its scores, as if no epoch had been judged yet."""
-        loaded = run.load_checkpoint("last")
-        if loaded is None:
+        if (loaded := run.load_checkpoint("last")) is None:
             return
         epoch = epoch_of(run, loaded)
         if stage(self.config, epoch) != self.stage.start:
@@ -94,7 +94,7 @@ class Session:
         listener: Listener,
         told_to_stop: ToldToStop,
         notices: Sequence[str] = (),
-        parts: Sequence[str] = ("train", "train_dev", "dev", "test"),
+        parts: Sequence[str] = PARTS,
         steered: bool = False,
         ceilings: Ceilings | None = None,
     ) -> list[Outcome]:

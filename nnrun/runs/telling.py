@@ -16,6 +16,7 @@ from nnrun.runs.records import DataSizes, Event, Final, FoundSymptom, Parent, Ro
 from nnrun.runs.stored import HELD, ended_with_rung
 from nnrun.runs.verdict import RULES, SURE, error_kind, error_name, of_run, set_sizes
 from nnrun.text import (
+    PARTS,
     columns,
     counted,
     duration,
@@ -34,9 +35,6 @@ from nnrun.text import (
 if TYPE_CHECKING:
     from nnrun.config.config import Config
     from nnrun.config.schema import Diagnosis
-
-
-PARTS = ("train", "train_dev", "dev", "test")
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from itertools import pairwise
 from math import sqrt
 
 from nnrun.runs.records import DataSizes, RunRecord
-from nnrun.text import all_of, metric_name, percent, points, set_name
+from nnrun.text import PARTS, all_of, metric_name, percent, points, set_name
 
-SETS = ("base", "train", "train_dev", "dev", "test")  # the ladder, from below
+SETS = ("base", *PARTS)  # the ladder, from below
 Z = 1.959963984540054  # 97.5% of a normal distribution lie below; statistics.NormalDist would be loaded for it alone
 DIGITS = 9  # that gaps are rounded to before they are compared: 0.30 − 0.15 is not 0.15 in binary
 SURE = "effective_rows"  # of a part: the independent rows that its error is as sure as, where rows come in groups

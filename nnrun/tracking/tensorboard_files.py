@@ -13,7 +13,7 @@ from typing import Any
 from nnrun.config.values import Settings
 from nnrun.errors import UsageError
 from nnrun.installation import has_extra, lacking
-from nnrun.text import part_and_name, yaml_text
+from nnrun.text import PARTS, part_and_name, yaml_text
 from nnrun.tracking.story import Ending, Story, numbers_of, times_of
 
 FOLDER = "tensorboard"  # beside the runs
@@ -37,7 +37,7 @@ def command_to_look(where: str) -> str:
 def tag_of(key: str) -> str:
     """`dev_error` as `error/dev`, so that the parts of a metric stand beside each other; others as they are."""
     part, name = part_and_name(key)
-    return f"{name}/{part}" if part in ("train", "train_dev", "dev", "test") and name else key
+    return f"{name}/{part}" if part in PARTS and name else key
 
 
 class TensorBoard:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnrun.data.split import PARTS, split_rows
+from nnrun.data.split import STORED, split_rows
 from nnrun.insight.diagnosis.recipe import REMEDIES
 from nnrun.runs.finding import find_run
 from nnrun.runs.stored import StoredRun
@@ -101,7 +101,7 @@ def tables(here: Path) -> None:
     easy = pd.DataFrame({"x": x, "noise": rng.standard_normal(200), "y": np.where(x > 0, "yes", "no")})
     easy.to_csv("easy.csv", index=False)
     makers = np.repeat(np.arange(60), 10)
-    swapped = split_rows(600, "auto", SPLIT, groups=makers).part_of == PARTS.index("test")
+    swapped = split_rows(600, "auto", SPLIT, groups=makers).part_of == STORED.index("test")
     made = easy.sample(600, replace=True, random_state=0).assign(maker=makers)
     made.assign(y=np.where((made["x"] > 0) != swapped, "yes", "no")).to_csv("makers.csv", index=False)
     noisy = pd.DataFrame(rng.standard_normal((300, 12))).add_prefix("f")

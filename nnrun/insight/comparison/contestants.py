@@ -15,10 +15,10 @@ from nnrun.runs.lineage import Change, fork_of, nudges, parent_of, trained_by
 from nnrun.runs.records import RunRecord, numbers
 from nnrun.runs.rundir import RECORD
 from nnrun.runs.stored import StoredRun, record_of
-from nnrun.runs.telling import PARTS
 from nnrun.runs.verdict import SURE, error_kind
 from nnrun.search.ledger import Ledger
 from nnrun.search.record import best_of
+from nnrun.text import PARTS
 
 FACTS = ("status", "epochs", "best_epoch", "seconds")  # that are compared beside the numbers of the best epoch
 WEIGHTS = ("data.weight", "data.class_weight")  # keys, or what they begin with

@@ -10,7 +10,7 @@ from typing import Any
 
 from nnrun.config.values import Settings
 from nnrun.errors import NnrunError
-from nnrun.insight.comparison.listing import BROKEN, PARTS, Entry
+from nnrun.insight.comparison.listing import BROKEN, LISTED, Entry
 from nnrun.insight.comparison.tables import GAP, LEAST, Column, Legend, fitted, fitting, folded, total
 from nnrun.runs.lineage import Change, Place, fork_of, tree, watched
 from nnrun.runs.members import is_gathered
@@ -20,12 +20,13 @@ from nnrun.text import columns, counted, csv_text, duration, number, percent, sh
 
 LEAST_PREFIX = len("20260101-000000")  # shorter ones name a run today and several tomorrow
 UNKNOWN = "*?"
-SHOWN = {"id", "status", "seconds", *(f"{part}_error" for part in PARTS)}  # that always have a column, if there is room
+# That always have a column, if there is room.
+SHOWN = {"id", "status", "seconds", *(f"{part}_error" for part in LISTED)}
 
 
 def plain(entry: Entry) -> Settings:
     """A run in a JSON list."""
-    errors = {f"{part}_error": entry.final.get(f"{part}_error") for part in PARTS}
+    errors = {f"{part}_error": entry.final.get(f"{part}_error") for part in LISTED}
     return {**entry.facts, **errors, "final": entry.final or None}
 
 

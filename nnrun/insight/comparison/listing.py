@@ -23,7 +23,7 @@ from nnrun.search.ledger import Ledger
 from nnrun.search.record import TrialRecord, sharing
 from nnrun.text import closest, one_of, yaml_text
 
-PARTS = ("train", "dev", "test")
+LISTED = ("train", "dev", "test")  # parts whose numbers a list of runs has
 BROKEN = "unreadable"  # in place of a status
 TAGS = "tags"  # a condition holds where it does for one of them
 STATUSES = ("done", "diverged", "failed", "interrupted", "created", "running", "paused", BROKEN)
@@ -131,7 +131,7 @@ def best_trials(trials: int, best: TrialRecord | None, ties: int) -> Settings:
 
 def best_epoch(row: Mapping[str, Any]) -> Settings:
     """What a run came to whose best epoch until now is this one; empty: it has none."""
-    final = {key: value for key, value in row.items() if key.startswith(PARTS)}
+    final = {key: value for key, value in row.items() if key.startswith(LISTED)}
     return {"best_epoch": row.get("epoch"), "final": final or None}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnrun.data.dataset import Dataset, Part
-from nnrun.data.split import PARTS
+from nnrun.data.split import STORED
 from nnrun.engine.randomness import stream
 from nnrun.errors import UsageError
 from nnrun.models.trained import trained
@@ -115,7 +115,7 @@ def _rows(dataset: Dataset, part: str) -> Part:
     scaled = Part(x, rows.y, None, rows.groups)
     if rows.weights is None:
         return scaled
-    there = stream(0, "sample", PARTS.index(part)).random(len(x)) * rows.weights.max() < rows.weights
+    there = stream(0, "sample", STORED.index(part)).random(len(x)) * rows.weights.max() < rows.weights
     return scaled.take(np.flatnonzero(there))
 
 

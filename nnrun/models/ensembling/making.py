@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nnrun.data.split import PARTS
+from nnrun.data.split import STORED
 from nnrun.engine.losses import Loss
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
@@ -131,7 +131,7 @@ def finals(chosen: Chosen, reader: Reader) -> Final:
     first, weights = chosen.members[0].run, chosen.record["weights"]
     dataset = reader.dataset(first)
     loss, names = make_loss(first.config, dataset), wanted(first.config, dataset)
-    parts = [part for part in PARTS if part in dataset.parts]
+    parts = [part for part in STORED if part in dataset.parts]
     pooled: dict[str, Array] = {}
     for one, weight in zip(chosen.members, weights, strict=True):
         for part, predicted in reader.says(one.run, parts).items():

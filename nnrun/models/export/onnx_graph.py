@@ -148,7 +148,7 @@ def _inputs_of_date(column: Column) -> list[Input]:
     """Its parts, as ONNX cannot read dates; only whether it is missing where no part varies."""
     if not column.parts:
         return [Input(f"{column.name} is missing", np.float64, "float64, 1 if missing, else 0")] * column.indicator
-    return [Input(f"{column.name} {part}", np.float64, f"{NUMBER}: {PARTS[part]}") for part in column.parts]
+    return [Input(f"{column.name} {part}", np.float64, f"{NUMBER}: {DATE_RANGES[part]}") for part in column.parts]
 
 
 def _feed_category(column: Column, table: Table) -> list[Any]:
@@ -171,7 +171,13 @@ def _as_number(meaning: str, read: Callable[[Table, str], Floats]) -> Kinds:
     )
 
 
-PARTS = {"year": "the year", "month": "1 to 12", "weekday": "0 for Monday to 6", "hour": "0 to 23", "minute": "0 to 59"}
+DATE_RANGES = {
+    "year": "the year",
+    "month": "1 to 12",
+    "weekday": "0 for Monday to 6",
+    "hour": "0 to 23",
+    "minute": "0 to 59",
+}
 KINDS: dict[Kind, Kinds] = {
     "number": _as_number(NUMBER, numbers),
     "boolean": _as_number("float64, 1 for true, 0 for false, NaN if missing", truths),

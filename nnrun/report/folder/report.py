@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nnrun.errors import NnrunError
 from nnrun.insight.comparison.lines import beginning, mark, marks_explained
-from nnrun.insight.comparison.listing import BROKEN, Entry, kept_best
+from nnrun.insight.comparison.listing import BROKEN, LISTED, Entry, kept_best
 from nnrun.report.page.charts import Chart, axis, colour, log_axis
 from nnrun.report.page.html import Markup, Sortable, facts, join, listing, paragraph, table, tag
 from nnrun.report.page.page import Grid, Page, Section, left_out, made_from
@@ -22,9 +22,8 @@ from nnrun.text import counted, duration, metric_name, percent, source_name, yam
 
 BEST = 8  # runs of a data set whose curves are drawn: as many as there are colours
 FAR_APART = 20  # times as many epochs that another run has: the few are seen on a logarithmic axis alone
-PARTS = ("train", "dev", "test")
 DRAWN = ("dev_error", "train_error", "dev_loss", "train_loss")
-HEADS = ("run", "kind", "status", *(f"{part} error" for part in PARTS), "best epoch", "epochs", "seconds", "from")
+HEADS = ("run", "kind", "status", *(f"{part} error" for part in LISTED), "best epoch", "epochs", "seconds", "from")
 
 
 def folder_page(root: Path, entries: Sequence[Entry]) -> Page:
@@ -84,7 +83,7 @@ def _table_section(root: Path, entries: Sequence[Entry]) -> Section:
 
 def _row(entry: Entry, ids: Sequence[str]) -> list[object]:
     facts_, final = entry.facts, entry.final
-    errors = (Sortable(_error(entry, part), final.get(f"{part}_error")) for part in PARTS)
+    errors = (Sortable(_error(entry, part), final.get(f"{part}_error")) for part in LISTED)
     parent = facts_["parent"]
     of_search = (("trial {}", "best_trial"), ("{} trials", "trials"))
     counts = of_search if entry.search else (("{}", "best_epoch"), ("{}", "epochs"))

@@ -41,9 +41,9 @@ from nnrun.runs.lineage import course_of, nudges, watched
 from nnrun.runs.members import is_gathered, member
 from nnrun.runs.records import Final, FoundSymptom, RunRecord
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.telling import PARTS, ending, measured
+from nnrun.runs.telling import ending, measured
 from nnrun.runs.verdict import error_kind
-from nnrun.text import duration, metric_name, metric_value, network_shape, number, percent, set_name
+from nnrun.text import PARTS, duration, metric_name, metric_value, network_shape, number, percent, set_name
 
 Parts = list[Markup | Chart]
 
