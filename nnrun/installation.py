@@ -13,6 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from nnrun.errors import UsageError
+
 if TYPE_CHECKING:
     import subprocess
 
@@ -81,6 +83,12 @@ def has_extra(extra: str) -> bool:
 def export_format() -> str:
     """Of a model that can be written here."""
     return "onnx" if has_extra("onnx") else "numpy"
+
+
+def require_extra(what: str, extra: str) -> None:
+    """UsageError where libraries of an extra are missing that something needs; none is loaded."""
+    if not has_extra(extra):
+        raise UsageError(lacking(what, extra))
 
 
 def lacking(what: str, extra: str) -> str:

@@ -26,7 +26,7 @@ from nnrun.data.files.table import (
 )
 from nnrun.engine.metrics import Task
 from nnrun.errors import DataError
-from nnrun.machine.capacity import lacking
+from nnrun.machine.capacity import lacking_memory
 from nnrun.text import counted, shown
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def check_memory(found: Survey, meanings: Mapping[str, Meaning], limits: Limits)
     widths = {
         name: _widest(meaning, len(found.columns[name].texts.distinct), limits) for name, meaning in meanings.items()
     }
-    if told := lacking(sum(widths.values()) * found.rows * np.dtype(np.float64).itemsize):
+    if told := lacking_memory(sum(widths.values()) * found.rows * np.dtype(np.float64).itemsize):
         name = max(widths, key=lambda name: widths[name])
         raise DataError(
             f"{found.head.at_column(name)}: column {name!r} has {widths[name]} different values; one feature for "
@@ -193,7 +193,7 @@ def check_memory(found: Survey, meanings: Mapping[str, Meaning], limits: Limits)
 
 def check_pieces(found: Survey, features: int, dtype: str) -> None:
     """Raise DataError if so many features, to which cut numbers add most, need more memory than is free."""
-    if told := lacking(features * found.rows * np.dtype(dtype).itemsize):
+    if told := lacking_memory(features * found.rows * np.dtype(dtype).itemsize):
         raise DataError(
             f"{found.head.at_header()}: {counted(features, 'feature')}, with numbers cut into pieces, would take "
             f"{told}; write data.encode_numbers: plain",

@@ -37,7 +37,7 @@ def free_memory() -> int:
     return max(1, int(min(psutil.virtual_memory().available, memory_left())))
 
 
-def lacking(needed: int) -> str | None:
+def lacking_memory(needed: int) -> str | None:
     """In words, what would be taken and what is free; None where that is enough."""
     free = free_memory()
     if needed <= free:

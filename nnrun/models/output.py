@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from nnrun.errors import UsageError
 from nnrun.files import replacing
-from nnrun.installation import lacking
+from nnrun.installation import require_extra
 from nnrun.runs.finding import is_record
 
 if TYPE_CHECKING:
@@ -60,10 +60,7 @@ def _named(output: Path | int, file: Path | int) -> str:
 
 def require_pyarrow() -> None:
     """Raise UsageError where Parquet files cannot be written."""
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError:
-        raise UsageError(lacking("Parquet files need", "parquet")) from None
+    require_extra("Parquet files need", "parquet")
 
 
 def write_file(path: Path, frames: Frames) -> None:

@@ -23,7 +23,7 @@ from nnrun.engine.parameters import Array
 from nnrun.engine.trainer import NumpyEngine, Recipe, Trainer
 from nnrun.errors import MisfitError
 from nnrun.machine import threads
-from nnrun.machine.capacity import lacking
+from nnrun.machine.capacity import lacking_memory
 
 OF_A_MEMBER = {  # keys in which the members of a trainer may differ, by section; the seed besides
     "optimizer": NUMBERS,
@@ -148,10 +148,10 @@ def check_memory(config: Config, dataset: Dataset) -> None:
     """Refuse a network that would not fit, before anything is allocated."""
     numbers, needed = memory_needed(config, dataset)
     networks = config.network.ensemble
-    if told := lacking(needed):
-        each = "" if lacking(needed // networks) else f" in each of {networks:,} networks"
+    if told := lacking_memory(needed):
+        each = "" if lacking_memory(needed // networks) else f" in each of {networks:,} networks"
         one_body = configured(config, {"network.members": 1})
-        shared = config.network.members > 1 and not lacking(memory_needed(one_body, dataset)[1])
+        shared = config.network.members > 1 and not lacking_memory(memory_needed(one_body, dataset)[1])
         raise MisfitError(
             ("network", "members" if shared else "ensemble" if each else "hidden"),
             f"{list(config.network.hidden)} on {dataset.n_features} features means {numbers:,} parameters{each}; "

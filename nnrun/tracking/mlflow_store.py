@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from nnrun.config.values import Settings
 from nnrun.errors import NnrunError, UsageError
-from nnrun.installation import has_extra, lacking
+from nnrun.installation import require_extra
 from nnrun.text import shortened, yaml_text
 from nnrun.tracking.story import Ending, Story, numbers_of, times_of
 
@@ -29,8 +29,7 @@ STATUS = {"done": "FINISHED", "diverged": "FAILED", "failed": "FAILED", "interru
 
 def require() -> None:
     """UsageError where its library is missing."""
-    if not has_extra("mlflow"):
-        raise UsageError(lacking("MLflow's runs need", "mlflow"))
+    require_extra("MLflow's runs need", "mlflow")
 
 
 def command_to_look(where: str) -> str:

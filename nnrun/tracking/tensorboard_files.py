@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.config.values import Settings
-from nnrun.errors import UsageError
-from nnrun.installation import has_extra, lacking
+from nnrun.installation import require_extra
 from nnrun.text import PARTS, part_and_name, yaml_text
 from nnrun.tracking.story import Ending, Story, numbers_of, times_of
 
@@ -25,8 +24,7 @@ DONE = ("done",)
 
 def require() -> None:
     """UsageError where its library is missing."""
-    if not has_extra("tensorboard"):
-        raise UsageError(lacking("TensorBoard's files need", "tensorboard"))
+    require_extra("TensorBoard's files need", "tensorboard")
 
 
 def command_to_look(where: str) -> str:

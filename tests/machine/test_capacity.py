@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from nnrun.machine import capacity
-from nnrun.machine.capacity import TREES, cores_allowed, free_memory, lacking, memory_left, usable_cores
+from nnrun.machine.capacity import TREES, cores_allowed, free_memory, lacking_memory, memory_left, usable_cores
 from nnrun.search import state
 from nnrun.search.state import Options, usual_workers
 
@@ -218,9 +218,9 @@ def test_the_least_memory_counts(have: Any, machine: float, group: float, free: 
 
 def test_what_does_not_fit_is_told_in_words(have: Any) -> None:
     have(8000 * MB, 900 * MB)
-    assert lacking(900 * MB) is None
-    assert lacking(900 * MB + 1) == "about 0.9 GB of memory, and 0.9 GB are free"
-    assert lacking(21_000 * MB) == "about 21.0 GB of memory, and 0.9 GB are free"
+    assert lacking_memory(900 * MB) is None
+    assert lacking_memory(900 * MB + 1) == "about 0.9 GB of memory, and 0.9 GB are free"
+    assert lacking_memory(21_000 * MB) == "about 21.0 GB of memory, and 0.9 GB are free"
 
 
 def test_this_machine() -> None:

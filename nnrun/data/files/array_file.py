@@ -23,7 +23,7 @@ from nnrun.data.files.images import Shape, channels_first, check_image, image_of
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.table import Table, reads_as_number, suggest
 from nnrun.errors import DataError
-from nnrun.machine.capacity import lacking
+from nnrun.machine.capacity import lacking_memory
 
 try:
     from lzma import LZMAError
@@ -174,7 +174,7 @@ def _check_size(path: Path, name: str, member: zipfile.ZipInfo) -> None:
     """Raise DataError for an array that unpacks to too much for its size, or for the memory that is free."""
     cure = "write plain arrays with numpy.savez"
     check_unpacked(path, member.compress_size, member.file_size, cure)
-    if told := lacking(member.file_size):
+    if told := lacking_memory(member.file_size):
         raise DataError(f"{path}: array {name!r} takes {told}; {cure}, which are read in pieces")
 
 

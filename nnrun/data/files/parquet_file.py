@@ -15,8 +15,8 @@ from nnrun.data.files.reading import Header, Reading, name_columns
 from nnrun.data.files.table import Table
 from nnrun.data.files.values import EXACT
 from nnrun.errors import DataError
-from nnrun.installation import lacking as missing_extra
-from nnrun.machine.capacity import lacking
+from nnrun.installation import lacking
+from nnrun.machine.capacity import lacking_memory
 
 _SAMPLE = 16  # rows by which the size of one is judged
 _LONG = 1 << 13  # bytes of a cell; the same one again takes next to no place in the file
@@ -34,7 +34,7 @@ def read_parquet(path: Path, reading: Reading, rows: int | None = None) -> Itera
         import pyarrow as pa
         from pyarrow import parquet
     except ImportError:
-        raise DataError(f"{path}: {missing_extra('Parquet files need', 'parquet')}") from None
+        raise DataError(f"{path}: {lacking('Parquet files need', 'parquet')}") from None
     try:
         with parquet.ParquetFile(path) as file:
             yield from _tables(path, file, reading, rows)
@@ -73,7 +73,7 @@ def _check_size(path: Path, file: Any) -> None:
         check_unpacked(
             path, path.stat().st_size, round(long * found.num_rows), "its texts are too long, leave them out"
         )
-    if told := lacking(_BYTES_A_ROW * found.num_rows):
+    if told := lacking_memory(_BYTES_A_ROW * found.num_rows):
         raise DataError(f"{path}: its {found.num_rows:,} rows take {told}; write fewer rows")
 
 

@@ -13,8 +13,7 @@ from nnrun.data.features.target import LARGEST_LOG
 from nnrun.data.files.table import Table
 from nnrun.engine.activations import GELU_CUBIC, GELU_SCALE, LEAK
 from nnrun.engine.parameters import Array
-from nnrun.errors import UsageError
-from nnrun.installation import lacking
+from nnrun.installation import require_extra
 from nnrun.models.export.affine import Pool, Stack, pool_of
 from nnrun.models.export.graph import ML, Graph
 from nnrun.models.export.onnx_graph import add_inputs, feed
@@ -26,11 +25,7 @@ ROWS_AT_ONCE = 1_000  # since what many networks make of a row, layer by layer, 
 
 def require() -> None:
     """Raise UsageError unless the libraries are there."""
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-    except ImportError:
-        raise UsageError(lacking("ONNX files need", "onnx")) from None
+    require_extra("ONNX files need", "onnx")
 
 
 def write(model: Model, path: Path) -> None:

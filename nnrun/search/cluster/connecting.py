@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from nnrun.errors import UsageError
-from nnrun.installation import has_extra, lacking
+from nnrun.installation import require_extra
 from nnrun.machine.posix import deaf_to_ctrl_c
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ HOW = "tcp://HOST:PORT of a scheduler, the path of its scheduler file, or local:
 def connected(address: str, patience: float | None = None) -> Iterator[Client]:
     """A client of the scheduler there, which must answer within so many seconds, or PATIENCE."""
     refuse_malformed(address)
-    if not has_extra(EXTRA):
-        raise UsageError(lacking("--cluster needs", EXTRA))
+    require_extra("--cluster needs", EXTRA)
     for name in ("distributed", *NOISY):  # what matters is told by the search
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     warnings.filterwarnings("ignore", module="distributed|dask")

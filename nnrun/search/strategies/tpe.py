@@ -10,8 +10,7 @@ from nnrun.config.space.domains import Choice
 from nnrun.config.space.intervals import Domain
 from nnrun.config.space.space import MIDDLE, Parameter
 from nnrun.config.values import Settings
-from nnrun.errors import UsageError
-from nnrun.installation import lacking
+from nnrun.installation import require_extra
 from nnrun.search.strategies.strategy import GENERATION, Brief, Point, Strategy, draw, generator
 
 START = 10  # trials drawn from the whole space before the first estimate
@@ -19,10 +18,9 @@ SIZE = 4  # trials that are proposed from the same results
 
 
 def _optuna() -> Any:
-    try:
-        import optuna
-    except ImportError:
-        raise UsageError(lacking("the strategy tpe needs", "tpe")) from None
+    require_extra("the strategy tpe needs", "tpe")
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
 

@@ -164,7 +164,9 @@ def test_values_come_back_in_their_own_units(csv: Written, load: Load) -> None:
 
 def test_pieces_that_memory_has_no_room_for(csv: Written, load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     path = csv("a,b,y", *(f"{i * i},{i % 7},{i % 2}" for i in range(200)))
-    monkeypatch.setattr("nnrun.data.checks.lacking", lambda needed: f"{needed} B" if needed > 200 * 10 * 8 else None)
+    monkeypatch.setattr(
+        "nnrun.data.checks.lacking_memory", lambda needed: f"{needed} B" if needed > 200 * 10 * 8 else None
+    )
     assert load(path, target="y", normalize="robust").n_features == 2
     with pytest.raises(
         DataError, match=r"12 features, with numbers cut into pieces, would take 19200 B; write data\.enc"
