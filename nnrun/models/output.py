@@ -6,8 +6,9 @@ import os
 import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nnrun.errors import UsageError
 from nnrun.files import replacing
@@ -22,11 +23,10 @@ if TYPE_CHECKING:
 
 def check_output(path: Path, overwrite: bool) -> None:
     """Raise UsageError where the file could not, or must not, be written."""
-    if path.suffix.lower() not in FORMATS:
+    if (format := FORMATS.get(path.suffix.lower())) is None:
         raise UsageError(f"{path}: rows are written to {' or '.join(FORMATS)}; name a file that ends so")
     check_free(path, overwrite)
-    if path.suffix.lower() == ".parquet":
-        require_pyarrow()
+    format.require()
 
 
 def check_free(path: Path, overwrite: bool) -> None:
@@ -58,15 +58,10 @@ def _named(output: Path | int, file: Path | int) -> str:
     return str(next((one for one in (output, file) if isinstance(one, Path)), "standard output"))
 
 
-def require_pyarrow() -> None:
-    """Raise UsageError where Parquet files cannot be written."""
-    require_extra("Parquet files need", "parquet")
-
-
 def write_file(path: Path, frames: Frames) -> None:
     """Write all of them, or leave nothing behind."""
     with replacing(path) as temporary:
-        FORMATS[path.suffix.lower()](temporary, frames)
+        FORMATS[path.suffix.lower()].write(temporary, frames)
 
 
 def write_text(write: Callable[[str], object], frames: Frames) -> None:
@@ -96,4 +91,14 @@ def _write_parquet(path: Path, frames: Frames) -> None:
             writer.close()
 
 
-FORMATS: dict[str, Callable[[Path, Frames], None]] = {".csv": _write_csv, ".parquet": _write_parquet}
+class Format(NamedTuple):
+    """How a file is written, and what raises UsageError where a library for it is missing."""
+
+    write: Callable[[Path, Frames], None]
+    require: Callable[[], None] = lambda: None
+
+
+FORMATS = {
+    ".csv": Format(_write_csv),
+    ".parquet": Format(_write_parquet, partial(require_extra, "Parquet files need", "parquet")),
+}
