@@ -285,7 +285,7 @@ def loss_contradiction(task: str, loss: str) -> str | None:
     if "auto" in (task, loss) or LOSSES[loss].task == task:
         return None
     fitting = [name for name, named in LOSSES.items() if named.task == task]
-    return f"{loss} does not fit data.task: {task}; use {one_of(['auto', *fitting])}"
+    return f"{loss} does not fit {task}; use {one_of(['auto', *fitting])}"
 
 
 def smoothing_contradiction(task: str, share: float) -> str | None:

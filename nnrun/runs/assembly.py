@@ -111,9 +111,9 @@ def make_loss(config: Config, dataset: Dataset) -> Loss:
 
 def named_loss(name: str, task: Task, outputs: int) -> Loss:
     """A loss by its name, or by `auto` the usual one of the task; MisfitError where it is of the other task."""
+    if wrong := schema.loss_contradiction(task, name):
+        raise MisfitError(("training", "loss"), wrong)
     usual = "cross_entropy" if task == "classification" else "squared_error"
-    if name != "auto" and LOSSES[name].task != task:
-        raise MisfitError(("training", "loss"), f"{name} does not fit {task}; use {usual} or auto")
     return LOSSES[usual if name == "auto" else name](outputs)
 
 

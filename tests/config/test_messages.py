@@ -316,8 +316,7 @@ OPTIMIZERS = "sgd, momentum, nesterov, rmsprop, adam, adamw"
         ),
         (
             "data: {task: regression}\ntraining: {loss: cross_entropy}\n",
-            "config.yaml:2:18: training.loss: cross_entropy does not fit data.task: regression; "
-            "use auto, squared_error or huber",
+            "config.yaml:2:18: training.loss: cross_entropy does not fit regression; use auto, squared_error or huber",
         ),
     ],
 )
