@@ -17,11 +17,11 @@ import pytest
 from nnrun.config.data_section import Data
 from nnrun.data import cache as cache_module
 from nnrun.data.dataset import Dataset, load_dataset
-from nnrun.data.files.sources import read_table
 from nnrun.data.fitted import Fitted
 from nnrun.data.prepare import prepare
 from nnrun.data.raw import read_parts
 from nnrun.machine.posix import try_lock
+from tests.data.reading import read_table
 
 LINES = ["x,color,y", *(f"{i / 3},{['red', 'blue', ''][i % 3]},{'ab'[i % 2]}" for i in range(60))]
 

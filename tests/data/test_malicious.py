@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from nnrun.config.data_section import Data
-from nnrun.data.files.sources import read_table
 from nnrun.data.prepare import prepare
 from nnrun.errors import DataError
+from tests.data.reading import read_table
 
 FORMULAS = [
     "=cmd|' /C calc'!A0",

@@ -12,8 +12,8 @@ import pytest
 
 from nnrun.data.damage import checked
 from nnrun.data.dataset import Dataset
-from nnrun.data.files.sources import read_table
 from nnrun.errors import DataError
+from tests.data.reading import read_table
 
 Csv = Callable[..., Path]
 Load = Callable[..., Dataset]

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 
 SOURCE = ("data", "source")
-ANYHOW = Reading()  # all is found out from the file
 _BUNDLED_FILES = Path(__file__).parents[1] / "bundled"
 
 # From a path, how it is to be read, and how many rows a piece has: without a number one table, else as many rows in
@@ -216,27 +215,13 @@ def _meant(path: Path) -> str:
     return suggest(path.stem, BUNDLED) if not path.suffix or path.stem in BUNDLED else ""
 
 
-def read_table(path: Path, reading: Reading = ANYHOW) -> Table:
-    """All rows of a file.
+def read_chunks(path: Path, rows: int, reading: Reading) -> Iterator[Table]:
+    """Tables of at most so many rows each, without the file's hash; the memory does not grow with the file.
 
     Raises DataError for whatever cannot be read.
     """
-    return _whole(path, reading)
-
-
-def read_chunks(path: Path, rows: int, reading: Reading = ANYHOW) -> Iterator[Table]:
-    """Tables of at most so many rows each, without the file's hash; the memory does not grow with the file.
-
-    Without `reading` each of them has the types of its own values. Raises DataError for whatever cannot be read.
-    """
     check_file(path)
     yield from _tables(path, reading, rows)
-
-
-def _whole(path: Path, reading: Reading) -> Table:
-    check_file(path)
-    table = next(iter(_tables(path, reading, None)))
-    return replace(table, sha256=_sha256(path))
 
 
 def _sha256(path: Path) -> str:
@@ -294,5 +279,5 @@ def _bundled_file(name: str) -> Path:
 
 
 def _read_bundled(name: str) -> Table:
-    table = _whole(_bundled_file(name), Reading(delimiter=",", encoding="utf-8", decimal="."))
+    table = File(_bundled_file(name), Reading(delimiter=",", encoding="utf-8", decimal=".")).table()
     return replace(table, name=name, lines=None, fields={}, image=BUNDLED[name].image)  # its file is not the user's

@@ -27,11 +27,11 @@ from pyarrow import parquet
 
 from nnrun.cli.app import parser_of
 from nnrun.cli.terminal import screen
-from nnrun.data.files.sources import read_table
 from nnrun.errors import DataError
 from tests.cli.conftest import Done
 from tests.cli.mutated.tables import NAMES, mutated, records, written
 from tests.cli.mutated.truth import differences
+from tests.data.reading import read_table
 
 SECONDS = 30  # after which a table hangs
 LONGEST = 20_000  # characters of a message

@@ -13,9 +13,9 @@ from pyarrow import parquet
 
 from nnrun.config.data_section import Data
 from nnrun.data.files import bombs, text_file
-from nnrun.data.files.sources import read_table
 from nnrun.data.prepare import prepare
 from nnrun.errors import DataError
+from tests.data.reading import read_table
 
 MIB = 1 << 20
 TIMES = "unpacks to more than 400 times its size, as no table does; "

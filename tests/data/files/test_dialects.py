@@ -16,10 +16,11 @@ from nnrun.config.text_format import Format
 from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.files.layout import find_layout
 from nnrun.data.files.reading import Reading
-from nnrun.data.files.sources import read_chunks, read_source, read_table
+from nnrun.data.files.sources import read_source
 from nnrun.data.files.table import Table
 from nnrun.data.prepare import prepare
 from nnrun.errors import DataError
+from tests.data.reading import read_chunks, read_table
 
 
 def write(path: Path, text: str, encoding: str = "utf-8") -> Path:

@@ -18,11 +18,12 @@ from nnrun.config.load import load_config
 from nnrun.config.text_format import Format
 from nnrun.data.files.excel_file import is_workbook
 from nnrun.data.files.reading import Reading
-from nnrun.data.files.sources import File, read_chunks, read_table
+from nnrun.data.files.sources import File
 from nnrun.data.prepare import prepare
 from nnrun.errors import DataError
 from nnrun.insight.scaffold.verbs import Wishes, scaffold
 from nnrun.installation import installing
+from tests.data.reading import read_chunks, read_table
 
 Book = Callable[..., Path]
 DAY = dt.datetime(2026, 1, 31)

@@ -15,10 +15,11 @@ import pytest
 from nnrun.config.data_section import Data
 from nnrun.config.text_format import Format
 from nnrun.data.files.reading import Reading
-from nnrun.data.files.sources import File, lacks_names, read_chunks, read_table
+from nnrun.data.files.sources import File, lacks_names
 from nnrun.data.prepare import prepare
 from nnrun.errors import DataError
 from nnrun.insight.scaffold.verbs import Wishes, scaffold
+from tests.data.reading import read_chunks, read_table
 
 Jsonl = Callable[..., Path]
 

@@ -13,11 +13,12 @@ from nnrun.config.data_section import Data
 from nnrun.config.text_format import Format
 from nnrun.data.files.layout import find_layout
 from nnrun.data.files.reading import Reading
-from nnrun.data.files.sources import lacks_names, read_source, read_table
+from nnrun.data.files.sources import lacks_names, read_source
 from nnrun.data.files.table import Table
 from nnrun.data.fitted import Fitted
 from nnrun.data.prepare import prepare
 from nnrun.errors import DataError
+from tests.data.reading import read_table
 
 Csv = Callable[..., Path]
 ROWS = ["5.1,3.5,a", "4.9,3.6,b", "4.7,3.2,a", "4.6,3.1,b"]

@@ -12,7 +12,8 @@ import pytest
 import nnrun.data
 from nnrun.config.data_section import BUNDLED
 from nnrun.config.load import TABLE_SUFFIXES
-from nnrun.data.files.sources import FILE_FORMATS, read_table
+from nnrun.data.files.sources import FILE_FORMATS
+from tests.data.reading import read_table
 
 ROOT = Path(__file__).parents[3]
 

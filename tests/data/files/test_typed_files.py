@@ -21,7 +21,7 @@ from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.features.learner import Learner
 from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.files.reading import Reading
-from nnrun.data.files.sources import FILE_FORMATS, FileFormat, read_chunks, read_table
+from nnrun.data.files.sources import FILE_FORMATS, FileFormat
 from nnrun.data.files.table import Table
 from nnrun.data.files.values import label_codes
 from nnrun.data.prepare import prepare
@@ -29,6 +29,7 @@ from nnrun.data.split import DIVIDED
 from nnrun.errors import DataError
 from nnrun.insight.scaffold.verbs import Wishes, scaffold
 from nnrun.installation import installing
+from tests.data.reading import read_chunks, read_table
 
 DAY = dt.date(2026, 1, 31)
 

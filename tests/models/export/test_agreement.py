@@ -23,7 +23,6 @@ from nnrun.config.load import load_config
 from nnrun.data.files import cells
 from nnrun.data.files.content import Framed
 from nnrun.data.files.dialect import UNITS
-from nnrun.data.files.sources import read_table
 from nnrun.data.files.table import Table
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.errors import NnrunError
@@ -33,6 +32,7 @@ from nnrun.models.model import Model, load_model
 from nnrun.runs import verbs
 from nnrun.runs.listener import Outcome
 from nnrun.runs.stored import StoredRun
+from tests.data.reading import read_table
 
 Train = Callable[..., Outcome]
 CITIES = ["Bonn", "Köln, Süd", 'the "old" town', "Ulm", "O'Hara", "back\\slash", "100", "x=1"]
