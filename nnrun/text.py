@@ -154,7 +154,7 @@ def last_words(keys: Iterable[str]) -> dict[str, str]:
     return {key: next((way for way in own if alike[way] == 1), key) for key, own in ways.items()}
 
 
-def metric_key(key: str, kind: str = "") -> str:
+def metric_key(key: str, kind: str) -> str:
     """A number of a part as a title: `dev_balanced_error`; what belongs to no part stays as it is."""
     part, name = part_and_name(key)
     of_a_part = part.lstrip("-") in PARTS

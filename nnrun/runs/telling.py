@@ -101,7 +101,7 @@ def shown_metrics(primary: str) -> list[str]:
     return list(dict.fromkeys(["error", "loss", primary]))
 
 
-def epoch_line(row: Row, epochs: int, primary: str = "error", kind: str = "") -> str:
+def epoch_line(row: Row, epochs: int, primary: str, kind: str) -> str:
     """One epoch, its columns under those of the epoch before; `kind` as in `error_kind`, as a log is read by line."""
     width = len(str(epochs))
     parts = " ".join(_told_of(part, row, shown_metrics(primary)) for part in ("train", "dev"))
@@ -116,7 +116,7 @@ def _told_of(part: str, row: Row, names: Sequence[str]) -> str:
     return " ".join([f"{part} {error:>6}", *told])
 
 
-def epoch_table(rows: Iterable[Row], primary: str = "error") -> list[list[str]]:
+def epoch_table(rows: Iterable[Row], primary: str) -> list[list[str]]:
     """The epochs as rows of cells under their titles."""
     columns = [(part, name) for part in ("train", "dev") for name in shown_metrics(primary)]
     titles = ["epoch", "cost", *(f"{part} {name.replace('_', ' ')}" for part, name in columns), "rate"]
@@ -151,7 +151,7 @@ def ending(record: RunRecord, status: str, config: Config | None = None) -> str:
     return f"{how} after {trained} in {duration(record.get('seconds', 0.0))}{best}{why}"
 
 
-def result_table(final: Final, kind: str = "") -> list[str]:
+def result_table(final: Final, kind: str) -> list[str]:
     """Errors and losses of the best parameters, a column a part; `kind` as in `error_kind`."""
     parts = [part for part in PARTS if f"{part}_error" in final]
     table = [["", *map(set_name, parts)]]
@@ -251,7 +251,7 @@ def symptoms(found: Sequence[FoundSymptom], run: str | None = None, typed: Calla
     return ["", *lines] if found else []
 
 
-def symptom_lines(symptom: FoundSymptom, run: str | None = None, typed: Callable[[str], str] = str) -> list[str]:
+def symptom_lines(symptom: FoundSymptom, run: str | None, typed: Callable[[str], str] = str) -> list[str]:
     """What is wrong, and what to try: of a run that trains the command if there is one, `typed` as a shell has it."""
     where = f" in {symptom['layer']}" if symptom["layer"] else ""
     name = symptom["name"].replace("_", " ")

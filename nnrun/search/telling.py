@@ -157,7 +157,7 @@ def _told_of(final: Final, part: str, metric: str, kind: str) -> str:
     return f"{part} {kind} error {error} (plain {plain}){further}"
 
 
-def ties(records: Sequence[TrialRecord], metric: str, kind: str = "") -> str:
+def ties(records: Sequence[TrialRecord], metric: str, kind: str) -> str:
     """How many trials share the best result, and how the best was chosen among them; empty where one has it alone."""
     level = sharing(records)
     if len(level) < FEWEST_ALIKE:

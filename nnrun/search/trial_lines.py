@@ -47,7 +47,7 @@ def remark(record: TrialRecord) -> str:
     return f" ({record['error']})" if record.get("error") else ""
 
 
-def trial_line(record: TrialRecord, best: TrialRecord, finished: int, total: int, metric: str, kind: str = "") -> str:
+def trial_line(record: TrialRecord, best: TrialRecord, finished: int, total: int, metric: str, kind: str) -> str:
     """One finished trial, and the best so far; what errors are is told in each, as a log is read by line."""
     width = len(str(total))
     error = remark(record)
@@ -60,7 +60,7 @@ def trial_line(record: TrialRecord, best: TrialRecord, finished: int, total: int
     )
 
 
-def best_table(records: Sequence[TrialRecord], metric: str, kind: str = "") -> list[str]:
+def best_table(records: Sequence[TrialRecord], metric: str, kind: str) -> list[str]:
     """The best few trials with their settings; `kind` as in `verdict.error_kind`."""
     ranked = sorted(records, key=Objective(metric).rank)[:BEST_SHOWN]
     if not ranked:

@@ -155,7 +155,7 @@ def test_a_child_with_settings_is_whole_without_its_parent(
     assert bits(again(child, tmp_path)) == bits(child)
     verbs.resume(child, epochs=17)
     assert len(child.metrics()) == 17
-    assert child.id in run_page(StoredRun(child), tmp_path, []).title
+    assert child.id in run_page(StoredRun(child), tmp_path, [], None).title
     assert bits(again(child, tmp_path)) == bits(child)
 
 

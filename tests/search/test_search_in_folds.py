@@ -71,7 +71,7 @@ def test_trials_are_compared_by_the_mean_over_folds(whole: SearchOutcome) -> Non
     assert chosen["trial"] == best["number"] and chosen["test_reads"] == 1
     assert {name: chosen["final"][name] for name in best["final"]} == best["final"]
     assert "test_error" in chosen["final"] and "test_error" not in best["final"]
-    table = best_table(outcome.records, "dev_error")
+    table = best_table(outcome.records, "dev_error", "")
     assert " ± " in table[1] and table[-1].endswith("one standard error of the mean over folds")
 
 

@@ -45,14 +45,14 @@ def trial(number: int, error: float | None, loss: float | None) -> TrialRecord:
 
 
 def test_a_metric_that_is_maximised_is_titled_as_its_values_are() -> None:
-    title, best = best_table([trial(0, 0.1, 0.3) | {"metric": -0.91}], "-dev_auc")  # type: ignore[list-item]
+    title, best = best_table([trial(0, 0.1, 0.3) | {"metric": -0.91}], "-dev_auc", "")  # type: ignore[list-item]
     assert (title.split(), best.split()) == (["trial", "dev_auc"], ["0", "0.91"])
 
 
 def test_settings_of_one_last_word_are_told_apart() -> None:
     values = {"optimizer.schedule.epochs": 4, "training.epochs": 9, "regularization.l2": None}
     assert settings(values) == "schedule.epochs 4, training.epochs 9"
-    found = best_table([trial(0, 0.1, 0.3) | {"values": values}], "dev_error")  # type: ignore[list-item]
+    found = best_table([trial(0, 0.1, 0.3) | {"values": values}], "dev_error", "")  # type: ignore[list-item]
     assert found[0].split() == ["trial", "dev_error", "schedule.epochs", "training.epochs", "l2"]
 
 

@@ -95,7 +95,7 @@ def of_named(runs: Sequence[RunDir], root: Path, rounds: int | None = None, argv
     return _made(known, Choice("runs", shares / shares.sum(), told), root, argv)
 
 
-def of_best(trials: Sequence[RunDir], metric: str, n: int, root: Path, argv: Sequence[str] = ()) -> RunDir:
+def of_best(trials: Sequence[RunDir], metric: str, n: int, root: Path, argv: Sequence[str]) -> RunDir:
     """An ensemble of the first n trials of a search, which stand in their order by its metric, with equal weights."""
     if n > len(trials):
         raise UsageError(f"--top {n}: the search has {counted(len(trials), 'trial')} with a result")
@@ -131,7 +131,7 @@ def of_search(
     raise UsageError(f"{name} is a search: one of --top N and --greedy N says which of its trials")
 
 
-def chosen_from(trials: Sequence[RunDir], metric: str, rounds: int, root: Path, argv: Sequence[str] = ()) -> RunDir:
+def chosen_from(trials: Sequence[RunDir], metric: str, rounds: int, root: Path, argv: Sequence[str]) -> RunDir:
     """An ensemble of the trials of a search that have their checkpoints, by so many rounds of greedy selection."""
     candidates = of_trials(_kept(trials))
     require_several(candidates, root)

@@ -48,9 +48,7 @@ ABBREVIATED = 4  # letters of a name that is an abbreviation, such as auc
 PALE = 0.45  # what is left of the colour of a curve that the parent drew
 
 
-def curve_charts(
-    course: Course, best: int | None, events: Sequence[Event], primary: str, kind: str = ""
-) -> list[Chart]:
+def curve_charts(course: Course, best: int | None, events: Sequence[Event], primary: str, kind: str) -> list[Chart]:
     """Losses and cost, errors, the primary metric and the learning rate; `best` is the epoch that is kept.
 
     `kind` as in `verdict.error_kind`.
@@ -171,7 +169,7 @@ def _rate_chart(course: Course) -> list[Chart]:
     ]
 
 
-def epochs_table(rows: Sequence[Row], best: int | None, primary: str, kind: str = "") -> Markup:
+def epochs_table(rows: Sequence[Row], best: int | None, primary: str, kind: str) -> Markup:
     """The first and last epoch, some between, evenly spaced, and the best one."""
     last = len(rows) - 1
     spaced = {round(i * last / (EPOCHS_SHOWN - 1)) for i in range(EPOCHS_SHOWN)}

@@ -48,7 +48,7 @@ from nnrun.text import PARTS, duration, metric_name, metric_value, network_shape
 Parts = list[Markup | Chart]
 
 
-def run_page(run: StoredRun, usual: Path, options: Sequence[str], costs: Mapping[str, float] | None = None) -> Page:
+def run_page(run: StoredRun, usual: Path, options: Sequence[str], costs: Mapping[str, float] | None) -> Page:
     """All that the directory tells; what is not known is left out with a word. `costs` choose a threshold."""
     record, config = run.record, run.latest
     found = _diagnosis(run, usual, options)

@@ -62,7 +62,7 @@ def summary(record: RetestRecord, found: SearchRecord, metric: str) -> list[str]
     return [*lines, *test_line(found, metric), *conclusion(verdict)]
 
 
-def table(record: RetestRecord, verdict: Verdict, metric: str, kind: str = "", most: int | None = SHOWN) -> list[str]:
+def table(record: RetestRecord, verdict: Verdict, metric: str, kind: str, most: int | None = SHOWN) -> list[str]:
     """The settings in today's order, with what they came to then; that which was the best then is always there."""
     keys = list(record["settings"][0]["values"])
     title = metric_key(metric.removeprefix("-"), kind)

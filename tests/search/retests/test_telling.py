@@ -21,7 +21,7 @@ def test_a_metric_that_is_maximised_is_told_as_it_is_read() -> None:
     assert found["best"] is not None
     words = best_words(record([-0.95, -0.90], 2), found, found["best"], "-dev_auc")
     assert words.startswith("old trial 0, 0.95 then, 0.91 today, rank 1 of 4; 0.1 ahead of old trial 1 (")
-    assert table(record([-0.95, -0.90], 2), found, "-dev_auc")[0].split()[:3] == ["dev_auc", "then", "today"]
+    assert table(record([-0.95, -0.90], 2), found, "-dev_auc", "")[0].split()[:3] == ["dev_auc", "then", "today"]
 
 
 def test_lost_trainings_and_level_orders_have_words() -> None:
