@@ -80,24 +80,19 @@ def rows_at_once(network: Network) -> int:
 
 
 def logits_in_chunks(
-    network: Network,
-    bound: Sequence[Bound],
-    x: Array,
-    loss: Loss,
-    modes: list[Mode] | None = None,
-    size: int | None = None,
+    network: Network, bound: Sequence[Bound], x: Array, loss: Loss, size: int | None = None
 ) -> Iterator[tuple[slice, Array]]:
     """(rows, logits `(members, rows, width)`) chunk by chunk; the array is overwritten by a later one.
 
     `bound` says whose numbers; `x (rows, n)` is the same for all members. Those that share a body are one to whoever
     asks, pooled as `loss` pools. Several chunks, of `rows_at_once` or of this size, go through the network at once
-    where threads are worth it. Modes that are given again keep their buffers.
+    where threads are worth it.
     """
 
     def pooled(rows: slice, logits: Array) -> Array:
         return of_network(network, loss, logits)
 
-    return _in_chunks(network, bound, x, pooled, [] if modes is None else modes, size or rows_at_once(network))
+    return _in_chunks(network, bound, x, pooled, [], size or rows_at_once(network))
 
 
 def of_network(network: Network, loss: Loss, logits: Array) -> Array:

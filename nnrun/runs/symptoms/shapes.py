@@ -82,8 +82,8 @@ def dev_turned(train: Curve, dev: Curve) -> bool:
     return dev.index(lowest) < EARLY * len(dev) and dev[-1] > TURNED * lowest and train[-1] < train[dev.index(lowest)]
 
 
-def _down(first: float, ratio: float, epochs: int = 12) -> list[float]:
-    return [first * ratio**i for i in range(epochs)]
+def _down(first: float, ratio: float) -> list[float]:
+    return [first * ratio**i for i in range(12)]
 
 
 GOODFELLOW = "Goodfellow, Bengio and Courville, *Deep Learning* (2016), "
