@@ -39,7 +39,7 @@ from nnrun.runs.rundir import EPOCHS, MEMBERS, RunDir, now
 from nnrun.runs.session import Session
 from nnrun.runs.steering import Steering, mend
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.symptoms.symptoms import finite
+from nnrun.runs.symptoms.symptoms import short_enough
 from nnrun.runs.telling import summary
 
 WAITING = "regularization.early_stopping"
@@ -83,7 +83,7 @@ def resume(run: RunDir, listener: Listener, told_to_stop: ToldToStop) -> Outcome
         before = StoredRun(run)
         loaded = before.loaded()
         if before.written["status"] == "diverged":
-            anew = command("train", str(run.resolved), *as_options(finite(loaded.config)))
+            anew = command("train", str(run.resolved), *as_options(short_enough(loaded.config)))
             raise UsageError(f"{run.id} diverged and would do so again; `{anew}` begins anew with shorter steps")
         mend(run, loaded.config)
         data, heard = loaded.config.data, until_told(listener.preparing, told_to_stop)

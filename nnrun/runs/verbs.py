@@ -27,7 +27,7 @@ from nnrun.runs.rundir import CONFIG, EVENTS, RESOLVED, RunDir
 from nnrun.runs.session import Session
 from nnrun.runs.steering import mend
 from nnrun.runs.stored import StoredRun, ended_with_rung
-from nnrun.runs.symptoms.symptoms import finite
+from nnrun.runs.symptoms.symptoms import short_enough
 from nnrun.runs.telling import called
 
 
@@ -217,7 +217,7 @@ def _refuse_senseless(run: StoredRun, before: Config, wanted: Config) -> None:
             f"would have had other learning rates from its first step; train anew, or `{child}` goes on as a child run"
         )
     if run.status == "diverged":
-        options = [*as_options(finite(config)), *elsewhere(run.path.parent)]
+        options = [*as_options(short_enough(config)), *elsewhere(run.path.parent)]
         shorter = command("train", str(run.directory.resolved), *options)
         raise UsageError(f"{run.id} diverged and would do so again; `{shorter}` begins anew with shorter steps")
 

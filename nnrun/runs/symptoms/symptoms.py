@@ -79,23 +79,26 @@ def find_symptoms(evidence: Evidence) -> list[FoundSymptom]:
 
 FAR = 1000.0  # times the usual rate
 PENALTY = 1.0  # λ of a first L2 penalty
+SCALED = ("data.normalize=standard",)
 FROM_REST = 3  # times the usual rate, with which Adam leaves more plateaus than with that
 
 
 def calmer(config: Config) -> Settings:
     """Steps that do not leap."""
-    if config.data.normalize == "none" and not config.network.batch_norm:
-        return ("data.normalize=standard",)
-    return slower(config)
+    return SCALED if _is_raw(config) else slower(config)
 
 
-def finite(config: Config) -> Settings:
-    """Steps short enough for numbers to stay finite."""
-    raw = config.data.normalize == "none" and not config.network.batch_norm
-    scaled = ("data.normalize=standard",) if raw else ()
-    if raw and config.optimizer.learning_rate <= OPTIMIZERS[config.optimizer.name].usual_rate:
+def short_enough(config: Config) -> Settings:
+    """Steps with which numbers stay finite."""
+    scaled = SCALED if _is_raw(config) else ()
+    if scaled and config.optimizer.learning_rate <= OPTIMIZERS[config.optimizer.name].usual_rate:
         return scaled
     return (*scaled, f"optimizer.learning_rate={rate_after_divergence(config):g}")
+
+
+def _is_raw(config: Config) -> bool:
+    """Whether nothing brings the inputs to one scale."""
+    return config.data.normalize == "none" and not config.network.batch_norm
 
 
 def rate_after_divergence(config: Config) -> float:
@@ -195,7 +198,7 @@ SYMPTOMS = {
         "Maas et al. 2013",
         nudge=slower,
     ),
-    "divergence": Symptom(divergence, "numbers are no longer finite", finite, SHORT, "Bengio 2012"),
+    "divergence": Symptom(divergence, "numbers are no longer finite", short_enough, SHORT, "Bengio 2012"),
     "rising_loss": Symptom(
         rising_loss,
         f"{LONG_ENOUGH} the training loss of the last quarter is {100 * RISE:.0f}% above its lowest, the cost too, the "
