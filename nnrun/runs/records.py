@@ -5,7 +5,8 @@ A number that was not finite stands in a file as null. What older versions did n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import Any, NotRequired, TypedDict, cast
 
 from nnrun.engine.scores import Counters
@@ -64,6 +65,11 @@ class Row(TypedDict):
 def numbers(row: Row) -> Mapping[str, Number]:
     """The columns of an epoch by name, those that a table of metrics names among them."""
     return cast(Mapping[str, Number], row)
+
+
+def finite_values(values: Iterable[float | None]) -> list[float]:
+    """Those that are finite, as NaN, or null in a file, stands where training diverged."""
+    return [value for value in values if value is not None and isfinite(value)]
 
 
 class Diverged(TypedDict):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import isfinite, log
+from math import log
 from typing import TYPE_CHECKING, NamedTuple
 
+from nnrun.runs.records import finite_values
 from nnrun.text import columns, percent, points, wrapped
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def told(curve: LearningCurve) -> str:
 
 def plot(curve: LearningCurve, marks: Marks) -> list[str]:
     """Dev errors over sizes, a log scale, up to twice the rows; `HEIGHT` lines and an axis, 80 columns at most."""
-    known = {size["rows"]: _finite(size["dev_errors"]) for size in curve["sizes"]}
+    known = {size["rows"]: finite_values(size["dev_errors"]) for size in curve["sizes"]}
     known = {rows: errors for rows, errors in known.items() if errors}
     law, first, last = curve["law"], min(known), curve["twice"]["rows"]
     top = max(max(errors) for errors in known.values()) or 1.0
@@ -108,11 +109,6 @@ def _table(curve: LearningCurve) -> list[str]:
 
 
 def _row(size: Size) -> list[str]:
-    train, dev = _finite(size["train_errors"]), _finite(size["dev_errors"])
+    train, dev = finite_values(size["train_errors"]), finite_values(size["dev_errors"])
     means = [percent(sum(errors) / len(errors) if errors else None) for errors in (train, dev)]
     return [f"{size['rows']:,}", *means, percent(min(dev, default=None)), percent(max(dev, default=None))]
-
-
-def _finite(errors: list[float | None]) -> list[float]:
-    """A training that diverged has no error: NaN, or null in a file."""
-    return [error for error in errors if error is not None and isfinite(error)]

@@ -15,7 +15,7 @@ from nnrun.insight.diagnosis.histories import History, read_history
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.insight.diagnosis.recipe import MOST, REMEDIES, WORTH_SAYING, ranked
 from nnrun.insight.diagnosis.telling import Document, as_json, explanation, ladder, measured_by
-from nnrun.runs.records import Row
+from nnrun.runs.records import Row, finite_values
 from nnrun.runs.symptoms import shapes
 from nnrun.runs.symptoms.evidence import Evidence
 from nnrun.runs.symptoms.thresholds import QUARTERED
@@ -139,7 +139,7 @@ class Elsewhere:
     @property
     def _slow(self) -> bool:
         """Whether the training set is not fitted, and the loss neither came to rest nor fell well."""
-        known = len(_finite(self.history, "train_loss")) >= QUARTERED and not _below_zero(self.history)
+        known = len(_curve(self.history, "train_loss")) >= QUARTERED and not _below_zero(self.history)
         return known and self.evidence.biased and not self.evidence.signs
 
     @property
@@ -252,16 +252,16 @@ def _at(history: History, name: str, best: int | None) -> float | None:
 
 def _signs(history: History) -> frozenset[str]:
     """Of losses from 0 up: the rules go by shares of a loss, which below 0 mean nothing."""
-    train, dev = _finite(history, "train_loss"), _finite(history, "dev_loss")
+    train, dev = _curve(history, "train_loss"), _curve(history, "dev_loss")
     return frozenset() if _below_zero(history) else shapes.signs(train, dev)
 
 
 def _below_zero(history: History) -> bool:
-    return any(value < 0 for name in ("train_loss", "dev_loss") for value in _finite(history, name))
+    return any(value < 0 for name in ("train_loss", "dev_loss") for value in _curve(history, name))
 
 
-def _finite(history: History, name: str) -> list[float]:
-    return [value for value in history.curves.get(name, []) if value is not None and isfinite(value)]
+def _curve(history: History, name: str) -> list[float]:
+    return finite_values(history.curves.get(name, []))
 
 
 def _setting(base: Config, key: str, value: object) -> str:

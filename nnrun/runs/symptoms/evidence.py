@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import inf, isfinite
+from math import inf
 from typing import Any, Literal, NamedTuple
 
 from nnrun.config.config import Config
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.runs.assembly import layer_widths
-from nnrun.runs.records import Diverged, Layers, Row, numbers
+from nnrun.runs.records import Diverged, Layers, Row, finite_values
 from nnrun.runs.stored import HELD, StoredRun
 from nnrun.runs.symptoms import shapes
 from nnrun.runs.symptoms.thresholds import QUARTERED
@@ -179,6 +179,8 @@ def evidence_of(run: StoredRun, verdict: Verdict | None) -> Evidence:
     """All that the directory of a run shows of how its errors came about."""
     data, record = run.data, run.record
     rows = record["data"]["rows"]
+    train = finite_values(row["train_loss"] for row in run.rows)
+    dev = finite_values(row["dev_loss"] for row in run.rows)
     return Evidence(
         config=run.latest,
         rows=run.rows,
@@ -188,7 +190,7 @@ def evidence_of(run: StoredRun, verdict: Verdict | None) -> Evidence:
         best_epoch=record.get("best_epoch"),
         stopped_early=bool(record.get("stopped_early")),
         verdict=verdict,
-        signs=shapes.signs(_finite(run.rows, "train_loss"), _finite(run.rows, "dev_loss")),
+        signs=shapes.signs(train, dev),
         train_rows=rows.get("train", 0),
         dev_rows=rows.get("dev", 0),
         features=len(data.features),
@@ -200,9 +202,3 @@ def evidence_of(run: StoredRun, verdict: Verdict | None) -> Evidence:
 def recorded_layers(rows: Sequence[Row]) -> list[tuple[int, Layers]]:
     """The epochs whose layers were looked at, with what was seen."""
     return [(row["epoch"], row["layers"]) for row in rows if "layers" in row]
-
-
-def _finite(rows: Sequence[Row], column: str) -> list[float]:
-    """A column of the epochs, without what is not finite."""
-    values = (numbers(row)[column] for row in rows)
-    return [value for value in values if value is not None and isfinite(value)]
