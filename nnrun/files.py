@@ -124,6 +124,12 @@ def checksum(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
+def sha256_of(path: Path) -> str:
+    """Hash of a file's bytes; OSError where it cannot be read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
     """The record with a checksum of all its other keys in their order."""
     content = {key: value for key, value in record.items() if key != CHECKSUM}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ from nnrun.config.dump import one_line
 from nnrun.config.load import Loaded, overridden
 from nnrun.data.split import STORED
 from nnrun.errors import DataError, UsageError
-from nnrun.files import TEMPORARY
+from nnrun.files import TEMPORARY, sha256_of
 from nnrun.text import listed, one_of, shown
 
 if TYPE_CHECKING:
@@ -69,9 +68,9 @@ def _kept(frame: pd.DataFrame, name: str, root: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             frame.to_csv(temporary, index=False, lineterminator="\n")
-            digest = _sha256(temporary)
+            digest = sha256_of(temporary)
             path = folder / f"{digest[:_DIGITS]}.csv"
-            if not path.is_file() or _sha256(path) != digest:
+            if not path.is_file() or sha256_of(path) != digest:
                 temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -82,11 +81,6 @@ def _kept(frame: pd.DataFrame, name: str, root: Path) -> Path:
         why = (error.strerror or str(error)).lower()
         raise DataError(f"{folder}: {name} cannot be written there ({why}); runs=… names another folder") from None
     return path
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check(frame: Any, name: str) -> None:

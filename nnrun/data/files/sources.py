@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import zlib
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
@@ -27,6 +26,7 @@ from nnrun.data.files.parquet_file import read_parquet
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.table import Table, suggest
 from nnrun.errors import DataError
+from nnrun.files import sha256_of
 from nnrun.text import one_of
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class File:
 
         def make() -> None:
             try:
-                hashed.set_result(_sha256(self.path))
+                hashed.set_result(sha256_of(self.path))
             except OSError as error:
                 hashed.set_exception(error)
 
@@ -222,11 +222,6 @@ def read_chunks(path: Path, rows: int, reading: Reading) -> Iterator[Table]:
     """
     check_file(path)
     yield from _tables(path, reading, rows)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _tables(path: Path, reading: Reading, rows: int | None, reader: Reader | None = None) -> Iterator[Table]:

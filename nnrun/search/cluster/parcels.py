@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple, TypedDict
 
 from nnrun.errors import DataError
+from nnrun.files import sha256_of
 
 CHUNK = 1 << 22  # bytes that are sent at once
 MOST_FILES, LONGEST_HEADER = 10_000, 1 << 22
@@ -39,7 +40,7 @@ class Freight(NamedTuple):
     @classmethod
     def of(cls, folder: Path) -> Freight:
         """Everything that lies in a folder; it is read once."""
-        files = {name: Sent(path.stat().st_size, _sha256(path)) for name, path in _files(folder)}
+        files = {name: Sent(path.stat().st_size, sha256_of(path)) for name, path in _files(folder)}
         return cls(folder, files, digest(files))
 
     @property
@@ -77,11 +78,6 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             yield path.relative_to(folder).as_posix(), path
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Header(TypedDict):
