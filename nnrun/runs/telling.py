@@ -118,17 +118,18 @@ def _told_of(part: str, row: Row, names: Sequence[str]) -> str:
 
 def epoch_table(rows: Iterable[Row], primary: str) -> list[list[str]]:
     """The epochs as rows of cells under their titles."""
-    columns = [(part, name) for part in ("train", "dev") for name in shown_metrics(primary)]
-    titles = ["epoch", "cost", *(f"{part} {name.replace('_', ' ')}" for part, name in columns), "rate"]
-    return [titles, *([*_epoch_cells(row, columns)] for row in rows)]
+    shown: list[tuple[str, Callable[[Row], str]]] = [
+        ("epoch", lambda row: str(row["epoch"])),
+        ("cost", lambda row: number(row["cost"])),
+        *(_metric_column(part, name) for part in ("train", "dev") for name in shown_metrics(primary)),
+        ("rate", lambda row: f"{row['learning_rate']:.3g}"),
+    ]
+    return [[title for title, _ in shown], *([cell(row) for _, cell in shown] for row in rows)]
 
 
-def _epoch_cells(row: Row, columns: Iterable[tuple[str, str]]) -> Iterator[str]:
-    yield str(row["epoch"])
-    yield number(row["cost"])
-    for part, name in columns:
-        yield metric_value(numbers(row).get(f"{part}_{name}"), name)
-    yield f"{row['learning_rate']:.3g}"
+def _metric_column(part: str, name: str) -> tuple[str, Callable[[Row], str]]:
+    title = f"{part} {name.replace('_', ' ')}"
+    return title, lambda row: metric_value(numbers(row).get(f"{part}_{name}"), name)
 
 
 def ending(record: RunRecord, status: str, config: Config | None = None) -> str:
