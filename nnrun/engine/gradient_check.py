@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnrun.engine.activations import ACTIVATIONS
-from nnrun.engine.evaluation import Examples
+from nnrun.engine.evaluation import Examples, pieces
 from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.layers import Activate, Mode
 from nnrun.engine.losses import Loss, smoothed
@@ -170,7 +170,8 @@ def _differences(
 ) -> tuple[Array, NDArray[np.bool_]]:
     """(J(θ + ε) − J(θ − ε)) / 2ε for each index, and whether no kink lay between."""
     values, smooth = [], []
-    for chunk in _chunks(indices, max(1, STACKED_NUMBERS // (2 * theta.size))):
+    for some in pieces(len(indices), max(1, STACKED_NUMBERS // (2 * theta.size))):
+        chunk = indices[some]
         thetas = np.repeat(theta, 2 * len(chunk), axis=0)
         rows = np.arange(len(chunk))
         thetas[rows, chunk] += epsilon
@@ -184,10 +185,6 @@ def _differences(
             crossed |= (above != below).any(axis=1)
         smooth.append(~crossed)
     return np.concatenate(values), np.concatenate(smooth)
-
-
-def _chunks(indices: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
-    return (indices[start : start + size] for start in range(0, len(indices), size))
 
 
 def _parameter_name(network: Network, index: int) -> str:

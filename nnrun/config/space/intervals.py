@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import astuple, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 
 from nnrun.config.values import describe
 
@@ -15,7 +15,7 @@ LARGEST_WHOLE = 2**53  # beyond, floats skip whole numbers
 LARGEST = 1e300  # keeps high − low finite
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Whether a YAML value is a number; true and false are none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 

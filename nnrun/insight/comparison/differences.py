@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from math import inf, sqrt
 from pathlib import Path
 from statistics import variance
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple
 
+from nnrun.config.space.intervals import is_number
 from nnrun.config.values import Settings
 from nnrun.engine.scores import to_minimise
 from nnrun.errors import NnrunError
@@ -98,17 +99,13 @@ def _free(key: str) -> bool:
 
 def _pooled(key: str, groups: Sequence[Finals]) -> Noise | None:
     """√(Σ (n − 1) s² / Σ (n − 1)) over groups of two runs or more; None where there are none."""
-    values = [[value for final in finals.values() if _is_number(value := final.get(key))] for finals in groups]
+    values = [[value for final in finals.values() if is_number(value := final.get(key))] for finals in groups]
     repeated = [each for each in values if len(each) > 1]
     degrees = sum(len(each) - 1 for each in repeated)
     if not degrees:
         return None
     squares = sum((len(each) - 1) * variance(each) for each in repeated)
     return Noise(sqrt(squares / degrees), degrees, degrees + len(repeated))
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 Cell = Any  # a setting, whatever stands in the config, or a number of the best epoch; None where a run has none

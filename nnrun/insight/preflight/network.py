@@ -153,8 +153,7 @@ def ratio(a: float, b: float) -> float:
 
 def check_layers(context: Context) -> Finding:
     """Outputs and gradients of each hidden layer, on a sample of the training rows."""
-    found = _layers(context)
-    return found if found.status == "pass" else replace(found, cure=_better_start(context, _layers))
+    return _cured(context, _layers)
 
 
 def _layers(context: Context) -> Finding:
@@ -193,15 +192,17 @@ WAYS_OUT: tuple[Settings, ...] = (
 )
 
 
-def _better_start(context: Context, run: Callable[[Context], Finding]) -> str:
-    """Settings under which signals keep their size: tried, not supposed."""
-    return context.first_cure(WAYS_OUT, run, "fewer hidden layers")
+def _cured(context: Context, look: Callable[[Context], Finding]) -> Finding:
+    """What a look finds, with settings under which signals keep their size: tried, not supposed."""
+    found = look(context)
+    if found.status == "pass":
+        return found
+    return replace(found, cure=context.first_cure(WAYS_OUT, look, "fewer hidden layers"))
 
 
 def check_first_loss(context: Context) -> Finding:
     """The loss before the first step, beside that of logits of zero."""
-    found = _first_loss(context)
-    return found if found.status == "pass" else replace(found, cure=_better_start(context, _first_loss))
+    return _cured(context, _first_loss)
 
 
 def _first_loss(context: Context) -> Finding:

@@ -14,7 +14,7 @@ from typing import NamedTuple, get_args
 
 from nnrun.config.config import Config
 from nnrun.config.data_section import BUNDLED, Data, Parts
-from nnrun.config.dump import dump_yaml
+from nnrun.config.dump import one_line
 from nnrun.config.load import load_config
 from nnrun.data.facts.survey import Survey, Wanted
 from nnrun.data.files.sources import open_sources, read_source
@@ -153,7 +153,7 @@ def _commands(source: str | Mapping[str, str], config: Path) -> list[str]:
 
 def document(name: str, head: str, choices: Mapping[str, Choice], commands: Sequence[str]) -> str:
     """YAML text: the editor's modeline, what it was made from, the sections, and what to run next."""
-    lines = [MODELINE, *_comment(head), "", f"name: {_plain(name)}"]
+    lines = [MODELINE, *_comment(head), "", f"name: {one_line(name)}"]
     section = ""
     for key, choice in choices.items():
         if not key.startswith(f"{section}."):
@@ -169,11 +169,11 @@ def _setting(key: str, choice: Choice) -> Iterator[str]:
     if choice.notes:
         yield f"{key}:"
         for item, note in zip(choice.value, choice.notes, strict=True):
-            yield f"{INDENT}- {_plain(item)}  # {visible(note)}"
+            yield f"{INDENT}- {one_line(item)}  # {visible(note)}"
     else:
         name, *inner = key.split(".")  # of a section within the section
         value = {inner[0]: choice.value} if inner else choice.value
-        yield f"{'' if choice.active else '# '}{name}: {_plain(value)}"
+        yield f"{'' if choice.active else '# '}{name}: {one_line(value)}"
 
 
 def _comment(text: str) -> list[str]:
@@ -181,11 +181,6 @@ def _comment(text: str) -> list[str]:
     return textwrap.wrap(
         text, WIDTH, initial_indent=head, subsequent_indent=head, break_long_words=False, break_on_hyphens=False
     )
-
-
-def _plain(value: object) -> str:
-    """A value as it stands behind a key or a dash."""
-    return dump_yaml([value], one_line=True).strip()[1:-1]
 
 
 def told(overview: Overview, choices: Mapping[str, Choice]) -> Iterator[tuple[str, str]]:
