@@ -136,7 +136,7 @@ class Staircase:
 
 
 @dataclass(frozen=True)
-class Table:
+class ByEpoch:
     """A hand-written table: from each epoch named on, the rate is multiplied by its factor."""
 
     needs_total: ClassVar[bool] = False
@@ -241,7 +241,7 @@ SCHEDULES: dict[str, type[Schedule]] = {
     "inverse_sqrt": InverseSqrt,
     "inverse_sqrt_step": InverseSqrtStep,
     "staircase": Staircase,
-    "table": Table,
+    "table": ByEpoch,
     "cosine": Cosine,
     "warmup": Warmup,
     "one_cycle": OneCycle,

@@ -59,7 +59,7 @@ class Steering:
         self._looked = -math.inf
         self._answered: set[str] = set()  # what could not be struck lies there still
 
-    def between(self, epoch: int | None, change: Change | None = None, save: Callable[[], None] = lambda: None) -> None:
+    def between(self, epoch: int | None, change: TakeUp | None = None, save: Callable[[], None] = lambda: None) -> None:
         """Between the last whole epoch, None for a search, and the next: answer, and wait while the run is paused.
 
         `change` takes up a change; without it they are refused. `save` is called before a pause.
@@ -83,7 +83,7 @@ class Steering:
         with suppress(OSError):  # something else lies there, or nothing was ever asked for
             (self.run.path / FOLDER).rmdir()
 
-    def _answer(self, epoch: int | None, change: Change | None, save: Callable[[], None]) -> None:
+    def _answer(self, epoch: int | None, change: TakeUp | None, save: Callable[[], None]) -> None:
         for asked in self._new():
             request = asked.request
             if request is None:
@@ -147,7 +147,7 @@ def _first_free(run: RunDir) -> int:
     return max(trained + 1, changed, 1 + (fork_of(run) or 0))
 
 
-class Change(Protocol):
+class TakeUp(Protocol):
     """Takes up a change: ConfigError or DataError where it cannot be made, else a line of what holds now."""
 
     def __call__(self, name: str, request: Request) -> str:

@@ -8,7 +8,7 @@ from nnrun.config.load import load_config
 from nnrun.config.tables import ScheduleEntry, entry_models
 from nnrun.engine.hyperparameters import option
 from nnrun.engine.initializers import INITIALIZERS, Normal
-from nnrun.engine.schedules import SCHEDULES, Exponential, Table
+from nnrun.engine.schedules import SCHEDULES, ByEpoch, Exponential
 from nnrun.errors import ConfigError
 
 
@@ -32,7 +32,7 @@ def test_options_reach_the_engine() -> None:
 
 def test_the_table_schedule_takes_epochs_as_keys() -> None:
     text = "optimizer:\n  schedule:\n    name: table\n    factors: {1: 1, 30: 0.1}\n"
-    assert load_config(None, text=text).config.optimizer.schedule.build() == Table({1: 1.0, 30: 0.1})
+    assert load_config(None, text=text).config.optimizer.schedule.build() == ByEpoch({1: 1.0, 30: 0.1})
 
 
 @pytest.mark.parametrize("table", [SCHEDULES, INITIALIZERS])

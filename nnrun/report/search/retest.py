@@ -24,7 +24,7 @@ from nnrun.report.search.parameters import parallel_chart, slice_charts
 from nnrun.report.search.results import Results, curves_chart, value_axis
 from nnrun.runs.finding import trial_of
 from nnrun.search.record import TrialRecord
-from nnrun.search.retests.record import RetestRecord, Verdict
+from nnrun.search.retests.record import RetestRecord, RetestVerdict
 from nnrun.search.retests.telling import (
     AGAIN,
     HOLDS,
@@ -62,7 +62,7 @@ def _same_retest(record: RetestRecord) -> list[str]:
     return ["retest", *words, "--top", str(given["top"]), "--seeds", str(given["seeds"])]
 
 
-def _lead(found: Results, record: RetestRecord, verdict: Verdict | None) -> Markup:
+def _lead(found: Results, record: RetestRecord, verdict: RetestVerdict | None) -> Markup:
     told = f"{sentence_case(asked(record))}, of the search {record['search']['id']}. {sentence_case(found.standing)}."
     answer = "Nothing can be told yet."
     if verdict:
@@ -70,7 +70,7 @@ def _lead(found: Results, record: RetestRecord, verdict: Verdict | None) -> Mark
     return join([tag("p", answer, cls="verdict"), paragraph(told)])
 
 
-def _numbers(found: Results, record: RetestRecord, verdict: Verdict | None) -> Iterator[tuple[str, str, str]]:
+def _numbers(found: Results, record: RetestRecord, verdict: RetestVerdict | None) -> Iterator[tuple[str, str, str]]:
     if verdict and verdict["ranking"]["correlation"] is not None:
         low, high = (f"{end:+.2f}" if end is not None else "–" for end in verdict["ranking"]["interval"] or [])
         yield "rank correlation", f"{verdict['ranking']['correlation']:+.2f}", f"{low} to {high}"
@@ -83,7 +83,7 @@ def _numbers(found: Results, record: RetestRecord, verdict: Verdict | None) -> I
     yield "training", duration(sum(t.get("seconds") or 0 for t in found.trials)), "of all trials together"
 
 
-def _verdict_section(found: Results, record: RetestRecord, verdict: Verdict | None) -> Section:
+def _verdict_section(found: Results, record: RetestRecord, verdict: RetestVerdict | None) -> Section:
     notes = [tag("h3", "What is as it was, and what is not"), listing(record["told"])] if record["told"] else []
     if verdict is None:
         return Section("The old ranking", [paragraph("No seed has been trained with all settings yet."), *notes])
@@ -98,7 +98,7 @@ def _verdict_section(found: Results, record: RetestRecord, verdict: Verdict | No
     return Section("The old ranking", [lines, tag("h3", "What to do next"), commands(_next(found, verdict)), *notes])
 
 
-def _next(found: Results, verdict: Verdict) -> Iterator[tuple[str, str]]:
+def _next(found: Results, verdict: RetestVerdict) -> Iterator[tuple[str, str]]:
     if verdict["command"]:
         why = "Search again, on today's data and network:" if verdict["search_again"] else "Tell more:"
         yield why, verdict["command"]
@@ -106,7 +106,7 @@ def _next(found: Results, verdict: Verdict) -> Iterator[tuple[str, str]]:
     yield "Train today's best settings again:", command("train", str(first.resolved))
 
 
-def _settings_section(found: Results, record: RetestRecord, verdict: Verdict | None) -> Section:
+def _settings_section(found: Results, record: RetestRecord, verdict: RetestVerdict | None) -> Section:
     if verdict is None:
         return left_out("Then and today", "nothing can be told yet.")
     charts = [_today_chart(found, record, verdict)]
@@ -120,7 +120,7 @@ def _spoken(found: Results, value: float) -> float:
     return -value if found.plan.metric.startswith("-") else value
 
 
-def _then_chart(found: Results, record: RetestRecord, verdict: Verdict) -> Chart:
+def _then_chart(found: Results, record: RetestRecord, verdict: RetestVerdict) -> Chart:
     """The old settings: today's mean over the old result."""
     x, y, names = [], [], []
     for place, (each, result) in enumerate(zip(record["settings"], verdict["results"], strict=True)):
@@ -137,7 +137,7 @@ def _then_chart(found: Results, record: RetestRecord, verdict: Verdict) -> Chart
     return Chart("The old settings, then and today", alt, [dots], layout, note, height=320)
 
 
-def _today_chart(found: Results, record: RetestRecord, verdict: Verdict) -> Chart:
+def _today_chart(found: Results, record: RetestRecord, verdict: RetestVerdict) -> Chart:
     """Every training, the settings in today's order, old and fresh ones in two colours."""
     by_number = {trial["number"]: trial for trial in found.trials}
     count = len(record["settings"])
@@ -168,7 +168,7 @@ def _today_chart(found: Results, record: RetestRecord, verdict: Verdict) -> Char
     return Chart("All trainings of today", alt, traces, layout, note, height=320)
 
 
-def _table(found: Results, record: RetestRecord, verdict: Verdict) -> Markup:
+def _table(found: Results, record: RetestRecord, verdict: RetestVerdict) -> Markup:
     metric, keys = found.plan.metric, found.space.keys
     heads = ["setting", "rank today", "then", "today, mean", "deviation", "without a result"]
     rows: list[list[object]] = []

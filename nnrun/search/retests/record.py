@@ -81,7 +81,7 @@ class Group(TypedDict):
     better: bool | None
 
 
-class Verdict(TypedDict):
+class RetestVerdict(TypedDict):
     """What became of the ranking."""
 
     seeds: int  # with which all settings have ended: these count
@@ -105,7 +105,7 @@ class RetestRecord(TypedDict):
     told: list[str]  # lines on what differs from the old search
     seeds: list[int]
     settings: list[Retested]  # the old ones, the best first, then the fresh ones
-    verdict: Verdict | None  # None until the trials have ended
+    verdict: RetestVerdict | None  # None until the trials have ended
 
 
 def is_retest(run: RunDir) -> bool:

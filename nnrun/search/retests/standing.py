@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from nnrun.installation import as_options, command, elsewhere
 from nnrun.runs.rundir import RunDir
 from nnrun.search.record import TrialRecord
-from nnrun.search.retests.record import Group, OldBest, OldSearch, Ranking, Result, RetestRecord, Verdict
+from nnrun.search.retests.record import Group, OldBest, OldSearch, Ranking, Result, RetestRecord, RetestVerdict
 from nnrun.search.strategies import STRATEGIES
 
 DRAWS = 1000  # of a bootstrap, and of shuffles
@@ -216,7 +216,7 @@ def gap(values: Floats, one: int, other: int) -> Gap | None:
     return Gap(difference, (difference - width, difference + width))
 
 
-def judged(record: RetestRecord, trials: Sequence[TrialRecord], metric: str, run: RunDir) -> Verdict | None:
+def judged(record: RetestRecord, trials: Sequence[TrialRecord], metric: str, run: RunDir) -> RetestVerdict | None:
     """The verdict on all trials of those seeds that every setting has ended with; None while there is no such seed.
 
     `metric` is that of the search, with its sign, and `run` the retest, with whose config a new search would begin,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nnrun.search.plan import Plan
 from nnrun.search.record import SearchRecord
-from nnrun.search.retests.record import Group, OldBest, Ranking, RetestRecord, Verdict
+from nnrun.search.retests.record import Group, OldBest, Ranking, RetestRecord, RetestVerdict
 from nnrun.search.telling import ending, kind_of, test_line
 from nnrun.search.trial_lines import setting, shown
 from nnrun.text import columns, counted, last_words, metric_key, metric_name, number, percent, points, wrapped
@@ -62,7 +62,7 @@ def summary(record: RetestRecord, found: SearchRecord, metric: str) -> list[str]
     return [*lines, *test_line(found, metric), *conclusion(verdict)]
 
 
-def table(record: RetestRecord, verdict: Verdict, metric: str, kind: str, most: int | None = SHOWN) -> list[str]:
+def table(record: RetestRecord, verdict: RetestVerdict, metric: str, kind: str, most: int | None = SHOWN) -> list[str]:
     """The settings in today's order, with what they came to then; that which was the best then is always there."""
     keys = list(record["settings"][0]["values"])
     title = metric_key(metric.removeprefix("-"), kind)
@@ -74,12 +74,12 @@ def table(record: RetestRecord, verdict: Verdict, metric: str, kind: str, most: 
     return columns(rows, right=(0, *range(2, len(rows[0]))))
 
 
-def ordered(verdict: Verdict) -> list[int]:
+def ordered(verdict: RetestVerdict) -> list[int]:
     """The places of the settings, today's best first."""
     return sorted(range(len(verdict["results"])), key=lambda place: verdict["results"][place]["rank"])
 
 
-def _row(record: RetestRecord, verdict: Verdict, place: int, metric: str, keys: Sequence[str]) -> list[str]:
+def _row(record: RetestRecord, verdict: RetestVerdict, place: int, metric: str, keys: Sequence[str]) -> list[str]:
     each, result = record["settings"][place], verdict["results"][place]
     then = shown(each["then"], metric) if each["trial"] is not None else ""
     today = shown(result["mean"], metric) if result["mean"] is not None else f"{result['lost']} lost"
@@ -93,7 +93,7 @@ def size(value: float, metric: str) -> str:
     return percent(value) if metric.endswith("error") else number(value)
 
 
-def evidence(record: RetestRecord, verdict: Verdict, metric: str) -> list[str]:
+def evidence(record: RetestRecord, verdict: RetestVerdict, metric: str) -> list[str]:
     """A line on each of the three questions, with how sure the answer is."""
     lines = [f"ranking  {order_words(verdict['ranking'], old_count(record))}"]
     if verdict["best"]:
@@ -122,7 +122,7 @@ def _end(value: float | None) -> str:
     return "–" if value is None else f"{value:+.2f}"
 
 
-def best_words(record: RetestRecord, verdict: Verdict, best: OldBest, metric: str) -> str:
+def best_words(record: RetestRecord, verdict: RetestVerdict, best: OldBest, metric: str) -> str:
     """Where the settings that were the best stand today."""
     first, result = record["settings"][0], verdict["results"][0]
     then = f"{name_of(record, 0)}, {shown(first['then'], metric)} then"
@@ -169,6 +169,6 @@ def _share(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.0f}%"
 
 
-def conclusion(verdict: Verdict) -> list[str]:
+def conclusion(verdict: RetestVerdict) -> list[str]:
     """Whether the ranking holds, and whether to search again."""
     return wrapped(f"{HOLDS[verdict['holds']]}; {AGAIN[verdict['search_again']]}{verdict['why']}", "verdict  ")

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from nnrun.runs.rundir import RunDir
-from nnrun.search.retests.record import RetestRecord, Verdict
+from nnrun.search.retests.record import RetestRecord, RetestVerdict
 from nnrun.search.retests.standing import correlation, gap, judged, results, signs, worth
 
 NEW = RunDir(Path("runs/new"))
@@ -42,7 +42,7 @@ def trials(values: list[list[float | None]]) -> Any:
     ]
 
 
-def verdict(then: list[float], values: list[list[float | None]], metric: str = "dev_error", **of: Any) -> Verdict:
+def verdict(then: list[float], values: list[list[float | None]], metric: str = "dev_error", **of: Any) -> RetestVerdict:
     seeds = max(map(len, values))
     found = judged(record(then, len(values) - len(then), seeds, **of), trials(values), metric, NEW)
     assert found is not None
