@@ -77,7 +77,7 @@ def improve(
     """
     path = config.directory.resolved if isinstance(config, Run) else config
     loaded = loaded_from(path, overrides, data, runs)
-    asked = verbs.Request(budget, target, seeds, loaded.path, loaded.overrides, elsewhere(Path(runs)))
+    asked = verbs.ImproveRequest(budget, target, seeds, loaded.path, loaded.overrides, elsewhere(Path(runs)))
     return Improvement(verbs.begin(loaded, asked, Path(runs), options_here(workers), Watcher(), Teller()).run)
 
 

@@ -191,10 +191,10 @@ def retest(
     file as it is now; the verdict is in `retest` of what is returned. Raises UsageError, ConfigError or DataError
     before anything is trained.
     """
-    from nnrun.search.retests.verbs import Request, begin
+    from nnrun.search.retests.verbs import RetestRequest, begin
 
     found = directory_of(search, runs)
-    asked = Request(top, seeds, None if config is None else Path(config), overrides)
+    asked = RetestRequest(top, seeds, None if config is None else Path(config), overrides)
     return Search(begin(found, asked, Path(runs), options_here(workers, timeout=timeout), Watcher()).run)
 
 

@@ -71,12 +71,12 @@ def improve(
     from nnrun.cli.diagnose import fraction
     from nnrun.cli.terminal.improve_screen import improve_console
     from nnrun.cli.terminal.signals import stop_request
-    from nnrun.improving.verbs import Request, begin
+    from nnrun.improving.verbs import ImproveRequest, begin
     from nnrun.search.state import options_of
 
     loaded, path = _what(config, settings or [], runs, quiet)
     wanted = None if target is None else fraction("--target", target)
-    asked = Request(budget, wanted, seeds, path, settings or [], elsewhere(runs))
+    asked = ImproveRequest(budget, wanted, seeds, path, settings or [], elsewhere(runs))
     limits: Limits = {"trial_timeout": trial_timeout, "trial_memory": trial_memory, "stack": stack}
     limits |= {"cluster_wait": cluster_wait}
     options = options_of(workers, None, cluster, any_bits, **limits)

@@ -70,13 +70,13 @@ def retest(
     found = find_run(runs, run)
     from nnrun.cli.terminal.search_screen import search_console
     from nnrun.cli.terminal.signals import stop_request
-    from nnrun.search.retests.verbs import Request, begin
+    from nnrun.search.retests.verbs import RetestRequest, begin
     from nnrun.search.state import options_of
 
     limits: Limits = {"timeout": timeout, "trial_timeout": trial_timeout}
     limits |= {"trial_memory": trial_memory, "stack": stack, "cluster_wait": cluster_wait}
     options = options_of(workers, None, cluster, any_bits, **limits)
-    asked = Request(top, seeds, config, settings or [])
+    asked = RetestRequest(top, seeds, config, settings or [])
     with search_console(quiet or json, options) as screen, stop_request(screen) as stop:
         outcome = begin(found, asked, runs, options, screen, stop, sys.argv)
     _report(outcome, json, quiet, if_asked(report, outcome.run, runs))

@@ -52,7 +52,7 @@ CURED = ("network.", "optimizer.", "training.", "data.normalize")  # what a cure
 
 
 @dataclass(frozen=True)
-class Request:
+class ImproveRequest:
     """What is asked for; `config` is the file that commands name, None where it is left out."""
 
     budget: str
@@ -65,7 +65,7 @@ class Request:
 
 def begin(
     loaded: Loaded,
-    asked: Request,
+    asked: ImproveRequest,
     root: Path,
     options: Options,
     watcher: Watcher,
@@ -108,14 +108,14 @@ def resume(
         return _go_on(search, record, watcher, teller, told_to_stop)
 
 
-def _refuse_unfit(asked: Request) -> None:
+def _refuse_unfit(asked: ImproveRequest) -> None:
     if asked.seeds < LEAST_SEEDS:
         raise UsageError(f"--seeds {asked.seeds}: fewer than {LEAST_SEEDS} say next to nothing about luck")
     if asked.target is not None and not 0 <= asked.target < 1:
         raise UsageError(f"--target {asked.target:g}: a dev error, such as 0.02")
 
 
-def _refuse_too_little(asked: Request, budget: Budget, config: Config, dataset: Dataset, workers: int) -> None:
+def _refuse_too_little(asked: ImproveRequest, budget: Budget, config: Config, dataset: Dataset, workers: int) -> None:
     """UsageError where what is trained before the first step and after the last one is beyond the budget already."""
     runs = 2 * asked.seeds
     epochs = epochs_of(config, [{}] * runs)
@@ -136,7 +136,7 @@ def _base(config: Config) -> Config:
     return configured(config, {"network.ensemble": 1}) if config.network.ensemble > 1 else config
 
 
-def _record(asked: Request, given: Config, loaded: Loaded, root: Path) -> ImproveRecord:
+def _record(asked: ImproveRequest, given: Config, loaded: Loaded, root: Path) -> ImproveRecord:
     """What is asked for and what the checks say; nothing is trained yet."""
     config, told = loaded.config, list(loaded.notices)
     fixed: Settings = {}

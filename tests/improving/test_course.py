@@ -17,7 +17,7 @@ from nnrun.improving.changes import LEFT_OUT, drawn, merged, variants
 from nnrun.improving.record import IMPROVED, ImproveRecord, StepRecord, read, read_steps
 from nnrun.improving.standing import Teller
 from nnrun.improving.telling import ending_lines
-from nnrun.improving.verbs import Request, begin, resume
+from nnrun.improving.verbs import ImproveRequest, begin, resume
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.insight.diagnosis.recipe import REMEDIES
 from nnrun.runs import verbs
@@ -47,7 +47,7 @@ def improve(tmp_path: Path) -> Improve:
 
     def call(text: str = POOR, budget: str = "160epochs", workers: int = 1, root: Path = tmp_path / "runs",
              stop: Callable[[], bool] = lambda: False, **asked: object) -> SearchOutcome:  # fmt: skip
-        request = Request(budget, **{"seeds": 3, **asked})  # type: ignore[arg-type]
+        request = ImproveRequest(budget, **{"seeds": 3, **asked})  # type: ignore[arg-type]
         options = Options(workers, in_process=workers == 1)
         return begin(load_config(None, text=text), request, root, options, Watcher(), Teller(), stop)
 
@@ -83,7 +83,7 @@ def ended(run: RunDir) -> Any:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     """An improvement from beginning to end; nobody writes to it."""
     root = tmp_path_factory.mktemp("whole") / "runs"
-    asked = Request("160epochs", seeds=3)
+    asked = ImproveRequest("160epochs", seeds=3)
     return begin(load_config(None, text=POOR), asked, root, Options(), Watcher(), Teller()).run
 
 
@@ -163,7 +163,7 @@ def test_stopped_and_resumed_it_comes_to_the_same_steps(
             self.left -= 1
 
     counting = Counting()
-    asked = Request("160epochs", seeds=3)
+    asked = ImproveRequest("160epochs", seeds=3)
     text = load_config(None, text=POOR)
     stopped = begin(text, asked, tmp_path / "runs", Options(), counting, Teller(), lambda: counting.left <= 0)
     assert stopped.record["ended_by"] == "signal"

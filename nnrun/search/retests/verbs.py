@@ -42,7 +42,7 @@ OWN = ("name", "seed", "search", *TAKEN)  # sections and keys in which such a co
 
 
 @dataclass(frozen=True)
-class Request:
+class RetestRequest:
     """What is asked for: so many settings and seeds, and what replaces parts of the search's config."""
 
     top: int
@@ -53,7 +53,7 @@ class Request:
 
 def begin(
     run: RunDir,
-    asked: Request,
+    asked: RetestRequest,
     root: Path,
     options: Options,
     watcher: Watcher,
@@ -132,7 +132,7 @@ def _over(run: RunDir) -> StoredSearch:
     return StoredSearch(stored)
 
 
-def _base(search: StoredSearch, asked: Request) -> tuple[Loaded, list[str]]:
+def _base(search: StoredSearch, asked: RetestRequest) -> tuple[Loaded, list[str]]:
     """The config that settings are put into, and what is to be told of it."""
     if mistaken := next((each for each in asked.settings if each.strip().startswith("search.")), None):
         raise UsageError(f"--set {mistaken}: the section search stays that of the search, whose results are compared")
@@ -191,7 +191,7 @@ def _refuse_contradictions(record: RetestRecord, space: Space, loaded: Loaded) -
     raise ConfigError(problems)
 
 
-def _record(search: StoredSearch, asked: Request, space: Space, seed: int) -> RetestRecord:
+def _record(search: StoredSearch, asked: RetestRequest, space: Space, seed: int) -> RetestRecord:
     """What is to be trained, with what to tell of the old search; the data is not known yet."""
     old = old_settings(search)
     settings = with_fresh(old.ranked[: asked.top], space, seed, search.plan.total)

@@ -15,7 +15,7 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.runs.rundir import RunDir
-from nnrun.search.retests.verbs import Request, begin
+from nnrun.search.retests.verbs import RetestRequest, begin
 from nnrun.search.running import SearchOutcome
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
@@ -78,7 +78,7 @@ def retest(old: RunDir, tmp_path: Path) -> Retest:
         told_to_stop: Callable[[], bool] = lambda: False,
         **options: int,
     ) -> SearchOutcome:
-        asked = Request(top, seeds, config, settings)
+        asked = RetestRequest(top, seeds, config, settings)
         return begin(search, asked, tmp_path / "runs", Options(**options), watcher or Watcher(), told_to_stop)
 
     return call

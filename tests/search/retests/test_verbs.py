@@ -17,7 +17,7 @@ from nnrun.runs.stored import StoredRun
 from nnrun.search.ledger import Ledger
 from nnrun.search.record import TrialRecord
 from nnrun.search.retests.record import read
-from nnrun.search.retests.verbs import Request, begin, resume
+from nnrun.search.retests.verbs import RetestRequest, begin, resume
 from nnrun.search.running import SearchOutcome
 from nnrun.search.seeds import retest_seed
 from nnrun.search.state import Options
@@ -68,7 +68,7 @@ def again(small: RunDir, tmp_path: Path) -> Retest:
     """Retest that search, or another one."""
 
     def call(*settings: str, search: RunDir | None = None, top: int = 2, config: Path | None = None) -> SearchOutcome:
-        asked = Request(top, 3, config, settings)
+        asked = RetestRequest(top, 3, config, settings)
         return begin(search or small, asked, tmp_path / "runs", Options(), Watcher())
 
     return call
