@@ -48,8 +48,7 @@ SCALED = 12  # nothing, and from which row of the first W to which
 GATHER = 13  # nothing, and which of how many stretches of the rows
 
 # Columns of the constants of a step. FIRST to THIRD are those of the rule, in the order in which it names them; KEPT is
-# the share of the average that stays, EVEN
-# that of each target which all classes get alike.
+# the share of the average that stays, EVEN that of each target which all classes get alike.
 L2, L1, FIRST, SECOND, THIRD, DECAY, FACTOR, CLIP, KEPT, EVEN = range(10)
 CONSTANTS = 10
 

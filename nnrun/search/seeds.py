@@ -6,12 +6,8 @@ from numpy.random import SeedSequence
 
 SEED = "seed"  # the key, which a search of seeds alone varies
 
-TRIAL, REPEAT, RETEST, IMPROVE = (
-    5,
-    6,
-    7,
-    8,
-)  # beside those in `randomness.PURPOSES`; another number would be another seed
+# Beside those in `randomness.PURPOSES`; another number would be another seed.
+TRIAL, REPEAT, RETEST, IMPROVE = 5, 6, 7, 8
 
 
 def trial_seed(seed: int, number: int) -> int:

@@ -170,9 +170,7 @@ class Study:
 
     def ended_by(self, told_to_stop: Callable[[], bool]) -> EndedBy:
         """Why it did not go on."""
-        if (
-            self.finished >= self._budget.trials
-        ):  # with many workers the last ones may end before it is known to be flat
+        if self.finished >= self._budget.trials:  # of many workers the last may end before it is known to be flat
             return "flat" if self._flat else "trials"
         if self._reached:
             return "target"
