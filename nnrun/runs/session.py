@@ -51,6 +51,10 @@ class Session:
         self._divergences: dict[int, Divergence] = {}
         self._pruned: set[int] = set()
         self._best_written, self._written_at = [0] * len(self.configs), time.monotonic()
+        self._ceilings: Ceilings | None = None  # a run above them is ended; like the next ones, if training is given it
+        self._steering: Steering | None = None  # takes up what others ask of a single run
+        self._watch: Watch | None = None  # looks for symptoms of that run while it trains
+        self._fork: int | None = None  # the epoch at whose end that run is to stand where its parent stood
 
     @property
     def config(self) -> Config:
@@ -72,10 +76,6 @@ class Session:
         self._left, self.stage = self.stage, Stage.of(self.configs, self.dataset, epoch)
         self.stage.continue_from(self._left)
         self._over = {int(k): self._left for k in np.flatnonzero(~self.trainer.training)} | self._over
-
-    def _stage_of(self, k: int) -> Stage:
-        """Where a run stands, or has ended."""
-        return self._over.get(k, self.stage)
 
     def load(self, run: RunDir, with_scores: bool = True) -> None:
         """Continue where the checkpoints of a run stand; without its scores, as if no epoch had been judged yet."""
@@ -103,10 +103,12 @@ class Session:
         In the end the best parameters are measured on `parts`. A single run that is `steered` takes up what others ask
         of it between two epochs, and keeps what is needed to go back to any of them. One above its ceilings is ended.
         """
-        self._steering = Steering(runs[0], listener.told, told_to_stop, self.config.tracking) if steered else None
-        self._fork, self._ceilings = fork_of(runs[0]) if steered else None, ceilings
-        self._note_fork(runs[0])
-        self._watch = Watch(runs[0], guess_error(self.dataset), listener.symptoms) if steered else None
+        self._ceilings = ceilings
+        if steered:
+            self._steering = Steering(runs[0], listener.told, told_to_stop, self.config.tracking)
+            self._fork = fork_of(runs[0])
+            self._note_fork(runs[0])
+            self._watch = Watch(runs[0], guess_error(self.dataset), listener.symptoms)
         from threadpoolctl import ThreadpoolController
 
         libraries = ThreadpoolController()  # NumPy's BLAS, and that of SciPy, which compiled code calls
@@ -179,8 +181,7 @@ class Session:
                 listener.changed(self.stage.configs[0])
             if number > self.stage.configs[0].training.epochs:
                 return
-            epoch = next(self.trainer.epochs(number, told_to_stop), None)
-            if epoch is None:
+            if (epoch := next(self.trainer.epochs(number, told_to_stop), None)) is None:
                 return
             yield epoch
             if self._standing is self.stage:
@@ -258,7 +259,7 @@ class Session:
         self._save(runs)
         if self._steering and self._status(0) != "interrupted":
             self._steering.close(self.trainer.epoch)
-        stages = [self._stage_of(k) for k in range(len(runs))]
+        stages = [self._over.get(k, self.stage) for k in range(len(runs))]
         found = {id(s): finals(s.trainer, self.best, self.dataset, parts, self.config) for s in set(stages)}
         ends = zip(runs, stages, layers_of(self.trainer), strict=True)
         return [self._complete(k, run, found[id(s)][k], layers) for k, (run, s, layers) in enumerate(ends)]
@@ -268,7 +269,7 @@ class Session:
         pruned = {"pruned": True} if k in self._pruned else {}
         where = where_diverged(divergence, self.trainer, k) if divergence else None
         epochs, _ = self._ended.get(k, (self.trainer.epoch, self.trainer.step))
-        rows, ended = self._rows[k], self._stage_of(k)
+        rows, ended = self._rows[k], self._over.get(k, self.stage)
         symptoms = ended.symptoms(k, run, rows, (epochs, layers), where, self.dataset)
         run.event(status, **(where or {"epoch": epochs}))
         run.update_record(
@@ -291,8 +292,7 @@ class Session:
     def _status(self, k: int) -> str:
         if k in self._divergences:
             return "diverged"
-        over = not self.trainer.training[k] or self.trainer.epoch >= self.planned
-        return "done" if over else "interrupted"
+        return "interrupted" if self.trainer.training[k] and self.trainer.epoch < self.planned else "done"
 
     @property
     def planned(self) -> int:

@@ -88,14 +88,16 @@ class Study:
     _ranks: list[tuple[float, float, int]] = field(default_factory=list, init=False)  # of the best, best first
     _outranked: list[int] = field(default_factory=list, init=False)  # trials to be retired
     _known: set[int] = field(default_factory=set, init=False)  # numbers that are finished, waiting or in flight
+    _budget: Budget = field(init=False)  # that of `run`
+    _queue: list[Trial] = field(default_factory=list, init=False)
+    _flying: dict[Future[Answer | Failure], list[Trial]] = field(default_factory=dict, init=False)
+    _training: int = field(default=0, init=False)  # trials in flight
+    # Jobs that have ended; None: a worker is free.
+    _landed: SimpleQueue[Future[Answer | Failure] | None] = field(default_factory=SimpleQueue, init=False)
 
     def run(self, budget: Budget, told_to_stop: Callable[[], bool] = lambda: False) -> None:
         """Go on until the budget ends or told to stop; finished trials are never run again."""
         self._budget = budget
-        self._queue: list[Trial] = []
-        self._flying: dict[Future[Answer | Failure], list[Trial]] = {}
-        self._landed: SimpleQueue[Future[Answer | Failure] | None] = SimpleQueue()  # None: a worker is free
-        self._training = 0  # trials in flight
         self._recall()
         try:
             self._go_on(told_to_stop)
