@@ -295,7 +295,7 @@ def test_checks_are_found_by_name(config: Path, runs: Path) -> None:
     found = nnrun.check(config, ["network.init=zeros"], runs)
     assert "symmetry" in found.failed
     assert found["schema"].status == "pass"
-    assert len(found) == len(list(found)) == 22
+    assert len(found) == len(list(found)) == 23
     assert not list(runs.glob("[!.]*"))
 
 

@@ -109,14 +109,14 @@ def misfit(value: object, kind: Any) -> Problem:
     return _check(kind)(value, "")
 
 
-def lacking(record: Mapping[str, Any], kind: Any) -> list[str]:
+def missing_keys(record: Mapping[str, Any], kind: Any) -> list[str]:
     """The keys that a TypedDict requires and the record has not."""
     return [name for name, hint in _hints(kind).items() if get_origin(hint) is not NotRequired and name not in record]
 
 
 def complete(record: Found, kind: Any) -> Found:
     """The record of a file; DataError where it lacks keys that a TypedDict requires."""
-    if missing := lacking(record, kind):
+    if missing := missing_keys(record, kind):
         raise DataError(f"{record.where}: {', '.join(missing)} missing; {RESTORE}")
     return record
 

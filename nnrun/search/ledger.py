@@ -17,7 +17,7 @@ from nnrun.config.values import Settings
 from nnrun.errors import DataError, NnrunError
 from nnrun.files import CHECKSUM, naming, sealed_line, sealed_text, write_atomically
 from nnrun.installation import command
-from nnrun.runs.reading import lacking, read_record
+from nnrun.runs.reading import missing_keys, read_record
 from nnrun.runs.rundir import RunDir
 from nnrun.search.record import TrialRecord, TrialResult
 
@@ -93,7 +93,7 @@ class Ledger:
         """What a line holds; DataError where it is no record of a trial of this search."""
         record = read_record(line, where, TrialRecord)
         missing = [] if f'"{CHECKSUM}"'.encode() in line else [CHECKSUM]
-        if missing := missing + lacking(record, TrialRecord):
+        if missing := missing + missing_keys(record, TrialRecord):
             raise DataError(f"{where}: {', '.join(missing)} missing")
         if self.space and (key := self.space.misfit(record["values"])):
             raise DataError(f"{where}: no value of {key}")

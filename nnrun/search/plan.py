@@ -13,7 +13,7 @@ from nnrun.config.values import Settings, Tree
 from nnrun.errors import DataError
 from nnrun.files import sealed_text
 from nnrun.runs.finding import PLAN
-from nnrun.runs.reading import RESTORE, lacking, misfit
+from nnrun.runs.reading import RESTORE, misfit, missing_keys
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import yaml_of
 from nnrun.search.strategies.strategy import Brief
@@ -86,7 +86,7 @@ class Plan:
     def read(cls, run: RunDir) -> Plan:
         """That of a search; DataError where it has none."""
         where, written = run.path / PLAN, yaml_of(run, PLAN)
-        missing = lacking(written, WrittenPlan)
+        missing = missing_keys(written, WrittenPlan)
         problem = f"{', '.join(missing)} missing" if missing else misfit(written, WrittenPlan)
         if problem is None and not written["totals"]:
             problem = "totals is empty"

@@ -379,6 +379,7 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
     "cli/list:list_": "test_where_there_is_no_run_the_command_makes_one",
     "cli/retest:_next_commands": "test_what_a_retest_says_to_type_can_be_typed",
     "cli/search:tell": "test_a_search_prints_results_on_stdout_and_its_course_on_stderr",
+    "cli/show:_of_its_rung": "test_a_trial_of_a_rung_says_that_its_rung_ended",
     "cli/train:_next_commands": "test_what_a_run_of_folds_says_to_type_can_be_typed",
     "cli/train:_report": "test_printed_commands_run_as_they_stand",
     "cli/train:_to_go_on": "test_nothing_left_to_train_is_said",
@@ -463,7 +464,7 @@ WORDS_ALONE = {  # that name an option or a command which was typed, or whose va
     "runs/rewinding:_changed", "runs/rewinding:epoch", "runs/rundir:_made_under", "runs/stored:_refuse_bomb",
     "watching/server:_route", "search/cluster/crew:_examine", "search/state:options_of",
     "search/telling:", "search/telling:flat_lines", "search/verbs:refuse_flat",
-    "search/retests/verbs:_not_taken", "search/retests/verbs:begin", "search/study:_words", "search/verbs:extended",
+    "search/retests/verbs:_not_taken", "search/retests/verbs:begin", "search/study:_words", "search/opening:extended",
 }  # fmt: skip
 
 
