@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 
 from nnrun.errors import NnrunError, UsageError
@@ -31,7 +32,19 @@ def list_runs(root: Path) -> list[RunDir]:
     """All runs under `root`, oldest first."""
     if not root.is_dir():
         return []
-    return [run for run in map(RunDir, sorted(root.iterdir())) if run.exists and run.id[0] != "."]
+    found = [run for run in map(RunDir, sorted(root.iterdir())) if run.exists and run.id[0] != "."]
+    return [run for _, several in groupby(found, _second) for run in _in_order(list(several))]
+
+
+def _second(run: RunDir) -> str:
+    """What the beginning of its id tells of when it was made."""
+    parts = ID.fullmatch(run.id)
+    return parts["time"] if parts else run.id
+
+
+def _in_order(runs: list[RunDir]) -> list[RunDir]:
+    """Oldest first; only of several that were made within one second are the records read."""
+    return sorted(runs, key=_created) if len(runs) > 1 else runs
 
 
 def find_run(root: Path, reference: str) -> RunDir:

@@ -172,6 +172,7 @@ def test_the_newer_of_two_runs_of_one_second_is_the_latest(nnrun: Nnrun, trained
         change(copy, created=created)
     shutil.rmtree(trained)
     assert nnrun("show", "--json").json["id"].endswith("-0000")
+    assert [run["id"][-4:] for run in nnrun("list", "--json").json["runs"]] == ["ffff", "0000"]
 
 
 def test_what_show_tells(nnrun: Nnrun, config: Write) -> None:
