@@ -56,11 +56,13 @@ def test_options(nnrun: Nnrun, two: list[str]) -> None:
 
 
 def test_the_newest_is_on_top_and_programs_get_the_oldest_first(nnrun: Nnrun, two: list[str]) -> None:
-    by_name = sorted(two)
-    assert ids(nnrun("list")) == ids(nnrun("list", "--sort", "id", "--reverse")) == by_name[::-1]
-    assert ids(nnrun("list", "--limit", 1)) == by_name[1:]
-    assert ids(nnrun("list", "--reverse")) == ids(nnrun("list", "--sort", "id")) == by_name
-    assert [run["id"] for run in nnrun("list", "--json").json["runs"]] == by_name
+    slow, fast = two
+    assert ids(nnrun("list")) == [slow, fast]
+    assert ids(nnrun("list", "--limit", 1)) == [slow]
+    assert ids(nnrun("list", "--reverse")) == [fast, slow]
+    assert [run["id"] for run in nnrun("list", "--json").json["runs"]] == [fast, slow]
+    assert ids(nnrun("list", "--sort", "id")) == sorted(two)
+    assert ids(nnrun("list", "--sort", "id", "--reverse")) == sorted(two)[::-1]
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_runs_that_are_not_there(nnrun: Nnrun) -> None:
         assert nnrun(command) == (2, "", nothing)
     nnrun("train", "-q", *QUICK)
     nnrun("train", "-q", *QUICK)
-    first, second = sorted(path.name for path in Path("runs").glob("[!.]*"))
+    first, second = (run["id"] for run in nnrun("list", "--json").json["runs"])
     for command in ("resume", "show"):
         assert nnrun(command, "zzz") == (2, "", "nnrun: no run 'zzz' in runs; `nnrun list` shows them\n")
         assert nnrun(command, "2") == (2, "", f"nnrun: '2' means 2 runs: {first}, {second}\n")
