@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nnrun.data.files.chunks import CELLS, Heard, Sample, nobody, sampled
+from nnrun.data.files.sources import File, open_sources
 from nnrun.data.files.table import Table
 from nnrun.data.files.values import Indices
 from nnrun.data.prepare import divided
@@ -39,6 +43,25 @@ def read_parts(config: Data, heard: Heard = nobody) -> RawParts:
         samples[part].see(table)
     tables = {part: sample.table for part, sample in samples.items()}
     return RawParts(by_part(tables), by_part(places), data.in_pieces)
+
+
+def as_spelled(config: Data, part: str, rows: Table) -> Table | None:
+    """The same rows of a part, in order, with the text of their cells; None where the source has no text to copy.
+
+    That is so where values have types, and where decimals have a comma, which a table of text cannot do without.
+    """
+    sources = open_sources(config)
+    source = sources.get(part) or sources["all"]
+    if not isinstance(source, File) or not source.is_text or rows.decimal != ".":
+        return None
+    bare = File(source.path, replace(source.reading, missing=(), usual_missing=False))
+    places = np.array([rows.row(position) for position in range(len(rows))])
+    sample = Sample(places)
+    for table in bare.chunks(CELLS, rows.columns):
+        sample.see(table)
+        if table.row(len(table) - 1) >= places[-1]:
+            break
+    return sample.table
 
 
 def place_of(config: Data, part: str, row: int) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnrun.data.files.table import Table
-from nnrun.data.raw import read_parts
+from nnrun.data.raw import as_spelled, read_parts
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.files import replacing
@@ -61,11 +61,14 @@ class Format(NamedTuple):
     write: Callable[[Model, Path], None]
     run: Callable[[Model, Path, Table], Array]
     by: str  # what runs it
+    command: Callable[[Model, Path, Table], Array] | None = None  # how it is run on the text of cells, if it takes any
 
 
 FORMATS = {
     "onnx": Format(".onnx", onnx_file.require, onnx_file.write, onnx_file.run, "onnxruntime"),
-    "numpy": Format(".py", numpy_file.require, numpy_file.write, numpy_file.run, "python with NumPy alone"),
+    "numpy": Format(
+        ".py", numpy_file.require, numpy_file.write, numpy_file.run, "python with NumPy alone", numpy_file.command
+    ),
 }
 
 
@@ -80,7 +83,8 @@ class Exported(NamedTuple):
 def export(model: Model, format: Format, path: Path) -> Exported:
     """Write the file, checked on the raw dev rows where the run's data is still there.
 
-    Raises NnrunError where it says something else than the model; nothing is left then.
+    A file that takes text is given the cells as they are spelled in the source, where they are text there. Raises
+    NnrunError where it says something else than the model; nothing is left then.
     """
     with replacing(path) as temporary:
         format.write(model, temporary)
@@ -88,7 +92,15 @@ def export(model: Model, format: Format, path: Path) -> Exported:
             rows = dev_rows(model)
         except DataError as error:
             return Exported(0, None, str(error))
-        return Exported(len(rows), check(model, model.predict(rows), format.run(model, temporary, rows)))
+        return Exported(len(rows), check(model, model.predict(rows), _said(model, format, temporary, rows)))
+
+
+def _said(model: Model, format: Format, path: Path, rows: Table) -> Array:
+    if format.command is not None:
+        cells = as_spelled(model.members[0].config.data, "dev", rows)
+        if cells is not None:
+            return format.command(model, path, cells)
+    return format.run(model, path, rows)
 
 
 def format_for(name: str | None, path: Path | None) -> str:

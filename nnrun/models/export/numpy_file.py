@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import csv
+import io
 import math
+import pickle
 import pprint
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from textwrap import indent
 from typing import Any, Literal
@@ -21,7 +23,7 @@ from nnrun.data.features.columns import Column
 from nnrun.data.features.numbers import Encoder
 from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.files.table import Table
-from nnrun.data.files.values import Kind
+from nnrun.data.files.values import Kind, Values, kind_of
 from nnrun.engine.parameters import Array
 from nnrun.errors import NnrunError
 from nnrun.models.export import standalone
@@ -30,6 +32,13 @@ from nnrun.models.model import Model
 
 TEMPLATE = Path(standalone.__file__)
 WIDTH = 110  # of a line of numbers or letters
+_CALLED = """
+import io, pickle, sys, numpy
+file, said = {"__name__": "model"}, io.BytesIO()
+exec(open(sys.argv[1], encoding="utf-8").read(), file)
+numpy.save(said, file["predict"](pickle.load(sys.stdin.buffer)))
+sys.stdout.buffer.write(said.getvalue())
+"""
 USED: dict[Kind | Literal["code"], tuple[str, ...]] = {
     "number": ("fills",),
     "boolean": ("fills",),
@@ -52,17 +61,39 @@ def write(model: Model, path: Path) -> None:
 
 
 def run(model: Model, path: Path, table: Table) -> Array:
-    """What the file says of the rows, run as a process that sees neither nnrun nor the current directory."""
+    """What the file says of the values of these rows, as whoever imports it would hear it."""
+    rows = {column.name: _values(table.column(column.name)) for column in model.columns}
+    said: Array = np.load(io.BytesIO(_answer(["-c", _CALLED, str(path.absolute())], pickle.dumps(rows))))
+    return said
+
+
+def command(model: Model, path: Path, table: Table) -> Array:
+    """What the file says of the same rows as a command that is given the text of their cells."""
     with tempfile.TemporaryDirectory(prefix="nnrun-") as folder:
         rows = Path(folder) / "rows.csv"
-        table.frame.to_csv(rows, index=False)
-        command = [sys.executable, "-I", str(path.absolute()), str(rows)]
-        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", cwd=folder)
-    if done.returncode:
-        raise NnrunError(f"the written file does not run: {done.stderr.strip()[-500:]}; please report it")
-    answers = list(csv.reader(done.stdout.splitlines()))[1:]
+        table.only([column.name for column in model.columns]).frame.to_csv(rows, index=False)
+        said = _answer([str(path.absolute()), str(rows)], b"").decode()
+    answers = list(csv.reader(said.splitlines()))[1:]
     found = np.array([row[-len(model.target.classes or [0]) :] for row in answers], dtype=np.float64)
     return found if model.target.classes is not None else found[:, 0]
+
+
+def _answer(command: Sequence[str], rows: bytes) -> bytes:
+    """What Python writes, where it sees neither nnrun nor the current directory; NnrunError where it fails."""
+    with tempfile.TemporaryDirectory(prefix="nnrun-") as folder:
+        done = subprocess.run([sys.executable, "-I", *command], input=rows, capture_output=True, cwd=folder)
+    if done.returncode:
+        told = done.stderr.decode(errors="replace").strip()[-500:]
+        raise NnrunError(f"the written file does not run: {told}; please report it")
+    return done.stdout
+
+
+def _values(values: Values) -> Array:
+    """Values `(m,)` as NumPy or Python has them, dates as text, and None where one is missing."""
+    if isinstance(values, np.ndarray):
+        return values
+    plain = values.astype(str) if kind_of(values) == "date" else values
+    return plain.astype(object).where(values.notna(), None).to_numpy()
 
 
 def _learned(model: Model) -> str:

@@ -1,0 +1,81 @@
+"""What cells mean that stand in the source in another way than values do: the NumPy file reads them as the run does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nnrun.data.raw import as_spelled
+from nnrun.engine.parameters import Array
+from nnrun.errors import NnrunError
+from nnrun.models.export import numpy_file
+from nnrun.models.export.formats import FORMATS, TOLERANCE, dev_rows, export
+from nnrun.models.model import Model, load_model
+from nnrun.runs.listener import Outcome
+from nnrun.runs.stored import StoredRun
+from tests.data.reading import read_table
+
+Train = Callable[..., Outcome]
+
+
+def trained(train_run: Train, source: Path, *more: str) -> Model:
+    settings = ("data.target=y", "training.epochs=5", "network.hidden=[6]", "training.dtype=float64")
+    return load_model(StoredRun(train_run(f"data.source={source}", *settings, *more).run))
+
+
+def written(model: Model, folder: Path) -> dict[str, Any]:
+    """What the file defines."""
+    numpy_file.write(model, folder / "model.py")
+    space: dict[str, Any] = {"__name__": "model"}
+    exec((folder / "model.py").read_text(encoding="utf-8"), space)
+    return space
+
+
+def commanded(path: Path, rows: Path) -> Array:
+    """The last probability of each row, as the file says it on the command line."""
+    done = subprocess.run([sys.executable, "-I", path, rows], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return np.array([float(line.rsplit(",", 1)[1]) for line in done.stdout.splitlines()[1:]])
+
+
+def towns(words: list[str], rows: int = 120) -> pd.DataFrame:
+    """A table whose target is told by the word, or by a number beside it."""
+    rng = np.random.default_rng(0)
+    town, x = rng.choice(np.array(words, object), rows), rng.normal(size=rows).round(2)
+    return pd.DataFrame({"x": x, "town": town, "y": np.where((town == words[0]) ^ (x > 1), "p", "q")})
+
+
+def test_the_check_is_given_cells_as_they_are_spelled(train_run: Train, tmp_path: Path) -> None:
+    """So that a file is refused which reads the values but not the text that they have in the source."""
+    table = towns(["NA", "Ulm", "Bonn"])
+    table["x"] = [f"${x}" for x in table["x"]]
+    table.to_csv(tmp_path / "towns.csv", index=False)
+    model = trained(train_run, tmp_path / "towns.csv")
+
+    def without_signs(model: Model, path: Path) -> None:
+        numpy_file.write(model, path)
+        path.write_text(path.read_text(encoding="utf-8").replace("$€£¥", ""), encoding="utf-8")
+
+    with pytest.raises(NnrunError, match=r"'\$-?\d\.\d+' in column 'x' is not a finite number"):
+        export(model, FORMATS["numpy"]._replace(write=without_signs), tmp_path / "towns.py")
+    assert export(model, FORMATS["numpy"], tmp_path / "towns.py").difference < TOLERANCE
+
+
+def test_cells_of_the_same_rows(train_run: Train, tmp_path: Path) -> None:
+    """All that stands in them, from the first row to the last, but for a source with decimal commas."""
+    table = towns(["NA", "Ulm"])
+    table.to_csv(tmp_path / "towns.csv", index=False)
+    model = trained(train_run, tmp_path / "towns.csv")
+    rows = dev_rows(model)
+    assert rows.frame["town"].isna().any()
+    cells = as_spelled(model.config.data, "dev", rows)
+    assert cells.frame.equals(table.astype(str).loc[rows.frame.index])
+    table.to_csv(tmp_path / "towns.csv", index=False, sep=";", decimal=",")
+    assert as_spelled(model.config.data, "dev", dev_rows(model)) is None
