@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import indent
 from typing import Any, Literal
@@ -22,6 +22,8 @@ import numpy as np
 from nnrun.data.features.columns import Column
 from nnrun.data.features.numbers import Encoder
 from nnrun.data.features.preprocess import Preprocessor
+from nnrun.data.files.cells import MISSING
+from nnrun.data.files.reading import Reading
 from nnrun.data.files.table import Table
 from nnrun.data.files.values import Kind, Values, kind_of
 from nnrun.engine.parameters import Array
@@ -101,6 +103,7 @@ def _learned(model: Model) -> str:
     classes = None if target.classes is None else list(target.classes)
     shift = np.zeros(len(classes or [0])) if pool.shift is None else pool.shift
     places = {one: place for place, one in enumerate(model.preprocessors)}
+    missing = _missing(model.fitted.reading)
     lines = [
         f"RUN = {model.run.id!r}",
         f"TARGET = {target.name!r}",
@@ -109,13 +112,28 @@ def _learned(model: Model) -> str:
         f"TARGET_MEAN, TARGET_DEVIATION, TARGET_LOG = {target.mean!r}, {target.deviation!r}, {target.is_log}",
         f"TEMPERATURE = {pool.temperature!r}",
         f"SHIFT = {_packed(shift.tolist())}",
-        f"MISSING_HERE: list[str] = {_packed(list(model.fitted.reading.missing))}",
+        f"MISSING: frozenset[str] = frozenset({_packed(sorted(missing))})",
+        f"NAMED: dict[str, list[str]] = {_named(_categories_among(missing, model))}",
         f"SHAPES: list[tuple[int, ...]] = {_packed(_shapes(model))}",
         f"IDENTIFIERS: list[str] = {_packed(model.fitted.identifiers)}",
         f"PREPARATIONS: list[Preparation] = {_stacked(map(_preparation, places))}",
         f"STACKS: list[Stack] = {_stacked(_stack(stack, places[stack.preprocessor]) for stack in pool.stacks)}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _missing(reading: Reading) -> set[str]:
+    """What stands for a missing value in a text file that the run reads."""
+    return {*(MISSING if reading.usual_missing else [""]), *reading.missing}
+
+
+def _categories_among(missing: set[str], model: Model) -> dict[str, str]:
+    """The categories of a column that are called like a missing value, as a source whose values have types may have."""
+    found: dict[str, set[str]] = {}
+    for column in (column for one in model.preprocessors for column in one.columns):
+        if called := {value for value in (*column.vocabulary, *column.pooled) if value.strip() in missing}:
+            found[column.name] = found.get(column.name, set()) | called
+    return {name: _packed(sorted(called)) for name, called in found.items()}
 
 
 def _shapes(model: Model) -> Iterator[tuple[int, ...]]:
@@ -132,7 +150,8 @@ def _preparation(preprocessor: Preprocessor) -> str:
     means, deviations = _packed(preprocessor.means), _packed(preprocessor.deviations)
     bent = "".join(indent(f"{place}: {_lines(one)},\n", "    ") for place, one in preprocessor.encoders)
     smooth = _packed(preprocessor.smooth)
-    return _named(columns=columns, bent=f"{{\n{bent}}}", means=means, deviations=deviations, smooth=smooth)
+    known = {"columns": columns, "bent": f"{{\n{bent}}}", "means": means, "deviations": deviations, "smooth": smooth}
+    return _named(known)
 
 
 def _lines(encoder: Encoder) -> str:
@@ -143,8 +162,8 @@ def _stack(stack: Stack, place: int) -> str:
     runs = _packed(f"{origin['id']} seed {origin['seed']}" for origin in stack.origins)
     weights = _packed(origin["weight"] for origin in stack.origins)
     lookups, layers = _stacked(map(_lookup, stack.lookups)), _stacked(map(_layer, stack.layers))
-    known = {"preparation": str(place), "dtype": repr(stack.dtype)}
-    return _named(runs=runs, weights=weights, **known, lookups=lookups, layers=layers)
+    known = {"runs": runs, "weights": weights, "preparation": str(place), "dtype": repr(stack.dtype)}
+    return _named({**known, "lookups": lookups, "layers": layers})
 
 
 def _column(column: Column) -> str:
@@ -172,10 +191,10 @@ def _stacked(items: Iterable[str]) -> str:
     return f"[\n{body}]" if body else "[]"
 
 
-def _named(**values: str) -> str:
+def _named(values: Mapping[str, str]) -> str:
     """A dictionary with one entry after the other."""
-    body = "".join(indent(f'"{key}": {value}', "    ") + ",\n" for key, value in values.items())
-    return f"{{\n{body}}}"
+    body = "".join(indent(f"{key!r}: {value}", "    ") + ",\n" for key, value in values.items())
+    return f"{{\n{body}}}" if body else "{}"
 
 
 def _lookup(lookup: Lookup) -> str:

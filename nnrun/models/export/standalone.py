@@ -38,7 +38,8 @@ CLASS_WEIGHTS: list[float] | None = None  # by which the class is chosen among t
 TARGET_MEAN, TARGET_DEVIATION, TARGET_LOG = 0.0, 1.0, False  # of its logarithm, if that was learned
 TEMPERATURE = 1.0  # divides the logarithms of probabilities, which makes them less sure or surer
 SHIFT: list[float] = []  # what is added to those of each class then
-MISSING_HERE: list[str] = []  # what also stands for an unknown value in this data
+MISSING: frozenset[str] = frozenset()  # what stands for an unknown value as text
+NAMED: dict[str, list[str]] = {}  # of columns that have some: what names a category, although it stands in MISSING
 SHAPES: list[tuple[int, ...]] = []  # that a row of an array may have: flat, and as an image
 IDENTIFIERS: list[str] = []  # columns that name the rows; the command carries them through
 PREPARATIONS: list[Preparation] = []
@@ -85,11 +86,9 @@ class Stack(TypedDict):
 
 Rows = Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]] | Array
 
-MISSING = {
-    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
-    "NULL", "NaN", "NaT", "None", "n/a", "nan", "null", "?", "-", *MISSING_HERE,
-}  # fmt: skip
+NOTHING = {"None", "nan", "NaT", "<NA>"}  # an unknown value that is no text, as text
 TRUTH = {"true": 1.0, "yes": 1.0, "t": 1.0, "y": 1.0, "1": 1.0, "false": 0.0, "no": 0.0, "f": 0.0, "n": 0.0, "0": 0.0}
+PARTS = {"year": 0, "month": 1, "weekday": 6, "hour": 3, "minute": 4}  # where they stand in a timetuple
 ISO = re.compile(
     r"(\d{4})-(\d\d?)(?:-(\d\d?))?(?:[T ](\d\d?)(?::?(\d\d)(?::?\d\d(?:\.\d+)?)?)? ?(Z|[+-]\d\d:?\d\d)?)?$"
 )
@@ -178,14 +177,14 @@ def codes(column: Column, values: Sequence[Any]) -> Array:
 
 def _codes(column: Column, values: Sequence[Any], missing: int) -> Array:
     known = {f"{value}{end}": code for end in column["ends"] for code, value in enumerate(column["vocabulary"], 1)}
-    found = [missing if _is_missing(value) else known.get(_text(value), 0) for value in values]
+    found = [missing if _is_missing(column, value) else known.get(_text(value), 0) for value in values]
     return np.array(found, float).reshape(-1, 1)
 
 
 def dates(column: Column, values: Sequence[Any]) -> Array:
     """Year, month, weekday (Monday is 0), hour, minute: those that varied in training; times with an offset in UTC."""
-    moments = [None if _is_missing(value) else _moment(column, value) for value in values]
-    parts = [[np.nan if m is None else _part(m, part) for part in column["parts"]] for m in moments]
+    moments = [None if _is_missing(column, value) else _moment(column, value) for value in values]
+    parts = [[np.nan if m is None else m.timetuple()[PARTS[part]] for part in column["parts"]] for m in moments]
     missing = np.array([[m is None] for m in moments]).reshape(-1, 1)
     return _filled(column, np.array(parts, float).reshape(len(values), len(column["parts"])), missing)
 
@@ -199,7 +198,7 @@ def _filled(column: Column, values: Array, missing: Array | None = None) -> Arra
 
 def _number(column: Column, value: Any) -> float:
     text = str(value).strip()
-    if _is_missing(value) or text in NO_NUMBER:
+    if _is_missing(column, value) or text in NO_NUMBER:
         return np.nan
     found = NUMBER.fullmatch(text)
     number = float(re.sub(r"[,'\u2019\s]", "", found[3])) if found and bool(found[1]) == bool(found[5]) else np.inf
@@ -208,8 +207,11 @@ def _number(column: Column, value: Any) -> float:
     return -number if found[1] or found[4] or found[2] not in "+" else number
 
 
-def _is_missing(value: Any) -> bool:
-    return value is None or str(value).strip() in MISSING
+def _is_missing(column: Column, value: Any) -> bool:
+    text = str(value)
+    if not isinstance(value, str) and text in NOTHING:
+        return True
+    return text.strip() in MISSING and text not in NAMED.get(column["name"], ())
 
 
 def _text(value: Any) -> str:
@@ -236,10 +238,6 @@ def _read_moment(column: Column, text: str) -> datetime:
         raise ValueError(f"{text!r} in column {column['name']!r} is not a date like {column['format']}") from None
 
 
-def _part(moment: datetime, part: str) -> int:
-    return moment.weekday() if part == "weekday" else int(getattr(moment, part))
-
-
 def log_softmax(x: Array) -> Array:
     """The logarithm of e^x, each row divided by its sum."""
     return x - np.logaddexp.reduce(x, axis=-1, keepdims=True)
@@ -264,7 +262,7 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 KINDS = {"number": numbers, "boolean": booleans, "category": categories, "code": codes, "date": dates}
 
 
-def _records(path: str) -> Iterator[dict[str, str]]:
+def _records(path: str) -> Iterator[dict[str, str | None]]:
     """The rows of a CSV file; raises ValueError at one with more or fewer fields than the header."""
     with Path(path).open(newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file, skipinitialspace=True)
@@ -272,7 +270,7 @@ def _records(path: str) -> Iterator[dict[str, str]]:
         for fields in filter(None, reader):
             if len(fields) != len(header):
                 raise ValueError(f"line {reader.line_num}: {len(fields)} fields where the header has {len(header)}")
-            yield dict(zip(header, fields, strict=True))
+            yield dict(zip(header, (field or None for field in fields), strict=True))
 
 
 def main(path: str) -> None:

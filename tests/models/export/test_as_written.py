@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nnrun.data.files.sources import read_table
 from nnrun.data.raw import as_spelled
 from nnrun.engine.parameters import Array
 from nnrun.errors import NnrunError
@@ -79,3 +80,27 @@ def test_cells_of_the_same_rows(train_run: Train, tmp_path: Path) -> None:
     assert cells.frame.equals(table.astype(str).loc[rows.frame.index])
     table.to_csv(tmp_path / "towns.csv", index=False, sep=";", decimal=",")
     assert as_spelled(model.config.data, "dev", dev_rows(model)) is None
+
+
+def test_words_for_a_missing_value_may_be_categories(train_run: Train, tmp_path: Path) -> None:
+    """In a source whose values have types, they are words like others; elsewhere they stay missing."""
+    towns(["NA", "None", "", "Ulm"]).to_parquet(tmp_path / "towns.parquet")
+    model = trained(train_run, tmp_path / "towns.parquet")
+    assert export(model, FORMATS["numpy"], tmp_path / "towns.py").difference < TOLERANCE
+    says = written(model, tmp_path)["predict"]
+    frame = pd.DataFrame({"x": [0.5, 0.5, 0.5, None], "town": ["NA", "", None, "Ulm"]})
+    frame.to_parquet(tmp_path / "new.parquet")
+    new = model.predict(read_table(tmp_path / "new.parquet"))
+    assert len(np.unique(new[:3, 1])) == 3
+    np.testing.assert_allclose(says(frame.to_dict("list")), new, atol=TOLERANCE)
+    np.testing.assert_allclose(says([{"x": "NA", "town": "Ulm"}]), new[3:], atol=TOLERANCE)
+
+
+def test_only_the_words_of_the_configuration_are_missing(train_run: Train, tmp_path: Path) -> None:
+    source = tmp_path / "towns.csv"
+    towns(["NA", "none", "Ulm"]).to_csv(source, index=False)
+    model = trained(train_run, source, "data.format.missing={only: [none]}")
+    assert model.columns[1].vocabulary == ("NA", "Ulm")
+    written(model, tmp_path)
+    expected = model.predict(read_table(source, model.fitted.reading))[:, 1]
+    np.testing.assert_allclose(commanded(tmp_path / "model.py", source), expected, atol=TOLERANCE)
