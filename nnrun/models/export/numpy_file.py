@@ -24,7 +24,7 @@ from nnrun.data.features.numbers import Encoder
 from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.files.cells import MISSING
 from nnrun.data.files.reading import Reading
-from nnrun.data.files.table import Table
+from nnrun.data.files.table import Table, reads_as_number
 from nnrun.data.files.values import Kind, Values, kind_of
 from nnrun.engine.parameters import Array
 from nnrun.errors import NnrunError
@@ -103,7 +103,7 @@ def _learned(model: Model) -> str:
     classes = None if target.classes is None else list(target.classes)
     shift = np.zeros(len(classes or [0])) if pool.shift is None else pool.shift
     places = {one: place for place, one in enumerate(model.preprocessors)}
-    missing = _missing(model.fitted.reading)
+    missing, numbers = _missing(model.fitted.reading)
     lines = [
         f"RUN = {model.run.id!r}",
         f"TARGET = {target.name!r}",
@@ -113,6 +113,7 @@ def _learned(model: Model) -> str:
         f"TEMPERATURE = {pool.temperature!r}",
         f"SHIFT = {_packed(shift.tolist())}",
         f"MISSING: frozenset[str] = frozenset({_packed(sorted(missing))})",
+        f"MISSING_NUMBERS: list[float] = {_packed(sorted(numbers))}",
         f"NAMED: dict[str, list[str]] = {_named(_categories_among(missing, model))}",
         f"SHAPES: list[tuple[int, ...]] = {_packed(_shapes(model))}",
         f"IDENTIFIERS: list[str] = {_packed(model.fitted.identifiers)}",
@@ -122,9 +123,16 @@ def _learned(model: Model) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _missing(reading: Reading) -> set[str]:
-    """What stands for a missing value in a text file that the run reads."""
-    return {*(MISSING if reading.usual_missing else [""]), *reading.missing}
+def _missing(reading: Reading) -> tuple[set[str], set[float]]:
+    """What stands for a missing value in a text file that the run reads, and in its columns of numbers.
+
+    Of a whole number also the spellings that pandas takes for it in a column of text.
+    """
+    found = {float(text) for text in reading.missing if reads_as_number(text)}
+    numbers = {number for number in found if math.isfinite(number)}
+    whole = {int(number) for number in numbers if number.is_integer()}
+    usual = MISSING if reading.usual_missing else ("",)
+    return {*usual, *reading.missing, *map(str, whole), *(f"{number}.0" for number in whole)}, numbers
 
 
 def _categories_among(missing: set[str], model: Model) -> dict[str, str]:

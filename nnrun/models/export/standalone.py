@@ -39,6 +39,7 @@ TARGET_MEAN, TARGET_DEVIATION, TARGET_LOG = 0.0, 1.0, False  # of its logarithm,
 TEMPERATURE = 1.0  # divides the logarithms of probabilities, which makes them less sure or surer
 SHIFT: list[float] = []  # what is added to those of each class then
 MISSING: frozenset[str] = frozenset()  # what stands for an unknown value as text
+MISSING_NUMBERS: list[float] = []  # and in a column of numbers
 NAMED: dict[str, list[str]] = {}  # of columns that have some: what names a category, although it stands in MISSING
 SHAPES: list[tuple[int, ...]] = []  # that a row of an array may have: flat, and as an image
 IDENTIFIERS: list[str] = []  # columns that name the rows; the command carries them through
@@ -201,10 +202,11 @@ def _number(column: Column, value: Any) -> float:
     if _is_missing(column, value) or text in NO_NUMBER:
         return np.nan
     found = NUMBER.fullmatch(text)
-    number = float(re.sub(r"[,'\u2019\s]", "", found[3])) if found and bool(found[1]) == bool(found[5]) else np.inf
-    if found is None or np.isinf(number):
+    digits = re.sub(r"[,'\u2019\s]", "", found[3]) if found and bool(found[1]) == bool(found[5]) else "inf"
+    if found is None or np.isinf(float(digits)):
         raise ValueError(f"{value!r} in column {column['name']!r} is not a finite number")
-    return -number if found[1] or found[4] or found[2] not in "+" else number
+    number = -float(digits) if found[1] or found[4] or found[2] not in "+" else float(digits)
+    return np.nan if number in MISSING_NUMBERS and text.lstrip("+-") == digits else number
 
 
 def _is_missing(column: Column, value: Any) -> bool:

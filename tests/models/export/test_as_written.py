@@ -104,3 +104,20 @@ def test_only_the_words_of_the_configuration_are_missing(train_run: Train, tmp_p
     written(model, tmp_path)
     expected = model.predict(read_table(source, model.fitted.reading))[:, 1]
     np.testing.assert_allclose(commanded(tmp_path / "model.py", source), expected, atol=TOLERANCE)
+
+
+def test_markers_of_missing_numbers_are_numbers(train_run: Train, tmp_path: Path) -> None:
+    """Whatever their spelling; a category is told by its spelling, as pandas does."""
+    source, x = tmp_path / "markers.csv", np.random.default_rng(0).normal(size=120).round(2)
+    frame = pd.DataFrame({"x": x, "code": np.resize(["a", "b", "-999.0"], 120), "y": np.where(x > 0, "p", "q")})
+    frame.assign(x=np.where(x > 1, -999.0, x)).to_csv(source, index=False)
+    model = trained(train_run, source, "data.format.missing=[-999]")
+    assert export(model, FORMATS["numpy"], tmp_path / "markers.py").difference < TOLERANCE
+    cells = ["-999", "-999.0", "-999.00", "-9.99e2", ""]
+    (tmp_path / "new.csv").write_text("x,code\n" + "".join(f"{x},-999\n{x},-999.00\n" for x in cells))
+    expected = model.predict(read_table(tmp_path / "new.csv", model.fitted.reading))[:, 1]
+    assert len(np.unique(expected)) == 2
+    np.testing.assert_allclose(commanded(tmp_path / "markers.py", tmp_path / "new.csv"), expected, atol=TOLERANCE)
+    says = written(model, tmp_path)["predict"]
+    gaps = says([{"x": x, "code": None} for x in (-999, -999.0, np.float32(-999), np.nan)])
+    np.testing.assert_allclose(gaps[:, 1], expected[0], atol=TOLERANCE)
