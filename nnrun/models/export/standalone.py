@@ -178,7 +178,7 @@ def codes(column: Column, values: Sequence[Any]) -> Array:
 
 def _codes(column: Column, values: Sequence[Any], missing: int) -> Array:
     known = {f"{value}{end}": code for end in column["ends"] for code, value in enumerate(column["vocabulary"], 1)}
-    found = [missing if _is_missing(column, value) else known.get(_text(value), 0) for value in values]
+    found = [missing if _is_missing(column, one) else known.get(str(one), known.get(_text(one), 0)) for one in values]
     return np.array(found, float).reshape(-1, 1)
 
 
@@ -217,7 +217,7 @@ def _is_missing(column: Column, value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return str(int(value)) if isinstance(value, (float, np.floating)) and value.is_integer() else str(value)
 
 
 def _moment(column: Column, value: Any) -> datetime:

@@ -121,3 +121,17 @@ def test_markers_of_missing_numbers_are_numbers(train_run: Train, tmp_path: Path
     says = written(model, tmp_path)["predict"]
     gaps = says([{"x": x, "code": None} for x in (-999, -999.0, np.float32(-999), np.nan)])
     np.testing.assert_allclose(gaps[:, 1], expected[0], atol=TOLERANCE)
+
+
+@pytest.mark.parametrize(("dtype", "encode"), [("float64", "onehot"), ("float32", "embedding")])
+def test_a_category_may_be_a_number_with_a_fraction(train_run: Train, tmp_path: Path, dtype: str, encode: str) -> None:
+    """And others of its column whole ones, which are called as they are spelled beside it."""
+    source = tmp_path / "sizes.parquet"
+    sizes = towns(["1.0", "3.1", "2.0"]).rename(columns={"town": "size"}).astype({"size": dtype})
+    sizes.to_parquet(source)
+    model = trained(train_run, source, "data.kinds={size: category}", f"data.encode_categories={encode}")
+    assert export(model, FORMATS["numpy"], tmp_path / "sizes.py").difference < TOLERANCE
+    says = written(model, tmp_path)["predict"]
+    expected = model.predict(read_table(source))[:6]
+    for values in (sizes["size"].to_numpy(), sizes["size"].astype(str)):
+        np.testing.assert_allclose(says({"x": sizes["x"][:6], "size": values[:6]}), expected, atol=TOLERANCE)
