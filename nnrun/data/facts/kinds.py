@@ -158,14 +158,20 @@ def _all_read(values: list[str], format: str) -> bool:
 
 def read_dates(values: Any, format: str) -> npt.NDArray[np.datetime64]:
     """Dates `(m,)` in UTC, NaT where the text is none in this format; the time of day, or its end, may be absent."""
-    index = np.asarray(values, dtype=object)
-    found = _read(index, format)
-    time = format.removeprefix(day_of(format))
-    for shorter in [other for other in reversed(_TIMES) if time.startswith(other) and other != time and day_of(format)]:
+    index, (first, *shorter) = np.asarray(values, dtype=object), formats_of(format)
+    found = _read(index, first)
+    for other in shorter:
         late = np.isnat(found) if len(index) else np.zeros(0, bool)
         if late.any():
-            found[late] = _read(index[late], day_of(format) + shorter)
+            found[late] = _read(index[late], other)
     return found
+
+
+def formats_of(format: str) -> list[str]:
+    """The format, then those in which its dates lack the time of day, or its end."""
+    day = day_of(format)
+    time = format.removeprefix(day)
+    return [format, *(day + other for other in reversed(_TIMES) if day and other != time and time.startswith(other))]
 
 
 def _read(values: npt.NDArray[np.object_], format: str) -> npt.NDArray[np.datetime64]:

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from nnrun.data.facts.kinds import formats_of
 from nnrun.data.features.columns import Column
 from nnrun.data.features.numbers import Encoder
 from nnrun.data.features.preprocess import Preprocessor
@@ -46,7 +47,7 @@ USED: dict[Kind | Literal["code"], tuple[str, ...]] = {
     "boolean": ("fills",),
     "category": ("vocabulary", "ends", "other"),
     "code": ("vocabulary", "ends"),
-    "date": ("fills", "parts", "format"),
+    "date": ("fills", "parts", "formats"),
 }
 _LEARNED = re.compile(r"(?<=# What was learned\.\n).*(?=# End of what was learned\.\n)", re.DOTALL)
 
@@ -177,7 +178,7 @@ def _stack(stack: Stack, place: int) -> str:
 def _column(column: Column) -> str:
     """What the kind of the column needs; a category of an embedding is of the kind `code`."""
     kind = column.kind if column.embedding is None else "code"
-    known = {**column.to_json(), "kind": kind, "ends": list(column.ends)}
+    known = {**column.to_json(), "kind": kind, "ends": list(column.ends), "formats": formats_of(str(column.format))}
     needed = {key: known[key] for key in ("name", "kind", "indicator", *USED[kind])}
     return pprint.pformat(needed, width=WIDTH, compact=True, sort_dicts=False)
 

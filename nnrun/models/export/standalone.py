@@ -22,6 +22,7 @@ import itertools
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
@@ -61,7 +62,7 @@ class Column(TypedDict, total=False):
     ends: list[str]  # what may stand behind a category: .0 where all are whole numbers
     other: bool  # whether all other categories have a feature of their own
     parts: list[str]  # of a date: those that varied in training
-    format: str  # of a date: ISO8601, or as strptime reads it
+    formats: list[str]  # of a date, each tried after the other: ISO8601, or as strptime reads them
 
 
 class Preparation(TypedDict):
@@ -223,21 +224,20 @@ def _text(value: Any) -> str:
 def _moment(column: Column, value: Any) -> datetime:
     if isinstance(value, np.datetime64):
         value = value.astype("datetime64[us]").item()
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return datetime(value.year, value.month, value.day)
-    moment = value if isinstance(value, datetime) else _read_moment(column, str(value).strip())
+    is_moment = isinstance(value, date)
+    moment = datetime.fromisoformat(str(value)) if is_moment else _read_moment(column, str(value).strip())
     return moment if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _read_moment(column: Column, text: str) -> datetime:
-    try:
-        if column["format"] != "ISO8601":
-            return datetime.strptime(text, column["format"])
-        year, month, day, hour, minute, zone = ISO.match(text).groups()  # type: ignore[union-attr]
-        moment = datetime(int(year), int(month), int(day or 1), int(hour or 0), int(minute or 0))
-        return moment.replace(tzinfo=datetime.strptime(zone, "%z").tzinfo) if zone else moment
-    except (AttributeError, ValueError):
-        raise ValueError(f"{text!r} in column {column['name']!r} is not a date like {column['format']}") from None
+    for format in column["formats"]:
+        with suppress(AttributeError, ValueError):
+            if format != "ISO8601":
+                return datetime.strptime(text, format)
+            year, month, day, hour, minute, zone = ISO.match(text).groups()  # type: ignore[union-attr]
+            moment = datetime(int(year), int(month), int(day or 1), int(hour or 0), int(minute or 0))
+            return moment.replace(tzinfo=datetime.strptime(zone, "%z").tzinfo) if zone else moment
+    raise ValueError(f"{text!r} in column {column['name']!r} is not a date like {column['formats'][0]}")
 
 
 def log_softmax(x: Array) -> Array:

@@ -135,3 +135,25 @@ def test_a_category_may_be_a_number_with_a_fraction(train_run: Train, tmp_path: 
     expected = model.predict(read_table(source))[:6]
     for values in (sizes["size"].to_numpy(), sizes["size"].astype(str)):
         np.testing.assert_allclose(says({"x": sizes["x"][:6], "size": values[:6]}), expected, atol=TOLERANCE)
+
+
+def test_dates_may_lack_the_time(train_run: Train, tmp_path: Path) -> None:
+    """In training, or only in new rows, which are then at midnight, or at the full minute."""
+    x = np.random.default_rng(0).normal(size=120).round(2)
+    times = pd.date_range("2024-01-01", periods=120, freq="6h")
+    formats = {"some": "%d.%m.%Y %H:%M", "all": "%d %b %Y %H:%M:%S"}
+    texts = {name: times.strftime(format) for name, format in formats.items()}
+    some = np.where(times.hour == 0, times.strftime("%d.%m.%Y"), texts["some"])
+    frame = pd.DataFrame({"x": x, **texts, "some": some, "y": np.where(times.hour < 12, "p", "q")})
+    frame.to_csv(tmp_path / "times.csv", index=False)
+    model = trained(train_run, tmp_path / "times.csv")
+    assert [column.format for column in model.columns[1:]] == list(formats.values())
+    assert export(model, FORMATS["numpy"], tmp_path / "times.py").difference < TOLERANCE
+    new = tmp_path / "new.csv"
+    new.write_text(
+        "x,some,all\n" + "".join(f"1,05.03.2024,05 Mar 2024{time}\n" for time in ("", " 18:30", " 18:30:09"))
+    )
+    expected = model.predict(read_table(new, model.fitted.reading))[:, 1]
+    np.testing.assert_allclose(commanded(tmp_path / "times.py", new), expected, atol=TOLERANCE)
+    with pytest.raises(ValueError, match=r"'5\. March' in column 'some' is not a date like %d\.%m\.%Y %H:%M"):
+        written(model, tmp_path)["predict"]([{"x": 1, "some": "5. March", "all": None}])
