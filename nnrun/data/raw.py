@@ -45,13 +45,12 @@ def read_parts(config: Data, heard: Heard = nobody) -> RawParts:
     return RawParts(by_part(tables), by_part(places), data.in_pieces)
 
 
-def as_spelled(config: Data, part: str, rows: Table) -> Table | None:
-    """The same rows of a part, in order, with the text of their cells; None where the source has no text to copy.
+def as_spelled(config: Data, rows: Table) -> Table | None:
+    """The same rows of one source, in order, with the text of their cells; None where there is no text to copy.
 
     That is so where values have types, and where decimals have a comma, which a table of text cannot do without.
     """
-    sources = open_sources(config)
-    source = sources.get(part) or sources["all"]
+    source = next((one for one in open_sources(config).values() if one.name == rows.name), None)
     if not isinstance(source, File) or not source.is_text or rows.decimal != ".":
         return None
     bare = File(source.path, replace(source.reading, missing=(), usual_missing=False))

@@ -97,7 +97,7 @@ def export(model: Model, format: Format, path: Path) -> Exported:
 
 def _said(model: Model, format: Format, path: Path, rows: Table) -> Array:
     if format.command is not None:
-        cells = as_spelled(model.members[0].config.data, "dev", rows)
+        cells = as_spelled(model.members[0].config.data, rows)
         if cells is not None:
             return format.command(model, path, cells)
     return format.run(model, path, rows)

@@ -76,10 +76,10 @@ def test_cells_of_the_same_rows(train_run: Train, tmp_path: Path) -> None:
     model = trained(train_run, tmp_path / "towns.csv")
     rows = dev_rows(model)
     assert rows.frame["town"].isna().any()
-    cells = as_spelled(model.config.data, "dev", rows)
+    cells = as_spelled(model.config.data, rows)
     assert cells.frame.equals(table.astype(str).loc[rows.frame.index])
     table.to_csv(tmp_path / "towns.csv", index=False, sep=";", decimal=",")
-    assert as_spelled(model.config.data, "dev", dev_rows(model)) is None
+    assert as_spelled(model.config.data, dev_rows(model)) is None
 
 
 def test_words_for_a_missing_value_may_be_categories(train_run: Train, tmp_path: Path) -> None:
