@@ -146,12 +146,11 @@ def _categories_among(missing: set[str], model: Model) -> dict[str, str]:
 
 
 def _shapes(model: Model) -> Iterator[tuple[int, ...]]:
-    """Those of a row of an array: flat, and of an image where all pixels of one are learned from."""
+    """Those of an image, all pixels of which are learned from: flat, and as it is."""
     columns = {column.name for one in model.preprocessors for column in one.columns}
-    yield (len(columns),)
     image = model.fitted.reading.image
     if image and math.prod(image) == len(columns):
-        yield from (image[:2], image) if image[2] == 1 else (image,)
+        yield from ((len(columns),), *((image[:2], image) if image[2] == 1 else (image,)))
 
 
 def _preparation(preprocessor: Preprocessor) -> str:

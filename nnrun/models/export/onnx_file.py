@@ -25,7 +25,7 @@ ROWS_AT_ONCE = 1_000  # since what many networks make of a row, layer by layer, 
 
 def require() -> None:
     """Raise UsageError unless the libraries are there."""
-    require_extra("ONNX files need", "onnx")
+    require_extra("ONNX files need", "onnx", "onnx", "onnxruntime")
 
 
 def write(model: Model, path: Path) -> None:

@@ -42,7 +42,7 @@ SHIFT: list[float] = []  # what is added to those of each class then
 MISSING: frozenset[str] = frozenset()  # what stands for an unknown value as text
 MISSING_NUMBERS: list[float] = []  # and in a column of numbers
 NAMED: dict[str, list[str]] = {}  # of columns that have some: what names a category, although it stands in MISSING
-SHAPES: list[tuple[int, ...]] = []  # that a row of an array may have: flat, and as an image
+SHAPES: list[tuple[int, ...]] = []  # that an image may have, flat or not; without any an array may have whatever shape
 IDENTIFIERS: list[str] = []  # columns that name the rows; the command carries them through
 PREPARATIONS: list[Preparation] = []
 STACKS: list[Stack] = []
@@ -121,7 +121,7 @@ def _as_columns(rows: Rows) -> Mapping[str, Sequence[Any]]:
     """Columns by name; those of an array `(rows, …)`, each row of one of SHAPES, stand in the order of training."""
     names = list(dict.fromkeys(column["name"] for one in PREPARATIONS for column in one["columns"]))
     if isinstance(rows, np.ndarray):
-        if rows.shape[1:] not in SHAPES:
+        if SHAPES and rows.shape[1:] not in SHAPES:
             raise ValueError(f"rows of shape {rows.shape[1:]}, where the model takes {' or '.join(map(str, SHAPES))}")
         return dict(zip(names, rows.reshape(len(rows), len(names)).T.tolist(), strict=True))
     if isinstance(rows, Mapping):

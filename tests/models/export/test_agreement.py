@@ -383,3 +383,13 @@ def test_an_array_is_one_input(train_run: Train, tmp_path: Path) -> None:
     for shape in [(3, 5, 4), (3, 2, 10), (3, 19), (4, 5)]:
         with pytest.raises(ValueError, match=r"where the model takes \(20,\) or \(4, 5\) or \(4, 5, 1\)"):
             space["predict"](np.zeros(shape))
+
+
+def test_an_array_with_its_channels_first_is_taken_as_it_was_trained(train_run: Train, tmp_path: Path) -> None:
+    images = np.random.default_rng(0).normal(size=(200, 3, 8, 9))
+    np.savez(tmp_path / "i.npz", x=images, y=np.where(images[:, 0, 0, 0] > 0, "up", "down"))
+    model = load_model(StoredRun(train_run(f"data.source={tmp_path / 'i.npz'}", "training.epochs=1").run))
+    assert max(differences(model, tmp_path).values()) <= TOLERANCE
+    space: dict[str, Any] = {"__name__": "images"}
+    exec((tmp_path / "model.py").read_text(encoding="utf-8"), space)
+    np.testing.assert_allclose(space["predict"](images[:3]), space["predict"](images[:3].reshape(3, -1)))

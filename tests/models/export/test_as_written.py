@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnrun.data.files.sources import read_table
 from nnrun.data.raw import as_spelled
 from nnrun.engine.parameters import Array
 from nnrun.errors import NnrunError
