@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -85,10 +86,18 @@ def export_format() -> str:
     return "onnx" if has_extra("onnx") else "numpy"
 
 
-def require_extra(what: str, extra: str) -> None:
-    """UsageError where libraries of an extra are missing that something needs; none is loaded."""
+def require_extra(what: str, extra: str, *modules: str) -> None:
+    """UsageError where libraries of an extra are missing that something needs, or where one of these cannot be loaded.
+
+    No others are loaded.
+    """
     if not has_extra(extra):
         raise UsageError(lacking(what, extra))
+    for module in modules:
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise UsageError(f"{what} {module}, which is installed but cannot be loaded: {error}") from None
 
 
 def lacking(what: str, extra: str) -> str:

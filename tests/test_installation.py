@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from nnrun import installation
+from nnrun.errors import UsageError
 
 PYPROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
 
@@ -83,6 +84,15 @@ def test_an_extra_is_there_with_all_its_libraries(monkeypatch: pytest.MonkeyPatc
     assert installation.has_extra("onnx")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert not installation.has_extra("onnx")
+
+
+def test_a_library_that_cannot_be_loaded_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "onnx.py").write_text("raise ImportError('libonnx.so: cannot open')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "onnx", raising=False)
+    installation.require_extra("ONNX files need", "onnx")
+    with pytest.raises(UsageError, match=r"ONNX files need onnx, which is installed but cannot be loaded: libonnx\.so"):
+        installation.require_extra("ONNX files need", "onnx", "onnx")
 
 
 RECEIPT = '[tool]\nrequirements = [{ name = "nnrun" }, { name = "optuna", specifier = ">=4.0" }]\n'

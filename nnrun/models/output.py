@@ -100,5 +100,5 @@ class Format(NamedTuple):
 
 FORMATS = {
     ".csv": Format(_write_csv),
-    ".parquet": Format(_write_parquet, partial(require_extra, "Parquet files need", "parquet")),
+    ".parquet": Format(_write_parquet, partial(require_extra, "Parquet files need", "parquet", "pyarrow")),
 }

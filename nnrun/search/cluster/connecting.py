@@ -30,7 +30,7 @@ HOW = "tcp://HOST:PORT of a scheduler, the path of its scheduler file, or local:
 def connected(address: str, patience: float | None = None) -> Iterator[Client]:
     """A client of the scheduler there, which must answer within so many seconds, or PATIENCE."""
     refuse_malformed(address)
-    require_extra("--cluster needs", EXTRA)
+    require_extra("--cluster needs", EXTRA, "distributed")
     for name in ("distributed", *NOISY):  # what matters is told by the search
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     warnings.filterwarnings("ignore", module="distributed|dask")

@@ -18,7 +18,7 @@ SIZE = 4  # trials that are proposed from the same results
 
 
 def _optuna() -> Any:
-    require_extra("the strategy tpe needs", "tpe")
+    require_extra("the strategy tpe needs", "tpe", "optuna")
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
