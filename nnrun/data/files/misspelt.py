@@ -24,7 +24,8 @@ def file_meant(path: Path, is_data: Callable[[Path], bool]) -> Path | None:
 
 def _shorter(path: Path) -> Iterator[Path]:
     """Without one of its folders, as where that is the current one, or without the slash that it begins with."""
-    return (Path(*path.parts[:i], *path.parts[i + 1 :]) for i in range(len(path.parts) - 1))
+    found = (Path(*path.parts[:i], *path.parts[i + 1 :]) for i in range(len(path.parts) - 1))
+    return (each.absolute() if path.is_absolute() else each for each in found)
 
 
 def _elsewhere(path: Path, is_data: Callable[[Path], bool]) -> Path | None:

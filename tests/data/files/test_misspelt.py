@@ -39,7 +39,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("dat/houses.csv", "data/houses.csv"),
         ("other/rows.jsonl", "other/deep/rows.jsonl"),
         ("here/data/houses.csv", "data/houses.csv"),  # a folder too many
-        ("/data/houses.csv", "data/houses.csv"),
         ("sale.csv", "sales.csv"),
         ("digits.csv", "digits"),
         ("twice.csv", None),  # which of them?
@@ -53,3 +52,9 @@ def test_the_plausible_file_is_proposed_or_none(given: str, meant: str | None) -
     with pytest.raises(DataError) as caught:
         check_file(Path(given))
     assert str(caught.value) == f"{given}: no such file" + (f"; did you mean {meant!r}?" if meant else "")
+
+
+def test_a_path_from_the_root_is_corrected_to_one_that_holds_wherever_it_is_written() -> None:
+    with pytest.raises(DataError) as caught:
+        check_file(Path("/data/houses.csv"))
+    assert str(caught.value).endswith(f"did you mean '{Path.cwd()}/data/houses.csv'?")
