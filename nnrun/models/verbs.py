@@ -154,7 +154,7 @@ class _Counting:
         if self.column and self.column in table:
             self._column.append(read_weights(table, self.column))
         if self.group and self.group in table:
-            codes, different = labels(table.column(self.group)).fillna("").factorize()
+            codes, different = labels(table.column(self.group)).factorize()
             self._groups.see(codes, different.tolist())
         self._lacking = bool(self.column) and not self._column
 
