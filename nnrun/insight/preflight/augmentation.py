@@ -1,4 +1,4 @@
-"""Check of `regularization.augment`: one batch as training would be given it."""
+"""Check of `regularization.augment`: some rows as training would be given them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from nnrun.runs.symptoms.evidence import Finding
 from nnrun.text import counted, number
 
 KEY = "regularization.augment"
+ROWS = 256  # of the training set
 LOUD = 1.0  # times what rows differ by
 QUIET = 0.1  # of that is usual
 
@@ -22,11 +23,11 @@ def check_augment(context: Context) -> Finding:
     augmenter = context.recipe.augmenter
     if augmenter is None:
         return Finding("pass", "no augmentation is asked for")
-    x = context.train.x[: context.recipe.batch_size]
+    x = context.train.x[:ROWS]
     noise = Augmenter([each for each in augmenter.augmentations if not each.moves])
     changed, noisy = (_changed(x, each, context.config.seed) for each in (augmenter, noise))
     found = judge_augment(x, changed, noisy)
-    return found if found.status == "pass" else replace(found, cure=_quieter(context, _size(x - x.mean(axis=0))))
+    return found if found.status == "pass" else replace(found, cure=_quieter(context, _spread(x)))
 
 
 def _changed(x: Array, augmenter: Augmenter, seed: int) -> Array:
@@ -40,18 +41,22 @@ def _size(values: Array) -> float:
     return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
 
 
+def _spread(x: Array) -> float:
+    return _size(x - x.mean(axis=0))
+
+
 def judge_augment(x: Array, changed: Array, noisy: Array) -> Finding:
-    """A batch `(m, n)`, as it is, with all that is done to it, and with noise alone."""
+    """Rows `(m, n)`, as they are, with all that is done to them, and with noise alone."""
     wrong = int(np.count_nonzero(~np.isfinite(changed).all(axis=1)))
-    spread, noise = _size(x - x.mean(axis=0)), _size(noisy - x)
+    spread, noise = _spread(x), _size(noisy - x)
     numbers = {"rows": len(x), "noise": noise, "spread": spread}
     if wrong:
-        return Finding("fail", f"{counted(wrong, 'row')} of a batch of {len(x)} become numbers that are not finite")
-    if noise >= LOUD * spread:
+        return Finding("fail", f"{wrong} of {counted(len(x), 'row')} become numbers that are not finite")
+    if noise >= LOUD * spread > 0:
         text = f"noise of size {number(noise)} on inputs that vary by {number(spread)}: hardly anything is left of them"
         return Finding("warn", text, numbers=numbers)
     beside = f"; noise of size {number(noise)} on inputs that vary by {number(spread)}" if noise else ""
-    return Finding("pass", f"a batch of {counted(len(x), 'row')} stays finite numbers{beside}", numbers=numbers)
+    return Finding("pass", f"{counted(len(x), 'row')} tried, all finite{beside}", numbers=numbers)
 
 
 def _quieter(context: Context, spread: float) -> str:

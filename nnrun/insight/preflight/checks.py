@@ -132,7 +132,7 @@ CHECKS: dict[str, Check] = {
     "augment": Check(
         augmentation.check_augment,
         "augmentation that makes numbers which are not finite (fail), or noise that drowns the inputs (warn)",
-        f"one batch as training is given it; noise of {augmentation.LOUD:g} times what the rows of it vary by",
+        f"{augmentation.ROWS} rows as training is given them; noise of {augmentation.LOUD:g} times what they vary by",
         "–",
     ),
     "size": Check(

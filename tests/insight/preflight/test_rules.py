@@ -195,6 +195,7 @@ def test_noise_on_a_batch(noise: float, status: str) -> None:
 def test_how_far_pixels_move_is_not_judged() -> None:
     x = np.array([[1.0, -1.0], [-1.0, 1.0]])
     assert judge_augment(x, x + 5, x).status == "pass"
+    assert judge_augment(x[:1], x[:1] + 5, x[:1]).status == "pass", "a single row varies by nothing"
 
 
 def test_units_that_are_alike() -> None:
