@@ -124,13 +124,16 @@ def _table(path: Path, header: Header, batch: Any, reading: Reading, start: int)
 
 
 def _without(column: Any, missing: Sequence[str]) -> Any:
-    """The column without the values that the configuration calls missing, dates as they are written in text files."""
+    """The column without the values that the configuration calls missing, stored dates as text files have them."""
     import pyarrow as pa
     from pyarrow import compute
 
     if not missing or pa.types.is_null(column.type):
         return column
-    text = compute.replace_substring_regex(column.cast(pa.string()), _MIDNIGHT, "")
+    text = column.cast(pa.string())
+    if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
+        text = compute.replace_substring_regex(text, _MIDNIGHT, "")
+        missing = [re.sub(_MIDNIGHT, "", value) for value in missing]
     return compute.if_else(compute.is_in(text, pa.array(missing)), pa.scalar(None, column.type), column)
 
 

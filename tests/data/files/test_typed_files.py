@@ -230,6 +230,15 @@ def test_what_is_stated_to_be_missing_is_so_in_parquet(tmp_path: Path) -> None:
     assert frame["key"].dropna().tolist() == [str(FIRST), str(FIRST + 2)]
 
 
+def test_a_date_that_is_stated_to_be_missing_is_so_in_text_and_stored(tmp_path: Path) -> None:
+    words = ["1900-01-01 00:00:00", "2024-05-01 10:00:00", "2024-05-02 00:00:00"]
+    path = write(tmp_path / "a.parquet", word=words, stored=pa.array(pd.to_datetime(words)))
+    frame = read_table(path, Reading(missing=("1900-01-01 00:00:00",))).frame
+    assert frame.isna().to_numpy().tolist() == [[True, True], [False, False], [False, False]]
+    frame = read_table(path, Reading(missing=("1900-01-01",))).frame
+    assert frame["stored"].isna().tolist() == [True, False, False] and not frame["word"].isna().any()
+
+
 def test_parquet_chunks(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     parquet.write_table(pa.table({"x": range(25)}), path, row_group_size=4)
