@@ -97,6 +97,8 @@ class Fitted:
         if target.get("kind") == "category":
             text.add(target["name"])
             classes = frozenset(self.classes or ())
+        elif self.document.get("task") == "regression":
+            numbers.add(target["name"])
         return Reading(
             format.get("delimiter", "auto"),
             format.get("encoding", "auto"),

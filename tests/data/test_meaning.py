@@ -169,6 +169,14 @@ def test_what_is_not_certain_stays_as_it_is_written(csv: Csv, cells: list[str]) 
     assert table.frame["a"].tolist() == cells and table.notices == ()
 
 
+def test_a_column_known_to_hold_numbers_may_lack_all_of_them(csv: Csv, load: Load) -> None:
+    path = csv("a,y", *(f"{i},{i / 7} mm" for i in range(60)))
+    reading = load(path, target="y").fitted.reading
+    table = read_table(csv("a,y", "n.a.,1.5 mm", "--,2 mm", name="new.csv"), reading)
+    assert table.frame["a"].isna().all() and table.frame["a"].dtype == "float64"
+    assert table.frame["y"].tolist() == [1.5, 2]  # however few targets there are, they name no classes
+
+
 def test_numbers_that_are_text_for_some_values_are_told(csv: Csv, load: Load) -> None:
     path = csv("a,x,y", *(f"{'<0.90' if i % 3 == 1 else i / 10},{i},{i % 7}" for i in range(90)))
     data = load(path, target="y", task="regression")

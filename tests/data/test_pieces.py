@@ -400,3 +400,12 @@ def test_the_sample_of_a_file_in_pieces_is_put_together_once(tmp_path: Path, cel
     monkeypatch.setattr(chunks, "joined", counted)
     load_dataset(Data(source=str(tmp_path / "images.npz")), "float32", tmp_path / "cache")
     assert count == [1]
+
+
+@pytest.mark.parametrize("header", ["x,y", "x,word,y"])
+def test_a_short_last_piece_makes_no_classes_of_numbers(tmp_path: Path, cells: Any, header: str) -> None:
+    path, middle = tmp_path / "a.csv", "w," * (header.count(",") - 1)
+    path.write_text("\n".join([header, *(f"{i},{middle}({i / 7:.2f})" for i in range(125))]) + "\n")
+    cells(60 * len(header.split(",")))
+    data = load_dataset(Data(source=str(path), target="y"), "float64", tmp_path / "cache")
+    assert data.task == "regression" and data.fitted.document["target"]["kind"] == "number"

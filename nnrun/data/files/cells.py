@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.files.dialect import UNITS, Dialect
+from nnrun.data.files.dialect import MOST_CLASSES, UNITS, Dialect
 from nnrun.data.files.table import Table, reads_as_number
 from nnrun.data.files.values import EXACT, are_whole, kind_of
 from nnrun.errors import DataError
@@ -59,7 +59,6 @@ def _missing_cells(dialect: Dialect, names: Sequence[str]) -> list[str] | dict[s
     return {name: of_target if name == reading.target else everywhere for name in names}
 
 
-MOST_CLASSES = 20  # words of a target, up to which one that means a missing value elsewhere may be a class
 AS_FREQUENT, FEWEST = 0.5, 5  # its rows over those of the rarest class, and at least so many
 
 
@@ -184,12 +183,13 @@ _UNIT = r"[A-Za-z\u00b5\u03bc\u00b0\u03a9][A-Za-z/\u00b0\u00b2\u00b3]{0,9}"
 _PARTS = re.compile(rf"(\()?([^()]*?[0-9][.,]?)\s*(-)?\s*({_UNIT})?(\))?")
 
 
-def plainly_written(series: pd.Series[Any]) -> tuple[pd.Series[Any], list[str]]:
+def plainly_written(series: pd.Series[Any], known: bool = False) -> tuple[pd.Series[Any], list[str]]:
     """A column of text whose values are all numbers in another spelling: as plain ones, and what was another spelling.
 
     `(1.57)` and `1.57-` are negative, so is a number behind U+2212; one unit behind all numbers is taken away, and
-    words for a missing value are missing. A column with anything else in it is given back as it is; whether what is
-    left are numbers, their thousands grouped perhaps, is for others to find out.
+    words for a missing value are missing, also where there is nothing else in a column `known` to hold numbers. A
+    column with anything else in it is given back as it is; whether what is left are numbers, their thousands grouped
+    perhaps, is for others to find out.
     """
     plain: dict[str, str | None] = {}
     told: dict[str, str] = {}
@@ -201,7 +201,7 @@ def plainly_written(series: pd.Series[Any]) -> tuple[pd.Series[Any], list[str]]:
             if len(units) > 1 or not _LIKE_NUMBER.fullmatch(found):
                 return series, []
         plain[value] = found
-    if not told or not units:
+    if not told or not (units or known):
         return series, []
     return series.map(plain), [f"{shown(value)} is read as {read}" for read, value in told.items()]
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnrun.data.files.cells import (
-    MOST_CLASSES,
     classes_among_missing,
     keep_codes,
     plainly_written,
@@ -21,7 +20,7 @@ from nnrun.data.files.cells import (
 )
 from nnrun.data.files.chunks import beside
 from nnrun.data.files.content import Content, Framed
-from nnrun.data.files.dialect import MARKS, UNITS, Dialect, dialect_notice, find_dialect
+from nnrun.data.files.dialect import MARKS, MOST_CLASSES, UNITS, Dialect, dialect_notice, find_dialect
 from nnrun.data.files.plain_file import PlainRows
 from nnrun.data.files.reading import Header, Reading, name_columns
 from nnrun.data.files.records import Records
@@ -64,8 +63,10 @@ def _mend(frame: pd.DataFrame, dialect: Dialect, text: frozenset[str]) -> list[s
 def _mended(name: str, series: pd.Series[Any], dialect: Dialect) -> tuple[pd.Series[Any], list[str]]:
     if series.dtype.kind == "f":
         return series, []
-    may_name_classes = name == dialect.reading.target and series.nunique() <= MOST_CLASSES
-    plain, spelled = (series, []) if may_name_classes else plainly_written(series)
+    known = name in dialect.reading.numbers
+    plain, spelled = (series, []) if _may_name_classes(name, series, dialect) else plainly_written(series, known)
+    if known and plain.isna().all():
+        return plain.astype("float64"), [f"column {name!r} holds numbers; {', '.join(spelled)}"] if spelled else []
     unit = _unit(plain)
     bare = plain.str.replace(unit, "", regex=False) if unit else plain
     mark = _grouping(bare, dialect.decimal)
@@ -79,6 +80,13 @@ def _mended(name: str, series: pd.Series[Any], dialect: Dialect) -> tuple[pd.Ser
         f"column {name!r} is text like {shown(series.dropna().iloc[0])}; if its commas group thousands, "
         "set data.format.decimal to '.', if they mark decimals, to ','"
     ]
+
+
+def _may_name_classes(name: str, series: pd.Series[Any], dialect: Dialect) -> bool:
+    reading = dialect.reading
+    if name != reading.target or name in reading.numbers or dialect.many_targets:
+        return False
+    return series.nunique() <= MOST_CLASSES
 
 
 def _with_other_mark(column: str, series: pd.Series[Any], bare: pd.Series[Any], dialect: Dialect) -> list[str]:
@@ -211,6 +219,9 @@ def tables_of(
             dialect = replace(dialect, reading=replace(dialect.reading, classes=frozenset(kept)))
             notices = (*notices, told_classes(dialect.reading.target, kept))
             table = _table(path, header, dialect, piece)
+        if dialect.reading.target in table:
+            many = table.frame[dialect.reading.target].nunique() > MOST_CLASSES
+            dialect = replace(dialect, many_targets=dialect.many_targets or many)
         yield replace(table, notices=(*notices, *table.notices))
     yield from _beside(path, header, dialect, pieces, notices)
 

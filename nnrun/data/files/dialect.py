@@ -9,7 +9,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -26,6 +26,7 @@ _UTF8 = ("utf-8", "utf-8-sig")
 
 MARKS = {".": "points", ",": "commas"}
 UNITS = "%$€£¥"  # signs before or behind a number
+MOST_CLASSES = 20  # words of a target, up to which one that means a missing value elsewhere may be a class
 _BLANKS = " \u00a0\u2009\u202f"
 
 
@@ -34,7 +35,8 @@ class Dialect:
     """How a text file is written, and what was known of it before.
 
     `decimal_is_known`: from the configuration, the run or a number that leaves no doubt; `doubt` is else the first one
-    that could be read in two ways; beside the mark of a run, the first that has the other.
+    that could be read in two ways; beside the mark of a run, the first that has the other. `many_targets`: the
+    first rows show more different targets than there are classes, which the last of many pieces may not.
     """
 
     layout: Layout
@@ -43,6 +45,7 @@ class Dialect:
     decimal_is_known: bool
     doubt: str
     reading: Reading
+    many_targets: bool = False
 
     @property
     def has_names(self) -> bool:
@@ -71,8 +74,9 @@ def find_dialect(path: Path, reading: Reading) -> Dialect:
         layout = find_layout(head, reading.delimiter, reading.header)
         _check_title(path, layout)
         decimal = _decimal(chain([head], pieces), layout, reading)
+    many = len(set(_fields_of([head], layout, reading, {reading.target}))) > MOST_CLASSES
     known = reading.decimal != "auto" or decimal.mark == reading.usual_decimal
-    return Dialect(layout, encoding, decimal.mark, known or decimal.settled, decimal.doubt, reading)
+    return Dialect(layout, encoding, decimal.mark, known or decimal.settled, decimal.doubt, reading, many)
 
 
 def _check_width(path: Path, head: str) -> None:
@@ -98,18 +102,28 @@ def _numbers_of(pieces: Iterator[str], layout: Layout, reading: Reading) -> Iter
 
     The pieces as they are where there is no such column, or fields are told apart by spaces.
     """
-    names = [*([""] if layout.row_names else []), *(name.strip() for name in layout.first)]
-    if reading.header is False:
-        names = [f"c{number}" for number, _ in enumerate(layout.first, 1)]
     numbers = reading.numbers.union({reading.target} - reading.text)
-    places = [place for place, name in enumerate(names) if name in numbers]
-    if not places or layout.delimiter == SPACE:
+    if not _places_of(layout, reading, numbers) or layout.delimiter == SPACE:
         yield from pieces
         return
     for piece in pieces:
+        yield "\n".join(_fields_of([piece], layout, reading, numbers))
+
+
+def _places_of(layout: Layout, reading: Reading, columns: Collection[str]) -> list[int]:
+    names = [*([""] if layout.row_names else []), *(name.strip() for name in layout.first)]
+    if reading.header is False:
+        names = [f"c{number}" for number, _ in enumerate(layout.first, 1)]
+    return [place for place, name in enumerate(names) if name in columns]
+
+
+def _fields_of(pieces: Iterable[str], layout: Layout, reading: Reading, columns: Collection[str]) -> Iterator[str]:
+    """The fields of these columns, row by row; what is wrong with the file is told where it is read."""
+    places = _places_of(layout, reading, columns)
+    for piece in pieces if places else ():
         rows = csv.reader(io.StringIO(piece, newline=""), delimiter=layout.delimiter, skipinitialspace=True)
-        with suppress(csv.Error):  # what is wrong with the file is told where it is read
-            yield "\n".join(row[place] for row in rows for place in places if place < len(row))
+        with suppress(csv.Error):
+            yield from (row[place] for row in rows for place in places if place < len(row))
 
 
 def _check_title(path: Path, layout: Layout) -> None:
