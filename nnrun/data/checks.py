@@ -218,3 +218,20 @@ def check_same_columns(found: Mapping[str, Survey], reference: Survey, features:
                     f"{survey.head.at_header()}: no column {name!r}, which {reference.head.name} has; "
                     "add it, or name it in data.drop"
                 )
+
+
+def check_same_units(found: Mapping[str, Survey], reference: Survey) -> None:
+    """Raise DataError if the numbers of a source have another unit than those of the training source, or one has none.
+
+    Cells that are no numbers are refused where they are read as such.
+    """
+    for survey in found.values():
+        for name, known in reference.columns.items():
+            facts = survey.columns.get(name)
+            if facts is None or not (facts.kind == known.kind == "number" and facts.present and known.present):
+                continue
+            if facts.unit != known.unit:
+                raise DataError(
+                    f"{survey.head.at_column(name)}: the numbers of column {name!r} have {facts.unit or 'no unit'}, "
+                    f"those of {reference.head.name} have {known.unit or 'no unit'}; write them alike"
+                )

@@ -113,6 +113,7 @@ class Fitted:
             usual_missing=format.get("usual_missing", True),
             header=format.get("header"),
             sheet=format.get("sheet"),
+            units=format.get("units"),
             image=None if self.left_out or not self.image else (self.image[0], self.image[1], self.image[2]),
         )
 

@@ -17,6 +17,7 @@ from nnrun.data.checks import (
     check_pieces,
     check_roles,
     check_same_columns,
+    check_same_units,
     choose_features,
     choose_target,
     no_feature,
@@ -170,7 +171,7 @@ def prepare(config: Data, dtype: str, heard: Heard = nobody, folder: Path | None
         "classes": None if data.classes is None else list(data.classes),
         "left_out": _left_out(data),
         "identifiers": [name for name in _left_out(data) if data.reference.columns[name].identifies],
-        "format": Reading.by(config).to_json(data.reference.head.decimal),
+        "format": Reading.by(config).to_json(data.reference.head.decimal, data.reference.units),
         "image": data.image,
         **preprocessor.to_json(),
         "weights": weights,
@@ -240,6 +241,7 @@ def divided(config: Data, heard: Heard = nobody, folder: Path | None = None) -> 
     if all(chunks.is_one for chunks in sources.values()):  # of more than that, a piece at a time is in memory
         check_memory(reference, features, limits)
     check_same_columns(found, reference, features)
+    check_same_units(found, reference)
 
     def locate(row: int, column: str) -> str:
         pieces = sources["all"].walk("reading")

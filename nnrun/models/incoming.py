@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Generator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from nnrun.data.files.frame import read_frame
 from nnrun.data.files.sources import read_chunks
 from nnrun.data.files.table import Table
 from nnrun.data.files.unnamed import suffix_of
+from nnrun.data.files.values import kind_of, missing_of
 from nnrun.errors import DataError, UsageError
 from nnrun.models.model import Model
 from nnrun.text import shown
@@ -38,15 +40,16 @@ _NAME = "<stdin>"
 def read_rows(source: str, rows: int, reading: Reading) -> Generator[Table, None, None]:
     """Tables of at most so many rows; `-` is standard input, which is put on the disk first.
 
-    Raises DataError for whatever cannot be read.
+    Raises DataError for whatever cannot be read, and for numbers of another unit than the run has.
     """
     if source != STDIN:
-        yield from read_chunks(Path(source), rows, reading)
+        for table in read_chunks(Path(source), rows, reading):
+            yield in_units(table, reading)
         return
     with tempfile.TemporaryDirectory(prefix="nnrun-") as folder:
         path = _spooled(Path(folder))
         try:
-            for table in read_chunks(path, rows, reading):
+            for table in map(partial(in_units, reading=reading), read_chunks(path, rows, reading)):
                 notices = tuple(notice.replace(path.name, _NAME) for notice in table.notices)
                 yield replace(table, name=_NAME, notices=notices)
         except DataError as error:
@@ -71,7 +74,28 @@ def in_memory(model: Model, rows: InMemory) -> Table:
     if isinstance(rows, dict):
         return next(of_arrays(Path(IN_MEMORY), rows, reading))
     known = {column.name for column in model.columns} | {model.target.name}
-    return read_frame(rows, IN_MEMORY, reading, known)
+    return in_units(read_frame(rows, IN_MEMORY, reading, known), reading)
+
+
+def in_units(table: Table, reading: Reading) -> Table:
+    """The rows, with a notice on numbers that lack the unit of training; DataError for those with another one.
+
+    A number without `%` is refused, too: it may be a fraction. Early runs do not know their units.
+    """
+    told = []
+    for name in reading.numbers.intersection(table.columns) if reading.units is not None else ():
+        found, known = table.units.get(name, ""), (reading.units or {}).get(name, "")
+        cells = table.column(name)
+        if found == known or kind_of(cells) != "number" or missing_of(cells).all():
+            continue  # what is no number is refused where it is read as one
+        if found or known == "%":
+            advice = "" if found else ", 5.5% as 5.5% and not as 5.5 or 0.055"
+            raise DataError(
+                f"{table.at_column(name)}: the numbers of column {name!r} have {found or 'no ' + known}, those of "
+                f"training {known or 'no unit'}; write them as there{advice}"
+            )
+        told.append(f"the numbers of column {name!r} have no unit; they are taken for {known}, as in training")
+    return replace(table, notices=(*table.notices, *sorted(told))) if told else table
 
 
 def rows_of(data: Any) -> str | InMemory:

@@ -150,10 +150,10 @@ def test_usual_markers_can_be_switched_off(csv: Csv, load: Load) -> None:
     ("cells", "numbers", "told"),
     [
         (["\u22121.5", "2.5"], [-1.5, 2.5], "is read as negative"),
-        (["(1.57)", "2"], [-1.57, 2], "'(1.57)' is read as negative"),
+        (["(1.57)", "2"], [-1.57, 2], "what stands in brackets is read as negative"),
         (["1.57-", "n.a."], [-1.57, np.nan], "'n.a.' is read as missing"),
-        (["1.57 kg", "20kg"], [1.57, 20], "'1.57 kg' is read as a number without kg"),
-        (['"1,234,567 m"', "--"], [1234567, np.nan], "without m"),
+        (["1.57 kg", "20kg"], [1.57, 20], "with kg; they are read without it"),
+        (['"1,234,567 m"', "--"], [1234567, np.nan], "'--' is read as missing"),
         (["1e-05", "n.a."], [1e-5, np.nan], "missing"),
     ],
 )
@@ -175,6 +175,18 @@ def test_a_column_known_to_hold_numbers_may_lack_all_of_them(csv: Csv, load: Loa
     table = read_table(csv("a,y", "n.a.,1.5 mm", "--,2 mm", name="new.csv"), reading)
     assert table.frame["a"].isna().all() and table.frame["a"].dtype == "float64"
     assert table.frame["y"].tolist() == [1.5, 2]  # however few targets there are, they name no classes
+
+
+@pytest.mark.parametrize(("train", "dev", "has"), [("kg", "lb", "lb"), ("%", "", "no unit"), ("", "$", r"\$")])
+def test_parts_have_one_unit(csv: Csv, load: Load, train: str, dev: str, has: str) -> None:
+    source = {
+        part: csv("x,y", *(f"{i / 7:.2f}{unit},{i}" for i in range(60)), name=f"{part}.csv")
+        for part, unit in {"train": train, "dev": dev}.items()
+    }
+    with pytest.raises(
+        DataError, match=rf"dev.csv:1:1: the numbers of column 'x' have {has}, those of .*train.csv have"
+    ):
+        load(source, target="y", task="regression")
 
 
 def test_numbers_that_are_text_for_some_values_are_told(csv: Csv, load: Load) -> None:

@@ -409,3 +409,18 @@ def test_a_short_last_piece_makes_no_classes_of_numbers(tmp_path: Path, cells: A
     cells(60 * len(header.split(",")))
     data = load_dataset(Data(source=str(path), target="y"), "float64", tmp_path / "cache")
     assert data.task == "regression" and data.fitted.document["target"]["kind"] == "number"
+
+
+@pytest.mark.parametrize(("before", "after"), [("%", ""), ("kg", "lb"), (" kg", "%")])
+def test_pieces_of_different_units_are_text(tmp_path: Path, cells: Any, before: str, after: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "\n".join(["x,y", *(f"{i / 7:.2f}{before if i < 60 else after},{i / 3}" for i in range(120))]) + "\n"
+    )
+    cells(120)
+    with pytest.raises(DataError, match="no column left to learn 'y' from"):  # each text is another one
+        load_dataset(Data(source=str(path), target="y"), "float64", tmp_path / "cache")
+    path.write_text("\n".join(["x,y", *(f"{i / 7:.2f}{before},{i / 3}" for i in range(120))]) + "\n")
+    data = load_dataset(Data(source=str(path), target="y"), "float64", tmp_path / "cache")
+    assert data.fitted.reading.units == {"x": before.strip()}
+    assert len([notice for notice in data.notices if "'x'" in notice]) == 1

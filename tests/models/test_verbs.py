@@ -19,6 +19,7 @@ from nnrun.errors import DataError, UsageError
 from nnrun.models.evaluation import Evaluation
 from nnrun.models.model import load_model
 from nnrun.models.reads import count_read
+from nnrun.models.rows import Predictions
 from nnrun.models.telling import page
 from nnrun.models.trained import Trained, trained
 from nnrun.models.verbs import evaluate
@@ -271,3 +272,28 @@ def test_a_row_that_trains_several_folds_is_one_row_and_numbers_have_no_classes(
     found = evaluate(load_model(StoredRun(verbs.train(load_config(None, values), tmp_path / "runs").run)))
     assert found.rows == {"train": 60, "dev": 60}
     assert "column 'w' weighs the rows" in found.notes[0] and "class" not in found.notes[0]
+
+
+UNITS = {
+    "another one": ("110 lb,50%", "the numbers of column 'weight' have lb, those of training kg"),
+    "a fraction": ("49.9 kg,0.5", "the numbers of column 'share' have no %, those of training %; write them as there"),
+    "one": ("49.9 kg,50%", None),
+    "none": ("49.9,50%", None),
+}
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_new_rows_have_the_units_of_training(tmp_path: Path, unit: str) -> None:
+    path, new = tmp_path / "a.csv", tmp_path / "new.csv"
+    path.write_text("weight,share,y\n" + "".join(f"{40 + i} kg,{i % 9}%,{i / 3}\n" for i in range(60)))
+    run = verbs.train(load_config(None, [f"data.source={path}", "data.target=y", *QUICK]), tmp_path / "runs").run
+    cells, message = UNITS[unit]
+    new.write_text(f"weight,share\n{cells}\n")
+    made = Predictions(load_model(StoredRun(run)))
+    if message is not None:
+        with pytest.raises(DataError, match=message):
+            list(made.of_source(str(new)))
+        return
+    list(made.of_source(str(new)))
+    told = "the numbers of column 'weight' have no unit; they are taken for kg, as in training"
+    assert (told in made.notices()) == (unit == "none")

@@ -21,6 +21,7 @@ class ColumnFacts:
     def __init__(self, name: str, declared: Declared | None = None) -> None:
         self.name, self.declared = name, declared
         self.kinds: set[Kind] = set()  # of the pieces, each read by itself
+        self.units: set[str] = set()  # of the pieces that hold numbers, empty where a piece has none
         self.present = self.missing = self.slips = 0
         self.first_missing = ""  # the place
         self.first_slip = ("", "")  # the place and the text that is no number
@@ -46,6 +47,8 @@ class ColumnFacts:
         self.present += len(values) - count
         if count < len(values):
             self.kinds.add(kind_of(values))
+            if kind_of(values) == "number":
+                self.units.add(table.units.get(self.name, ""))
             self._see_values(table, values)
 
     def _see_values(self, table: Table, values: Values) -> None:
@@ -77,8 +80,13 @@ class ColumnFacts:
 
     @property
     def is_mixed(self) -> bool:
-        """Whether pieces were read as different things: all of them have to be read as text."""
-        return len(self.kinds) > 1
+        """Whether pieces were read as different things, or have other units: all have to be read as text."""
+        return len(self.kinds) > 1 or len(self.units) > 1
+
+    @property
+    def unit(self) -> str:
+        """Of the numbers, empty if they have none."""
+        return "" if self.is_mixed else next(iter(self.units), "")
 
     @property
     def meaning(self) -> Meaning:

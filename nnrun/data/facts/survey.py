@@ -244,6 +244,11 @@ class Survey:
         self.group = GroupFacts(self.columns[group]) if group else None
         self.time = TimeFacts(self.columns[time]) if time else None
 
+    @property
+    def units(self) -> dict[str, str]:
+        """Of the columns of numbers that have one."""
+        return {name: facts.unit for name, facts in self.columns.items() if facts.unit}
+
     def see(self, table: Table) -> None:
         """Take in the next rows."""
         self.rows += len(table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,13 @@ from nnrun.text import counted, shown
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class Told(NamedTuple):
+    """What reading some rows told beside their values: notices, and the unit of each column of numbers that has one."""
+
+    notices: list[str]
+    units: dict[str, str]
 
 
 # What usually means a missing value; whole cells, in this spelling.
@@ -183,8 +190,8 @@ _UNIT = r"[A-Za-z\u00b5\u03bc\u00b0\u03a9][A-Za-z/\u00b0\u00b2\u00b3]{0,9}"
 _PARTS = re.compile(rf"(\()?([^()]*?[0-9][.,]?)\s*(-)?\s*({_UNIT})?(\))?")
 
 
-def plainly_written(series: pd.Series[Any], known: bool = False) -> tuple[pd.Series[Any], list[str]]:
-    """A column of text whose values are all numbers in another spelling: as plain ones, and what was another spelling.
+def plainly_written(series: pd.Series[Any], known: bool = False) -> tuple[pd.Series[Any], list[str], str]:
+    """A column of text whose values are all numbers in another spelling: as plain ones, how they are read, their unit.
 
     `(1.57)` and `1.57-` are negative, so is a number behind U+2212; one unit behind all numbers is taken away, and
     words for a missing value are missing, also where there is nothing else in a column `known` to hold numbers. A
@@ -199,17 +206,18 @@ def plainly_written(series: pd.Series[Any], known: bool = False) -> tuple[pd.Ser
         if found is not None:
             units.add(unit)
             if len(units) > 1 or not _LIKE_NUMBER.fullmatch(found):
-                return series, []
+                return series, [], ""
         plain[value] = found
-    if not told or not (units or known):
-        return series, []
-    return series.map(plain), [f"{shown(value)} is read as {read}" for read, value in told.items()]
+    unit = max(units, default="")
+    if not (told or unit) or not (units or known):
+        return series, [], ""
+    return series.map(plain), [f"{value} is read as {read}" for read, value in told.items()], unit
 
 
 def _plain(value: str, told: dict[str, str]) -> tuple[str | None, str]:
     """A number as usual, None for a missing one, and its unit; what was written otherwise is noted by what it means."""
     if value in _UNKNOWN:
-        told.setdefault("missing", value)
+        told.setdefault("missing", shown(value))
         return None, ""
     signed = _MINUS.sub("-", value)
     parts = _PARTS.fullmatch(signed)
@@ -219,7 +227,5 @@ def _plain(value: str, told: dict[str, str]) -> tuple[str | None, str]:
     if negative and number[0] in "+-":
         return value, ""
     if negative or signed != value:
-        told.setdefault("negative", value)
-    if unit:
-        told.setdefault(f"a number without {unit}", value)
+        told.setdefault("negative", "what stands in brackets" if parts[1] else "a minus behind or a long one before")
     return f"-{number}" if negative else number, unit

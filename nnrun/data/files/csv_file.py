@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnrun.data.files.cells import (
+    Told,
     classes_among_missing,
     keep_codes,
     plainly_written,
@@ -39,47 +40,51 @@ _PARSERS = 2  # threads; each needs some four times the memory of a piece of tex
 _SPACES = ("'", "\u2019", " ", "\u00a0", "\u2009", "\u202f")
 
 
-def parse(name: str, text: bytes, names: Sequence[str], dialect: Dialect) -> tuple[pd.DataFrame, list[str]]:
-    """Rows without a header as a frame, and notices on what stays in doubt; raises DataError if pandas cannot."""
+def parse(name: str, text: bytes, names: Sequence[str], dialect: Dialect) -> tuple[pd.DataFrame, Told]:
+    """Rows without a header as a frame, and what is told of them; raises DataError if pandas cannot."""
     as_text = {column: str for column in names if column in dialect.reading.text}
     frame = read_cells(name, text, names, dialect, dtype=as_text, low_memory=False)
     codes = keep_codes(frame, name, text, dialect)
-    return frame, [*codes.values(), *_mend(frame, dialect, dialect.reading.text.union(codes))]
+    told = _mend(frame, dialect, dialect.reading.text.union(codes))
+    return frame, Told([*codes.values(), *told.notices], told.units)
 
 
-def _mend(frame: pd.DataFrame, dialect: Dialect, text: frozenset[str]) -> list[str]:
+def _mend(frame: pd.DataFrame, dialect: Dialect, text: frozenset[str]) -> Told:
     """Turn text columns that hold numbers into numbers, in place, but for those that are to stay text."""
     from pandas.api import types
 
-    notices = []
+    told = Told([], {})
     for column, dtype in frame.dtypes.items():
         if column in text or types.is_numeric_dtype(dtype):
             continue
-        frame[column], told = _mended(str(column), _without_big_integers(frame[column]), dialect)
-        notices += told
-    return notices
+        series = _without_big_integers(frame[column])
+        frame[column] = series if series.dtype.kind == "f" else _mended(str(column), series, dialect, told)
+    return told
 
 
-def _mended(name: str, series: pd.Series[Any], dialect: Dialect) -> tuple[pd.Series[Any], list[str]]:
-    if series.dtype.kind == "f":
-        return series, []
+def _mended(name: str, series: pd.Series[Any], dialect: Dialect, told: Told) -> pd.Series[Any]:
+    """A column of text as numbers if it holds nothing else; what is to be told of it is added."""
     known = name in dialect.reading.numbers
-    plain, spelled = (series, []) if _may_name_classes(name, series, dialect) else plainly_written(series, known)
-    if known and plain.isna().all():
-        return plain.astype("float64"), [f"column {name!r} holds numbers; {', '.join(spelled)}"] if spelled else []
-    unit = _unit(plain)
-    bare = plain.str.replace(unit, "", regex=False) if unit else plain
-    mark = _grouping(bare, dialect.decimal)
+    as_it_is: tuple[pd.Series[Any], list[str], str] = series, [], ""
+    plain, spelled, word = as_it_is if _may_name_classes(name, series, dialect) else plainly_written(series, known)
+    sign = _unit(plain)
+    bare = plain.str.replace(sign, "", regex=False) if sign else plain
+    empty = known and bool(plain.isna().all())
+    mark = "" if empty else _grouping(bare, dialect.decimal)
     if mark is None:
-        return series, _with_other_mark(name, series, bare, dialect)
-    if _certain(bare, mark, dialect):
-        told = [f"column {name!r} holds numbers; {', '.join(spelled)}"] if spelled else []
-        told += [f"column {name!r} holds numbers with {unit}; they are read without it"] if unit else []
-        return _ungrouped(bare, mark, dialect.decimal), told
-    return series, [
-        f"column {name!r} is text like {shown(series.dropna().iloc[0])}; if its commas group thousands, "
-        "set data.format.decimal to '.', if they mark decimals, to ','"
-    ]
+        told.notices.extend(_with_other_mark(name, series, bare, dialect))
+        return series
+    if not _certain(bare, mark, dialect):
+        told.notices.append(
+            f"column {name!r} is text like {shown(series.dropna().iloc[0])}; if its commas group thousands, "
+            "set data.format.decimal to '.', if they mark decimals, to ','"
+        )
+        return series
+    told.notices.extend([f"column {name!r} holds numbers; {', '.join(spelled)}"] if spelled else [])
+    if unit := sign + word:
+        told.notices.append(f"column {name!r} holds numbers with {unit}; they are read without it")
+        told.units[name] = unit
+    return bare.astype("float64") if empty else _ungrouped(bare, mark, dialect.decimal)
 
 
 def _may_name_classes(name: str, series: pd.Series[Any], dialect: Dialect) -> bool:
@@ -183,7 +188,7 @@ def read_csv(path: Path, reading: Reading, rows: int | None = None, found: Diale
         for content, told in plain.pieces(rows):
             line = records.next_line + content.row(0)
             table = _placed(path, header, dialect, content, range(line, line + len(content)))
-            yield whole(table, notices=(*notices, *told))
+            yield whole(table, notices=(*notices, *told.notices), units=told.units)
         if plain.at_end:
             return
         records.skip(plain.rows, plain.offset)
@@ -235,7 +240,7 @@ def _beside(
 
 def _others(
     path: Path, dialect: Dialect, text: bytes, names: Sequence[str], first: bool
-) -> tuple[pd.DataFrame, list[str]] | None:
+) -> tuple[pd.DataFrame, Told] | None:
     """The columns that machine code leaves; None where what they mean is decided with all others, faults among it."""
     try:
         frame, told = parse(path.name, text, names, dialect)
@@ -256,14 +261,14 @@ def _table(path: Path, header: Header, dialect: Dialect, piece: Piece) -> Table:
     import pandas as pd
 
     text, lines, start = piece
-    frame, notices = parse(path.name, text, header.names, dialect)
+    frame, told = parse(path.name, text, header.names, dialect)
     if len(frame) != len(lines):
         raise DataError(
             f"{path}:{lines[0]}: {len(lines)} rows were counted from here but {len(frame)} could be read; "
             "check the quotes and empty lines"
         )
     frame.index = pd.RangeIndex(start, start + len(frame))
-    return replace(_placed(path, header, dialect, Framed(frame), lines), notices=tuple(notices))
+    return replace(_placed(path, header, dialect, Framed(frame), lines), notices=tuple(told.notices), units=told.units)
 
 
 def _placed(path: Path, header: Header, dialect: Dialect, content: Content, lines: Sequence[int]) -> Table:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 import numpy as np
 
 from nnrun.compiled.cell_reader import STRANGE, WHOLE, Bytes, Read, reader
+from nnrun.data.files.cells import Told
 from nnrun.data.files.chunks import beside
 from nnrun.data.files.content import Content, Framed, Plain
 from nnrun.data.files.dialect import Dialect
@@ -36,7 +37,7 @@ _UTF8 = ("utf-8", "utf-8-sig")
 _ENCODINGS = (*_UTF8, "cp1252", "latin-1")  # in which plain cells are the same bytes
 
 
-Others = Callable[[bytes, Sequence[str], bool], "tuple[pd.DataFrame, list[str]] | None"]
+Others = Callable[[bytes, Sequence[str], bool], "tuple[pd.DataFrame, Told] | None"]
 
 
 class PlainRows:
@@ -55,7 +56,7 @@ class PlainRows:
         self._path, self._dialect, self._names, self._raw, self._above = path, dialect, names, raw, above
         self._others = others
 
-    def pieces(self, rows: int | None) -> Iterator[tuple[Content, list[str]]]:
+    def pieces(self, rows: int | None) -> Iterator[tuple[Content, Told]]:
         """So many rows each, or one of all for None, and notices on each."""
         if not self._may_be_plain():
             return
@@ -98,7 +99,7 @@ class PlainRows:
         plain = f"0123456789+-eE\r\n{self._dialect.delimiter}{self._dialect.decimal}".encode()
         return None if first.translate(None, plain) else reader(compiling=False)
 
-    def _content(self, read: Read, piece: _Piece) -> tuple[tuple[Content, list[str]] | None, int]:
+    def _content(self, read: Read, piece: _Piece) -> tuple[tuple[Content, Told] | None, int]:
         """The rows of a piece with notices on them, if all are plain, and the byte behind it."""
         text, names = self._dialect.reading.text, self._names
         strange = np.array([name in text for name in names])
@@ -112,14 +113,12 @@ class PlainRows:
             if kind != STRANGE
         }
         if len(columns) == len(names):
-            return (Plain(columns, rows), []), piece.stop
+            return (Plain(columns, rows), Told([], {})), piece.stop
         with_others = self._with_others(columns, found.rest.tobytes(), rows)
         return with_others, piece.stop
 
-    def _with_others(
-        self, columns: Mapping[str, Array], rest: bytes, rows: Indices
-    ) -> tuple[Content, list[str]] | None:
-        """Columns of numbers and those in the lines of `rest` together, if these are rows too, and notices on them."""
+    def _with_others(self, columns: Mapping[str, Array], rest: bytes, rows: Indices) -> tuple[Content, Told] | None:
+        """Columns of numbers and those in the lines of `rest` together, if these are rows, and what is told of them."""
         import pandas as pd
 
         others = [name for name in self._names if name not in columns]

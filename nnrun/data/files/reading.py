@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
@@ -22,6 +22,7 @@ class WrittenFormat(TypedDict, total=False):
     header: bool | None
     usual_missing: bool
     sheet: str
+    units: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Reading:
     `target` is the column of targets, and the array of them in a file of arrays; its `classes` are no missing values,
     None: found out. With `usual_missing` not only `missing` and empty fields mean a missing value. `header` says
     whether a text file has names, None if that is to be taken for granted but to be doubted where it does not look so.
+    `units` are those of the columns of numbers of a run, those without one left out; None if that is not known.
     `sheet` is that of a workbook, None: the first one. `image` are height, width and channels where features are all
     pixels of one.
     """
@@ -53,6 +55,7 @@ class Reading:
     usual_missing: bool = True
     sheet: str | None = None
     image: tuple[int, int, int] | None = None
+    units: Mapping[str, str] | None = None
 
     @classmethod
     def by(cls, config: Data) -> Reading:
@@ -72,8 +75,8 @@ class Reading:
             sheet=format.sheet,
         )
 
-    def to_json(self, usual_decimal: str) -> WrittenFormat:
-        """What data.json keeps for reading new files, with the decimal mark that the training file had."""
+    def to_json(self, usual_decimal: str, units: dict[str, str]) -> WrittenFormat:
+        """What data.json keeps for reading new files, with the decimal mark and units of the training file."""
         return {
             "delimiter": self.delimiter,
             "encoding": self.encoding,
@@ -81,6 +84,7 @@ class Reading:
             "usual_decimal": usual_decimal,
             "missing": list(self.missing),
             "header": self.header,
+            "units": units,
             **({} if self.usual_missing else {"usual_missing": False}),
             **({} if self.sheet is None else {"sheet": self.sheet}),
         }

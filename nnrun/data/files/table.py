@@ -31,7 +31,8 @@ class Table:
 
     `lines` are those that the rows start on, from row `first_row` of the source on. `repeated` are names that several
     columns had, `names_doubted` says that they look like a row, `image` is the shape (height, width, channels) of what
-    the features of a row together are. `unreadable` columns stand here without values, each with what it is.
+    the features of a row together are. `units` are those that the numbers of columns were read without.
+    `unreadable` columns stand here without values, each with what it is.
     """
 
     content: Content
@@ -42,6 +43,7 @@ class Table:
     header_line: int = 1
     first_row: int = 0
     notices: tuple[str, ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
     repeated: frozenset[str] = frozenset()
     decimal: str = "."
     image: tuple[int, int, int] | None = None
