@@ -20,7 +20,7 @@ from nnrun.data.features.categories import (
     pooled,
 )
 from nnrun.data.features.dates import DATE_PARTS, date_parts
-from nnrun.data.files.spelling import FRACTIONS, are_whole, in_one_spelling, without_fraction
+from nnrun.data.files.spelling import FRACTIONS, are_decimals, are_whole, without_fraction
 from nnrun.data.files.table import Table, numbers
 from nnrun.data.files.values import Floats, Kind, labels, missing_of
 
@@ -84,19 +84,30 @@ class Column:
         values = (*self.vocabulary, *self.pooled)
         return bool(values) and are_whole(values)
 
-    @property
+    @cached_property
     def ends(self) -> tuple[str, ...]:
         """What may stand behind each value of the vocabulary without making another one of it."""
-        return ("", *FRACTIONS) if self.is_whole else ("",)
+        if self.is_whole:
+            return ("", *FRACTIONS)
+        return ("", FRACTIONS[0]) if are_decimals((*self.vocabulary, *self.pooled)) else ("",)
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        """What the vocabulary calls values that training had, by each other spelling."""
+        if len(self.ends) == 1:
+            return {}
+        values = (*self.vocabulary, *self.pooled)
+        return {without_fraction(value) + end: value for value in values for end in self.ends}
 
     def label(self, text: str) -> str:
         """What the vocabulary calls a value."""
-        return without_fraction(text) if self.is_whole else text
+        return self._names.get(text) or (without_fraction(text) if self.is_whole else text)
 
     def labels(self, table: Table) -> pd.Series[Any]:
         """The values `(m,)` of a category as the vocabulary calls them, missing ones left missing."""
         found = labels(table.column(self.name))
-        return in_one_spelling(found) if self.is_whole else found
+        others = {text: name for text in found.dropna().unique() if (name := self.label(text)) != text}
+        return found.map(lambda text: others.get(text, text)) if others else found
 
     @property
     def features(self) -> list[str]:

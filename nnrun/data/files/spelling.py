@@ -10,12 +10,22 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))([.,]0)?")
+_DECIMAL = re.compile(r"-?[0-9]+\.[0-9]+")
 FRACTIONS = (".0", ",0")  # behind a whole number, as pandas writes a column of which a value is missing
 
 
 def are_whole(labels: Iterable[str]) -> bool:
     """Whether all are whole numbers, with `.0` behind them or not; codes such as `007` are none."""
     return all(map(_WHOLE.fullmatch, labels))
+
+
+def are_decimals(labels: Sequence[str]) -> bool:
+    """Whether all are different numbers as floats are written, some as `7` or `7.0`; `1.10` and `7,0` are none."""
+    if not all(
+        _WHOLE.fullmatch(label) or (_DECIMAL.fullmatch(label) and str(float(label)) == label) for label in labels
+    ):
+        return False
+    return len({*map(without_fraction, labels)}) == len(labels)
 
 
 def spelled_alike(values: Sequence[Hashable]) -> Sequence[Hashable]:

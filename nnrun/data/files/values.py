@@ -85,14 +85,19 @@ def are_whole(values: Floats) -> bool:
 
 
 def labels(values: Values) -> pd.Series[Any]:
-    """The values `(m,)` as text, whole numbers without a fraction, missing values left missing."""
+    """The values `(m,)` as text, each whole number without a fraction whatever the others are, missing ones missing."""
     import pandas as pd
 
     series = pd.Series(values)
     present = series.dropna()
     if kind_of(series) == "boolean":
         present = present.astype(bool)
-    elif present.dtype.kind == "f" and not fractional(present).any():
+    elif present.dtype.kind == "f":
+        whole = ~fractional(present)
+        if not whole.all():
+            texts = present.astype(str)
+            texts[whole] = present[whole].astype("int64").astype(str)
+            return texts.reindex(series.index)
         present = present.astype("int64")
     return present.astype(str).reindex(series.index)
 

@@ -12,11 +12,13 @@ import pytest
 
 from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.tallies import Moments
+from nnrun.data.features.columns import Column
 from nnrun.data.features.learner import Learner
 from nnrun.data.features.numbers import Normalize
 from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.files.content import Framed
 from nnrun.data.files.table import Table
+from nnrun.data.files.values import labels
 from nnrun.errors import DataError
 
 
@@ -107,6 +109,14 @@ def test_codes_that_are_not_all_whole_numbers_stay_what_they_are(codes: list[str
     fitted = fit(table(code=codes))
     assert fitted.features == [f"code={code}" for code in sorted(codes)]
     assert not fitted.transform(table(code=["1.10.0", "1,0", "7,0"])).any()
+
+
+def test_a_number_with_a_fraction_is_one_category_whatever_stands_beside_it() -> None:
+    fitted = fit(table(code=["1.0", "2.0", "3.5"]))  # as a text file has them, and early runs of other files
+    assert fitted.transform(table(code=["1", "1.0", "2.0", "9"])).tolist() == [[1, 0, 0], [1, 0, 0], [0, 1, 0], [0] * 3]
+    assert labels(pd.Series([1.0, None, 3.5])).tolist()[::2] == ["1", "3.5"] == labels(np.array([1, 3.5])).tolist()
+    floats = Column("code", "category", vocabulary=("1", "2", "3.5"))
+    assert [floats.label(text) for text in ("1.0", "2", "3.5")] == ["1", "2", "3.5"]
 
 
 def test_json_is_enough() -> None:
