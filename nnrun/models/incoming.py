@@ -78,11 +78,15 @@ def in_memory(model: Model, rows: InMemory) -> Table:
 
 
 def in_units(table: Table, reading: Reading) -> Table:
-    """The rows, with a notice on numbers that lack the unit of training; DataError for those with another one.
+    """The rows, with notices on numbers that lack the unit of training, or are truths; DataError for another unit.
 
     A number without `%` is refused, too: it may be a fraction. Early runs do not know their units.
     """
-    told = []
+    told = [
+        f"column {name!r} holds true and false, where training had numbers; they are taken for 1 and 0"
+        for name in reading.numbers.intersection(table.columns)
+        if kind_of(table.column(name)) == "boolean"
+    ]
     for name in reading.numbers.intersection(table.columns) if reading.units is not None else ():
         found, known = table.units.get(name, ""), (reading.units or {}).get(name, "")
         cells = table.column(name)

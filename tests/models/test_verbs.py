@@ -274,6 +274,15 @@ def test_a_row_that_trains_several_folds_is_one_row_and_numbers_have_no_classes(
     assert "column 'w' weighs the rows" in found.notes[0] and "class" not in found.notes[0]
 
 
+def test_truths_in_a_column_of_numbers_are_told(plants: tuple[RunDir, Path], tmp_path: Path) -> None:
+    new = tmp_path / "new.csv"
+    new.write_text("width,colour\nTrue,red\nFalse,blue\n")
+    made = Predictions(load_model(StoredRun(plants[0])))
+    list(made.of_source(str(new)))
+    told = "column 'width' holds true and false, where training had numbers; they are taken for 1 and 0"
+    assert made.notices()[0] == told
+
+
 UNITS = {
     "another one": ("110 lb,50%", "the numbers of column 'weight' have lb, those of training kg"),
     "a fraction": ("49.9 kg,0.5", "the numbers of column 'share' have no %, those of training %; write them as there"),
