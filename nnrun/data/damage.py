@@ -48,6 +48,7 @@ class _Format(BaseModel):
     header: bool | None = None
     usual_missing: bool = True
     sheet: str | None = None
+    units: dict[str, str] | None = None
 
 
 class _Weights(BaseModel):

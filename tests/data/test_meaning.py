@@ -242,3 +242,11 @@ def test_weights_of_any_size_are_the_same(csv: Csv, load: Load, size: str) -> No
         return load(path, target="y", task="regression", weight="w", dtype="float32").parts["train"].weights
 
     np.testing.assert_allclose(weights(size), weights(""), rtol=1e-6)
+
+
+def test_damaged_units_are_told(csv: Csv, load: Load) -> None:
+    written = json.loads(load(csv("x,y", *(f"{i} kg,{i / 7}" for i in range(60))), target="y").fitted.written)
+    assert written["format"]["units"] == {"x": "kg"} and checked(Path("data.json"), written)
+    written["format"]["units"] = ["kg"]
+    with pytest.raises(DataError, match="units"):
+        checked(Path("data.json"), written)
