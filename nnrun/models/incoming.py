@@ -82,12 +82,13 @@ def in_units(table: Table, reading: Reading) -> Table:
 
     A number without `%` is refused, too: it may be a fraction. Early runs do not know their units.
     """
+    names = sorted(reading.numbers.intersection(table.columns))
     told = [
         f"column {name!r} holds true and false, where training had numbers; they are taken for 1 and 0"
-        for name in reading.numbers.intersection(table.columns)
+        for name in names
         if kind_of(table.column(name)) == "boolean"
     ]
-    for name in reading.numbers.intersection(table.columns) if reading.units is not None else ():
+    for name in names if reading.units is not None else ():
         found, known = table.units.get(name, ""), (reading.units or {}).get(name, "")
         cells = table.column(name)
         if found == known or kind_of(cells) != "number" or missing_of(cells).all():
