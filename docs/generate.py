@@ -119,7 +119,12 @@ four letters (`a3f2`), its name or a part of that (`digits`), and `@1`, the late
 Results go to stdout, everything else to stderr. On a terminal training shows a
 [live view](panda.md#the-live-view) that takes keys, elsewhere one line an epoch. A search prints one line a trial. On a
 terminal these have columns, for the settings in which trials differ and as many as fit, and below stand the best five,
-those in training with their epoch, their best dev error so far and the time left, counts, and a bar with the pace."""
+those in training with their epoch, their best dev error so far and the time left, counts, and a bar with the pace.
+
+Every command takes `-q` and `-v`. With `-q` it prints its result and errors, no progress, no notes and nothing to type
+next: `nnrun diagnose -q` the verdict in a sentence. With `-v` it begins with the resolved config, of a run that it is
+given or of what it trains, and the versions of the software; a search also says when each trial begins. `--json` prints
+one document on stdout; `nnrun schema` prints JSON anyway."""
 
 CODES = {
     0: "Success; of a search: at least one trial ended well.",

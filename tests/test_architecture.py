@@ -27,6 +27,7 @@ MORE_DOORS = {
     "engine": {"metrics", "scores"},  # the names that --require takes, and which of two epochs is better
     "config": {"load", "reference"},
     "runs": {
+        "environment",
         "finding",
         "frames",
         "labels",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from copy import copy
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -41,6 +42,7 @@ from nnrun.cli import (
     watch,
 )
 from nnrun.cli import list as list_
+from nnrun.cli.common import everywhere
 from nnrun.installation import as_options, shipped
 
 app = typer.Typer(
@@ -58,7 +60,24 @@ app = typer.Typer(
 )
 
 
-class Taught(TyperCommand):
+@cache
+def _shared() -> list[Any]:
+    """The options of `everywhere`, as typer reads them."""
+    holder = typer.Typer(add_completion=False)
+    holder.command()(everywhere)
+    return list(typer.main.get_command(holder).params)
+
+
+class Command(TyperCommand):
+    """A command with the options that all have; those that its function does not take are answered by `explained`."""
+
+    def __init__(self, *args: Any, params: list[Any], **rest: Any) -> None:
+        own = {parameter.name for parameter in params}
+        missing = [option for option in _shared() if option.name not in own]
+        super().__init__(*args, params=[*params[:-1], *missing, *params[-1:]], **rest)  # --debug stays the last
+
+
+class Taught(Command):
     """A command that takes `--set`, and answers a key which was typed as an option with the setting for it."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -102,35 +121,35 @@ def _options(
     pass
 
 
-app.command()(init.init)
+app.command(cls=Command)(init.init)
 app.command(cls=Taught)(train.train)
 app.command(cls=Taught)(search.search)
 app.command(cls=Taught)(improve.improve)
 app.command(cls=Taught)(retest.retest)
-app.command()(ensemble.ensemble)
+app.command(cls=Command)(ensemble.ensemble)
 app.command(cls=Taught)(check.check)
-app.command()(diagnose.diagnose)
-app.command()(report.report)
-app.command()(watch.watch)
+app.command(cls=Command)(diagnose.diagnose)
+app.command(cls=Command)(report.report)
+app.command(cls=Command)(watch.watch)
 app.command(cls=Taught)(nudge.nudge)
-app.command()(pause.pause)
+app.command(cls=Command)(pause.pause)
 app.command(cls=Taught)(resume.resume)
 app.command(cls=Taught)(rewind.rewind)
-app.command()(rerun.rerun)
-app.command()(stop.stop)
-app.command()(evaluate.evaluate)
-app.command()(predict.predict)
-app.command()(split.split)
-app.command()(export.export)
-app.command("list")(list_.list_)
-app.command()(show.show)
-app.command()(compare.compare)
-app.command()(tag.tag)
-app.command()(note.note)
-app.command()(rm.rm)
-app.command()(clean.clean)
-app.command()(configs.configs)
-app.command()(schema.schema)
+app.command(cls=Command)(rerun.rerun)
+app.command(cls=Command)(stop.stop)
+app.command(cls=Command)(evaluate.evaluate)
+app.command(cls=Command)(predict.predict)
+app.command(cls=Command)(split.split)
+app.command(cls=Command)(export.export)
+app.command("list", cls=Command)(list_.list_)
+app.command(cls=Command)(show.show)
+app.command(cls=Command)(compare.compare)
+app.command(cls=Command)(tag.tag)
+app.command(cls=Command)(note.note)
+app.command(cls=Command)(rm.rm)
+app.command(cls=Command)(clean.clean)
+app.command(cls=Command)(configs.configs)
+app.command(cls=Command)(schema.schema)
 
 
 def parser_of(words: Sequence[str]) -> typer.Typer:

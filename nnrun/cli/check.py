@@ -8,8 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnrun.cli.common import RUNS, ConfigFile, Debug, Json, Quiet, Runs, Settings, Threads, default_config, explained
-from nnrun.cli.terminal.streams import json_result, result
+from nnrun.cli.common import (
+    RUNS,
+    ConfigFile,
+    Debug,
+    Json,
+    Quiet,
+    Runs,
+    Settings,
+    Threads,
+    Verbose,
+    default_config,
+    explained,
+)
+from nnrun.cli.terminal.streams import json_result, result, say
 
 if TYPE_CHECKING:
     from nnrun.runs.symptoms.evidence import Finding
@@ -35,6 +47,7 @@ def check(
     threads: Threads = None,
     json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Look for faults in data and network before training.
@@ -44,10 +57,13 @@ def check(
     from nnrun.cli.terminal.screen import preparing
     from nnrun.config.load import load_config
     from nnrun.insight.preflight.verbs import open_context, preflight, probe
+    from nnrun.runs.environment import surroundings
 
     loaded = load_config(config or default_config(quiet or json), settings or [])
     with preparing(quiet or json) as heard:
         context = open_context(loaded, runs, heard, probe(epsilon, every))
+    if verbose:
+        say(*surroundings(loaded.config))
     found = preflight(context)
     statuses = _report_json(list(found)) if json else _report(found, quiet)
     raise typer.Exit(FAULT if statuses["fail"] else 0)

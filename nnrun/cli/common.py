@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -13,7 +15,7 @@ import typer
 
 from nnrun import installation
 from nnrun.cli import completing
-from nnrun.cli.terminal.streams import content_result, json_result, say
+from nnrun.cli.terminal.streams import content_result, hushed, json_result, say
 from nnrun.errors import ConfigError, DataError, NnrunError, UsageError, system_words
 from nnrun.machine import threads
 from nnrun.text import shortened
@@ -90,8 +92,10 @@ TableFile = Annotated[
 ]
 OpenPage = Annotated[bool, typer.Option("--open", help="Open the page in a browser.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Only the ending and errors.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Also the resolved config and the environment.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Only the result and errors.")]
+Verbose = Annotated[
+    bool, typer.Option("-v", "--verbose", help="Also the environment, and the resolved config where there is one.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
@@ -103,13 +107,25 @@ LONGEST = 4_000  # characters of a message; a name or a path may be made of more
 PIPE_CLOSED = 141  # as the shell reports a process that SIGPIPE ended
 
 
+def everywhere(quiet: Quiet = False, verbose: Verbose = False) -> None:
+    """The options that every command has, be it that its function takes them or that `explained` answers them."""
+
+
 def explained(command: Command) -> Command:
-    """Turn what goes wrong into a message and an exit code; with --json into a JSON document."""
+    """Turn what goes wrong into a message and an exit code; with --json into a JSON document.
+
+    Of -q and -v, what the function does not take itself is done here.
+    """
+    own = inspect.signature(command).parameters
 
     @functools.wraps(command)
     def wrapper(*args: Any, **options: Any) -> None:
+        left = {name: value for name, value in options.items() if name not in own}
         try:
-            command(*args, **options)
+            if left.get("verbose"):
+                _tell_surroundings(options)
+            with hushed(left.get("quiet", False)):
+                command(*args, **{name: value for name, value in options.items() if name in own})
         except BrokenPipeError:
             raise typer.Exit(PIPE_CLOSED) from None
         except (NnrunError, OSError) as error:
@@ -123,6 +139,18 @@ def explained(command: Command) -> Command:
             _fail(error, 1, f"internal error, please report it with what --debug shows: {what}", options)
 
     return wrapper  # type: ignore[return-value]
+
+
+def _tell_surroundings(options: Mapping[str, Any]) -> None:
+    """What -v adds: of the run that is named, or of none. Without such a run the command says so itself."""
+    from nnrun.runs.environment import surroundings
+    from nnrun.runs.finding import find_run
+
+    run = None
+    if "run" in options:
+        with suppress(NnrunError, OSError):
+            run = find_run(options["runs"], options["run"])
+    say(*surroundings(run))
 
 
 def _words(error: Exception) -> str:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnrun.cli import completing, search
-from nnrun.cli.common import GATE_FAILED, RUNS, Debug, Json, Runs, default_config, explained
+from nnrun.cli.common import GATE_FAILED, RUNS, Debug, Json, Quiet, Runs, Verbose, default_config, explained
 from nnrun.cli.terminal.streams import ascii_only, json_result, result, say
 from nnrun.errors import UsageError
 from nnrun.installation import elsewhere
 from nnrun.runs.verdict import SETS, Verdict, judge
-from nnrun.text import set_name
+from nnrun.text import set_name, wrapped
 
 if TYPE_CHECKING:
     from nnrun.insight.diagnosis.elsewhere import Elsewhere
@@ -92,28 +92,27 @@ def diagnose(
     curves: Curves = None,
     runs: Runs = RUNS,
     json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Tell bias from variance, how sure that is, and what to do next.
 
     Example:  nnrun diagnose --train-error 4% --dev-error 11% --dev-size 500
     """
-    from nnrun.insight.diagnosis.verbs import Looks
+    from nnrun.insight.diagnosis.verbs import Looks, nobody
 
     gates, workers = _kinds(fail_on), _workers(cluster, any_bits, learning_curve)
-    looks = Looks(by, estimate_base, learning_curve, say, ascii_only(), workers)
-    found: Judged
-    closer: dict[str, Look]
-    errors = {"base": base_error, "train": train_error, "train_dev": train_dev_error, "dev": dev_error}
-    errors |= {"test": test_error}
+    looks = Looks(by, estimate_base, learning_curve, nobody if quiet else say, ascii_only(), workers)
+    typed = (base_error, train_error, train_dev_error, dev_error, test_error)
+    errors = dict(zip(("base", "train", "train_dev", "dev", "test"), typed, strict=True))
     sizes = {"train": train_size, "train_dev": train_dev_size, "dev": dev_size, "test": test_size}
     bare = any(errors[part] is not None or size is not None for part, size in sizes.items())
     if curves is None and not bare:
-        found, closer = _of_run(run, runs, base_error, tolerance, looks)
+        found, closer = _of_run(run, runs, base_error, tolerance, looks, verbose)
     else:
-        looks.refuse()
-        found, closer = _of_errors(run, curves, errors, sizes, tolerance), {}
-    _tell(found, closer, json)
+        found, closer = _of_errors(run, curves, errors, sizes, tolerance, looks, verbose)
+    _tell(found, closer, json, quiet)
     _hold(gates, found)
 
 
@@ -128,11 +127,13 @@ def _workers(cluster: str | None, any_bits: bool, needed: bool) -> Options | Non
     return options_of(None, None, cluster, any_bits)
 
 
-def _tell(found: Judged, closer: Mapping[str, Look], json: bool) -> None:
+def _tell(found: Judged, closer: Mapping[str, Look], json: bool, quiet: bool) -> None:
+    """All of it, or with -q the verdict in a sentence and what was asked for beside it."""
     if json:
         json_result({**found.document, **{name: look.document for name, look in closer.items()}})
     else:
-        result(*found.page, *(line for look in closer.values() for line in ("", *look.lines)))
+        page = wrapped(found.told) if quiet else found.page
+        result(*page, *(line for look in closer.values() for line in ("", *look.lines)))
 
 
 def _hold(gates: Sequence[str], found: Judged) -> None:
@@ -151,11 +152,18 @@ def _of_errors(
     errors: dict[str, str | None],
     sizes: dict[str, int | None],
     tolerance: str | None,
-) -> Judged:
-    """What stands in the file of another tool, or was typed."""
+    looks: Looks,
+    verbose: bool,
+) -> tuple[Judged, dict[str, Look]]:
+    """What stands in the file of another tool, or was typed; nothing can be looked at closer."""
+    from nnrun.runs.environment import surroundings
+
+    looks.refuse()
+    if verbose:
+        say(*surroundings(None))
     if curves is not None:
-        return _of_curves(run, curves, errors, sizes, tolerance)
-    return _of_numbers(run, errors, sizes, tolerance)
+        return _of_curves(run, curves, errors, sizes, tolerance), {}
+    return _of_numbers(run, errors, sizes, tolerance), {}
 
 
 def _of_numbers(
@@ -196,16 +204,19 @@ def _of_curves(
 
 
 def _of_run(
-    run: str | None, runs: Path, base: str | None, tolerance: str | None, looks: Looks
-) -> tuple[Diagnosis, dict[str, Look]]:
+    run: str | None, runs: Path, base: str | None, tolerance: str | None, looks: Looks, verbose: bool
+) -> tuple[Judged, dict[str, Look]]:
     from nnrun.improving.record import is_improvement
     from nnrun.insight.diagnosis.verbs import of_a_run
+    from nnrun.runs.environment import surroundings
     from nnrun.runs.finding import find_run
     from nnrun.runs.stored import StoredRun
 
     given = None if base is None else fraction("--base-error", base)
     largest = None if tolerance is None else typed_tolerance(tolerance)
     stored, usual = StoredRun(find_run(runs, run or "latest")), default_config(quiet=True)
+    if verbose:
+        say(*surroundings(stored.directory))
     if is_improvement(stored.directory):
         stored = stored.best or stored  # its trials are no sample of a space
     if stored.is_search:
@@ -213,7 +224,7 @@ def _of_run(
 
         found = of_a_search(stored, given, largest, usual, elsewhere(runs))
     else:
-        found = of_a_run(stored, given, largest, usual, elsewhere(runs), tell=say)
+        found = of_a_run(stored, given, largest, usual, elsewhere(runs), tell=looks.tell)
     found = replace(found, actions=looks.left(found.actions))
     return found, dict(looks.of(stored, given, largest))
 

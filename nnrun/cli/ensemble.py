@@ -129,7 +129,7 @@ def _train_apart(run: RunDir, seeds: int | None, cluster: str | None, any_bits: 
     if seeds is None:
         raise UsageError("--cluster trains the networks of --seeds N; the other ways train none, or one")
     options = options_of(None, None, cluster, any_bits)
-    with search_console(shown.quiet or shown.json, options) as screen, stop_request(screen) as stop:
+    with search_console(shown.quiet or shown.json, options, shown.verbose) as screen, stop_request(screen) as stop:
         outcome = begin_seeds(trainable(run), seeds, shown.runs, options, screen, stop, sys.argv)
     trained = StoredSearch(StoredRun(outcome.run)).ranked
     if len(trained) < seeds:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 import typer
 
 from nnrun.cli import search
-from nnrun.cli.common import RUNS, Debug, Json, Quiet, Runs, Settings, default_config, explained
+from nnrun.cli.common import RUNS, Debug, Json, Quiet, Runs, Settings, Verbose, default_config, explained
 from nnrun.cli.report import Report, if_asked, told
 from nnrun.cli.terminal.streams import csv_result, json_result, result, say
 from nnrun.installation import command, elsewhere
@@ -58,6 +58,7 @@ def improve(
     runs: Runs = RUNS,
     json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Diagnose, change, train, keep what is proved better; again.
@@ -80,7 +81,7 @@ def improve(
     limits: Limits = {"trial_timeout": trial_timeout, "trial_memory": trial_memory, "stack": stack}
     limits |= {"cluster_wait": cluster_wait}
     options = options_of(workers, None, cluster, any_bits, **limits)
-    with improve_console(quiet or json, options) as screen, stop_request(screen) as stop:
+    with improve_console(quiet or json, options, verbose) as screen, stop_request(screen) as stop:
         outcome = begin(loaded, asked, runs, options, screen, screen, stop, sys.argv)
     _report(outcome, json, quiet, if_asked(report, outcome.run, runs))
     raise typer.Exit(search.exit_code(outcome, stop))
@@ -105,7 +106,7 @@ def _what(named: str | None, settings: list[str], runs: Path, quiet: bool) -> tu
     return best.loaded(settings), best.directory.resolved
 
 
-def go_on(run: RunDir, json: bool, quiet: bool, **options: Unpack[search.Shared]) -> None:
+def go_on(run: RunDir, json: bool, quiet: bool, verbose: bool, **options: Unpack[search.Shared]) -> None:
     """Resume an improvement."""
     from nnrun.cli.terminal.improve_screen import improve_console
     from nnrun.cli.terminal.signals import stop_request
@@ -113,7 +114,7 @@ def go_on(run: RunDir, json: bool, quiet: bool, **options: Unpack[search.Shared]
     from nnrun.search.state import options_of
 
     chosen = options_of(**options)
-    with improve_console(quiet or json, chosen) as screen, stop_request(screen) as stop:
+    with improve_console(quiet or json, chosen, verbose) as screen, stop_request(screen) as stop:
         outcome = resume(run, chosen, screen, screen, stop)
     _report(outcome, json, quiet)
     raise typer.Exit(search.exit_code(outcome, stop))

@@ -62,23 +62,25 @@ def resume(
     of_a_search |= {"cluster_wait": cluster_wait}
     if is_search(found):
         refuse_for("a search", epochs=epochs, set=settings)
-        return _resume_search(found, trials, json, quiet, of_a_search)
+        return _resume_search(found, trials, json, quiet, verbose, of_a_search)
     refuse_for("one run", trials=trials, **of_a_search)
     return _resume_run(found, epochs, settings or [], json, quiet, verbose)
 
 
-def _resume_search(found: RunDir, trials: int | None, json: bool, quiet: bool, options: search.Shared) -> None:
+def _resume_search(
+    found: RunDir, trials: int | None, json: bool, quiet: bool, verbose: bool, options: search.Shared
+) -> None:
     from nnrun.improving.record import is_improvement
     from nnrun.runs.stored import StoredRun
     from nnrun.search.stored import StoredSearch
 
     if is_improvement(found):
         refuse_for("an improvement", trials=trials, **_given(options, "target", "stop_when_flat", "repeat", "timeout"))
-        return improve.go_on(found, json, quiet, **options)
+        return improve.go_on(found, json, quiet, verbose, **options)
     if not StoredSearch(StoredRun(found)).retest:
-        return search.go_on(found, trials, json, quiet, **options)
+        return search.go_on(found, trials, json, quiet, verbose, **options)
     refuse_for("a retest", trials=trials, **_given(options, "target", "stop_when_flat", "repeat"))
-    return retest.go_on(found, json, quiet, **options)
+    return retest.go_on(found, json, quiet, verbose, **options)
 
 
 def _given(options: search.Shared, *names: str) -> dict[str, object]:

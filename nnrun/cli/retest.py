@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 import typer
 
 from nnrun.cli import completing, search
-from nnrun.cli.common import RUNS, Debug, Json, Quiet, Runs, Settings, explained
+from nnrun.cli.common import RUNS, Debug, Json, Quiet, Runs, Settings, Verbose, explained
 from nnrun.cli.report import Report, if_asked, told
 from nnrun.cli.terminal.streams import json_result, result, say
 from nnrun.installation import command
@@ -56,6 +56,7 @@ def retest(
     runs: Runs = RUNS,
     json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Tell whether the ranking of an old search still holds today.
@@ -77,13 +78,13 @@ def retest(
     limits |= {"trial_memory": trial_memory, "stack": stack, "cluster_wait": cluster_wait}
     options = options_of(workers, None, cluster, any_bits, **limits)
     asked = RetestRequest(top, seeds, config, settings or [])
-    with search_console(quiet or json, options) as screen, stop_request(screen) as stop:
+    with search_console(quiet or json, options, verbose) as screen, stop_request(screen) as stop:
         outcome = begin(found, asked, runs, options, screen, stop, sys.argv)
     _report(outcome, json, quiet, if_asked(report, outcome.run, runs))
     raise typer.Exit(search.exit_code(outcome, stop))
 
 
-def go_on(run: RunDir, json: bool, quiet: bool, **options: Unpack[search.Shared]) -> None:
+def go_on(run: RunDir, json: bool, quiet: bool, verbose: bool, **options: Unpack[search.Shared]) -> None:
     """Resume a retest."""
     from nnrun.cli.terminal.search_screen import search_console
     from nnrun.cli.terminal.signals import stop_request
@@ -91,7 +92,7 @@ def go_on(run: RunDir, json: bool, quiet: bool, **options: Unpack[search.Shared]
     from nnrun.search.state import options_of
 
     chosen = options_of(**options)
-    with search_console(quiet or json, chosen) as screen, stop_request(screen) as stop:
+    with search_console(quiet or json, chosen, verbose) as screen, stop_request(screen) as stop:
         outcome = resume(run, chosen, screen, stop)
     _report(outcome, json, quiet)
     raise typer.Exit(search.exit_code(outcome, stop))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 import typer
 
 from nnrun.cli import completing
-from nnrun.cli.common import RUNS, ConfigFile, Debug, Json, Quiet, Runs, Settings, default_config, explained
+from nnrun.cli.common import RUNS, ConfigFile, Debug, Json, Quiet, Runs, Settings, Verbose, default_config, explained
 from nnrun.cli.report import Report, if_asked, told
 from nnrun.cli.terminal.streams import csv_result, json_result, result, say
 from nnrun.errors import UsageError
@@ -118,6 +118,7 @@ def search(
     runs: Runs = RUNS,
     json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Search for better hyperparameters, many trials at once.
@@ -135,7 +136,7 @@ def search(
     limits: Limits = {"timeout": timeout, "target": target, "stop_when_flat": size(stop_when_flat), "stack": stack}
     limits |= {"trial_timeout": trial_timeout, "trial_memory": trial_memory, "cluster_wait": cluster_wait}
     options = options_of(workers, repeat, cluster, any_bits, **limits)
-    with search_console(quiet or json, options) as screen, stop_request(screen) as stop:
+    with search_console(quiet or json, options, verbose) as screen, stop_request(screen) as stop:
         outcome = begin(loaded, runs, options, screen, stop, sys.argv)
     tell(outcome, json, quiet, if_asked(report, outcome.run, runs))
     raise typer.Exit(exit_code(outcome, stop))
@@ -167,7 +168,7 @@ def exit_code(outcome: SearchOutcome, stop: StopRequest) -> int:
     return EXIT_CODES.get(outcome.status, 1)
 
 
-def go_on(run: RunDir, trials: int | None, json: bool, quiet: bool, **options: Unpack[Shared]) -> None:
+def go_on(run: RunDir, trials: int | None, json: bool, quiet: bool, verbose: bool, **options: Unpack[Shared]) -> None:
     """Resume a search."""
     from nnrun.cli.terminal.search_screen import search_console
     from nnrun.cli.terminal.signals import stop_request
@@ -175,7 +176,7 @@ def go_on(run: RunDir, trials: int | None, json: bool, quiet: bool, **options: U
     from nnrun.search.verbs import resume
 
     chosen = options_of(**options)
-    with search_console(quiet or json, chosen) as screen, stop_request(screen) as stop:
+    with search_console(quiet or json, chosen, verbose) as screen, stop_request(screen) as stop:
         outcome = resume(run, trials, chosen, screen, stop)
     tell(outcome, json, quiet)
     raise typer.Exit(exit_code(outcome, stop))

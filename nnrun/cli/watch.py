@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from nnrun.cli.common import RUNS, Debug, OpenPage, Runs, explained
-from nnrun.cli.terminal.streams import result, say
+from nnrun.cli.common import RUNS, Debug, Json, OpenPage, Runs, explained
+from nnrun.cli.terminal.streams import json_result, result, say
 from nnrun.errors import UsageError
 
 Port = Annotated[int | None, typer.Option(metavar="N", help="Left out: 8765, or any that is free.", min=0, max=65_535)]
@@ -25,6 +25,7 @@ def watch(
     port: Port = None,
     open_: OpenPage = False,
     read_only: ReadOnly = False,
+    json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Show all runs of a folder live: on a page, or in this terminal.
@@ -34,11 +35,11 @@ def watch(
     Example:  nnrun watch --open
     """
     if text:
-        for option, given in (("--port", port is not None), ("--open", open_)):
+        for option, given in (("--port", port is not None), ("--open", open_), ("--json", json)):
             if given:
                 raise UsageError(f"--text and {option}: only one of them")
         return _in_text(runs, read_only)
-    return _on_a_page(runs, port, open_, read_only)
+    return _on_a_page(runs, port, open_, read_only, json)
 
 
 def _in_text(runs: Path, read_only: bool) -> None:
@@ -55,11 +56,14 @@ def _in_text(runs: Path, read_only: bool) -> None:
         raise typer.Exit(told.exit_code)
 
 
-def _on_a_page(runs: Path, port: int | None, open_: bool, read_only: bool) -> None:
+def _on_a_page(runs: Path, port: int | None, open_: bool, read_only: bool, json: bool) -> None:
     from nnrun.watching.verbs import begin
 
     server = begin(runs, port, read_only)
-    result(server.address)
+    if json:
+        json_result({"schema_version": 1, "address": server.address, "runs": str(runs.absolute())})
+    else:
+        result(server.address)
     say(f"watching {runs}; Ctrl-C ends it, and no run notices")
     if open_:
         webbrowser.open(server.address)

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 
 from nnrun.installation import has_extra
 from nnrun.machine.capacity import all_cores, usable_cores
-from nnrun.runs.records import Blas, Environment, Git
+from nnrun.runs.records import Blas, Environment, Git, RunRecord
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
+
+    from nnrun.config.config import Config
+    from nnrun.runs.rundir import RunDir
 
 PACKAGES = ("nnrun", "numpy", "scipy", "scikit-learn", "pandas", "safetensors")
 COMPILERS = ("numba", "llvmlite")  # of the extra `fast`
@@ -37,6 +40,24 @@ def describe() -> Environment:
         "blas": blas(ThreadpoolController()),
         "git": git_state(),
     }
+
+
+def surroundings(of: RunDir | Config | None) -> list[str]:
+    """The resolved config, if there is one, and the software: what a run ran on, else that of this process."""
+    from nnrun.config.dump import dump_yaml
+    from nnrun.runs.rundir import RunDir
+
+    if isinstance(of, RunDir):
+        return [*of.resolved.read_bytes().decode().rstrip().split("\n"), environment_line(of.read_record())]
+    config = [] if of is None else dump_yaml(of.resolved()).rstrip().split("\n")
+    return [*config, environment_line(describe())]
+
+
+def environment_line(record: RunRecord | Environment) -> str:
+    """The software that a run runs on."""
+    versions = ", ".join(f"{package} {version}" for package, version in record["versions"].items())
+    kernels = ", ".join(f"{blas['library']} {blas['kernel']}" for blas in record["blas"])
+    return f"versions {versions}; {kernels}" if kernels else f"versions {versions}"
 
 
 def blas(libraries: ThreadpoolController) -> list[Blas]:

@@ -89,13 +89,6 @@ def rows_of(beginning: Beginning) -> str:
     return f"{rows} ({beginning.fold})" if beginning.fold else rows
 
 
-def environment_line(record: RunRecord) -> str:
-    """The software that a run runs on."""
-    versions = ", ".join(f"{package} {version}" for package, version in record["versions"].items())
-    kernels = ", ".join(f"{blas['library']} {blas['kernel']}" for blas in record["blas"])
-    return f"versions {versions}; {kernels}"
-
-
 def shown_metrics(primary: str) -> list[str]:
     """The metrics that are told of each epoch: the primary one stands beside error and loss if it is neither."""
     return list(dict.fromkeys(["error", "loss", primary]))

@@ -7,7 +7,7 @@ from typing import Any
 
 from nnrun.config.values import Settings
 from nnrun.search.record import TrialRecord, or_so
-from nnrun.search.trials import Objective
+from nnrun.search.trials import Objective, Trial
 from nnrun.text import columns, last_words, metric_key, percent
 
 BEST_SHOWN = 5
@@ -45,6 +45,12 @@ def remark(record: TrialRecord) -> str:
     if record.get("pruned"):
         return f" (pruned at epoch {record['epochs']})"
     return f" ({record['error']})" if record.get("error") else ""
+
+
+def beginning_line(trial: Trial) -> str:
+    """That a trial begins, perhaps once more, and with which settings."""
+    again = f", attempt {trial.attempts}" if trial.attempts > 1 else ""
+    return f"begun    trial {trial.number}{again}" + (f": {told}" if (told := settings(trial.values)) else "")
 
 
 def trial_line(record: TrialRecord, best: TrialRecord, finished: int, total: int, metric: str, kind: str) -> str:

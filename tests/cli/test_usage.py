@@ -180,3 +180,44 @@ def test_the_schema_is_json_schema_and_knows_the_examples(nnrun: Nnrun) -> None:
     validator.validate({"network": {"hidden": [4]}, "optimizer": {"schedule": "cosine"}})
     for wrong in ({"foo": 1}, {"seed": "1"}, {"network": {"hidden": [0]}}, {"optimizer": {"learning_rate": -1}}):
         assert not validator.is_valid(wrong)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_may_be_quiet_verbose_and_read_by_programs(command: str) -> None:
+    params = typer.main.get_command(app).commands[command].params  # type: ignore[attr-defined]
+    options = [option for parameter in params for option in parameter.opts]
+    assert {"-q", "-v", "--json", "--debug"} <= set(options)
+    assert len(set(options)) == len(options)
+
+
+def test_quiet_commands_print_results_alone(nnrun: Nnrun) -> None:
+    nnrun("train", "-q", *QUICK)
+    whole, quiet = nnrun("diagnose"), nnrun("diagnose", "-q")
+    assert "\nnote     " in whole.out and whole.next
+    assert quiet.err == "" and 0 < quiet.out.count("\n") <= 4 and quiet.out in whole.out
+    assert nnrun("configs", "digits").next
+    assert nnrun("configs", "digits", "--force", "-q") == (0, "config   digits.yaml\n", "")
+    assert nnrun("evaluate", "--require", "dev_error<0", "-q").err.startswith("nnrun: ")
+    assert nnrun("list", "--sort", "nothing", "-q").err.startswith("nnrun: ")
+    assert nnrun("configs", "digits", "--force").next, "-q is of one call"
+
+
+def test_verbose_commands_tell_config_and_versions(nnrun: Nnrun, config: Write) -> None:
+    nnrun("train", config("training: {epochs: 2}\nnetwork: {hidden: [4]}\n"), "-q")
+    for words in (["show"], ["diagnose"], ["tag", "latest", "one"], ["check"]):
+        plain, verbose = nnrun(*words), nnrun(*words, "-v")
+        assert (verbose.code, verbose.out) == (plain.code, plain.out)
+        assert "training:\n  epochs: 2\n" in verbose.err and "\nversions python " in verbose.err
+    assert nnrun("list", "-v").err.startswith("versions python ")
+    assert nnrun("show", "nowhere", "-v").code == 2
+
+
+def test_a_verbose_search_says_when_trials_begin(nnrun: Nnrun, config: Write) -> None:
+    config(
+        "training: {epochs: 2}\nnetwork: {hidden: [4]}\nsearch: {space: {optimizer.learning_rate: {choice: [0.1]}}}\n"
+    )
+    told = nnrun("search", "--trials", "2", "--workers", "1", "-v").err
+    assert "training:\n  epochs: 2\n" in told and "\nversions python " in told
+    assert re.findall(r"^begun    trial (\d): learning_rate 0\.\d+$", told, re.MULTILINE) == ["0", "1"]
+    assert "begun" not in nnrun("resume", "--trials", "3", "--workers", "1").err
+    assert "begun    trial 3: " in nnrun("resume", "--trials", "4", "--workers", "1", "-v").err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import urllib.request
@@ -73,3 +74,19 @@ def test_the_commands_of_a_run_can_be_typed(nnrun: Nnrun) -> None:
         assert done.code == 0, f"{line}: {done.err}"
     RunDir(run).update_record(status="interrupted")
     assert any(each["command"] == f"nnrun resume {run.name}" for each in details(RunDir(run))["commands"])
+
+
+def test_its_address_as_a_document(start: Start, nnrun: Nnrun) -> None:
+    process = start("watch", "--port", "0", "--json", "-q")
+    assert process.stdout is not None
+    lines = [line_of(process)]
+    while lines[-1] != "}":
+        lines.append(line_of(process))
+    found = json.loads("".join(lines))
+    assert (found["schema_version"], found["runs"]) == (1, str(Path("runs").absolute()))
+    with urllib.request.urlopen(found["address"], timeout=60) as answer:
+        assert answer.status == 200
+    process.send_signal(signal.SIGINT)
+    said, errors = process.communicate(timeout=60)
+    assert (process.returncode, said, errors) == (0, "", "")
+    assert nnrun("watch", "--text", "--json").code == 2

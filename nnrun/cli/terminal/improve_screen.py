@@ -9,11 +9,13 @@ from nnrun.cli.terminal.streams import say
 from nnrun.improving import telling
 from nnrun.improving.record import read
 from nnrun.improving.standing import Teller
+from nnrun.runs.environment import surroundings
 from nnrun.search.study import Watcher
+from nnrun.search.trial_lines import beginning_line
 from nnrun.text import counted, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.live import Live
 
@@ -24,20 +26,28 @@ if TYPE_CHECKING:
     from nnrun.search.plan import Plan
     from nnrun.search.record import TrialRecord
     from nnrun.search.state import Options
+    from nnrun.search.trials import Trial
 
 
 class ImproveConsole(Screen, Watcher, Teller):
     """Plain lines on stderr."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, verbose: bool = False) -> None:
         super().__init__()
-        self.options = options
+        self.options, self.verbose = options, verbose
 
     def started(self, run: RunDir, plan: Plan) -> None:
-        """The heading."""
+        """The heading, and with -v all that the improvement depends on."""
         self.preparation.close()
+        for line in surroundings(run) if self.verbose else ():
+            self.say(line)
         for line in telling.heading(run.id, read(run), self.options.workers_here):
             self.say(line)
+
+    def began(self, trials: Sequence[Trial]) -> None:
+        """With -v a line each."""
+        for trial in trials if self.verbose else ():
+            self.say(beginning_line(trial))
 
     def outlook(self, told: Callable[[], list[str]]) -> None:
         """Nobody knows how many trainings there will be."""
@@ -64,8 +74,8 @@ class ImproveConsole(Screen, Watcher, Teller):
 class LiveImproveConsole(ImproveConsole):
     """One more line below: what is in training."""
 
-    def __init__(self, options: Options) -> None:
-        super().__init__(options)
+    def __init__(self, options: Options, verbose: bool = False) -> None:
+        super().__init__(options, verbose)
         from rich.console import Console
         from rich.live import Live
 
@@ -109,8 +119,8 @@ class QuietImproveConsole(ImproveConsole):
         """Nothing."""
 
 
-def improve_console(quiet: bool, options: Options) -> ImproveConsole:
+def improve_console(quiet: bool, options: Options, verbose: bool = False) -> ImproveConsole:
     """The view that fits where stderr goes."""
     if quiet:
         return QuietImproveConsole(options)
-    return LiveImproveConsole(options) if is_terminal() else ImproveConsole(options)
+    return LiveImproveConsole(options, verbose) if is_terminal() else ImproveConsole(options, verbose)

@@ -7,15 +7,14 @@ import time
 from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, repeat
 from pathlib import Path
-from statistics import mean
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from nnrun.cli.terminal.screen import SECONDS_BETWEEN_REFRESHES, Screen, bar_line, drawable, is_terminal
 from nnrun.cli.terminal.streams import say
-from nnrun.cli.terminal.trial_columns import TrialColumns, running_settings
+from nnrun.cli.terminal.trial_columns import INDENT, TrialColumns, in_training_lines, whole_time
+from nnrun.runs.environment import surroundings
 from nnrun.runs.finding import TRIALS, trial_name
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import error_kind
@@ -23,9 +22,9 @@ from nnrun.search.retests import telling as retests
 from nnrun.search.stored import StoredSearch
 from nnrun.search.study import Watcher
 from nnrun.search.telling import heading, outlook
-from nnrun.search.trial_lines import BEST_SHOWN, result_of, settings, shown, trial_line
+from nnrun.search.trial_lines import BEST_SHOWN, beginning_line, result_of, settings, trial_line
 from nnrun.search.trials import Objective, Trial
-from nnrun.text import columns, remaining
+from nnrun.text import remaining
 from nnrun.watching.running import InTraining
 
 if TYPE_CHECKING:
@@ -37,16 +36,15 @@ if TYPE_CHECKING:
     from nnrun.search.state import Options
 
 
-INDENT = " " * len("best     ")
 TRIALS_BETWEEN_PACES, SECONDS_BETWEEN_PACES = 10, 60
 
 
 class SearchConsole(Screen, Watcher):
     """One line a trial on stderr, with the pace every tenth time, or after a minute."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, verbose: bool = False) -> None:
         super().__init__()
-        self.options = options
+        self.options, self.verbose = options, verbose
         self.plan: Plan
         self.error_kind = ""
         self.begun = time.monotonic()
@@ -59,8 +57,10 @@ class SearchConsole(Screen, Watcher):
         return self.plan.total
 
     def started(self, run: RunDir, plan: Plan) -> None:
-        """The heading."""
+        """The heading, and with -v all that the search depends on."""
         self.preparation.close()
+        if self.verbose:
+            say(*surroundings(run))
         self.plan, self.begun = plan, time.monotonic()
         self.paced_at = self.begun
         self.error_kind = error_kind(run.read_record()["data"])
@@ -74,6 +74,11 @@ class SearchConsole(Screen, Watcher):
         """As it is, before the first trial."""
         for line in told():
             self.say(line)
+
+    def began(self, trials: Sequence[Trial]) -> None:
+        """With -v a line each."""
+        for trial in trials if self.verbose else ():
+            self.say(beginning_line(trial))
 
     def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
         """A line."""
@@ -104,8 +109,8 @@ class LiveSearchConsole(SearchConsole):
     All of them have the same columns. What is drawn anew is gone in the end.
     """
 
-    def __init__(self, options: Options) -> None:
-        super().__init__(options)
+    def __init__(self, options: Options, verbose: bool = False) -> None:
+        super().__init__(options, verbose)
         from rich.console import Console
         from rich.live import Live
 
@@ -142,6 +147,7 @@ class LiveSearchConsole(SearchConsole):
 
     def began(self, trials: Sequence[Trial]) -> None:
         """They are in training from now on."""
+        super().began(trials)
         now = time.monotonic()
         for trial in trials:
             directory = self.folder / trial_name(trial.number)
@@ -261,38 +267,8 @@ class QuietSearchConsole(SearchConsole):
         """Nothing."""
 
 
-def in_training_lines(trials: Sequence[InTraining], keys: Sequence[str], now: float, width: int) -> list[str]:
-    """How far each is, and as many of its settings as there is room for."""
-    cells = [
-        [
-            f"trial {trial.number}",
-            *([f"fold {trial.fold}/{trial.folds}"] if trial.folds > 1 else []),
-            f"epoch {trial.epoch}/{trial.epochs}",
-            shown(trial.best, trial.metric),
-            "" if (left := trial.left(now)) is None else f"{remaining(left)} left",
-        ]
-        for trial in trials
-    ]
-    lines = columns(cells, right=range(len(cells[0]))) if cells else []
-    widest = max(map(len, lines), default=0)
-    told = (running_settings(trial.values, keys, width - len(INDENT) - widest - 2) for trial in trials)
-    heads = chain(["running  "], repeat(INDENT))
-    return [f"{head}{line:<{widest}}  {more}".rstrip() for head, line, more in zip(heads, lines, told, strict=False)]
-
-
-def whole_time(running: Sequence[InTraining], unfinished: int, now: float) -> float | None:
-    """Seconds until the end of a search none of whose trials has ended, by those whose epochs were looked at.
-
-    All others are taken to be like them, and as many to train at a time.
-    """
-    known = [(left, left + now - trial.begun) for trial in running if (left := trial.left(now)) is not None]
-    if not known:
-        return None
-    return max(left for left, _ in known) + mean(took for _, took in known) * (unfinished / len(running) - 1)
-
-
-def search_console(quiet: bool, options: Options) -> SearchConsole:
+def search_console(quiet: bool, options: Options, verbose: bool = False) -> SearchConsole:
     """The view that fits where stderr goes."""
     if quiet:
         return QuietSearchConsole(options)
-    return LiveSearchConsole(options) if is_terminal() else SearchConsole(options)
+    return LiveSearchConsole(options, verbose) if is_terminal() else SearchConsole(options, verbose)

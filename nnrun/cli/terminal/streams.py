@@ -10,8 +10,9 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any, NamedTuple, TextIO
 
 from nnrun.text import on_screen
@@ -32,6 +33,10 @@ class Rule(NamedTuple):
     pattern: re.Pattern[str]
     style: str | None = None
 
+
+BESIDE = ("next     ", "note     ")  # heads of lines that are no results
+FAULT = "nnrun: "  # before what goes wrong
+_QUIET: ContextVar[bool] = ContextVar("_QUIET", default=False)
 
 RULES = (
     Rule(re.compile(r"^(next {5}.*)"), BOLD),
@@ -58,8 +63,29 @@ def prepare() -> None:
     sys.stdout, sys.stderr = _safe(sys.stdout), _safe(sys.stderr)
 
 
+@contextmanager
+def hushed(wanted: bool) -> Iterator[None]:
+    """What -q leaves: on stdout no notes and nothing to type next, on stderr only what goes wrong."""
+    before = _QUIET.set(wanted)
+    try:
+        yield
+    finally:
+        _QUIET.reset(before)
+
+
+def _results(lines: Iterable[str]) -> Iterator[str]:
+    """Those that are neither a note or a command to type next, nor go on with one."""
+    beside = False
+    for line in lines:
+        beside = line.startswith(BESIDE) or (beside and line.startswith(" " * len(BESIDE[0])))
+        if not beside:
+            yield line
+
+
 def say(*lines: str) -> None:
     """Print to stderr: everything but results. A run does not end because nobody reads about it any more."""
+    if _QUIET.get():
+        lines = tuple(line for line in lines if line.startswith(FAULT))
     try:
         for line in lines:
             print(on_screen(line), file=sys.stderr, flush=True)
@@ -86,6 +112,8 @@ def ascii_only(stream: TextIO | None = None) -> bool:
 
 def result(*lines: str, paint: Callable[[str], str] = painted) -> None:
     """Print lines to stdout; `paint` puts colours to what is safe to be shown, where they are welcome."""
+    if _QUIET.get():
+        lines = tuple(_results(lines))
     coloured = paint if colours_welcome() else str
     _print(*(coloured(on_screen(line)) for line in lines))
 

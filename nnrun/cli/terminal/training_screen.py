@@ -27,6 +27,7 @@ from nnrun.cli.terminal.streams import in_terminal_letters, say, say_at_once
 from nnrun.engine.scores import scores_of_row
 from nnrun.installation import typed_here
 from nnrun.runs import telling
+from nnrun.runs.environment import surroundings
 from nnrun.runs.finding import whole_of
 from nnrun.runs.listener import Listener, Outcome
 from nnrun.runs.records import FoundSymptom, Row, numbers
@@ -65,7 +66,7 @@ class PlainConsole(Screen, Listener):
         self.fold = f"{beginning.fold}  " if beginning.fold else ""
         further = self.run_name == before  # fold of the same run
         if self.verbose and not further:
-            say(*run.resolved.read_bytes().decode().rstrip().split("\n"), telling.environment_line(run.read_record()))
+            say(*surroundings(run))
         say(*([f"data     {telling.rows_of(beginning)}"] if further else telling.heading(whole.id, config, beginning)))
 
     def changed(self, config: Config) -> None:

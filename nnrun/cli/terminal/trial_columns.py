@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain, repeat
+from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-from nnrun.search.trial_lines import result_of, setting
-from nnrun.text import last_words, metric_key, shortened
+from nnrun.search.trial_lines import result_of, setting, shown
+from nnrun.text import columns, last_words, metric_key, remaining, shortened
 
 if TYPE_CHECKING:
     from nnrun.config.space.intervals import Domain
     from nnrun.config.values import Settings
     from nnrun.search.plan import Plan
     from nnrun.search.record import TrialRecord
+    from nnrun.watching.running import InTraining
 
 GAP = "  "
+INDENT = " " * len("best     ")
 PLACES = [(i + 0.37) / 19 for i in range(19)]  # of an axis, where numbers have all their digits
 WIDEST = 20  # columns of a value
 LONGEST_RESULT = {"pruned": len("pruned 12.3%"), "folds": len("12.3% ± 1.2%"), "": len("diverged")}
@@ -84,3 +88,33 @@ def running_settings(values: Settings, keys: Sequence[str], width: int) -> str:
                 break
             told = longer
     return told
+
+
+def in_training_lines(trials: Sequence[InTraining], keys: Sequence[str], now: float, width: int) -> list[str]:
+    """How far each is, and as many of its settings as there is room for."""
+    cells = [
+        [
+            f"trial {trial.number}",
+            *([f"fold {trial.fold}/{trial.folds}"] if trial.folds > 1 else []),
+            f"epoch {trial.epoch}/{trial.epochs}",
+            shown(trial.best, trial.metric),
+            "" if (left := trial.left(now)) is None else f"{remaining(left)} left",
+        ]
+        for trial in trials
+    ]
+    lines = columns(cells, right=range(len(cells[0]))) if cells else []
+    widest = max(map(len, lines), default=0)
+    told = (running_settings(trial.values, keys, width - len(INDENT) - widest - 2) for trial in trials)
+    heads = chain(["running  "], repeat(INDENT))
+    return [f"{head}{line:<{widest}}  {more}".rstrip() for head, line, more in zip(heads, lines, told, strict=False)]
+
+
+def whole_time(running: Sequence[InTraining], unfinished: int, now: float) -> float | None:
+    """Seconds until the end of a search none of whose trials has ended, by those whose epochs were looked at.
+
+    All others are taken to be like them, and as many to train at a time.
+    """
+    known = [(left, left + now - trial.begun) for trial in running if (left := trial.left(now)) is not None]
+    if not known:
+        return None
+    return max(left for left, _ in known) + mean(took for _, took in known) * (unfinished / len(running) - 1)

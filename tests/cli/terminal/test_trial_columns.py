@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from nnrun.cli.terminal.search_screen import in_training_lines, whole_time
-from nnrun.cli.terminal.trial_columns import TrialColumns, running_settings
+from nnrun.cli.terminal.trial_columns import TrialColumns, in_training_lines, running_settings, whole_time
 from nnrun.config.space.space import Space
 from nnrun.search.plan import Plan
 from nnrun.search.trials import Trial
