@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnrun.cli import completing, search
-from nnrun.cli.common import GATE_FAILED, RUNS, Debug, Json, Quiet, Runs, Verbose, default_config, explained
+from nnrun.cli.common import GATE_FAILED, RUNS, Debug, Json, Quiet, Runs, Threads, Verbose, default_config, explained
 from nnrun.cli.terminal.streams import ascii_only, json_result, result, say
 from nnrun.errors import UsageError
 from nnrun.installation import elsewhere
@@ -91,6 +91,7 @@ def diagnose(
     any_bits: search.AnyBits = False,
     curves: Curves = None,
     runs: Runs = RUNS,
+    threads: Threads = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 import typer
 
 from nnrun.cli import completing, search
-from nnrun.cli.common import RUNS, Debug, Json, Quiet, Runs, Settings, Verbose, explained
+from nnrun.cli.common import RUNS, Debug, Json, Quiet, Runs, Settings, Threads, Verbose, explained
 from nnrun.cli.report import Report, if_asked, told
 from nnrun.cli.terminal.streams import json_result, result, say
 from nnrun.installation import command
@@ -54,6 +54,7 @@ def retest(
     settings: Settings = None,
     report: Report = False,
     runs: Runs = RUNS,
+    threads: Threads = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,

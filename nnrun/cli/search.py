@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 import typer
 
 from nnrun.cli import completing
-from nnrun.cli.common import RUNS, ConfigFile, Debug, Json, Quiet, Runs, Settings, Verbose, default_config, explained
+from nnrun.cli.common import (
+    RUNS,
+    ConfigFile,
+    Debug,
+    Json,
+    Quiet,
+    Runs,
+    Settings,
+    Threads,
+    Verbose,
+    default_config,
+    explained,
+)
 from nnrun.cli.report import Report, if_asked, told
 from nnrun.cli.terminal.streams import csv_result, json_result, result, say
 from nnrun.errors import UsageError
@@ -116,6 +128,7 @@ def search(
     settings: Settings = None,
     report: Report = False,
     runs: Runs = RUNS,
+    threads: Threads = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,

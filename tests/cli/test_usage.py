@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Callable
@@ -221,3 +222,13 @@ def test_a_verbose_search_says_when_trials_begin(nnrun: Nnrun, config: Write) ->
     assert re.findall(r"^begun    trial (\d): learning_rate 0\.\d+$", told, re.MULTILINE) == ["0", "1"]
     assert "begun" not in nnrun("resume", "--trials", "3", "--workers", "1").err
     assert "begun    trial 3: " in nnrun("resume", "--trials", "4", "--workers", "1", "-v").err
+
+
+def test_threads_are_limited_wherever_something_is_trained(nnrun: Nnrun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NNRUN_THREADS", "2")  # and as it was afterwards
+    nnrun("train", "-q", *QUICK)
+    assert nnrun("diagnose", "-q", "--threads", "1").code == 0
+    assert os.environ["NNRUN_THREADS"] == "1"
+    assert nnrun("search", "-q", "--trials", "1", "--workers", "1", "--threads", "3", *QUICK).code == 0
+    assert os.environ["NNRUN_THREADS"] == "3"
+    assert all("--threads" in nnrun(command, "-h").out for command in ("improve", "retest"))
