@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from functools import cache
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from nnrun.cli import (
     check,
@@ -42,11 +43,57 @@ from nnrun.cli import (
     watch,
 )
 from nnrun.cli import list as list_
-from nnrun.cli.common import everywhere
+from nnrun.cli.common import everywhere, fail_in_json
 from nnrun.installation import as_options, shipped
+
+
+@cache
+def _shared() -> list[Any]:
+    """The options of `everywhere`, as typer reads them."""
+    holder = typer.Typer(add_completion=False)
+    holder.command()(everywhere)
+    return list(typer.main.get_command(holder).params)
+
+
+@contextmanager
+def _documented(typed: Sequence[str]) -> Iterator[None]:
+    """What the words of a call are wrong in, as a document where it asks for one."""
+    try:
+        yield
+    except Exception as error:
+        message = getattr(error, "format_message", None)  # of what the parser finds, which has classes of its own
+        if message is None or "--json" not in typed:
+            raise
+        fail_in_json(error.exit_code, [message()])  # type: ignore[attr-defined]
+        raise typer.Exit(error.exit_code) from None  # type: ignore[attr-defined]
+
+
+class Commands(TyperGroup):
+    """All commands."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The one that is meant."""
+        with _documented(args):
+            return super().resolve_command(ctx, args)
+
+
+class Command(TyperCommand):
+    """A command with the options that all have; those that its function does not take are answered by `explained`."""
+
+    def __init__(self, *args: Any, params: list[Any], **rest: Any) -> None:
+        own = {parameter.name for parameter in params}
+        missing = [option for option in _shared() if option.name not in own]
+        super().__init__(*args, params=[*params[:-1], *missing, *params[-1:]], **rest)  # --debug stays the last
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """What the words mean."""
+        with _documented(list(args)):
+            return super().make_context(info_name, args, parent, **extra)
+
 
 app = typer.Typer(
     name="nnrun",
+    cls=Commands,
     help="Train neural networks described in YAML, understand them, and repeat them bit for bit.",
     epilog="\b\nStart with:\n  nnrun init table.csv       a config for a table of your own\n"
     "  nnrun train                a bundled example\n  nnrun train config.yaml    your own\n"
@@ -58,23 +105,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-@cache
-def _shared() -> list[Any]:
-    """The options of `everywhere`, as typer reads them."""
-    holder = typer.Typer(add_completion=False)
-    holder.command()(everywhere)
-    return list(typer.main.get_command(holder).params)
-
-
-class Command(TyperCommand):
-    """A command with the options that all have; those that its function does not take are answered by `explained`."""
-
-    def __init__(self, *args: Any, params: list[Any], **rest: Any) -> None:
-        own = {parameter.name for parameter in params}
-        missing = [option for option in _shared() if option.name not in own]
-        super().__init__(*args, params=[*params[:-1], *missing, *params[-1:]], **rest)  # --debug stays the last
 
 
 class Taught(Command):

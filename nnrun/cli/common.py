@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -162,11 +162,16 @@ def _fail(error: Exception, code: int, message: str, options: dict[str, Any]) ->
         say(*"".join(traceback.format_exception(error)).rstrip().split("\n"))
     problems = [shortened(line, LONGEST) for line in _problems(error, message)]
     if options.get("json"):
-        json_result({"schema_version": 1, "error": {"exit_code": code, "problems": problems}})
+        fail_in_json(code, problems)
     else:  # what begins with a file and a line stays so, for editors that jump there
         prefix = "" if isinstance(error, (ConfigError, DataError)) else "nnrun: "
         say(*(prefix + line for line in problems))
     raise typer.Exit(code)
+
+
+def fail_in_json(code: int, problems: Sequence[str]) -> None:
+    """The one document that `--json` prints, of a call that failed."""
+    json_result({"schema_version": 1, "error": {"exit_code": code, "problems": list(problems)}})
 
 
 def _problems(error: Exception, message: str) -> list[str]:

@@ -232,3 +232,21 @@ def test_threads_are_limited_wherever_something_is_trained(nnrun: Nnrun, monkeyp
     assert nnrun("search", "-q", "--trials", "1", "--workers", "1", "--threads", "3", *QUICK).code == 0
     assert os.environ["NNRUN_THREADS"] == "3"
     assert all("--threads" in nnrun(command, "-h").out for command in ("improve", "retest"))
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (("train", "--bogus", "--json"), "No such option: --bogus"),
+        (("train", "--json", "--epochs", "3"), "set by --set training.epochs=3"),
+        (("resume", "--epochs", "many", "--json"), "'many' is not a valid"),
+        (("show", "one", "two", "--json"), "unexpected extra argument"),
+        (("predict", "--json"), "Missing argument"),
+        (("trian", "--json"), "Did you mean 'train'?"),
+    ],
+)
+def test_wrong_calls_by_programs(nnrun: Nnrun, call: tuple[str, ...], words: str) -> None:
+    done = nnrun(*call)
+    error = done.json["error"]
+    assert (done.code, done.err, error["exit_code"], len(error["problems"])) == (2, "", 2, 1)
+    assert words in error["problems"][0]
