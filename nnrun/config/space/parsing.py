@@ -226,7 +226,14 @@ def _decided(space: Space, config: Config) -> Space:
         if p.key not in gone
     ]
     notices = [f"{key} is not searched: {_why(other, values)}" for key, other in gone.items()]
-    return Space(tuple(kept), (*notices, *_without_effect(kept)))
+    return Space(tuple(kept), (*notices, *_reshaped(kept, config), *_without_effect(kept)))
+
+
+def _reshaped(parameters: Sequence[Parameter], config: Config) -> Iterator[str]:
+    """That the layers which the config lists are given up for those that are drawn."""
+    network = config.network
+    if "hidden" in network.model_fields_set and {DEPTH, WIDTH} & {parameter.key for parameter in parameters}:
+        yield f"network.hidden {list(network.hidden)} is replaced by depth × [width] in what is drawn; trial 0 keeps it"
 
 
 def _without_effect(parameters: Sequence[Parameter]) -> Iterator[str]:

@@ -292,3 +292,12 @@ def test_a_range_that_contradicts_the_rest_of_the_config_is_a_mistake() -> None:
         "<text>:5:27: search.space.network.depth.int[0]: regularization.dropout: has length 3, "
         "network.hidden has length 1; give one number, or one rate a layer"
     ]
+
+
+def test_layers_that_give_way_to_drawn_ones_are_told() -> None:
+    listed = Config.model_validate({"network": {"hidden": (6, 3)}})
+    told = ("network.hidden [6, 3] is replaced by depth × [width] in what is drawn; trial 0 keeps it",)
+    assert parse_space({"network.width": {"choice": [4, 8]}}, listed).notices == told
+    assert parse_space({"network.depth": {"choice": [1, 2]}}, listed).notices == told
+    assert parse_space({"network.depth": {"choice": [1, 2]}}, Config()).notices == ()
+    assert parse_space({"optimizer.learning_rate": {"choice": [0.1, 0.2]}}, listed).notices == ()
