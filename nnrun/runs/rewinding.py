@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from nnrun.config.changes import at, old_values, with_changes
 from nnrun.config.config import Config
+from nnrun.config.dump import one_line
 from nnrun.config.overrides import configured, parse_settings, value_at
 from nnrun.config.values import Settings
 from nnrun.errors import DataError, UsageError
@@ -75,7 +76,7 @@ def rewind(
     with child.locked():
         session.load(child)
         heard = Retraced(listener, again, f"{run.id} at the end of epoch {epoch}")
-        notices = [*loaded.notices, *_told(run.id, epoch, start)]
+        notices = [*loaded.notices, *_told(run.id, epoch, start), *_set(kept, epoch, settings)]
         (outcome,) = session.train([child], heard, told_to_stop, notices, steered=True)
     return outcome
 
@@ -154,6 +155,13 @@ def _told(parent: str, epoch: int, start: int) -> list[str]:
         return [f"begins where {parent} stood at the end of epoch {epoch}"]
     again = f"epoch {epoch} is" if epoch == start + 1 else f"epochs {start + 1} to {epoch} are"
     return [f"begins where {parent} stood at the end of epoch {epoch}; {again} trained again, to the same bits"]
+
+
+def _set(config: Config, epoch: int, settings: Settings) -> list[str]:
+    """What was set, as the heading tells what holds in the first epoch."""
+    old = old_values(config, epoch + 1, settings)
+    told = ", ".join(f"{key} {one_line(old[key])} → {one_line(value)}" for key, value in settings.items())
+    return [f"from epoch {epoch + 1} on: {told}"] if told else []
 
 
 class Retraced(Relay):

@@ -132,6 +132,8 @@ def test_rewinding_says_where_it_begins(nnrun: Nnrun) -> None:
     assert done.code == 0
     record = json.loads((Path("runs") / done.json["id"] / "run.json").read_text())
     assert (record["parent"]["id"], record["parent"]["epoch"]) == (parent.id, 2)
+    log = (Path("runs") / done.json["id"] / "log.txt").read_text()
+    assert re.search(rf"\nnote     from epoch 3 on: {RATE} [0-9.]+ → 0\.1\n", log)
     assert nnrun("rewind", parent.id, "--to", "9") == (
         2, "", f"nnrun: --to 9: {parent.id} has trained epochs 1 to 3\n"
     )  # fmt: skip
