@@ -22,6 +22,7 @@ from nnrun.runs.environment import blas
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
 from nnrun.runs.recording import AtBest, epoch_row, finals, guess_error, layers_of, where_diverged
 from nnrun.runs.records import Blas, Layers, Row
+from nnrun.runs.remarks import on_batch, on_stopping
 from nnrun.runs.requests import Request, settings_of
 from nnrun.runs.rundir import RunDir, now
 from nnrun.runs.stages import Stage, refuse_misfits
@@ -142,7 +143,7 @@ class Session:
         rows = run.forget_metrics_after(epoch)
         run.event("started" if epoch == 0 else "resumed", epoch=epoch)
         beginning = self.stage.beginning(self.dataset, notices)
-        run.log(heading(run.id, config, beginning))
+        run.log([*heading(run.id, config, beginning), *on_batch(config, beginning)])
         listener.started(run, config, beginning)
         return rows
 
@@ -285,8 +286,7 @@ class Session:
             **pruned,
             written=run.written(),
         )
-        record = run.read_record()
-        run.log(summary(record, ended.configs[k], status, run.events()))
+        run.log([*summary(record := run.read_record(), ended.configs[k], status, run.events()), *on_stopping(record)])
         return Outcome(run, status, record, rows, ended.configs[k])
 
     def _status(self, k: int) -> str:
