@@ -94,13 +94,19 @@ def in_units(table: Table, reading: Reading) -> Table:
         if found == known or kind_of(cells) != "number" or missing_of(cells).all():
             continue  # what is no number is refused where it is read as one
         if found or known == "%":
-            advice = "" if found else ", 5.5% as 5.5% and not as 5.5 or 0.055"
-            raise DataError(
-                f"{table.at_column(name)}: the numbers of column {name!r} have {found or 'no ' + known}, those of "
-                f"training {known or 'no unit'}; write them as there{advice}"
-            )
+            raise DataError(f"{table.at_column(name)}: {_other_unit(name, found, known)}")
         told.append(f"the numbers of column {name!r} have no unit; they are taken for {known}, as in training")
     return replace(table, notices=(*table.notices, *sorted(told))) if told else table
+
+
+def _other_unit(name: str, found: str, known: str) -> str:
+    if not found:
+        return (
+            f"column {name!r} has numbers without {known}, and was trained on numbers with it; write 5.5% as 5.5%, "
+            "not as 5.5 or 0.055"
+        )
+    trained, cure = (f"in {known}", f"convert them to {known}") if known else ("without a unit", "write them so")
+    return f"column {name!r} has numbers in {found}, and was trained on numbers {trained}; {cure}"
 
 
 def rows_of(data: Any) -> str | InMemory:

@@ -284,8 +284,8 @@ def test_truths_in_a_column_of_numbers_are_told(plants: tuple[RunDir, Path], tmp
 
 
 UNITS = {
-    "another one": ("110 lb,50%", "the numbers of column 'weight' have lb, those of training kg"),
-    "a fraction": ("49.9 kg,0.5", "the numbers of column 'share' have no %, those of training %; write them as there"),
+    "another one": ("110 lb,50%", "has numbers in lb, and was trained on numbers in kg; convert them to kg"),
+    "a fraction": ("49.9 kg,0.5", "numbers without %, and was trained on numbers with it; write 5.5% as 5.5%"),
     "one": ("49.9 kg,50%", None),
     "none": ("49.9,50%", None),
 }
