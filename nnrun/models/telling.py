@@ -226,6 +226,7 @@ def _ends(gain: PairedGain) -> tuple[float, float] | None:
 
 
 LEVELS = [Fraction(percent, 100) for percent in (80, 90, 95, 99)]  # whose intervals are shown
+USUAL = Fraction(9, 10)
 
 
 def calibration_page(found: Calibrated) -> list[str]:
@@ -234,8 +235,7 @@ def calibration_page(found: Calibrated) -> list[str]:
     if found.parts:
         lines += [*_sureness_table(found), "", *wrapped(_temperature(model.temperature), "classes  ")]
     if found.scores:
-        lines += [*_margins(found.scores, model.target), ""]
-        lines += wrapped(f"{calibrated_by(found.scores)}; `predict --interval 90%` goes by them", "interval ")
+        lines += _intervals(found.scores, model.target)
     if found.test_reads is not None:
         lines += wrapped(_reads(found.test_reads), "test     ")
     return [*lines, *(line for note in found.notes for line in wrapped(note, "note     "))]
@@ -256,16 +256,31 @@ def _temperature(temperature: float) -> str:
     return f"temperature {number(temperature)}, fitted on dev: probabilities are {effect} before, no class changes"
 
 
-def _margins(scores: ScoresRecord, target: Target) -> list[str]:
-    """How wide intervals are at each level for which the rows suffice."""
+def _intervals(scores: ScoresRecord, target: Target) -> list[str]:
+    """What they are at each level for which the rows suffice, and what they go by; else how many it takes."""
+    try:
+        margin(scores, LEVELS[0])
+    except UsageError as too_few:
+        return wrapped(str(too_few), "interval ")
+    possible = {level: most for level in LEVELS if (most := _margin(scores, level)) is not None}
+    usual = percents(max(level for level in possible if level <= USUAL))
+    goes = f"{calibrated_by(scores)}; `predict --interval {usual}` goes by them"
+    return [*_margins(scores, possible, target), "", *wrapped(goes, "interval ")]
+
+
+def _margin(scores: ScoresRecord, level: Fraction) -> float | None:
+    with suppress(UsageError):  # too few rows for this one
+        return margin(scores, level)
+    return None
+
+
+def _margins(scores: ScoresRecord, possible: Mapping[Fraction, float], target: Target) -> list[str]:
     of_classes, width = target.classes is not None, "divided and multiplied by" if target.is_log else "half width"
     rows = [["interval", "a class is held from" if of_classes else width, "" if of_classes else "z · rmse"]]
-    for level in LEVELS:
-        with suppress(UsageError):  # too few rows for this one
-            most = margin(scores, level)
-            widths = [most, plain_margin(scores, level)]
-            said = [number(math.exp(one) if target.is_log else one) for one in widths]
-            rows.append([percents(level), *([percent(1 - most), ""] if of_classes else said)])
+    for level, most in possible.items():
+        widths = [most, plain_margin(scores, level)]
+        said = [number(math.exp(one) if target.is_log else one) for one in widths]
+        rows.append([percents(level), *([percent(1 - most), ""] if of_classes else said)])
     return columns(rows, right=(1, 2))
 
 

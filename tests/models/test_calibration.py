@@ -24,6 +24,7 @@ from nnrun.models.calibration import Calibration, margin, read_level
 from nnrun.models.model import Model, load_model
 from nnrun.models.reads import TEST_READ_BY
 from nnrun.models.rows import Predictions
+from nnrun.models.telling import calibration_page
 from nnrun.models.trained import trained
 from nnrun.models.uncertainty import asked_for
 from nnrun.models.verbs import evaluate
@@ -288,6 +289,17 @@ def test_bounds_know_of_the_groups_of_rows(train_run: Train, tmp_path: Path) -> 
     run.write(CALIBRATION, json.dumps(record))
     (beside,) = asked_for(model_of(run), "90%", False)
     assert "each row counts, whatever its patient, so they promise nothing of new groups" in beside.notices()[0]
+
+
+@pytest.mark.parametrize(("groups", "said"), [(60, "`predict --interval 90%`"), (30, "80%`"), (10, "takes 4 groups")])
+def test_calibrating_offers_the_intervals_that_its_groups_suffice_for(
+    train_run: Train, tmp_path: Path, groups: int, said: str
+) -> None:
+    rng, path = np.random.default_rng(0), tmp_path / "rows.csv"
+    rows = [f"p{k % groups},{a:.3f},{a + 0.1 * b:.3f}" for k, (a, b) in enumerate(rng.normal(size=(600, 2)))]
+    path.write_text("\n".join(["patient,a,y", *rows]) + "\n")
+    run = train_run(f"data.source={path}", "data.target=y", "data.group=patient", *QUICK).run
+    assert said in " ".join(" ".join(calibration_page(calibrate(model_of(run)))).split())
 
 
 def test_bounds_go_as_far_as_the_errors_of_test_rows(train_run: Train) -> None:
