@@ -110,7 +110,7 @@ def test_parents_and_children_of_both_kinds(parent: RunDir) -> None:
     younger = rewind(parent, 2, FASTER)
     of_it = rewind(younger, 4)
     names = [run.id for run in children_of(StoredRun(parent))]
-    assert names == sorted([older.id, younger.id])
+    assert sorted(names) == sorted([older.id, younger.id])
     assert [run.id for run in ancestors_of(StoredRun(of_it))] == [younger.id, parent.id]
     assert parent_of(StoredRun(parent)) is None
     assert children_of(StoredRun(of_it)) == []
