@@ -5,9 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,13 +42,12 @@ def read_rows(source: str, rows: int, reading: Reading) -> Generator[Table, None
     Raises DataError for whatever cannot be read, and for numbers of another unit than the run has.
     """
     if source != STDIN:
-        for table in read_chunks(Path(source), rows, reading):
-            yield in_units(table, reading)
+        yield from _in_units(Path(source), rows, reading)
         return
     with tempfile.TemporaryDirectory(prefix="nnrun-") as folder:
         path = _spooled(Path(folder))
         try:
-            for table in map(partial(in_units, reading=reading), read_chunks(path, rows, reading)):
+            for table in _in_units(path, rows, reading):
                 notices = tuple(notice.replace(path.name, _NAME) for notice in table.notices)
                 yield replace(table, name=_NAME, notices=notices)
         except DataError as error:
@@ -75,6 +73,10 @@ def in_memory(model: Model, rows: InMemory) -> Table:
         return next(of_arrays(Path(IN_MEMORY), rows, reading))
     known = {column.name for column in model.columns} | {model.target.name}
     return in_units(read_frame(rows, IN_MEMORY, reading, known), reading)
+
+
+def _in_units(path: Path, rows: int, reading: Reading) -> Iterator[Table]:
+    return (in_units(table, reading) for table in read_chunks(path, rows, reading))
 
 
 def in_units(table: Table, reading: Reading) -> Table:
