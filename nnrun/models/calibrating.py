@@ -126,10 +126,8 @@ def with_scores(model: Model, level: Fraction) -> Calibrated:
         raise UsageError(f"--interval takes rows of the test part to calibrate it, which is not read: {reads.refused}")
     rows = _calibrating(run, reads.part)
     groups = _groups(rows)
-    if groups is None:
-        place(sum(len(each.measured) for each in rows), level, reads.part)
-    else:
-        place(len(np.unique(groups)), level, reads.part, "group")
+    count = None if groups is None else len(np.unique(groups))
+    place(level, reads.part, sum(len(each.measured) for each in rows), count)
     calibration = _calibration(model, _scores(model, reads.part, rows))
     with suppress(OSError):  # a directory that cannot be written to has them scored again the next time
         _keep(found, calibration, reads)

@@ -118,20 +118,27 @@ def margin(scores: ScoresRecord, level: Fraction) -> float:
     Where rows come in groups, those are rows of new groups, each of which counts alike: so do the groups here (Lee,
     Barber & Willett 2023, arXiv:2306.06342). UsageError where there are too few to say.
     """
-    values, groups = scores["values"], scores.get("groups")
-    if groups is None:
-        return values[place(len(values), level, scores["part"]) - 1]
-    reached = np.cumsum(1 / np.bincount(groups)[groups])  # groups at or below each score
-    count = max(groups) + 1
-    place(count, level, scores["part"], "group")
-    return values[int(np.searchsorted(reached, float((count + 1) * level) - ROUNDING))]
+    values = scores["values"]
+    found = place(level, scores["part"], len(values), group_count(scores))
+    if "groups" not in scores:
+        return values[found - 1]
+    sizes = np.bincount(scores["groups"])
+    reached = np.cumsum(1 / sizes[scores["groups"]])  # groups at or below each score
+    return values[int(np.searchsorted(reached, float((len(sizes) + 1) * level) - ROUNDING))]
 
 
-def place(count: int, level: Fraction, part: str, unit: str = "row") -> int:
-    """Which of so many scores that is: the ⌈(n + 1)·level⌉-th smallest of n (Vovk, Gammerman & Shafer 2005).
+def group_count(scores: ScoresRecord) -> int | None:
+    """In how many groups the scored rows come; None where each stands for itself."""
+    return max(scores["groups"]) + 1 if "groups" in scores else None
 
-    A new row, or a group, is as likely to take any place among them. UsageError where it would lie beyond the last.
+
+def place(level: Fraction, part: str, rows: int, groups: int | None) -> int:
+    """Which of the scores of so many rows, or groups, that is: the ⌈(n + 1)·level⌉-th smallest of n.
+
+    A new one is as likely to take any place among them (Vovk, Gammerman & Shafer 2005). UsageError where it would lie
+    beyond the last.
     """
+    count, unit = (rows, "row") if groups is None else (groups, "group")
     found = math.ceil((count + 1) * level)
     if found > count:
         least = math.ceil(level / (1 - level))

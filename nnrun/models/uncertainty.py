@@ -14,7 +14,7 @@ import numpy as np
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
 from nnrun.installation import command
-from nnrun.models.calibration import deviations, margin, percents, plain_margin, read_level
+from nnrun.models.calibration import deviations, group_count, margin, percents, plain_margin, read_level
 from nnrun.models.model import Model
 from nnrun.runs.records import ScoresRecord
 from nnrun.text import counted, number
@@ -75,8 +75,8 @@ def _intervals(found: Calibrated, level: Fraction) -> Beside:
     how = f"{calibrated_by(scores)}{_cost(found)}{_ungrouped(found)}"
     most, part, rows = margin(scores, level), scores["part"], len(scores["values"])
     document = IntervalDocument(level=float(level), margin=most, part=part, rows=rows)
-    if "groups" in scores:
-        document["groups"] = max(scores["groups"]) + 1
+    if (groups := group_count(scores)) is not None:
+        document["groups"] = groups
     if model.target.classes is not None:
         return _Sets(document, model, f"{percents(level)} sets", how)
     log = model.target.is_log
@@ -88,8 +88,8 @@ def _intervals(found: Calibrated, level: Fraction) -> Beside:
 def calibrated_by(scores: ScoresRecord) -> str:
     """Which rows intervals go by, and what they are worth."""
     rows = counted(len(scores["values"]), f"{scores['part']} row")
-    if "groups" in scores:
-        rows += f" in {counted(max(scores['groups']) + 1, 'group')}, each of which counts alike,"
+    if (groups := group_count(scores)) is not None:
+        rows += f" in {counted(groups, 'group')}, each of which counts alike,"
     if scores["part"] == "test":
         return f"{rows} calibrate them, which chose nothing"
     how = ", each predicted by the network that has not learned it" if scores["out_of_fold"] else ""
