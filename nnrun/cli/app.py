@@ -71,6 +71,11 @@ def _documented(typed: Sequence[str]) -> Iterator[None]:
 class Commands(TyperGroup):
     """All commands."""
 
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """What the words before a command mean."""
+        with _documented(list(args)):
+            return super().make_context(info_name, args, parent, **extra)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The one that is meant."""
         with _documented(args):

@@ -243,6 +243,7 @@ def test_threads_are_limited_wherever_something_is_trained(nnrun: Nnrun, monkeyp
         (("show", "one", "two", "--json"), "unexpected extra argument"),
         (("predict", "--json"), "Missing argument"),
         (("trian", "--json"), "Did you mean 'train'?"),
+        (("--bogus", "train", "--json"), "No such option: --bogus"),
     ],
 )
 def test_wrong_calls_by_programs(nnrun: Nnrun, call: tuple[str, ...], words: str) -> None:
