@@ -206,8 +206,8 @@ def _hidden_given_up(network: Tree) -> list[int] | None:
     network.pop("hidden", None)
     if network.get("depth") is None:
         network["depth"] = len(hidden) or 1  # a width is of a layer
-    if network.get("width") is None and hidden:
-        network["width"] = hidden[0]
+    if network.get("width") is None and (hidden or network["depth"] == 0):
+        network["width"] = hidden[0] if hidden else 1  # of no layer
     return list(hidden)
 
 

@@ -11,7 +11,7 @@ from nnrun.config.config import Config
 from nnrun.config.hints import field_at, models_in, unknown_key
 from nnrun.config.load import Loaded
 from nnrun.config.messages import Located, Places
-from nnrun.config.overrides import as_path, fault, value_at
+from nnrun.config.overrides import as_path, configured, fault, value_at
 from nnrun.config.space.domains import DOMAINS, Choice
 from nnrun.config.space.intervals import Domain, Interval, Wrong
 from nnrun.config.space.space import DEPTH, WIDTH, Parameter, Space, WrittenRange, WrittenSpace, usual_space
@@ -57,6 +57,8 @@ def _located(places: Places, path: KeyPath, message: str) -> Located:
 
 
 def _findings(written: WrittenSpace, config: Config) -> Iterator[Finding]:
+    if {DEPTH, WIDTH} <= written.keys() and not config.network.hidden:  # each takes of a layer what the other lacks
+        config = configured(config, {"network.hidden": [1]})
     for key, entry in written.items():
         if problem := _key_problem(key, written, config):
             yield (key,), problem

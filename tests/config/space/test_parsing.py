@@ -5,6 +5,7 @@ import pytest
 
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
+from nnrun.config.overrides import configured
 from nnrun.config.space.parsing import load_space, parse_space
 from nnrun.config.space.space import usual_space
 from nnrun.config.versions import GONE
@@ -301,3 +302,12 @@ def test_layers_that_give_way_to_drawn_ones_are_told() -> None:
     assert parse_space({"network.depth": {"choice": [1, 2]}}, listed).notices == told
     assert parse_space({"network.depth": {"choice": [1, 2]}}, Config()).notices == ()
     assert parse_space({"optimizer.learning_rate": {"choice": [0.1, 0.2]}}, listed).notices == ()
+
+
+def test_depth_and_width_are_searched_around_a_network_without_a_layer() -> None:
+    linear = Config.model_validate({"network": {"hidden": ()}})
+    width = {"choice": [4, 8], "when": {"network.depth": [1, 2]}}
+    parse_space({"network.depth": {"int": [0, 2]}, "network.width": width}, linear)
+    drawn = {0: {}, 1: {"network.width": 4}, 2: {"network.width": 8}}
+    shapes = [configured(linear, {"network.depth": depth} | beside).network.hidden for depth, beside in drawn.items()]
+    assert shapes == [(), (4,), (8, 8)]
