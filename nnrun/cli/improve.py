@@ -140,7 +140,9 @@ def _report(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None =
         lines += ([] if quiet else [*table(read_steps(run)), ""]) + ending_lines(ending, final, reads)
     lines += ["", f"improved {run.path}", *([told(page)] if page else [])]
     found = StoredSearch(StoredRun(run))
-    result(*lines, *(next_line(line) for line in _next_commands(found, record, reported=quiet or page is not None)))
+    enough = quiet and outcome.status == "done"
+    commands = [] if enough else _next_commands(found, record, reported=page is not None)
+    result(*lines, *map(next_line, commands))
 
 
 def _next_commands(found: StoredSearch, record: ImproveRecord, reported: bool) -> Iterator[str]:

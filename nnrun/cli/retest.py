@@ -115,7 +115,8 @@ def _report(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None =
         return
     whole = [*summary(record, found.record, found.plan.metric), ""]
     lines = conclusion(record["verdict"]) if quiet and record["verdict"] else whole
-    commands = _next_commands(found, record, reported=quiet or page is not None)
+    enough = quiet and outcome.status == "done"
+    commands = [] if enough else _next_commands(found, record, reported=page is not None)
     lines += [f"retest   {found.run.path}", *([told(page)] if page else [])]
     result(*lines, *map(next_line, commands))
 

@@ -86,7 +86,8 @@ def test_it_tells_each_step_and_the_other_commands_take_its_directory(
     assert nnrun("compare", found.name, trained).code == 0
     for words in (("evaluate", found.name), ("export", found.name, "-o", "model.py"), ("resume", found.name)):
         assert nnrun(*words).code == 0
-    assert nnrun("improve", found.name, "--budget", "40epochs", "--seeds", "3", "--workers", "1", "-q").code == 0
+    done = nnrun("improve", found.name, "--budget", "40epochs", "--seeds", "3", "--workers", "1", "-q")
+    assert (done.code, done.next) == (0, [])
 
 
 def test_all_that_a_page_of_an_improvement_says_to_type_can_be_typed(

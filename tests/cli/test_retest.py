@@ -76,7 +76,7 @@ def test_its_document_has_the_verdict(nnrun: Nnrun, searched: Path) -> None:
     assert nnrun("show", "--json").json["retest"] == written
     assert [each["trial"] for each in written["settings"]].count(None) == 2
     quiet = nnrun("resume", "latest", "-q")
-    assert (quiet.code, quiet.out.splitlines()[0][:9], quiet.err) == (0, "verdict  ", "")
+    assert (quiet.code, quiet.out.splitlines()[0][:9], quiet.err, quiet.next) == (0, "verdict  ", "", [])
 
 
 def test_what_a_retest_says_to_type_can_be_typed(nnrun: Nnrun, searched: Path) -> None:
