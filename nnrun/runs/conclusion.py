@@ -29,12 +29,12 @@ from nnrun.runs.members import ALL, FOLDER, FOLDS, EnsembleRecord, member
 from nnrun.runs.recording import measures
 from nnrun.runs.records import DataRecord, Final, FoundSymptom, MemberRecord, Row, numbers
 from nnrun.runs.rundir import EPOCHS, MEMBERS, SCHEMA_VERSION, RunDir, now
-from nnrun.runs.stored import StoredRun
+from nnrun.runs.stored import NESTED, StoredRun
 from nnrun.runs.verdict import SURE
 
 DatasetOf = Callable[[Config], Dataset]
 
-NOT_MEANS = ("epoch", "step", "seconds", "layers", "members")  # columns of an epoch
+NOT_MEANS = ("epoch", "step", "seconds", *NESTED)  # columns of an epoch
 
 
 def in_fold(config: Config, fold: int | str) -> Config:

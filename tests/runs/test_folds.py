@@ -84,8 +84,8 @@ def row(epoch: int, **values: Any) -> Row:
 
 
 def test_epochs_are_means_in_which_a_fold_that_has_ended_stays() -> None:
-    short = [row(1, dev_error=0.4, dev_loss=None)]
-    long = [row(1, dev_error=0.2, dev_loss=1.0, layers={}), row(2, dev_error=0.1, dev_loss=0.5)]
+    short = [row(1, dev_error=0.4, dev_loss=None, layers={}, step_losses=[0.3, 0.2])]
+    long = [row(1, dev_error=0.2, dev_loss=1.0, layers={}, step_losses=[0.4]), row(2, dev_error=0.1, dev_loss=0.5)]
     assert mean_rows([short, long, []]) == [
         {"epoch": 1, "step": 10, "dev_error": pytest.approx(0.3), "dev_loss": 1.0, "seconds": 2.0},
         {"epoch": 2, "step": 20, "dev_error": 0.25, "dev_loss": 0.5, "seconds": 1.0},
