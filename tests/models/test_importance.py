@@ -125,6 +125,14 @@ def test_what_is_alike_to_one_column_is_one_group() -> None:
             assert [columns for columns, _ in alikeness._joined(ranks, owners)] == [[0, 3, 5], [2, 4]]
 
 
+@pytest.mark.parametrize("rows", [5, 10, 11, 50])
+def test_a_feature_that_does_not_vary_is_alike_to_none(rows: int) -> None:
+    x = np.column_stack([np.ones(rows), np.random.default_rng(0).normal(size=rows)])
+    ranks, kept = alikeness._standard_ranks(x)
+    assert kept.tolist() == [1]
+    assert np.square(ranks).sum() == pytest.approx(1)
+
+
 def test_much_work_is_bounded_and_heard_of(run: Trained) -> None:
     heard: list[tuple[int, int]] = []
     found = importance_of(run, lambda done, of: heard.append((done, of)), work=1)

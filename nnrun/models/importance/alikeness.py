@@ -59,7 +59,8 @@ def _standard_ranks(x: Array) -> tuple[Floats, Array]:
     ranks = np.array(pd.DataFrame(x).rank())
     ranks -= ranks.mean(axis=0)
     squares, rows = np.square(ranks).sum(axis=0), len(ranks)
-    kept = np.flatnonzero(squares >= rows * (rows / 2) ** 2 * (RARE / rows) * (1 - RARE / rows))
+    least = rows * (rows / 2) ** 2 * (RARE / rows) * (1 - RARE / rows)  # 0 or less where there are no more than RARE
+    kept = np.flatnonzero((squares >= least) & (squares > 0))
     return ranks[:, kept] / np.sqrt(squares[kept]), kept
 
 
