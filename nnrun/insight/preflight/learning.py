@@ -197,8 +197,9 @@ def judge_rates(
             "pass", f"the config's rate of {configured:g} is within what works{told}{beyond}", None, numbers, picture
         )
     other = round_rate(found.suggestion)
+    here = f"to {number(trial.configured)}" if math.isfinite(trial.configured) else "nowhere, as they diverge"
     text = (
         f"suggests {other:g}: from a loss of {number(trial.first)}, {trial.steps} steps lead to {number(trial.other)}, "
-        f"and at the config's {configured:g} to {number(trial.configured)}{beyond}"
+        f"and at the config's {configured:g} {here}{beyond}"
     )
     return Finding("warn", text, setting(RATE, other), numbers, picture)

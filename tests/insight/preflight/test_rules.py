@@ -346,6 +346,7 @@ def test_another_rate_is_suggested_only_where_a_trial_speaks_for_it(here: float,
     suggested = found.numbers["suggestion"] is not None, found.cure is not None, "suggests" in found.text
     assert suggested == (status == "warn",) * 3
     assert ("is within what works" in found.text) == (status == "pass")
+    assert ("as they diverge" in found.text, "nan" in found.text) == (math.isnan(here), False)
 
 
 def test_the_curve_in_one_line() -> None:
