@@ -21,7 +21,7 @@ from nnrun.config.load import load_config
 from nnrun.config.space.domains import DOMAINS
 from nnrun.config.space.space import Parameter, Space
 from nnrun.data.fitted import Fitted
-from nnrun.report.page.charts import Chart, kept, plain
+from nnrun.report.page.charts import Chart, bin_edges, kept, plain
 from nnrun.report.page.html import Sortable, paragraph, table, tag
 from nnrun.report.page.page import BUNDLE, Page, Section, as_data
 from nnrun.report.run.curves import curve_charts, epoch_axis, series, statistics_charts, weights_chart
@@ -229,6 +229,18 @@ def test_weights_of_all_layers_are_counted_in_the_same_bins() -> None:
     assert one["x"] == other["x"]
     assert [at for at, share in zip(one["x"], one["y"], strict=True) if share] == pytest.approx([0.45, 1.35])
     assert [at for at, share in zip(other["x"], other["y"], strict=True) if share] == pytest.approx([0.45, 8.55])
+
+
+@pytest.mark.parametrize(
+    "values", [[3.0], [0.0, 0.0], [1e300, 1e300], [1.0, 1.0 + 2**-52], [-1e-320, 1e-320], [1e308, -5e307], [-4.0, 9.0]]
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_bins_hold_values_however_near_they_are(values: list[float], dtype: str) -> None:
+    numbers = np.clip(values, np.finfo(dtype).min, np.finfo(dtype).max).astype(dtype)
+    edges = bin_edges([numbers], 40)
+    assert len(edges) == 41
+    assert (np.diff(edges) > 0).all()
+    assert np.histogram(numbers, edges)[0].sum() == len(values)
 
 
 def test_the_layers_of_a_deep_network_are_a_map() -> None:

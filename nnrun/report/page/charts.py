@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from nnrun.engine.parameters import Array
 from nnrun.report.page.html import Markup
 from nnrun.text import shortened
 
@@ -110,6 +111,19 @@ def badge(at: float, number: int, words: Sequence[str]) -> tuple[Plotly, Plotly]
     foot = {"y": 0.09 * ((number - 1) % 3), "yanchor": "bottom", "xanchor": "center", "xshift": 0, "borderpad": 2}
     hover = {"hovertext": "<br>".join(plain(shortened(line, MOST_WORDS)) for line in words), "bgcolor": PURPLE}
     return {**shape, "y1": HIGH}, {**place, **foot, **hover, "font": {"size": 11, "color": "#ffffff"}}
+
+
+def bin_edges(values: Sequence[Array], bins: int) -> Array:
+    """Where so many bins of one width begin and end `(bins + 1,)` that hold all values.
+
+    Values that are all but one are held by bins as wide as float64 can tell apart, and a single one by bins around it.
+    """
+    low, high = float(min(map(np.min, values))), float(max(map(np.max, values)))
+    least = 4 * bins * float(np.spacing(max(abs(low), abs(high))))
+    if high - low < least:
+        middle, half = (low + high) / 2, max(least, 0.5 if low == high else 0.0)
+        low, high = middle - half, middle + half
+    return np.linspace(low, high, bins + 1)
 
 
 POINTS = 1200  # of a curve: more than a chart has pixels

@@ -23,6 +23,7 @@ from nnrun.report.page.charts import (
     Layout,
     Trace,
     axis,
+    bin_edges,
     colour,
     dash,
     is_wide,
@@ -263,13 +264,13 @@ def _line(name: str, key: str, i: int, rows: Sequence[Row], most: int) -> Trace:
 def weights_chart(tensors: Mapping[str, Array]) -> Chart:
     """The weights of each layer, as the share of them in bins that all layers share."""
     weights = {name.removesuffix(".W"): tensor for name, tensor in tensors.items() if name.endswith(".W")}
-    ends = min(W.min() for W in weights.values()), max(W.max() for W in weights.values())
     bins = min(BINS, max(8, round(max(W.size for W in weights.values()) ** 0.5)))
+    edges = bin_edges(list(weights.values()), bins)
+    middles = _digits((edges[:-1] + edges[1:]) / 2)
     traces = []
     for i, (name, values) in enumerate(weights.items()):
-        counts, edges = np.histogram(values, bins, range=ends)
-        shares, middles = counts / values.size, (edges[:-1] + edges[1:]) / 2
-        shape = line(name, _digits(middles), _digits(shares), colour(i), dash=dash(i), width=1.8)
+        shares = np.histogram(values, edges)[0] / values.size
+        shape = line(name, middles, _digits(shares), colour(i), dash=dash(i), width=1.8)
         traces.append(shape | {"line": {**shape["line"], "shape": "hvh"}})
     told = "; ".join(_of_layer(name, values) for name, values in weights.items())
     layout = {"xaxis": axis("weight"), "yaxis": axis("share in each bin", percent=True)}

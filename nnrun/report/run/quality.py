@@ -11,7 +11,7 @@ from nnrun.engine.metrics import CALIBRATION_BINS, calibration_error, confusion
 from nnrun.engine.parameters import Array
 from nnrun.models.scores import by_class
 from nnrun.models.trained import Trained
-from nnrun.report.page.charts import BLUE, GREY, Chart, axis, line, plain, points
+from nnrun.report.page.charts import BLUE, GREY, Chart, axis, bin_edges, line, plain, points
 from nnrun.report.page.html import Markup, join, listing, paragraph, scrolled, table, tag, unfolded
 from nnrun.runs.grouped import independent_rows
 from nnrun.runs.judge import in_own_unit
@@ -206,7 +206,7 @@ def scatter_chart(of: Estimated, target: str) -> Chart:
 def residual_chart(of: Estimated, target: str) -> Chart:
     """How the mistakes are spread."""
     off = of.said - of.true
-    counts, edges = np.histogram(off, bins=min(40, max(10, round(len(off) ** 0.5))))
+    counts, edges = np.histogram(off, bin_edges([off], min(40, max(10, round(len(off) ** 0.5)))))
     middles = ((edges[:-1] + edges[1:]) / 2).tolist()
     bars = {"type": "bar", "x": middles, "y": counts.tolist(), "marker": {"color": BLUE}, "showlegend": False}
     layout = {"xaxis": axis(f"predicted − true {target}"), "yaxis": axis("dev examples"), "bargap": 0.05}
