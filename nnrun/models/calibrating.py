@@ -289,4 +289,5 @@ def _how_far(model: Model, piece: Trained, measured: Examples) -> Array:
         lacks: Array = 1 - said[np.arange(len(said)), measured.y]
         return lacks
     true = in_own_unit(piece.dataset, measured.y)[:, 0]
-    return np.abs(np.log(true) - np.log(said)) if model.target.is_log else np.abs(true - said)
+    apart: Array = np.abs(model.target.as_learned(true) - model.target.as_learned(said))
+    return apart

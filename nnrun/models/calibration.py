@@ -13,6 +13,7 @@ from typing import cast
 
 import numpy as np
 
+from nnrun.data.features.target import LARGEST_LOG
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError, UsageError
 from nnrun.files import sealed_document
@@ -147,6 +148,11 @@ def place(level: Fraction, part: str, rows: int, groups: int | None) -> int:
             f"{count:,}; ask for less, or give that part more {unit}s"
         )
     return found
+
+
+def factor(margin: float) -> float:
+    """What a margin of logarithms divides and multiplies by; that of wild predictions would be beyond float64."""
+    return math.exp(min(margin, LARGEST_LOG))
 
 
 def plain_margin(scores: ScoresRecord, level: Fraction) -> float:

@@ -122,8 +122,7 @@ class Scores:
     def _learned(self) -> tuple[Array, Array, Array | None]:
         """The same as the network learned them, which of a logarithm is not the target's own unit."""
         y, predicted, weights = self._rows()
-        with np.errstate(divide="ignore"):  # a prediction may have become 0
-            return (np.log(y), np.log(predicted), weights) if self.target.is_log else (y, predicted, weights)
+        return self.target.as_learned(y), self.target.as_learned(predicted), weights
 
     def _join(self) -> None:
         """The chunks as one array of each kind."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
@@ -13,7 +12,7 @@ from nnrun.data.features.target import Target
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
 from nnrun.models.calibrating import Calibrated
-from nnrun.models.calibration import margin, percents, plain_margin
+from nnrun.models.calibration import factor, margin, percents, plain_margin
 from nnrun.models.evaluation import BOOSTING, FILE, NETWORK, Evaluation, Metrics
 from nnrun.models.operating import RECALLS, CostDocument
 from nnrun.models.scores import PairedGain, by_class
@@ -279,7 +278,7 @@ def _margins(scores: ScoresRecord, possible: Mapping[Fraction, float], target: T
     rows = [["interval", "a class is held from" if of_classes else width, "" if of_classes else "z · rmse"]]
     for level, most in possible.items():
         widths = [most, plain_margin(scores, level)]
-        said = [number(math.exp(one) if target.is_log else one) for one in widths]
+        said = [number(factor(one) if target.is_log else one) for one in widths]
         rows.append([percents(level), *([percent(1 - most), ""] if of_classes else said)])
     return columns(rows, right=(1, 2))
 

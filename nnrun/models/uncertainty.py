@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,7 +13,7 @@ import numpy as np
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
 from nnrun.installation import command
-from nnrun.models.calibration import deviations, group_count, margin, percents, plain_margin, read_level
+from nnrun.models.calibration import deviations, factor, group_count, margin, percents, plain_margin, read_level
 from nnrun.models.model import Model
 from nnrun.runs.records import ScoresRecord
 from nnrun.text import counted, number
@@ -80,7 +79,7 @@ def _intervals(found: Calibrated, level: Fraction) -> Beside:
     if model.target.classes is not None:
         return _Sets(document, model, f"{percents(level)} sets", how)
     log = model.target.is_log
-    width = f"divided and multiplied by {number(math.exp(most))}" if log else f"± {number(most)}"
+    width = f"divided and multiplied by {number(factor(most))}" if log else f"± {number(most)}"
     told = f"{percents(level)} intervals are the prediction {width}: {how}; {_plain(scores, level, log)}"
     return _Bounds(document, told, log)
 
@@ -114,8 +113,8 @@ def _ungrouped(found: Calibrated) -> str:
 
 def _plain(scores: ScoresRecord, level: Fraction, log: bool) -> str:
     if log:
-        factor = number(math.exp(plain_margin(scores, level)))
-        return f"{deviations(level):.4g} · rmse of the logarithms of the same rows would be {factor}"
+        times = number(factor(plain_margin(scores, level)))
+        return f"{deviations(level):.4g} · rmse of the logarithms of the same rows would be {times}"
     return f"± {deviations(level):.4g} · rmse of the same rows would be ± {number(plain_margin(scores, level))}"
 
 
@@ -135,7 +134,7 @@ class _Bounds:
         margin = self.interval["margin"]
         with np.errstate(over="ignore"):  # a bound may be beyond float64
             lower, upper = (
-                (predicted / np.exp(margin), predicted * np.exp(margin))
+                (predicted / factor(margin), predicted * factor(margin))
                 if self.log
                 else (predicted - margin, predicted + margin)
             )

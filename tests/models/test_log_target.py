@@ -14,7 +14,7 @@ from nnrun.config.load import load_config
 from nnrun.data.raw import read_parts
 from nnrun.errors import ConfigError, DataError
 from nnrun.models.calibrating import calibrate
-from nnrun.models.export.formats import FORMATS, check
+from nnrun.models.export.formats import FORMATS, TOLERANCE, check, export
 from nnrun.models.model import Model, load_model
 from nnrun.models.rows import Predictions
 from nnrun.models.telling import calibration_page, page
@@ -152,6 +152,20 @@ def test_so_is_one_of_a_run_itself(file: Path, tmp_path: Path) -> None:
     (note,) = _wild(run)
     assert note.startswith("dev: 1 prediction is 0 or the largest number there is")
     assert f"(the first: {wild}:51)" in note
+
+
+def test_where_a_prediction_is_0_intervals_and_files_are_made(file: Path, tmp_path: Path) -> None:
+    wild = tmp_path / "dev.csv"
+    wild.write_text("\n".join([*file.read_text().splitlines()[:30], *["-3e7,0,0,3000", "3e7,0,0,3000"] * 15]) + "\n")
+    run = trained(file, tmp_path / "runs", LOG, f"data.source={{train: {file}, dev: {wild}}}")
+    told = calibration_page(calibrate(load_model(run)))
+    assert any("divided and multiplied by" in line for line in told)
+    model = load_model(run)
+    frame = pd.concat(Predictions(model, beside=asked_for(model, 0.9, members=False)).of_source(str(wild)))
+    assert 0 in frame.prediction.tolist()
+    assert not frame.isna().any(axis=None)
+    for name, format in FORMATS.items():
+        assert export(model, format, tmp_path / f"{name}{format.suffix}").difference <= TOLERANCE
 
 
 def test_and_of_its_folds(file: Path, tmp_path: Path) -> None:

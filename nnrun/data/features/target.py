@@ -67,6 +67,13 @@ class Target:
         values: Floats = standard.astype(np.float64) * self.deviation + self.mean
         return np.exp(np.minimum(values, LARGEST_LOG)) if self.is_log else values
 
+    def as_learned(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """From the target's own unit back to what the network learns, not standardised.
+
+        Predictions that are 0 because float64 ends, or almost 0, are taken for its smallest number.
+        """
+        return np.log(np.maximum(values, sys.float_info.min)) if self.is_log else values
+
     def beyond(self, values: Floats) -> npt.NDArray[np.bool_]:
         """Which predictions `(m,)` in the target's own unit have a logarithm that float64 has no number for."""
         if not self.is_log:

@@ -34,8 +34,7 @@ def difference(model: Model, expected: Array, found: Array) -> float:
     """
     if expected.shape != found.shape or not np.isfinite(found).all():
         return float("inf")
-    if model.target.is_log:
-        expected, found = np.log(expected), np.log(np.maximum(found, np.finfo(np.float64).tiny))
+    expected, found = map(model.target.as_learned, (expected, found))
     apart = np.abs(expected.astype(np.float64) - found)
     if model.target.classes is None:
         apart /= np.maximum(model.target.deviation, np.abs(expected - model.target.mean))
