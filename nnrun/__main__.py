@@ -28,7 +28,7 @@ def main() -> None:
         threads.one_for_blas()
         threads.count()  # UsageError now, where there is nothing to lose
         if SEARCHES.intersection(sys.argv[1:2]) and not HELP.intersection(sys.argv):
-            from nnrun.search.executors import begin_to_load
+            from nnrun.search.forking import begin_to_load
 
             begin_to_load()  # while this process loads the rest of its own
         from nnrun.cli import completing

@@ -40,6 +40,14 @@ def one_for_blas() -> None:
     os.environ.update(dict.fromkeys(LIBRARIES, "1"))
 
 
+@contextmanager
+def one_for_blas_of_others() -> Iterator[None]:
+    """For processes that are started in the block, and those that they start."""
+    with _as_before(*LIBRARIES):
+        one_for_blas()
+        yield
+
+
 def use(threads: int) -> None:
     """Have a team of so many from now on, in this process and in those it starts."""
     os.environ[OURS] = str(threads)
@@ -48,14 +56,22 @@ def use(threads: int) -> None:
 @contextmanager
 def alone() -> Iterator[None]:
     """Have no team in the block."""
-    before = os.environ.get(OURS)
-    use(1)
+    with _as_before(OURS):
+        use(1)
+        yield
+
+
+@contextmanager
+def _as_before(*variables: str) -> Iterator[None]:
+    """These are after the block what they were before."""
+    before = {name: os.environ.get(name) for name in variables}
     try:
         yield
     finally:
-        os.environ.pop(OURS, None)
-        if before is not None:
-            os.environ[OURS] = before
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 def count(most: int = MOST) -> int:

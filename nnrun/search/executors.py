@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from multiprocessing import forkserver, get_context, parent_process
+from contextlib import suppress
+from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import BaseContext
-from types import ModuleType
 from typing import Any, NotRequired, Protocol, TypedDict, TypeVar, final
 
 from nnrun.machine import threads
-from nnrun.machine.posix import HANG_UP, deaf_to_ctrl_c, killed_from_outside, limit_memory
+from nnrun.machine.posix import HANG_UP, killed_from_outside, limit_memory
+from nnrun.search.forking import begin_to_load, start
 from nnrun.search.full_disk import full_disk
 
 
@@ -43,8 +41,6 @@ class SentJob(AnyJob):
 Job = TypeVar("Job", bound=AnyJob)
 Result = TypeVar("Result")
 Work = Callable[[Job], Result]
-
-LOADED = ["nnrun.search.server", "nnrun.search.kernels"]
 
 
 @final
@@ -179,8 +175,7 @@ class _Worker:
     def __init__(self, context: Any, memory: int | None) -> None:
         self._connection, there = context.Pipe()
         self._process = context.Process(target=serve, args=[there, memory], daemon=True)
-        with no_program():
-            self._process.start()
+        start(self._process)
         there.close()
 
     def ask(self, work: Work[Job, Result], job: Job) -> None:
@@ -206,24 +201,6 @@ class _Worker:
         self._process.join()
 
 
-_STARTING = threading.Lock()
-
-
-@contextmanager
-def no_program() -> Iterator[None]:
-    """What is started meanwhile knows nothing of the program that this process runs.
-
-    It would run that program again to have its functions, of which a worker needs none; and one that searches, from its
-    first line to its last, would search again in each of its workers.
-    """
-    with _STARTING:
-        program, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
-        try:
-            yield
-        finally:
-            sys.modules["__main__"] = program
-
-
 def serve(connection: Connection, memory: int | None) -> None:
     """The life of a worker: job after job, until the parent closes its end."""
     prepare(memory)
@@ -233,33 +210,6 @@ def serve(connection: Connection, memory: int | None) -> None:
         except EOFError:
             return
         connection.send(guarded(work, job))
-
-
-def begin_to_load() -> BaseContext:
-    """Where workers come from: a server, started here, that loads what they need once and forks from there.
-
-    It has one thread and nothing of this process, so a worker is as clean as one spawned by itself. A server that runs
-    already stays as it is.
-    """
-    threads.one_for_blas()
-    context = get_context("forkserver")
-    context.set_forkserver_preload(LOADED)
-    _start_tracker()
-    with deaf_to_ctrl_c():
-        forkserver.ensure_running()
-    return context
-
-
-def _start_tracker() -> None:
-    """What removes semaphores after this process is killed, without a word; starting it later would end deafness."""
-    from multiprocessing import resource_tracker
-
-    silent = "ignore:resource_tracker:UserWarning"
-    sys.warnoptions.append(silent)  # interpreters that multiprocessing starts inherit it
-    try:
-        resource_tracker.ensure_running()
-    finally:
-        sys.warnoptions.remove(silent)
 
 
 def guarded(work: Work[Job, Result], job: Job) -> Result | Failure:

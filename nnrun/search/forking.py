@@ -1,0 +1,89 @@
+"""Where workers come from: a server that loads what they need once, and forks."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from multiprocessing import current_process, forkserver, get_context
+from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from nnrun.machine import threads
+from nnrun.machine.posix import deaf_to_ctrl_c
+
+LOADED = ["nnrun.search.server", "nnrun.search.kernels"]
+_STARTING = threading.Lock()
+
+
+def begin_to_load() -> BaseContext:
+    """The context of processes that a server, started here, forks: it loads what they need once.
+
+    It has one thread and nothing of this process, so a worker is as clean as one spawned by itself. A server that runs
+    already stays as it is.
+    """
+    context = get_context("forkserver")
+    context.set_forkserver_preload(LOADED)
+    _start_tracker()
+    _another_server_after_a_fork()
+    with deaf_to_ctrl_c(), threads.one_for_blas_of_others():
+        forkserver.ensure_running()
+    return context
+
+
+@cache
+def _another_server_after_a_fork() -> None:
+    """A process that is forked from this one cannot wait for the server of this one."""
+    os.register_at_fork(after_in_child=vars(forkserver)["_forkserver"].__init__)
+
+
+def _start_tracker() -> None:
+    """What removes semaphores after this process is killed, without a word; starting it later would end deafness."""
+    from multiprocessing import resource_tracker
+
+    silent = "ignore:resource_tracker:UserWarning"
+    sys.warnoptions.append(silent)  # interpreters that multiprocessing starts inherit it
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        sys.warnoptions.remove(silent)
+
+
+def start(process: BaseProcess) -> None:
+    """Have the server begin it; one at a time, as what is taken from this process meanwhile is put back."""
+    with _STARTING, _no_program(), _parenthood():
+        process.start()
+
+
+@contextmanager
+def _no_program() -> Iterator[None]:
+    """What is started meanwhile knows nothing of the program that this process runs.
+
+    It would run that program again to have its functions, of which a worker needs none; and one that searches, from its
+    first line to its last, would search again in each of its workers.
+    """
+    program = vars(sys.modules["__main__"])
+    names: dict[str, Any] = {name: program[name] for name in ("__spec__", "__file__") if name in program}
+    program.update(dict.fromkeys(names))  # all that multiprocessing finds it by
+    try:
+        yield
+    finally:
+        program.update(names)
+
+
+@contextmanager
+def _parenthood() -> Iterator[None]:
+    """What is started meanwhile may be started, also by a worker of somebody else's pool.
+
+    Such a one may have no children, since these would outlive it; those of a pool here end by themselves.
+    """
+    config = vars(current_process())["_config"]
+    daemon, config["daemon"] = config.get("daemon"), False
+    try:
+        yield
+    finally:
+        config["daemon"] = daemon
