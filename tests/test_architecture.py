@@ -5,10 +5,9 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-
-import pytest
 
 PACKAGE = Path(__file__).parents[1] / "nnrun"
 
@@ -124,23 +123,23 @@ def imported_by(tree: ast.Module) -> set[str]:
     return found & NAMES
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_imports_go_down(path: Path) -> None:
-    own = wing_of(name_of(path))
-    if own is None:  # nnrun itself and __main__ stand above all wings
-        return
-    for module in imported(path):
+def test_imports_go_down() -> None:
+    def level(module: str, elsewhere: int) -> int:
         wing = wing_of(module)
-        assert wing is None or WINGS.index(wing) <= WINGS.index(own), f"{name_of(path)} imports {module} from above"
+        return elsewhere if wing is None else WINGS.index(wing)
+
+    arrows = [(name_of(path), module) for path in MODULES for module in imported(path)]
+    # nnrun itself and __main__ stand above all wings, and what is imported from there is free
+    assert [(one, other) for one, other in arrows if level(other, -1) > level(one, len(WINGS))] == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_strangers_do_not_meet(path: Path) -> None:
-    for strangers in STRANGERS:
-        own = [place for place in strangers if lies_in(name_of(path), place)]
-        for module in imported(path) if own else ():
-            met = [place for place in strangers if lies_in(module, place)]
-            assert met in ([], own), f"{name_of(path)} imports {module}, which it should not know"
+def test_strangers_do_not_meet() -> None:
+    def wrong(one: str, other: str, strangers: Sequence[str]) -> bool:
+        own, met = ([place for place in strangers if lies_in(module, place)] for module in (one, other))
+        return bool(own) and met not in ([], own)
+
+    arrows = [(name_of(path), module) for path in MODULES for module in imported(path)]
+    assert [arrow for arrow in arrows if any(wrong(*arrow, strangers) for strangers in STRANGERS)] == []
 
 
 def test_there_is_no_cycle() -> None:
@@ -183,9 +182,8 @@ def enters(path: Path) -> set[str]:
 OUTSIDE = [path for path in MODULES if wing_of(name_of(path)) in ("cli", "api")]
 
 
-@pytest.mark.parametrize("path", OUTSIDE, ids=name_of)
-def test_wings_are_entered_by_their_doors(path: Path) -> None:
-    assert [module for module in enters(path) if not is_door(module)] == []
+def test_wings_are_entered_by_their_doors() -> None:
+    assert [(name_of(path), module) for path in OUTSIDE for module in enters(path) if not is_door(module)] == []
 
 
 def test_there_is_no_door_that_nobody_takes() -> None:
@@ -249,13 +247,15 @@ def lines_of_code(node: ast.AST) -> int:
     return last - first + 1 - (doc.count("\n") + 1 if doc else 0)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_sizes(path: Path) -> None:
-    text = path.read_text()
-    assert text.count("\n") <= 300, f"{path} has more than 300 lines"
-    for node in ast.walk(parsed(path)):
-        if isinstance(node, ast.FunctionDef):
-            assert lines_of_code(node) <= 40, f"{path}:{node.lineno} {node.name} has more than 40 lines"
+def test_no_module_has_more_than_300_lines() -> None:
+    assert [path for path in MODULES if path.read_text().count("\n") > 300] == []
+
+
+def test_no_function_has_more_than_40_lines() -> None:
+    functions = [
+        (path, node) for path in MODULES for node in ast.walk(parsed(path)) if isinstance(node, ast.FunctionDef)
+    ]
+    assert [f"{path}:{node.lineno} {node.name}" for path, node in functions if lines_of_code(node) > 40] == []
 
 
 def test_help_loads_nothing_heavy() -> None:
