@@ -216,13 +216,20 @@ def test_a_worker_does_not_run_the_program_that_searches(tmp_path: Path) -> None
 
 
 PROGRAMS = {
-    "a worker of another pool": "import multiprocessing as mp\nif __name__ == '__main__':\n"
-    "    with mp.get_context('fork').Pool(1) as pool: print(pool.apply(searched))",
-    "a fork of what has searched": "import multiprocessing as mp\nif __name__ == '__main__':\n    searched()\n"
-    "    with mp.get_context('fork').Pool(1) as pool: print(pool.apply(searched))",
-    "a process that has threads of its own": "import os, pickle, threading\nif __name__ == '__main__':\n"
-    "    before = dict(os.environ)\n    thread = threading.Thread(target=searched)\n    thread.start()\n"
-    "    while thread.is_alive(): pickle.dumps(searched)\n    assert dict(os.environ) == before\n    print(searched())",
+    "in a worker of another pool, forked from what has searched": """
+    searched()
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        print(pool.apply(searched))
+""",
+    "in a thread beside others": """
+    before = dict(os.environ)
+    thread = threading.Thread(target=searched)
+    thread.start()
+    while thread.is_alive():
+        pickle.dumps(searched)
+    assert dict(os.environ) == before
+    print(searched())
+""",
 }
 
 
@@ -231,7 +238,8 @@ def test_a_search_has_workers_wherever_it_is_called(tmp_path: Path, where: str) 
     config = {"data": {"source": "iris"}, "network": {"hidden": [4]}, "training": {"epochs": 1}}
     asking = f"nnrun.search({config}, trials=2, workers=2, runs={str(tmp_path / 'runs')!r}).status"
     program = tmp_path / "program.py"
-    program.write_text(f"import nnrun\ndef searched(): return {asking}\n{PROGRAMS[where]}\n")
+    imports = "import multiprocessing, os, pickle, threading, nnrun\n"
+    program.write_text(f"{imports}def searched(): return {asking}\nif __name__ == '__main__':{PROGRAMS[where]}")
     environment = {name: value for name, value in os.environ.items() if name not in threads.LIBRARIES}
     done = subprocess.run([sys.executable, program], env=environment, capture_output=True, text=True, timeout=PATIENCE)
     assert (done.stdout.strip(), done.stderr) == ("done", "")
