@@ -538,8 +538,10 @@ as fast.ai has it). Accuracies become errors, numbers above 1 are per cent, and 
 and errors of a regression are no shares of wrong answers and are not taken for any; of two columns for one curve the
 one with the shorter name counts, which is told. The rules are those of a run; the best epoch is judged, by the dev
 error, or else the dev loss. Of advice there is what holds whatever the network is, in words and as settings, `×` where
-only a ratio means something; an L2 penalty is told as Keras and PyTorch have it, by `--train-size`. What the curves do
-not tell is to be measured, and is said so; `--fail-on` is not held by what cannot be told.
+only a ratio means something. nnrun adds λ/(2m) Σ W² to the cost of a batch of m rows, and so λ/m · W to the gradient
+(m is not the rows of the training set): that is `l2(λ/(2m))` of Keras, and `weight_decay=λ/m` of PyTorch's SGD and
+Adam, whose `AdamW` has another rule. The advice names both for batches of 32. What the curves do not tell is to be
+measured, and is said so; `--fail-on` is not held by what cannot be told.
 
 ## The gaps
 

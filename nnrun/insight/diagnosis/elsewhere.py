@@ -32,6 +32,7 @@ BY_SHAPE = {
     "still falling": ("longer",),
 }
 L2 = "regularization.l2"
+USUAL_BATCH = 32  # rows, the default of Keras; curves do not tell it
 TIMES = ("optimizer.learning_rate", "network.hidden")  # of which only the ratio means something elsewhere
 
 
@@ -69,7 +70,6 @@ class Elsewhere:
     history: History
     evidence: Evidence
     assumed: bool  # nobody gave a base error
-    train_rows: int  # 0: nobody said; no evidence, as the rules would set it beside weights that nobody knows
 
     @property
     def verdict(self) -> Verdict | None:
@@ -113,14 +113,17 @@ class Elsewhere:
             for move in self._moves()
         ]
 
-    def _why(self, move: Move) -> str:
-        """With what λ is elsewhere: nnrun adds λ / 2m Σ W² to the cost, for m examples."""
+    @staticmethod
+    def _why(move: Move) -> str:
+        """With what λ is elsewhere: nnrun adds λ/(2m) Σ W² to the cost of m rows, λ/m · W to its gradient."""
         if L2 not in move.settings:
             return move.why
-        strength, rows = float(cast(float, move.settings[L2])), self.train_rows
-        half, whole = (f"{strength / 2 / rows:.2g}", f"{strength / rows:.2g}") if rows else ("λ/2m", "λ/m")
-        given = "" if rows else ", for m training examples (--train-size)"
-        return f"{move.why} λ = {strength:g} is l2({half}) of Keras or weight_decay={whole} of PyTorch{given}."
+        strength = float(cast(float, move.settings[L2]))
+        half, whole = f"{strength / 2 / USUAL_BATCH:.2g}", f"{strength / USUAL_BATCH:.2g}"
+        return (
+            f"{move.why} λ = {strength:g} at batches of m = {USUAL_BATCH} rows is l2(λ/(2m)) = l2({half}) of Keras, or "
+            f"weight_decay = λ/m = {whole} of PyTorch's SGD and Adam; of other batches put in their m."
+        )
 
     def _moves(self) -> list[Move]:
         if self.verdict or self.evidence.status == "diverged":
@@ -220,7 +223,7 @@ def of_curves(path: Path, sizes: Mapping[str, int], base: float, tolerance: floa
         signs=_signs(history),
         dev_rows=sizes.get("dev", 0),
     )
-    return Elsewhere(path, history, evidence, assumed, sizes.get("train", 0))
+    return Elsewhere(path, history, evidence, assumed)
 
 
 def _diverged(history: History) -> bool:

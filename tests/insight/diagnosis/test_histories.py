@@ -211,10 +211,10 @@ def test_no_longer_training_is_advised_where_the_dev_loss_turned() -> None:
 
 
 def test_a_penalty_is_told_as_other_tools_have_it() -> None:
-    """Keras adds c Σ W², PyTorch's weight decay w / 2 Σ W², nnrun λ / 2m Σ W²."""
-    known, unknown = (judged(FILES / "keras_by_heart.csv", train=rows).tries[0]["why"] for rows in (1_000, 0))
-    assert "λ = 1 is l2(0.0005) of Keras or weight_decay=0.001 of PyTorch." in known
-    assert "l2(λ/2m) of Keras or weight_decay=λ/m of PyTorch, for m training examples" in unknown
+    """Keras adds c Σ W², PyTorch's weight decay w / 2 Σ W², nnrun λ / 2m Σ W² with the batch's m, not the set's."""
+    why = judged(FILES / "keras_by_heart.csv", train=1_000).tries[0]["why"]
+    assert "λ = 1 at batches of m = 32 rows is l2(λ/(2m)) = l2(0.016) of Keras" in why
+    assert "weight_decay = λ/m = 0.031 of PyTorch's SGD and Adam" in why
 
 
 def test_a_loss_below_zero_has_no_course_by_shares(tmp_path: Path) -> None:
