@@ -426,9 +426,16 @@ where the loss is the primary metric, the dev error.
 
 Formulas are computed in float64 from the probabilities, or from values in the target's own unit, and give the numbers
 of scikit-learn, with which the tests compare them. `auc`, `average_precision` and `f1` of more than two classes are
-means over the classes, each against the rest, without regard to their size. Classes that no row has count for nothing;
-where the rows leave a metric undefined, such as `auc` with rows of one class, it is null, and – on the screen. It is an
-error at the beginning if the dev set leaves `metrics.primary` undefined, or if the task does not have it.
+means over the classes, each against the rest, without regard to their size.
+
+Of two classes `f1` is the mean, `auc` is the same for either, and `average_precision` is that of the second as they are
+sorted, which `nnrun evaluate` names (`pos_label=1` of scikit-learn); a guess has the share of its rows. To have it of
+the other class, rename the two so that this one comes second: `a_ok` and `b_fraud` for `ok` and `fraud`. Where the
+second is the more frequent one, `train`, `search` and `evaluate` say so.
+
+Classes that no row has count for nothing; where the rows leave a metric undefined, such as `auc` with rows of one
+class, it is null, and – on the screen. It is an error at the beginning if the dev set leaves `metrics.primary`
+undefined, or if the task does not have it.
 
 ## What it costs
 

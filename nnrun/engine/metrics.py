@@ -56,7 +56,10 @@ def auc(y: Indices, p: Floats, weights: Weights = None) -> float:
 
 
 def average_precision(y: Indices, p: Floats, weights: Weights = None) -> float:
-    """Area under the curve of precision over recall, summed step by step; the mean over the classes as in `auc`."""
+    """Area under the curve of precision over recall, summed step by step; the mean over the classes as in `auc`.
+
+    Of two classes that of the second, as scikit-learn has it; unlike the AUC the first one's is another number.
+    """
     return _mean_of_known(np.array([_summed_precision(*curve) for curve in _curves(y, p, weights)]))
 
 
@@ -172,7 +175,8 @@ METRICS: dict[str, Metric] = {
         auc,
     ),
     "average_precision": Metric(
-        "area under the curve of precision over recall, in steps; more than two classes as in auc",
+        "area under the curve of precision over recall, in steps; of two classes that of the second as sorted, of "
+        "more as in auc",
         _CLASSES,
         average_precision,
     ),

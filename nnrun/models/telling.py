@@ -17,6 +17,7 @@ from nnrun.models.evaluation import BOOSTING, FILE, NETWORK, Evaluation, Metrics
 from nnrun.models.operating import RECALLS, CostDocument
 from nnrun.models.scores import PairedGain, by_class
 from nnrun.models.uncertainty import calibrated_by
+from nnrun.runs.judge import whose_precision
 from nnrun.runs.records import ScoresRecord
 from nnrun.text import (
     WIDTH,
@@ -44,7 +45,8 @@ GUESSES = {"classification": "the most frequent class, with the share of each", 
 def page(found: Evaluation) -> list[str]:
     """All of it."""
     model, judged = found.model, found.judged
-    lines = [f"run      {model.run.path}", f"data     {_data(found)}", "", *metric_table(found, judged), ""]
+    lines = [f"run      {model.run.path}", f"data     {_data(found)}", "", *metric_table(found, judged)]
+    lines += [*_whose(found, judged), ""]
     if judged in found.folds:
         lines += [*fold_table(found, judged), ""]
     if judged in found.counts:
@@ -77,6 +79,14 @@ def metric_table(found: Evaluation, judged: str) -> list[str]:
             cells.append([title, *row, *(_of(results, judged, baseline, name) for baseline in told)])
         cells.append([""] * len(cells[0]))
     return columns(cells[:-1], right=range(1, len(cells[0])))
+
+
+def _whose(found: Evaluation, judged: str) -> list[str]:
+    """Which of two classes the metric is of that is another number for each; nothing of more, or of values."""
+    classes = found.model.target.classes or ()
+    if len(classes) != 2:
+        return []
+    return wrapped(whose_precision(classes, found.counts[judged].sum(axis=1), judged), "note     ")
 
 
 def _error_title(target: Target) -> str:

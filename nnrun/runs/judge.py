@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -18,8 +18,10 @@ from nnrun.engine.trainer import Epoch, Trainer
 from nnrun.errors import MisfitError
 from nnrun.runs.assembly import examples
 from nnrun.runs.grouped import sure_as
+from nnrun.text import percent, set_name, shown_name
 
 DEFINED = {"classification": "error", "regression": "rmse"}  # whatever rows a part has
+OF_SECOND = "average_precision"  # the metric that is another number for each of two classes
 Measured = Mapping[str, Array]  # column -> one number a run, such as dev_auc
 
 
@@ -153,3 +155,24 @@ def wanted(config: Config, dataset: Dataset) -> list[str]:
 def of_log(dataset: Dataset) -> list[str]:
     """The metric in the target's own unit, which is else worked out from the error."""
     return ["rmse"] if dataset.fitted.target.is_log else []
+
+
+def metric_notices(config: Config, dataset: Dataset) -> list[str]:
+    """What is to be known of a metric that decides, lest it be read as another: whose average precision it is."""
+    if len(dataset.classes or ()) != 2 or OF_SECOND not in wanted(config, dataset):
+        return []
+    rows = np.bincount(dataset.parts["dev"].y, minlength=2)
+    return [whose_precision(dataset.classes or (), rows, "dev")] if rows[1] > rows[0] else []
+
+
+def whose_precision(classes: Sequence[str], rows: Array, part: str) -> str:
+    """Which of two classes the average precision is of, with what it means where most rows `(2,)` of a part are its."""
+    first, second = classes
+    told = f"{OF_SECOND} is that of {shown_name(second)}, the second of the two classes as they are sorted"
+    if rows[1] <= rows[0]:
+        return told
+    renamed = f"such as {shown_name(f'a_{second}')} and {shown_name(f'b_{first}')}"
+    return (
+        f"{told}: a guess has {percent(rows[1] / rows.sum())} on {set_name(part)}, as so many rows are of it; to have "
+        f"that of {shown_name(first)}, rename the classes so that it comes second, {renamed}"
+    )

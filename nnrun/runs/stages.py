@@ -17,7 +17,7 @@ from nnrun.engine.trainer import Trainer
 from nnrun.errors import DataError, MisfitError
 from nnrun.runs.assembly import check_memory, make_trainer, recipe
 from nnrun.runs.engines import engine_of
-from nnrun.runs.judge import Judge
+from nnrun.runs.judge import Judge, metric_notices
 from nnrun.runs.recording import guess_error, layers_of
 from nnrun.runs.records import Diverged, FoundSymptom, Layers, Row
 from nnrun.runs.rundir import RunDir
@@ -52,7 +52,8 @@ class Stage:
 
     def beginning(self, dataset: Dataset, notices: Sequence[str]) -> Beginning:
         """What training begins with, or goes on with."""
-        augmented = augmentation_notices(self.configs[0].regularization.augment)
+        config = self.configs[0]
+        further = [*augmentation_notices(config.regularization.augment), *metric_notices(config, dataset)]
         return Beginning(
             rows={part: len(arrays.x) for part, arrays in dataset.parts.items()},
             features=dataset.n_features,
@@ -61,7 +62,7 @@ class Stage:
             parameters=self.trainer.network.theta.size,
             batch_size=self.trainer.recipe.batch_size,
             epoch=self.trainer.epoch,
-            notices=list(dict.fromkeys([*notices, *dataset.notices, *augmented])),
+            notices=list(dict.fromkeys([*notices, *dataset.notices, *further])),
             error_kind=dataset.error_kind or "",
             fold=dataset.fitted.fold,
         )

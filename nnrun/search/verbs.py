@@ -17,7 +17,7 @@ from nnrun.engine.metrics import METRICS, misfit
 from nnrun.engine.scores import HIGHER_IS_BETTER, searched_by
 from nnrun.errors import ConfigError, UsageError
 from nnrun.runs.assembly import batch_size
-from nnrun.runs.judge import DEFINED, undefined
+from nnrun.runs.judge import DEFINED, metric_notices, undefined
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.opening import create, extended, opened, reopened
@@ -56,6 +56,7 @@ def begin(
         config = loaded.config
         refuse_misfit(loaded, dataset)
         space, known = load_known(loaded, _batch(loaded, dataset), usual)
+        space = replace(space, notices=(*space.notices, *metric_notices(config, dataset)))
         plan = Plan.of(config, space, [config.search.trials], options.kept(), options.repeat)
         run = create(root, loaded, dataset, plan, argv, "search")
         with run.locked():

@@ -35,6 +35,23 @@ def test_the_page_of_classes(nnrun: Nnrun) -> None:
     assert max(map(len, lines[1:])) <= 80
 
 
+@pytest.mark.parametrize(("rare", "frequent"), [("fraud", "ok"), ("b_fraud", "a_ok")])
+def test_of_two_classes_it_is_told_whose_average_precision_it_is(
+    nnrun: Nnrun, here: Path, rare: str, frequent: str
+) -> None:
+    rows = "".join(f"{k % 7},{rare if k % 5 == 0 else frequent}\n" for k in range(100))
+    (here / "frauds.csv").write_text("a,y\n" + rows)
+    options = sets("data.source=frauds.csv", "data.target=y", "metrics.primary=average_precision")
+    trained = nnrun("train", *QUICK[1:], *options).err
+    evaluated = nnrun("evaluate").out
+    searched = nnrun("search", *QUICK[1:], "--trials", "1", "--workers", "1", *options).err
+    told = f"that of {max(rare, frequent)}, the second of the two classes as they are sorted"
+    warned = "a guess has 80.0% on dev, as so many rows are of it; to have that of fraud, rename the classes so that"
+    assert told in " ".join(evaluated.split())
+    for text in (trained, searched, evaluated):
+        assert (warned in " ".join(text.split())) == (frequent == "ok")
+
+
 def test_the_page_of_numbers(nnrun: Nnrun) -> None:
     nnrun("train", *QUICK, *sets("data.source=diabetes"))
     out = nnrun("evaluate").out
