@@ -56,7 +56,8 @@ TRIALS = "a trial with a result"
 LESSONS = {
     "boundary": Lesson(
         "Decision boundary",
-        "Too straight, and rows of both classes lie on its wrong side; too wiggly, and it goes round single rows.",
+        "Too straight, and rows of both classes lie on its wrong side; too wiggly, and it goes round single rows. "
+        "It is that of the best epoch: what was learned by heart after it is not in the picture.",
         _boundary,
         "two inputs that are numbers, as in configs/boundary.yaml",
     ),

@@ -183,6 +183,13 @@ def test_a_lesson_is_a_page_with_one_picture_and_what_to_see(here: Path, nnrun: 
     assert "bias" in document["see"]
 
 
+def test_a_boundary_is_said_to_be_that_of_the_best_epoch(here: Path, nnrun: NNRun) -> None:
+    """The gallery shows how wiggly that of the last epoch is."""
+    nnrun("train", "-q", *QUICK, "--set", "data.source=moons")
+    assert "that of the best epoch" in " ".join(nnrun("report", "--lesson", "boundary").out.split())
+    assert "What the network of the best epoch says" in (newest() / "lesson-boundary.html").read_text(encoding="utf-8")
+
+
 def test_a_search_has_lessons_of_its_own(here: Path, nnrun: NNRun) -> None:
     space = ("--set", "search.space={optimizer.learning_rate: {log: [1e-3, 1e-1]}}")
     nnrun("search", *QUICK, *space, "--trials", "3", "--workers", "1", "-q")

@@ -41,7 +41,7 @@ def boundary_chart(model: Model, data: Dataset, part: str = PART) -> Chart:
     classes = data.classes
     area = _values(data.fitted.target.name, said, own) if classes is None else _classes(model, classes, said, own)
     layout = {"xaxis": axis(names[0], zeroline=False), "yaxis": axis(names[1], zeroline=False)}
-    note = f"What the network says of every point, paler where it is less sure; dots are {part} examples."
+    note = f"What the network of the best epoch says of every point, paler where less sure; dots are {part} examples."
     alt = f"Decision regions over {names[0]} and {names[1]}."
     return Chart(
         "What the network says everywhere", alt, [*area, *_dots(classes, raw, shown.y)], layout, note, height=460
