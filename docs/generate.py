@@ -377,7 +377,8 @@ a search finds it. Where the curve hardly falls there is no suggestion.
 ## The gradient, looked at closely
 
 `--all` checks the gradient by every parameter instead of a sample of them, and shows of each layer the one in which
-both differ most; `--epsilon` takes steps of another size. Both at once:
+both differ most; `--epsilon` takes steps of another size. Both at once, in an
+empty folder, as a `config.yaml` would be taken in place of the bundled digits:
 
 ```sh
 nnrun check --set 'network.hidden=[16, 8]' --all --epsilon 1e-7
