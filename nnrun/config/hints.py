@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -143,7 +143,9 @@ def unknown_key(root: type[BaseModel], path: KeyPath, values: Tree) -> str:
     if word in ("keep_prob", "keep_probs"):
         return _keep_prob(value)
     allowed = allowed_keys(root, section, values)
-    meant = _meant(list(every_key(root)), section, word, allowed)
+    field = field_at(root, section, values)
+    synonyms = _MEANT if field is None or entries_of(field) is None else {}  # of keys, none of which an option is
+    meant = _meant(list(every_key(root)), section, word, allowed, synonyms)
     if meant is None:
         return f"unknown key; allowed here: {one_of(allowed)}"
     if meant[:-1] == section:
@@ -155,16 +157,18 @@ def unknown_key(root: type[BaseModel], path: KeyPath, values: Tree) -> str:
 def key_called(root: type[BaseModel], name: str) -> KeyPath | None:
     """The key that is meant by `epochs`, `learning-rate`, `lr` or `training.epochs`; None where none is."""
     word, keys = name.lower().replace("-", "_"), list(every_key(root))
-    return next((key for key in keys if dotted(key) == word), None) or _meant(keys, (), word, [])
+    return next((key for key in keys if dotted(key) == word), None) or _meant(keys, (), word, [], _MEANT)
 
 
-def _meant(keys: list[KeyPath], section: KeyPath, word: str, allowed: list[str]) -> KeyPath | None:
+def _meant(
+    keys: list[KeyPath], section: KeyPath, word: str, allowed: list[str], synonyms: Mapping[str, str]
+) -> KeyPath | None:
     """The likeliest key: of this name elsewhere, a known synonym, close to one here, close to one elsewhere."""
     elsewhere = [place for place in keys if place[-1] == word]
     if len(elsewhere) == 1:
         return elsewhere[0]
-    if word in _MEANT:
-        return tuple(_MEANT[word].split("."))
+    if word in synonyms:
+        return tuple(synonyms[word].split("."))
     if close := closest(word, allowed):
         return (*section, close)
     names = {str(place[-1]): place for place in keys}

@@ -81,6 +81,19 @@ OPTIMIZERS = "sgd, momentum, nesterov, rmsprop, adam, adamw"
             "regularization: {early_stopping: {patient: 3}}\n",
             "config.yaml:1:35: regularization.early_stopping.patient: unknown key; did you mean patience?",
         ),
+        (  # a synonym of a key is none of an option
+            "optimizer: {schedule: {name: exponential, decay_rate: 0.9}}\n",
+            "config.yaml:1:43: optimizer.schedule.decay_rate: unknown key; allowed here: name or base",
+        ),
+        (
+            "network: {init: {name: he, scale: 2}}\n",
+            "config.yaml:1:28: network.init.scale: unknown key; allowed here: name or gain",
+        ),
+        (
+            "optimizer: {schedule: {name: exponential, learning_rate: 1}}\n",
+            "config.yaml:1:43: optimizer.schedule.learning_rate: unknown key here; "
+            "did you mean optimizer.learning_rate?",
+        ),
         (
             "network: {ensemble: {seeds: 3, stops: together}}\n",
             "config.yaml:1:32: network.ensemble.stops: unknown key; allowed here: seeds or stop",
