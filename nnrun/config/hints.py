@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from nnrun.config.constraints import OneOf
 from nnrun.config.tables import Entries
 from nnrun.config.values import KeyPath, Tree, dotted
 from nnrun.engine.optimizers import OPTIMIZERS
@@ -82,6 +83,15 @@ def section_of(field: FieldInfo, value: Any) -> type[BaseModel] | None:
 def entries_of(field: FieldInfo) -> Entries | None:
     """The table of the engine that the key names an entry of, or a list of entries."""
     return next((mark for mark in (*field.metadata, *_marks(field.annotation)) if isinstance(mark, Entries)), None)
+
+
+def choices_of(field: FieldInfo | None) -> tuple[str, ...]:
+    """The names of which the key takes one; none where it takes any text, or is no key."""
+    parts = (field.annotation, *field.metadata, *_marks(field.annotation)) if field else ()
+    mark = next((part for part in parts if isinstance(part, OneOf)), None)
+    if mark is None:
+        return ()
+    return mark.names or next(get_args(part) for part in parts if get_origin(part) is Literal)
 
 
 def is_entry(field: FieldInfo) -> bool:

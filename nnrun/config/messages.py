@@ -11,11 +11,11 @@ from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from nnrun.config.hints import entry_called, field_at, unknown_key
+from nnrun.config.hints import choices_of, entry_called, field_at, unknown_key
 from nnrun.config.values import KeyPath, Tree, describe, dotted, kind, plain
 from nnrun.config.yaml_text import Place, Source
 from nnrun.errors import MOST
-from nnrun.text import shortened
+from nnrun.text import one_of, shortened
 
 AFTER_THE_FILE = 1 << 60  # a line number that sorts what has no line behind what has one
 OF_ANOTHER_FILE = 1 << 40  # the same for what stands in a file that is extended
@@ -131,9 +131,11 @@ def explain(error: ValidationError, values: Tree, places: Places, root: type[Bas
         elif details["type"] == "missing":
             yield places.locate((*path, location[-1]), "is missing")
         else:
-            nullable, names = _nullable(root, path, values), about.get("allowed", ())
+            nullable, names = _nullable(root, path, values), about.get("allowed")
+            if names is None and details["type"] == "string_type":
+                names = choices_of(field_at(root, path, values))
             more = about.get("also", ""), about.get("at")
-            wrong = Wrong(details["type"], path, details["input"], details["msg"], nullable, names, *more)
+            wrong = Wrong(details["type"], path, details["input"], details["msg"], nullable, names or (), *more)
             yield places.locate(_choice_path(wrong), phrase(wrong))
 
 
@@ -172,7 +174,7 @@ def phrase(wrong: Wrong) -> str:
     if wrong.type in _PHRASES:
         return _PHRASES[wrong.type](wrong)
     if wrong.type in EXPECTED:
-        return _wrong_type(EXPECTED[wrong.type], wrong)
+        return _wrong_type(one_of(wrong.allowed) if wrong.allowed else EXPECTED[wrong.type], wrong)
     return f"{wrong.text[:1].lower()}{wrong.text[1:]}, got {describe(wrong.value)}"
 
 

@@ -165,7 +165,7 @@ def test_what_no_file_could_hold_is_told(tmp_path: Path) -> None:
     wrong: list[tuple[dict[Any, Any], str]] = [
         ({None: 1}, "None: unknown key"),
         ({"network": {"hidden": pd.DataFrame()}}, "a DataFrame has no place"),
-        ({"training": {"dtype": np.float32}}, "training.dtype: expected text"),
+        ({"training": {"dtype": np.float32}}, "training.dtype: expected float32 or float64"),
         (itself, "holds itself"),
     ]
     for values, told in wrong:

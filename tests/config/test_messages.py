@@ -143,6 +143,11 @@ OPTIMIZERS = "sgd, momentum, nesterov, rmsprop, adam, adamw"
         ("name: 3\n", "config.yaml:1:7: name: expected text, got 3; put it in quotes"),
         ("data: {target: 3}\n", "config.yaml:1:16: data.target: expected text or null, got 3; put it in quotes"),
         ("network: {hidden: 64}\n", "config.yaml:1:19: network.hidden: expected a list, got 64; write [64]"),
+        (
+            "data: {normalize: true}\n",
+            "config.yaml:1:19: data.normalize: expected standard, robust, quantile or none, got true",
+        ),
+        ("search: {prune: 3}\n", "config.yaml:1:17: search.prune: expected median or null, got 3"),
         ("optimizer: adam\n", "config.yaml:1:12: optimizer: expected a mapping, got the text 'adam'"),
         (
             "optimizer:\ntraining: {}\n",
