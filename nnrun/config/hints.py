@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from nnrun.config.constraints import OneOf
+from nnrun.config.dump import one_line
 from nnrun.config.tables import Entries
 from nnrun.config.values import KeyPath, Tree, dotted
 from nnrun.engine.optimizers import OPTIMIZERS
-from nnrun.text import closest, one_of
+from nnrun.text import closest, one_of, shortened
 
 SYNONYMS = {
     "optimizer": "optim opt solver",
@@ -46,13 +47,18 @@ _MOMENTA = [name for name, rule in OPTIMIZERS.items() if rule.uses_beta1 and not
 _NOTES = {"momentum": f" (momentum's β, with name: {one_of(_MOMENTA)})"}
 
 
-OTHER_WORDS = {  # for entries of tables, in other places
+LONGEST_FORM = 40  # characters of a value in it
+OTHER_WORDS = {  # for names, in other places
     "shift": "crop random_crop randomcrop translate translation pad_and_crop",
     "flip": "mirror horizontal_flip random_flip",
     "rotation": "rotate random_rotation",
     "zoom": "scale resize random_resized_crop",
     "noise": "gaussian gaussian_noise jitter",
     "elastic": "elastic_transform distortion",
+    "error": "accuracy acc",
+    "squared_error": "mse mean_squared_error",
+    "cross_entropy": "ce log_loss nll nll_loss",
+    "staircase": "step step_lr step_decay",
 }
 _CALLED = {word: name for name, words in OTHER_WORDS.items() for word in words.split()}
 
@@ -92,6 +98,19 @@ def choices_of(field: FieldInfo | None) -> tuple[str, ...]:
     if mark is None:
         return ()
     return mark.names or next(get_args(part) for part in parts if get_origin(part) is Literal)
+
+
+def section_form(field: FieldInfo | None, value: Any) -> str:
+    """`{patience: 5}` where the value alone stands for a section: that of its first key, if it may be; else `…`."""
+    section = section_of(field, value) if field else None
+    if section is None or value is None:
+        return ""
+    first = next(iter(section.model_fields))
+    try:
+        section.model_validate({first: value})
+    except ValidationError:
+        return f"{{{first}: …}}"
+    return f"{{{first}: {shortened(one_line(value), LONGEST_FORM)}}}"
 
 
 def is_entry(field: FieldInfo) -> bool:

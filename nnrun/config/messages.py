@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
-from nnrun.config.hints import choices_of, entry_called, field_at, unknown_key
+from nnrun.config.hints import choices_of, entry_called, field_at, section_form, unknown_key
 from nnrun.config.values import KeyPath, Tree, describe, dotted, kind, plain
 from nnrun.config.yaml_text import Place, Source
 from nnrun.errors import MOST
@@ -115,6 +116,7 @@ class Wrong(NamedTuple):
     allowed: tuple[str, ...]  # names, where it should have been one of them
     also: str  # what else may stand there
     at: str | None  # the key in a mapping that is meant, where a name alone is allowed too
+    form: str  # of a section with this value in its place
 
 
 def explain(error: ValidationError, values: Tree, places: Places, root: type[BaseModel]) -> Iterator[Located]:
@@ -131,11 +133,11 @@ def explain(error: ValidationError, values: Tree, places: Places, root: type[Bas
         elif details["type"] == "missing":
             yield places.locate((*path, location[-1]), "is missing")
         else:
-            nullable, names = _nullable(root, path, values), about.get("allowed")
-            if names is None and details["type"] == "string_type":
-                names = choices_of(field_at(root, path, values))
-            more = about.get("also", ""), about.get("at")
-            wrong = Wrong(details["type"], path, details["input"], details["msg"], nullable, names or (), *more)
+            kind_of, value, field_here = details["type"], details["input"], field_at(root, path, values)
+            names = choices_of(field_here) if kind_of == "string_type" else about.get("allowed", ())
+            form = section_form(field_here, value) if kind_of == "model_type" else ""
+            more = names, about.get("also", ""), about.get("at"), form
+            wrong = Wrong(kind_of, path, value, details["msg"], _nullable(field_here), *more)
             yield places.locate(_choice_path(wrong), phrase(wrong))
 
 
@@ -163,9 +165,8 @@ def _choice_path(wrong: Wrong) -> KeyPath:
     return (*wrong.path, wrong.at) if wrong.at and isinstance(wrong.value, dict) else wrong.path
 
 
-def _nullable(root: type[BaseModel], path: KeyPath, values: Any) -> bool:
-    """Whether the key at `path` may be null."""
-    field = field_at(root, path, values)
+def _nullable(field: FieldInfo | None) -> bool:
+    """Whether the key may be null."""
     return field is not None and (field.default is None or type(None) in get_args(field.annotation))
 
 
@@ -174,7 +175,8 @@ def phrase(wrong: Wrong) -> str:
     if wrong.type in _PHRASES:
         return _PHRASES[wrong.type](wrong)
     if wrong.type in EXPECTED:
-        return _wrong_type(one_of(wrong.allowed) if wrong.allowed else EXPECTED[wrong.type], wrong)
+        form = f"a mapping such as {wrong.form}" if wrong.form else EXPECTED[wrong.type]
+        return _wrong_type(one_of(wrong.allowed) if wrong.allowed else form, wrong)
     return f"{wrong.text[:1].lower()}{wrong.text[1:]}, got {describe(wrong.value)}"
 
 

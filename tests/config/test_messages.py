@@ -147,8 +147,21 @@ OPTIMIZERS = "sgd, momentum, nesterov, rmsprop, adam, adamw"
             "data: {normalize: true}\n",
             "config.yaml:1:19: data.normalize: expected standard, robust, quantile or none, got true",
         ),
+        (  # called otherwise elsewhere
+            "training: {loss: mse}\n",
+            "config.yaml:1:18: training.loss: unknown choice 'mse'; did you mean squared_error? "
+            "allowed: auto, cross_entropy, squared_error, huber",
+        ),
         ("search: {prune: 3}\n", "config.yaml:1:17: search.prune: expected median or null, got 3"),
-        ("optimizer: adam\n", "config.yaml:1:12: optimizer: expected a mapping, got the text 'adam'"),
+        (
+            "optimizer: adam\n",
+            "config.yaml:1:12: optimizer: expected a mapping such as {name: adam}, got the text 'adam'",
+        ),
+        (
+            "regularization: {early_stopping: true}\n",
+            "config.yaml:1:34: regularization.early_stopping: "
+            "expected a mapping such as {patience: …} or null, got true",
+        ),
         (
             "optimizer:\ntraining: {}\n",
             "config.yaml:1:11: optimizer: expected a mapping, got null; remove the key to use its default",
@@ -156,7 +169,7 @@ OPTIMIZERS = "sgd, momentum, nesterov, rmsprop, adam, adamw"
         (
             "regularization: {early_stopping: None}\n",
             "config.yaml:1:34: regularization.early_stopping: "
-            "expected a mapping or null, got the text 'None'; write null",
+            "expected a mapping such as {patience: …} or null, got the text 'None'; write null",
         ),
         ("search: {space: {a: 3}}\n", "config.yaml:1:21: search.space.a: expected a mapping, got 3"),
         # unions: one line a mistake

@@ -35,7 +35,7 @@ def test_values_are_read_as_in_the_file_and_the_last_one_counts() -> None:
         ("lr=3", "unknown key here; did you mean optimizer.learning_rate?"),
         ("optimizer.learning_rate=-1", "must be above 0, got -1"),
         ("optimizer.learning_rate='1'", "expected a number, got the text '1'; remove the quotes"),
-        ("optimizer=adam", "expected a mapping, got the text 'adam'"),
+        ("optimizer=adam", "expected a mapping such as {name: adam}, got the text 'adam'"),
         ("optimizer={lr: 1}", "optimizer.lr: unknown key; did you mean learning_rate?"),
         ("optimizer={name: sgd, name: adam}", "name: duplicate key on line 1; first given on line 1"),
         ("network.hidden=[8, 0]", "network.hidden[1]: must be at least 1, got 0"),

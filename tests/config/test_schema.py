@@ -191,7 +191,7 @@ def test_depth_and_width_become_hidden(written: str, hidden: tuple[int, ...]) ->
         ("{ema: 0}", "training.average.ema: must be above 0 and below 1, got 0"),
         ("{swa: 0}", "training.average.swa: must be at least 1, got 0"),
         ("{swa: 2.5}", "training.average.swa: expected a whole number or null, got 2.5"),
-        ("ema", "training.average: expected a mapping or null, got the text 'ema'"),
+        ("ema", "training.average: expected a mapping such as {ema: …} or null, got the text 'ema'"),
         ("{polyak: 0.9}", "training.average.polyak: unknown key"),
     ],
 )
