@@ -32,7 +32,6 @@ BETWEEN_TRIES, EACH_TRY = 1.0, 5.0  # seconds; a try is to connect anew, and the
 MOST_SENDINGS = 5  # of a job's folders to a worker, which may have lost what it had
 BROKEN = "what it is sent does not arrive whole, or does not stay so"
 LONGEST_WORDS = 10_000  # of why a trial failed, which the ledger keeps
-LAST_WORDS = 3  # seconds for workers to hear that a search is over: one may stand still
 
 
 class Trained(NamedTuple):
@@ -54,7 +53,6 @@ class Cluster:
         self._mending, self._news = threading.Lock(), list[str]()
         self._over = False
         self._threads = ThreadPoolExecutor(MOST_THREADS)
-        self._flying: dict[str, tuple[str, Any]] = {}  # worker and dask's future, by token
         self._departures, self._arrivals = Departures(), Arrivals()
         self._lock = threading.Lock()
         self._last: dict[int, str] = {}  # trial -> the worker that was lost with it
@@ -80,23 +78,14 @@ class Cluster:
         return self._threads.submit(self._do, cast(Train, work), cast(SentJob, job), freed)
 
     def close(self) -> None:
-        """Cancel what runs, and leave the cluster as it was."""
+        """Let go of what runs, which workers end then, and leave the cluster as it was."""
         self._over = True
         self._crew.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
-        cancelling = threading.Thread(target=self._cancel, daemon=True)
-        cancelling.start()
-        cancelling.join(LAST_WORDS)
         self._threads.shutdown()
         self._connection.close()
         self._departures.close()
         self._arrivals.close()
-
-    def _cancel(self) -> None:
-        for token, (address, future) in list(self._flying.items()):
-            with suppress(Exception):  # the worker may be gone
-                future.cancel()
-                self._crew.client.run(worker.cancel, token, workers=[address], on_error="ignore")
 
     def _connect(self, **patience: float) -> Crew:
         """The workers of the scheduler that is there, until another one is."""
@@ -182,13 +171,10 @@ class Cluster:
     def _asked(self, work: Train, request: Request, crew: Crew, address: str) -> Trained | Refusal:
         """Hand over a request, and wait until it has ended."""
         future = crew.client.submit(worker.attempt, work, json.dumps(request), workers=[address], pure=False)
-        self._flying[request["token"]] = address, future
         try:
             crew.wait_for(future, address)
         except NotTrainedError as error:
             return error.refusal
-        finally:
-            self._flying.pop(request["token"])
         return Trained(future, request["bits"])
 
     def _failure(self, refusal: Refusal, crew: Crew, address: str) -> Failure | None:
@@ -222,7 +208,6 @@ class Cluster:
         if resumed is not None:
             parent = Freight.of(Path(cast(Job, job)["folder"]) / trial_name(resumed))
         request: Request = {
-            "token": secrets.token_hex(8),
             "job": job,
             "kind": kind,
             "bits": bits,

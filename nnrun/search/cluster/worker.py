@@ -1,7 +1,8 @@
 """What runs on a worker of a cluster: it keeps what it was sent in a folder of its own, and trains in a child process.
 
 The child is that of a local pool. So it has one thread, a limit of memory and of time, and can be killed; and a crash
-of a trial is told apart from the end of the worker.
+of a trial is told apart from the end of the worker. It has one job at a time, of whichever search, and is killed when
+nobody waits for that any more.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from multiprocessing.process import current_process
@@ -25,18 +26,19 @@ from nnrun.runs.finding import trial_name
 from nnrun.runs.records import Environment
 from nnrun.search.cluster.parcels import is_as_sent, packed
 from nnrun.search.cluster.sameness import Kind, Probe, probe, probe_job
-from nnrun.search.executors import Failure, Pool, SentJob, WorkerDiedError, failure_of
+from nnrun.search.executors import Failure, Pool, Result, SentJob, Work, WorkerDiedError, failure_of
+from nnrun.search.executors import Job as AJob
 from nnrun.search.trials import Job
 
 FOLDER, UNFINISHED, COMING = "nnrun", ".unfinished-", "coming-"
 UNTIL_UNUSED = 600  # seconds in which nobody has sent a piece of a folder, or begun a trial that needs it
+BETWEEN_LOOKS = 0.5  # seconds; a look is whether somebody still waits for what is done here
 Train = Callable[[SentJob], Any]
 
 
 class Request(TypedDict):
     """A job as it travels: what it needs of folders is named by their content."""
 
-    token: str  # of this attempt
     job: SentJob
     kind: Kind
     bits: str  # that this worker's training came to: another process may have its address by now
@@ -68,7 +70,7 @@ class TooFullError(Exception):
     """There is no room for the data."""
 
 
-_running: dict[str, Pool] = {}  # the attempts, by token
+_child = threading.Lock()  # held by whoever has it at work: dask may have several threads for tasks here
 _probes: dict[str, Probe] = {}  # of this process, by kind
 
 
@@ -79,8 +81,8 @@ def examine(text: str) -> str:
         _store()  # where that is only a task can ask, and data may come before the first trial
     request = json.loads(text)
     kind: Kind = request["kind"]
-    found: Future[Probe | Failure] = _pool(request["memory"]).submit(probe, probe_job(kind))
-    result = found.result()
+    with _turn():
+        result = _done(probe, probe_job(kind), request["memory"], timeout=None)
     if "bits" in result:
         _probes[json.dumps(kind)] = result
     return json.dumps(result)
@@ -154,7 +156,8 @@ def attempt(work: Train, text: str) -> bytes:
 
 def _answer(work: Train, request: Request) -> bytes | Refusal:
     try:
-        return _attempted(work, request)
+        with _turn():
+            return _attempted(work, request)
     except NotTrainedError as error:
         return error.refusal
     except WorkerDiedError as error:
@@ -163,12 +166,6 @@ def _answer(work: Train, request: Request) -> bytes | Refusal:
         return {"late": True}
     except Exception as error:
         return _failed(request, failure_of(error))
-
-
-def cancel(token: str) -> None:
-    """End an attempt."""
-    if pool := _running.get(token):
-        pool.drop()
 
 
 def _failed(request: Request, failure: Failure) -> Refusal:
@@ -194,20 +191,50 @@ def _attempted(work: Train, request: Request) -> bytes:
         raise NotTrainedError({"need": missing})
     for name in _named(request):
         os.utime(_store() / name)
-    pool = _pool(request["memory"])
-    pool.timeout = request["timeout"]
-    _running[request["token"]] = pool
+    with _folder() as folder:
+        result = _done(work, _placed(request, known, folder), request["memory"], request["timeout"])
+        if "error" in result:
+            raise NotTrainedError(_failed(request, result))
+        if "folder" not in request["job"]:
+            return json.dumps(result).encode()
+        shutil.rmtree(folder / _continued(request), ignore_errors=True)
+        return packed(folder)
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Wait until the child has nothing to do; NotTrainedError where nobody wants to know by then."""
+    while not _child.acquire(timeout=BETWEEN_LOOKS):
+        if not _is_wanted():
+            raise NotTrainedError({})
     try:
-        with _folder() as folder:
-            result = pool.submit(work, _placed(request, known, folder)).result()
-            if "error" in result:
-                raise NotTrainedError(_failed(request, result))
-            if "folder" not in request["job"]:
-                return json.dumps(result).encode()
-            shutil.rmtree(folder / _continued(request), ignore_errors=True)
-            return packed(folder)
+        yield
     finally:
-        _running.pop(request["token"], None)
+        _child.release()
+
+
+def _done(work: Work[AJob, Result], job: AJob, memory: int | None, timeout: float | None) -> Result | Failure:
+    """What the child makes of a job; where nobody waits for that any more it is killed, which WorkerDiedError tells."""
+    pool = _pool(memory)
+    pool.timeout = timeout
+    future: Future[Result | Failure] = pool.submit(work, job)
+    while not wait([future], BETWEEN_LOOKS).done:
+        if not _is_wanted():
+            pool.drop()
+    return future.result()
+
+
+def _is_wanted() -> bool:
+    """Whether somebody waits for the task of this thread.
+
+    The scheduler tells a worker to let go of tasks that were cancelled, and of those whose client is gone: however that
+    has ended, its connection has ended too, and that of one which only stands still has not.
+    """
+    from distributed import get_worker
+
+    here = get_worker()
+    task = here.state.tasks.get(here.get_current_task())
+    return task is not None and task.state != "cancelled"
 
 
 @contextmanager

@@ -124,7 +124,6 @@ def rows(job: SentJob) -> dict[str, Any]:
 def request(job: SentJob, ready: Departures) -> str:
     entries = {section: freight.digest for section, freight in ready.entries_of(job).items()}
     asked: Request = {
-        "token": "t",
         "job": job,
         "kind": USUAL,
         "bits": "b",
