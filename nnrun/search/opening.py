@@ -35,7 +35,7 @@ def opened(
 
     Raises ConfigError or DataError where it cannot be trained, in any of its folds.
     """
-    with closing(options.executor()) as executor:  # workers start while the data is read
+    with closing(options.executor(told_to_stop)) as executor:  # workers start while the data is read
         heard = until_told(watcher.preparing, told_to_stop)
         loaded, dataset = begun(loaded, root, heard, trainings)
         measuring = replace(loaded, config=by_numpy(loaded.config))
@@ -73,7 +73,7 @@ def reopened(
     """
     plan = Plan.read(run)
     options = options.after(plan.limits)
-    with closing(options.executor()) as executor, run.locked():
+    with closing(options.executor(told_to_stop)) as executor, run.locked():
         dataset, _ = prepare(loaded, run.path.parent, until_told(watcher.preparing, told_to_stop))
         if not same_data(StoredRun(run), dataset):
             raise DataError(f"{run.id}: the data is no longer what this {what} began with; begin a new one")

@@ -19,6 +19,7 @@ from nnrun.machine.capacity import free_memory, usable_cores
 from nnrun.machine.posix import LEAST_MEMORY
 from nnrun.runs.environment import describe
 from nnrun.runs.finding import TRIALS
+from nnrun.runs.listener import ToldToStop
 from nnrun.runs.preparing import CACHE
 from nnrun.runs.rundir import RunDir
 from nnrun.search.executors import Executor, Inline, Pool
@@ -102,12 +103,13 @@ class Options:
         """How many trials to stack where so many are worth it."""
         return min(self.stack or LARGEST, worth)
 
-    def executor(self) -> Executor:
-        """Workers that can be killed, or this process."""
+    def executor(self, told_to_stop: ToldToStop = lambda: False) -> Executor:
+        """Workers that can be killed, or this process; StoppedError when told to stop before there are any."""
         if self.cluster is not None:
             from nnrun.search.cluster.executor import Cluster  # here, as few searches need it
 
-            return Cluster(self.cluster, self.trial_timeout, self.trial_memory, self.any_bits, self.cluster_wait or 0.0)
+            limits = self.trial_timeout, self.trial_memory
+            return Cluster(self.cluster, *limits, self.any_bits, self.cluster_wait or 0.0, told_to_stop)
         if self.in_process and self.workers == 1 and self.trial_timeout is None and self.trial_memory is None:
             return Inline()
         memory = self.trial_memory or int(MEMORY_SHARE * free_memory() / self.workers)

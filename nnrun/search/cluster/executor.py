@@ -15,10 +15,12 @@ from typing import Any, NamedTuple, cast
 
 from nnrun.errors import DataError, UsageError
 from nnrun.runs.finding import trial_name
+from nnrun.runs.listener import ToldToStop
 from nnrun.search.cluster import allowance, worker
+from nnrun.search.cluster.answers import SchedulerGoneError
 from nnrun.search.cluster.arrivals import Arrivals, answer_in, names_of
 from nnrun.search.cluster.connecting import connected
-from nnrun.search.cluster.crew import USUAL, Crew, SchedulerGoneError, own_probe
+from nnrun.search.cluster.crew import USUAL, Crew, own_probe
 from nnrun.search.cluster.departures import Departures
 from nnrun.search.cluster.parcels import Freight, most_of_parcel
 from nnrun.search.cluster.sameness import Kind
@@ -45,11 +47,17 @@ class Cluster:
     """Workers of a scheduler, each with one job at most; none needs a disk that this process sees."""
 
     def __init__(
-        self, address: str, timeout: float | None, memory: int | None, any_bits: bool, wait: float = 0.0
+        self,
+        address: str,
+        timeout: float | None,
+        memory: int | None,
+        any_bits: bool,
+        wait: float = 0.0,
+        told_to_stop: ToldToStop = lambda: False,
     ) -> None:
         self.address, self.timeout, self.memory = address, timeout, memory
         self.any_bits, self.wait = any_bits, wait
-        self._crew = self._connect()
+        self._crew = self._connect(told_to_stop)
         self._mending, self._news = threading.Lock(), list[str]()
         self._over = False
         self._threads = ThreadPoolExecutor(MOST_THREADS)
@@ -87,11 +95,11 @@ class Cluster:
         self._departures.close()
         self._arrivals.close()
 
-    def _connect(self, **patience: float) -> Crew:
+    def _connect(self, told_to_stop: ToldToStop, **patience: float) -> Crew:
         """The workers of the scheduler that is there, until another one is."""
         with ExitStack() as held:
             client = held.enter_context(connected(self.address, **patience))
-            crew = Crew(client, own_probe(**USUAL), self.memory, self.any_bits, **patience)
+            crew = Crew(client, own_probe(**USUAL), self.memory, self.any_bits, told_to_stop, **patience)
             held.callback(crew.close)
             self._connection = held.pop_all()
         return crew
@@ -139,7 +147,7 @@ class Cluster:
             self._connection.close()
             while time.monotonic() < until and not self._over:
                 with suppress(UsageError):
-                    self._crew = self._connect(patience=min(EACH_TRY, until - time.monotonic()))
+                    self._crew = self._connect(lambda: self._over, patience=min(EACH_TRY, until - time.monotonic()))
                     return
                 time.sleep(min(BETWEEN_TRIES, max(0.0, until - time.monotonic())))
             self.wait = 0.0
@@ -172,7 +180,7 @@ class Cluster:
         """Hand over a request, and wait until it has ended."""
         future = crew.client.submit(worker.attempt, work, json.dumps(request), workers=[address], pure=False)
         try:
-            crew.wait_for(future, address)
+            crew.answers.wait_for(future, address)
         except NotTrainedError as error:
             return error.refusal
         return Trained(future, request["bits"])
@@ -193,9 +201,9 @@ class Cluster:
         most = allowance.of_each(job, self._departures.fitted)
         try:
             if "folder" not in job:
-                return answer_in(crew.fetch(trained.future, address, most))
+                return answer_in(crew.answers.fetch(trained.future, address, most))
             leaving = cast(Job, job)
-            parcel = crew.fetch(trained.future, address, most_of_parcel(most, names_of(leaving)))
+            parcel = crew.answers.fetch(trained.future, address, most_of_parcel(most, names_of(leaving)))
             return self._arrivals.settle(leaving, parcel, most, trained.bits if self.any_bits else None)
         except DataError as error:
             numbers = ", ".join(str(trial["number"]) for trial in job["trials"])

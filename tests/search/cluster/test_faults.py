@@ -172,4 +172,4 @@ def test_a_worker_that_leaves_with_its_answer_is_missed(by_hand: ByHand) -> None
             leaving.kill()
             leaving.wait()  # until it is gone, it may still answer
             with pytest.raises(WorkerDiedError):
-                crew.fetch(future, address)
+                crew.answers.fetch(future, address)

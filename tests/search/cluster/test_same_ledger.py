@@ -12,6 +12,7 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.errors import NnrunError, UsageError
 from nnrun.runs.rundir import RunDir
+from nnrun.search.cluster.answers import Answers
 from nnrun.search.cluster.crew import USUAL, Crew, own_probe
 from nnrun.search.cluster.executor import Cluster, Trained
 from nnrun.search.cluster.parcels import Freight
@@ -98,7 +99,7 @@ def test_a_worker_has_its_next_trial_while_what_it_has_trained_comes_back(
 ) -> None:
     """The answers of the first two are fetched when a third has been handed out; each worker has one at a time."""
     begun, at_work, most = set[int](), list[str](), list[int]()
-    asked, fetch = Cluster._asked, Crew.fetch
+    asked, fetch = Cluster._asked, Answers.fetch
 
     def noted(self: Cluster, work: Any, request: Any, crew: Crew, address: str) -> Any:
         begun.add(request["job"]["trials"][0]["number"])
@@ -108,13 +109,13 @@ def test_a_worker_has_its_next_trial_while_what_it_has_trained_comes_back(
         at_work.remove(address)
         return found
 
-    def late(self: Crew, *given: Any) -> Any:
+    def late(self: Answers, *given: Any) -> Any:
         if begun:
             until(lambda: len(begun) > 2)
         return fetch(self, *given)
 
     monkeypatch.setattr(Cluster, "_asked", noted)
-    monkeypatch.setattr(Crew, "fetch", late)
+    monkeypatch.setattr(Answers, "fetch", late)
     options = Options(stack=1, cluster=str(by_hand.file))
     found = begin(load_config(None, ["search.trials=4"], text=CONFIG), tmp_path / "there", options, Watcher())
     assert [record["status"] for record in found.records] == ["done"] * 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from typing import Any
 import pytest
 
 from nnrun.config.load import load_config
+from nnrun.errors import StoppedError
+from nnrun.search.cluster.crew import PATIENCE
 from nnrun.search.cluster.executor import Cluster
 from nnrun.search.executors import SentJob
 from nnrun.search.state import Options
@@ -23,7 +26,7 @@ from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin
 from tests.search.cluster.conftest import ByHand, until
 from tests.search.cluster.harm import long
-from tests.search.conftest import CONFIG
+from tests.search.conftest import CONFIG, Hearing
 
 pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
 
@@ -133,3 +136,30 @@ def test_a_search_that_stands_still_keeps_its_trial(
     until(lambda: before.stat().st_size > size)
     time.sleep(1)
     assert endless.poll() is None and in_training(shared) == [before]
+
+
+def test_a_search_that_meets_busy_workers_says_so_and_waits(
+    endless: subprocess.Popen[bytes], shared: ByHand, tmp_path: Path
+) -> None:
+    heard = list[str]()
+
+    def hear(line: str) -> None:
+        heard.append(line)
+        if "busy" in line:
+            endless.kill()
+
+    found = begin(long(1), tmp_path / "next", Options(cluster=str(shared.file)), Hearing(hear))
+    assert found.status == "done"
+    assert heard[0] == "cluster  1 worker busy with other work, for whose end trials wait"
+    assert re.fullmatch("cluster  worker .* has joined, 1 to train", heard[1])
+
+
+def test_a_search_that_waits_for_workers_hears_ctrl_c(
+    endless: subprocess.Popen[bytes], shared: ByHand, tmp_path: Path
+) -> None:
+    began = time.monotonic()
+    told = iter([False, True])
+    with pytest.raises(StoppedError, match="nothing was trained"):
+        begin(long(1), tmp_path / "next", Options(cluster=str(shared.file)), Watcher(), lambda: next(told))
+    assert time.monotonic() - began < PATIENCE
+    assert not (tmp_path / "next").exists()
