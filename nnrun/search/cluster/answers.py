@@ -73,6 +73,7 @@ class Answers:
 
     async def _gathered(self, future: Any, most: int) -> Any:
         """Not begun where it is larger by what the worker has told of it, as dask reads messages of any size whole."""
+        await self._end_of(future)  # dask has words of its own for a gathering that is given up before
         with suppress(KeyError, OSError):  # it is gone, or the scheduler is, which is told below
             sizes = await self._client.nbytes([future.key], summary=False, asynchronous=True)
             refuse_more(sizes[future.key], most)
