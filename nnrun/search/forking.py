@@ -77,7 +77,7 @@ def _no_program() -> Iterator[None]:
 
 @contextmanager
 def _parenthood() -> Iterator[None]:
-    """What is started meanwhile may be started, also by a worker of somebody else's pool.
+    """What is started meanwhile may be started, also by a worker of a cluster or of somebody else's pool.
 
     Such a one may have no children, since these would outlive it; those of a pool here end by themselves.
     """

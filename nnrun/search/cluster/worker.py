@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
-from multiprocessing.process import current_process
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
@@ -282,6 +281,4 @@ def _pool(memory: int | None) -> Pool:
     """The child, with as much memory as was asked for, else as the worker may take."""
     from distributed import get_worker
 
-    # A nanny's worker may have no children, since these would outlive it; those of a pool do not.
-    vars(current_process())["_config"]["daemon"] = False
     return Pool(1, None, memory or get_worker().memory_manager.memory_limit)
