@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import datetime
 from itertools import groupby
@@ -29,11 +30,17 @@ def in_short(run_id: str) -> str:
 
 
 def list_runs(root: Path) -> list[RunDir]:
-    """All runs under `root`, oldest first."""
+    """All runs under `root`, oldest first; folders called like one that nobody else may look into among them."""
     if not root.is_dir():
         return []
-    found = [run for run in map(RunDir, sorted(root.iterdir())) if run.exists and run.id[0] != "."]
+    beside = [run for run in map(RunDir, sorted(root.iterdir())) if run.id[0] != "."]
+    found = [run for run in beside if run.exists or _is_closed(run)]
     return [run for _, several in groupby(found, _second) for run in _in_order(list(several))]
+
+
+def _is_closed(run: RunDir) -> bool:
+    """Whether it is a folder called like a run that this user may not look into."""
+    return bool(ID.fullmatch(run.id)) and run.path.is_dir() and not os.access(run.path, os.X_OK, effective_ids=True)
 
 
 def _second(run: RunDir) -> str:
@@ -95,7 +102,7 @@ def listing(root: Path) -> str:
 
 def is_search(run: RunDir) -> bool:
     """Whether a directory is a search's; a config may be called search.yaml too."""
-    return (run.path / PLAN).is_file() and run.exists
+    return run.exists and (run.path / PLAN).is_file()
 
 
 def best_in(run: RunDir) -> RunDir | None:

@@ -172,8 +172,16 @@ def trained_by(run: StoredRun) -> list[tuple[Path, int]]:
 def children_of(run: StoredRun) -> list[StoredRun]:
     """The runs beside it that continue it, oldest first; one whose record cannot be read is not among them."""
     named = to_json(run.id).encode()
-    beside = [each for each in list_runs(run.path.resolve().parent) if each.id != run.id and named in each.read(RECORD)]
+    beside = [each for each in list_runs(run.path.resolve().parent) if each.id != run.id and _has(each, named)]
     return [child for child in map(StoredRun, beside) if _is_readable(child) and _parent_id(child) == run.id]
+
+
+def _has(run: RunDir, text: bytes) -> bool:
+    """Whether it stands in run.json, which is quicker than to read what that says."""
+    try:
+        return text in run.read(RECORD)
+    except NnrunError:
+        return False
 
 
 def _parent_id(run: StoredRun) -> str | None:

@@ -97,8 +97,8 @@ class RunDir:
 
     @property
     def exists(self) -> bool:
-        """Whether there is a run."""
-        return (self.path / RECORD).is_file()
+        """Whether there is a run; of a folder that one may not look into that cannot be said."""
+        return os.path.isfile(self.path / RECORD)  # noqa: PTH113  pathlib raises for a closed folder
 
     # what the run is
 

@@ -19,11 +19,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from nnrun.errors import NnrunError, UsageError
+from nnrun.errors import DataError, NnrunError, UsageError
+from nnrun.insight.comparison.listing import Entry
 from nnrun.runs import rundir
 from nnrun.runs.finding import find_run, list_runs
+from nnrun.runs.lineage import children_of
 from nnrun.runs.listener import Outcome
 from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
@@ -133,6 +136,26 @@ def test_half_made_directories_and_others_are_not_listed(tmp_path: Path) -> None
     (tmp_path / "README.md").touch()
     assert [found.path for found in list_runs(tmp_path)] == [run.path]
     assert list_runs(tmp_path / "none") == []
+
+
+def test_a_run_that_is_closed_is_unreadable_and_the_others_are_not() -> None:
+    root = Path(tempfile.mkdtemp())
+    try:
+        root.chmod(0o755)
+        made = [placed(root, f"20250131-120{k}00-digits-00a{k}", NOON.replace(":00:", f":0{k}:")) for k in range(3)]
+        for path in (made[1].path, root / "notes", root / ".cache"):
+            path.mkdir(exist_ok=True)
+            path.chmod(0)
+        with without_privileges():
+            runs = list_runs(root)
+            assert [(run.id, Entry(StoredRun(run)).facts["tags"]) for run in runs] == [(run.id, []) for run in made]
+            assert "Permission denied" in str(Entry(StoredRun(runs[1])).problem)
+            assert find_run(root, "latest").id == find_run(root, "00a2").id == made[2].id
+            assert children_of(StoredRun(runs[0])) == []
+            with pytest.raises(DataError, match=r"00a1/run.json: Permission denied"):
+                find_run(root, "00a1").read_record()
+    finally:
+        shutil.rmtree(root)
 
 
 def test_two_hundred_runs_are_listed_oldest_first(tmp_path: Path) -> None:
