@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -101,7 +102,8 @@ def load_dataset(config: Data, dtype: str, cache: Path, heard: Heard = nobody) -
     A cache that cannot be written costs a notice, unless the data is larger than memory: then it is a DataError.
     """
     entry = cache / cache_key(config, dtype)
-    there, cached = entry.exists(), load_entry(entry, dtype)
+    there = os.path.exists(entry)  # noqa: PTH110  pathlib raises for a closed folder
+    cached = load_entry(entry, dtype)
     if cached is not None:
         return _dataset(cached)
     healed = [f"{entry}: the prepared data there was damaged; it is prepared anew"] if there else []

@@ -22,6 +22,7 @@ from nnrun.data.prepare import prepare
 from nnrun.data.raw import read_parts
 from nnrun.machine.posix import try_lock
 from tests.data.reading import read_table
+from tests.unprivileged import shared_folder, without_privileges
 
 LINES = ["x,color,y", *(f"{i / 3},{['red', 'blue', ''][i % 3]},{'ab'[i % 2]}" for i in range(60))]
 
@@ -274,6 +275,19 @@ def test_a_cache_that_cannot_be_written(csv: Any, tmp_path: Path) -> None:
     assert not data.parts["train"].x.flags.writeable
     cached = load_dataset(config, "float32", tmp_path / "cache")
     assert data.parts["train"].x.tobytes() == cached.parts["train"].x.tobytes()
+
+
+def test_a_cache_of_somebody_else_that_is_closed() -> None:
+    with shared_folder() as folder:
+        (folder / "data.csv").write_text("\n".join(LINES))
+        config = Data(source=str(folder / "data.csv"), target="y")
+        (cache := folder / ".cache").mkdir()
+        before = load_dataset(config, "float32", cache)
+        cache.chmod(0)
+        with without_privileges():
+            data = load_dataset(config, "float32", cache)
+        assert data.notices == [f"{cache}: the prepared data could not be cached (permission denied)"]
+        assert data.fitted == before.fitted
 
 
 def test_a_full_disk(csv: Any, load: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

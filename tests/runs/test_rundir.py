@@ -9,10 +9,8 @@ import secrets
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,6 +25,7 @@ from nnrun.runs.lineage import children_of
 from nnrun.runs.listener import Outcome
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
+from tests.unprivileged import shared_folder, without_privileges
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
@@ -94,29 +93,13 @@ def test_a_root_that_is_a_file_is_a_usage_error(tmp_path: Path) -> None:
         make(tmp_path / "runs")
 
 
-@contextmanager
-def without_privileges() -> Iterator[None]:
-    """The superuser may write anywhere."""
-    before = os.geteuid()
-    if before == 0:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(before)
-
-
 def test_a_root_that_cannot_be_written_to_is_a_usage_error() -> None:
-    root = Path(tempfile.mkdtemp())  # tmp_path lies below a folder that only its owner may enter
-    try:
-        root.chmod(0o555)
+    with shared_folder(0o555) as root:
         with without_privileges(), pytest.raises(UsageError, match="Permission denied"):
             make(root)
         with without_privileges(), pytest.raises(UsageError, match="Permission denied"):
             make(root / "runs")
         assert names(root) == []
-    finally:
-        shutil.rmtree(root)
 
 
 def test_what_fails_while_a_run_is_made_leaves_nothing(tmp_path: Path) -> None:
@@ -139,9 +122,7 @@ def test_half_made_directories_and_others_are_not_listed(tmp_path: Path) -> None
 
 
 def test_a_run_that_is_closed_is_unreadable_and_the_others_are_not() -> None:
-    root = Path(tempfile.mkdtemp())
-    try:
-        root.chmod(0o755)
+    with shared_folder() as root:
         made = [placed(root, f"20250131-120{k}00-digits-00a{k}", NOON.replace(":00:", f":0{k}:")) for k in range(3)]
         for path in (made[1].path, root / "notes", root / ".cache"):
             path.mkdir(exist_ok=True)
@@ -154,8 +135,6 @@ def test_a_run_that_is_closed_is_unreadable_and_the_others_are_not() -> None:
             assert children_of(StoredRun(runs[0])) == []
             with pytest.raises(DataError, match=r"00a1/run.json: Permission denied"):
                 find_run(root, "00a1").read_record()
-    finally:
-        shutil.rmtree(root)
 
 
 def test_two_hundred_runs_are_listed_oldest_first(tmp_path: Path) -> None:
