@@ -3,6 +3,7 @@
 import gc
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 
 SEARCHES, HELP = {"search", "improve"}, {"-h", "--help"}  # commands that have workers; not where they tell of it
@@ -30,7 +31,8 @@ def main() -> None:
         if SEARCHES.intersection(sys.argv[1:2]) and not HELP.intersection(sys.argv):
             from nnrun.search.forking import begin_to_load
 
-            begin_to_load()  # while this process loads the rest of its own
+            with suppress(UsageError, OSError):  # of which the command will tell
+                begin_to_load()  # while this process loads the rest of its own
         from nnrun.cli import completing
         from nnrun.cli.app import parser_of
         from nnrun.cli.terminal import streams

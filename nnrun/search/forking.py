@@ -13,7 +13,7 @@ from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from nnrun.machine import threads
+from nnrun.machine import sockets, threads
 from nnrun.machine.posix import deaf_to_ctrl_c
 
 LOADED = ["nnrun.search.server", "nnrun.search.kernels"]
@@ -24,12 +24,13 @@ def begin_to_load() -> BaseContext:
     """The context of processes that a server, started here, forks: it loads what they need once.
 
     It has one thread and nothing of this process, so a worker is as clean as one spawned by itself. A server that runs
-    already stays as it is.
+    already stays as it is. UsageError where there is no folder for its socket.
     """
     context = get_context("forkserver")
     context.set_forkserver_preload(LOADED)
     _start_tracker()
     _another_server_after_a_fork()
+    sockets.make_folder()
     with deaf_to_ctrl_c(), threads.one_for_blas_of_others():
         forkserver.ensure_running()
     return context
