@@ -245,6 +245,14 @@ def why_pruned(run: RunDir) -> str | None:
     return f"{PRUNED}; `{command('train', str(run.resolved))}` trains it again"
 
 
+def is_whole(run: RunDir) -> bool:
+    """Whether the best checkpoint of a run, or of each of its members, is there, and all of theirs can be read."""
+    parts = [each for each in members_of(run) if each.exists] or [run]
+    with suppress(DataError):
+        return all(each.load_checkpoint(name) or name == "last" for each in parts for name in USUAL)
+    return False
+
+
 def _with_infinity(values: Sequence[Number] | Sequence[Sequence[Number]]) -> Array:
     """JSON has no infinity; a score not known yet was written as null."""
     numbers = np.array(values, float)

@@ -9,15 +9,15 @@ from pathlib import Path
 from nnrun.config.config import Config
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
-from nnrun.runs.checkpoints import load_best, why_pruned
+from nnrun.runs.checkpoints import is_whole, load_best, why_pruned
 from nnrun.runs.conclusion import tested
 from nnrun.runs.engines import by_numpy
 from nnrun.runs.finding import trial_of
-from nnrun.runs.members import has_members
+from nnrun.runs.members import has_members, members_of
 from nnrun.runs.preparing import CACHE
 from nnrun.runs.recording import finals
 from nnrun.runs.records import Chosen, Final
-from nnrun.runs.rundir import RunDir
+from nnrun.runs.rundir import CHECKPOINTS, RunDir
 from nnrun.runs.session import Session
 from nnrun.runs.stored import StoredRun
 from nnrun.search.pruning import limited
@@ -27,7 +27,7 @@ from nnrun.search.strategies.strategy import Point
 from nnrun.search.trial_lines import result_of
 from nnrun.search.trials import Job, Trial, entry, train_trials
 
-Restore = Callable[[TrialRecord], None]  # train a trial again whose folder or checkpoints are gone
+Restore = Callable[[TrialRecord], None]  # train a trial again whose folder or checkpoints are gone or damaged
 
 
 def choose(run: RunDir, dataset: Dataset, best: TrialRecord | None, restore: Restore) -> Chosen:
@@ -39,7 +39,10 @@ def choose(run: RunDir, dataset: Dataset, best: TrialRecord | None, restore: Res
     if _chosen(fresh):  # a kill fell between its completion and its renaming
         _rename(fresh, place)
     chosen = _chosen(place) or {"trial": None, "final": {}, "test_reads": run.read_record().get("test_reads", 0)}
-    if best is None or best["number"] == chosen["trial"]:
+    if best is None:
+        return chosen
+    if best["number"] == chosen["trial"]:
+        _mend(run, best, restore)
         return chosen
     restore(best)
     _copy(run, best["number"], fresh)
@@ -52,6 +55,17 @@ def choose(run: RunDir, dataset: Dataset, best: TrialRecord | None, restore: Res
     RunDir(fresh).update_record(final=final, chosen=chosen)
     _rename(fresh, place)
     return chosen
+
+
+def _mend(run: RunDir, best: TrialRecord, restore: Restore) -> None:
+    """Copy the checkpoints of the chosen trial again where one in best/ is damaged; the test part need not be read."""
+    place, trial = run.path / "best", trial_of(run.path, best["number"])
+    if is_whole(RunDir(place)):
+        return
+    restore(best)
+    for each in (*members_of(trial), trial):
+        part = place / each.path.relative_to(trial.path)
+        shutil.copytree(each.path / CHECKPOINTS, part / CHECKPOINTS, dirs_exist_ok=True)
 
 
 def _chosen(path: Path) -> Chosen | None:
@@ -92,14 +106,15 @@ def restored(
     say: Callable[[str], None],
     record: TrialRecord,
 ) -> None:
-    """Train a trial again whose folder or checkpoints are gone, by its settings and seed in the ledger.
+    """Train a trial again whose folder or checkpoints are gone or damaged, by its settings and seed in the ledger.
 
     `continues`: for as long as it was trained. Raises NnrunError where it comes to nothing now.
     """
     number, run = record["number"], trial_of(search.run.path, record["number"])
-    if not why_pruned(run):
+    if is_whole(run):
         return
-    gone = f"the checkpoints in {run.path} are gone" if run.path.exists() else f"its folder {run.path} is gone"
+    there = "are gone" if why_pruned(run) else "cannot be read"
+    gone = f"the checkpoints in {run.path} {there}" if run.path.exists() else f"its folder {run.path} is gone"
     say(f"trial {number}: {gone}, so it is trained again")
     values, ceilings = limited(config(Point(number, record["values"])), record["epochs"] if continues else None)
     trial = Trial(number, record["values"], values | {"seed": record["seed"]}, ceilings=ceilings)

@@ -14,7 +14,7 @@ from nnrun.config.config import Config
 from nnrun.config.space.space import Space
 from nnrun.errors import ConfigError
 from nnrun.files import drop_abandoned
-from nnrun.runs.checkpoints import prune, why_pruned
+from nnrun.runs.checkpoints import is_whole, prune
 from nnrun.runs.finding import trial_of
 from nnrun.runs.rundir import UNFINISHED, RunDir, now
 from nnrun.runs.steering import Steering
@@ -238,9 +238,9 @@ def _trial(search: Search, course: Course, point: Point, restore: Restore) -> Tr
 
 
 def _still_there(search: Search, number: int, restore: Restore) -> RunDir:
-    """A finished trial with its checkpoints, trained again where somebody has removed them."""
+    """A finished trial with its checkpoints, trained again where they are gone or damaged."""
     run = trial_of(search.run.path, number)
-    if why_pruned(run):
+    if not is_whole(run):
         restore(next(record for record in search.ledger.read()[0] if record["number"] == number))
     return run
 

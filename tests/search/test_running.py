@@ -251,6 +251,27 @@ def test_the_best_trial_is_trained_again_where_its_folder_is_gone(
     assert outcome.record["repeats"] == whole.record["repeats"]
 
 
+@pytest.mark.parametrize("settings", [(), ("data.folds=2",)])
+def test_a_damaged_checkpoint_of_the_best_trial_is_copied_again(
+    search: Search, stored: Stored, settings: tuple[str, ...]
+) -> None:
+    whole, told = search("search.trials=3", *settings), list[str]()
+    run, trial = whole.run, whole.run.path / f"trials/{whole.record['best_trial']:04d}"
+    damaged = sorted((run.path / "best").rglob("best.safetensors"))[-1]
+    before, content = stored(run), damaged.read_bytes()
+    of_trial = trial / damaged.relative_to(run.path / "best")
+    damaged.write_bytes(content[:100])
+    outcome = resume(run, None, Options(), Hearing(told.append))
+    assert damaged.read_bytes() == content and not told
+    assert outcome.record["test_reads"] == whole.record["test_reads"], "nothing was measured again"
+    damaged.unlink()
+    of_trial.write_bytes(content[:100])
+    resume(run, None, Options(), Hearing(told.append))
+    assert told == [f"trial {int(trial.name)}: the checkpoints in {trial} cannot be read, so it is trained again"]
+    assert damaged.read_bytes() == of_trial.read_bytes() == content
+    assert stored(run) == before
+
+
 def test_a_trial_of_a_rung_is_trained_again_within_its_schedule(
     search: Search, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,7 +291,7 @@ def test_a_trial_of_a_rung_is_trained_again_within_its_schedule(
     assert not any("rounds otherwise" in line for line in told)
 
 
-@pytest.mark.parametrize("gone", [".", "checkpoints"])
+@pytest.mark.parametrize("gone", [".", "checkpoints", "checkpoints/last.safetensors"])
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 def test_a_trial_is_trained_again_where_another_goes_on_with_it(
     search: Search, stored: Stored, schedule: str, gone: str
@@ -285,7 +306,8 @@ def test_a_trial_is_trained_again_where_another_goes_on_with_it(
     for number in range(first, 7):
         shutil.rmtree(run.path / "trials" / f"{number:04d}")
     for number in parents:
-        shutil.rmtree(run.path / "trials" / f"{number:04d}" / gone)
+        path = run.path / "trials" / f"{number:04d}" / gone
+        path.write_bytes(path.read_bytes()[:100]) if path.is_file() else shutil.rmtree(path)
     resume(run, None, Options(), Hearing(told.append))
     assert stored(run) == before, "to the same bits"
     assert any("trained again" in line for line in told)
