@@ -42,7 +42,7 @@ from nnrun.search.duration import epoch_seconds
 from nnrun.search.opening import create, extended, opened, reopened
 from nnrun.search.plan import Plan
 from nnrun.search.record import TrialRecord
-from nnrun.search.running import Course, SearchOutcome, go_on
+from nnrun.search.running import Course, SearchOutcome, go_on, ran_before
 from nnrun.search.state import Options, Search
 from nnrun.search.study import Watcher
 from nnrun.text import counted, duration, percent
@@ -216,7 +216,7 @@ def _go_on(
 ) -> SearchOutcome:
     run, asked = search.run, record["asked"]
     strategy = Steps(search.config, search.ledger)
-    purse = Purse(Budget.of(asked["budget"]), run, strategy, float(run.read_record().get("running_seconds") or 0.0))
+    purse = Purse(Budget.of(asked["budget"]), run, strategy, ran_before(search))
     scribe = _Scribe(run, teller)
     loop = Loop(search.config, asked, record["faults"], search.folder, scribe, purse.affords, strategy.spent)
     strategy.follow(loop)

@@ -102,7 +102,7 @@ def go_on(
     """Run the trials that are not finished, and close the search."""
     watcher.started(search.run, search.plan)
     course = course or usual_course(search)
-    clock = Clock(_ran_before(search), math.inf if search.options.timeout is None else search.options.timeout)
+    clock = Clock(ran_before(search), math.inf if search.options.timeout is None else search.options.timeout)
     search.folder.mkdir(exist_ok=True)
     search.run.update_record(
         status="running", started=now(), process=os.getpid(), running_seconds=clock.before, error=None
@@ -140,7 +140,7 @@ def _run(
     enough = -math.inf if target is None else search.metric.to_minimise(target)
     size, learns = search.options.stop_when_flat or math.inf, course.strategy.learns
     flat = Flatness(size, search.total, course.strategy.brief.first, learns) if math.isfinite(size) else None
-    study.run(Budget(search.total, lambda: clock.left, enough, flat), told_to_stop)
+    study.run(Budget(search.total, clock, enough, flat), told_to_stop)
     records, ended_by = study.records, study.ended_by(told_to_stop)
     found = flat.found if flat and ended_by == "flat" else None
     search.run.update_record(flat=found)
@@ -157,16 +157,19 @@ def _run(
     return status, records
 
 
-def _ran_before(search: Search) -> float:
-    """Seconds that earlier calls ran; one that was killed ran at least until its last trial was finished."""
+def ran_before(search: Search) -> float:
+    """Seconds that earlier calls ran; one that was killed ran at least until its last trial was finished.
+
+    Early ledgers have no more than the time of day, by which a pause or a clock that was set counts, too.
+    """
     record = search.run.read_record()
     seconds = float(record.get("running_seconds", 0.0))
     if record["status"] not in HELD:
         return seconds
     begun = datetime.fromisoformat(record["started"]).timestamp()
     ledgers = [search.ledger.path, *search.run.path.glob(f"repeats/*/{LEDGER}")]
-    times = [float(trial["time"]) for path in ledgers for trial in Ledger(path).read()[0]]
-    return seconds + max([0.0, *(end - begun for end in times)])
+    trials = [trial for path in ledgers for trial in Ledger(path).read()[0]]
+    return max([seconds, *(trial.get("ran", seconds + trial["time"] - begun) for trial in trials)])
 
 
 def _note_end(search: Search, clock: Clock, error: BaseException) -> None:
