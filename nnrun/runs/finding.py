@@ -30,17 +30,19 @@ def in_short(run_id: str) -> str:
 
 
 def list_runs(root: Path) -> list[RunDir]:
-    """All runs under `root`, oldest first; folders called like one that nobody else may look into among them."""
+    """All runs under `root`, oldest first, and folders called like one that are closed or not whole."""
     if not root.is_dir():
         return []
     beside = [run for run in map(RunDir, sorted(root.iterdir())) if run.id[0] != "."]
-    found = [run for run in beside if run.exists or _is_closed(run)]
+    found = [run for run in beside if run.exists or _is_broken(run)]
     return [run for _, several in groupby(found, _second) for run in _in_order(list(several))]
 
 
-def _is_closed(run: RunDir) -> bool:
-    """Whether it is a folder called like a run that this user may not look into."""
-    return bool(ID.fullmatch(run.id)) and run.path.is_dir() and not os.access(run.path, os.X_OK, effective_ids=True)
+def _is_broken(run: RunDir) -> bool:
+    """Whether a folder is called like a run, and this user may not look into it, or its record is gone."""
+    if not ID.fullmatch(run.id) or not run.path.is_dir():
+        return False
+    return not os.access(run.path, os.X_OK, effective_ids=True) or run.resolved.is_file()
 
 
 def _second(run: RunDir) -> str:
@@ -56,7 +58,8 @@ def _in_order(runs: list[RunDir]) -> list[RunDir]:
 
 def find_run(root: Path, reference: str) -> RunDir:
     """The run that a path, an id, `latest`, `@1` or a short name means; UsageError where it means none or several."""
-    if RunDir(Path(reference)).exists:
+    typed = RunDir(Path(reference))
+    if typed.exists or _is_broken(typed):
         return RunDir(Path(reference).resolve())  # "." has neither a name nor a parent
     runs = list_runs(root)
     above, _, inside = reference.partition("/")  # a trial, as SEARCH/trials/0007

@@ -117,7 +117,6 @@ def read_config(run: StoredRun) -> Config:
     try:
         return run.config
     except ConfigError as error:
-        run.directory.read(RESOLVED)  # where there is none, that is what is wrong
         raise DataError(str(error)) from None
 
 

@@ -115,10 +115,7 @@ class RunDir:
 
     def read_yaml(self, file: str) -> bytes:
         """The text of resolved.yaml or of a search's plan; DataError where it is missing or damaged."""
-        return self.whole(file, self.read(file))
-
-    def whole(self, file: str, content: bytes) -> bytes:
-        """The same of what was read already."""
+        content = self.read(file)
         if not is_whole(content):
             raise DataError(
                 f"{self.path / file}: damaged, or changed by hand: its checksum is of another text; {RESTORE}, or take "

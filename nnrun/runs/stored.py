@@ -69,10 +69,8 @@ class StoredRun:
 
     @cached_property
     def text(self) -> bytes:
-        """resolved.yaml, byte for byte; ConfigError where it cannot be read, DataError where it is damaged."""
-        from nnrun.config.yaml_text import read_bytes
-
-        return self.directory.whole(RESOLVED, read_bytes(self.directory.resolved))
+        """resolved.yaml, byte for byte; DataError where it is missing or damaged."""
+        return self.directory.read_yaml(RESOLVED)
 
     @cached_property
     def config(self) -> Config:

@@ -107,12 +107,20 @@ def test_a_broken_run_does_not_hide_the_latest(nnrun: Nnrun, trained: Path) -> N
     assert nnrun("show", "latest", "--json").json["id"] == trained.name
 
 
+def test_a_run_without_its_record_is_unreadable(nnrun: Nnrun, trained: Path) -> None:
+    (trained / "run.json").unlink()
+    for reference in ("latest", trained.name, str(trained)):
+        shown = nnrun("show", reference)
+        assert (shown.code, "run.json: No such file or directory" in shown.err) == (4, True), shown.err
+    assert nnrun("list", "--json").json["runs"][0]["status"] == "unreadable"
+    assert nnrun("rm", trained.name, "--yes").code == 0 and not trained.exists()
+
+
 def test_missing_files_are_named(nnrun: Nnrun, trained: Path) -> None:
     (trained / "resolved.yaml").unlink()
     shown = nnrun("show")
-    assert (shown.code, shown.out) in [(1, ""), (3, "")]
-    assert "resolved.yaml" in shown.err
-    assert "internal error" not in shown.err
+    assert (shown.code, shown.out) == (4, "")
+    assert "resolved.yaml: No such file or directory; this is not a whole run directory" in shown.err
 
 
 def test_a_run_killed_before_its_first_checkpoint(nnrun: Nnrun, start: Callable[..., Any], config: Write) -> None:

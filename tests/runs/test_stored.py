@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from nnrun.errors import ConfigError, DataError
+from nnrun.errors import DataError
 from nnrun.runs.listener import Outcome
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
@@ -31,11 +31,11 @@ def test_what_was_read_stays_when_the_files_are_gone(run: RunDir) -> None:
     assert stored.loaded(["seed=7"]).config.seed == 7
 
 
-def test_what_is_missing_is_told_by_the_kind_of_file(run: RunDir) -> None:
+def test_what_is_missing_is_told_by_its_file(run: RunDir) -> None:
     for file in FILES:
         (run.path / file).unlink()
     stored = StoredRun(run)
-    with pytest.raises(ConfigError, match=r"resolved\.yaml"):
+    with pytest.raises(DataError, match=r"resolved\.yaml"):
         _ = stored.config
     with pytest.raises(DataError, match=r"data\.json"):
         _ = stored.data
