@@ -159,7 +159,7 @@ def _fresh(folder: Folder, name: str, read: dict[str, Place]) -> dict[str, Any] 
 
 def act(handler: Handler, query: Query) -> None:
     """What the command of that name does; the words of a refusal are its own."""
-    length = int(handler.headers.get("Content-Length") or 0)
+    length = _number(handler.headers.get("Content-Length") or "")
     if not 0 < length <= LONGEST_BODY or handler.headers.get("Content-Type") != "application/json":
         return handler.refuse(HTTPStatus.BAD_REQUEST, "a JSON document is expected")
     wish = _wish(handler.server.folder, handler.rfile.read(length))

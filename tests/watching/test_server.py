@@ -165,6 +165,8 @@ def test_what_cannot_be_asked_for_is_refused(server: Server, body: object) -> No
 def test_a_body_that_is_too_large_or_none_is_refused(server: Server) -> None:
     assert act(server, {"do": "x" * 100_000}, X_Token=server.token)[0] == 400
     assert act(server, None, X_Token=server.token)[0] == 400
+    for length in ("many", "-1", "1e9"):
+        assert act(server, {"do": "stop"}, X_Token=server.token, Content_Length=length)[0] == 400
 
 
 def test_read_only_there_is_no_way_to_ask(root: Path) -> None:
