@@ -23,7 +23,7 @@ from nnrun.runs.stored import HELD, StoredRun
 from nnrun.search.choosing import Restore, choose, restored
 from nnrun.search.duration import expected_time
 from nnrun.search.flatness import Flatness
-from nnrun.search.full_disk import resumable
+from nnrun.search.full_disk import full_disk, resumable
 from nnrun.search.importance import random_search_expected
 from nnrun.search.ledger import LEDGER, Ledger, mend
 from nnrun.search.pruning import Median, limited
@@ -116,13 +116,13 @@ def go_on(
             steering.between(epoch=None)
         return steering.stopped or told_to_stop()
 
-    try:
-        with resumable(search.run.path):
+    with resumable(search.run.path):
+        try:
             status, records = _run(search, course, clock, watcher, asked_to_stop)
             search.run.write("trials.csv", spreadsheet(records, search.space.keys))
-    except BaseException as error:
-        _note_end(search, clock, error)
-        raise
+        except BaseException as error:
+            _note_end(search, clock, error)
+            raise
     search.run.update_record(status=status, ended=now(), running_seconds=clock.seconds)
     return SearchOutcome(search.run, status, records, StoredSearch(StoredRun(search.run)).record)
 
@@ -175,7 +175,7 @@ def ran_before(search: Search) -> float:
 def _note_end(search: Search, clock: Clock, error: BaseException) -> None:
     """What an error leaves behind, as far as the disk takes it; everything finished is in the ledger."""
     status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-    words = "; ".join((str(error) or type(error).__name__).splitlines())
+    words = "; ".join((full_disk(error) or str(error) or type(error).__name__).splitlines())
     with suppress(OSError):
         search.run.update_record(status=status, ended=now(), running_seconds=clock.seconds, error=words)
         records, _ = search.ledger.read()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from pathlib import Path
 
@@ -46,7 +47,9 @@ def told_of(done: Done) -> str:
 def test_a_search_says_how_it_goes_on(nnrun: Run, here: Path, full: None) -> None:
     space = ("--set", f"search.space={SPACE}", "--trials", "4", "--workers", "1", "--stack", "1")
     run = told_of(nnrun("search", *IRIS, *space))
-    assert run in nnrun("show", run).out
+    told = f"{Path(run) / SEEN}: No space left on device"
+    assert json.loads((Path(run) / "run.json").read_text())["error"] == told, "a command would be one from here"
+    assert f"failed, 2 of 4 trials so far; {told}\n" in nnrun("show", run).out
     assert nnrun("resume", run, "--json").json["counts"]["done"] == 4
 
 
