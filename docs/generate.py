@@ -220,8 +220,9 @@ RECORD = {
     "curve": "dev errors, an epoch each",
     "error": "why a trial failed; with `search.prune` there is `pruned` beside it where the trial was ended early, and "
     "`scores`, less is better, in place of dev errors where epochs are compared by another metric",
-    "attempt, seconds, host, time": "how often it was begun, how long it trained, where, and when it ended; "
-    "with `--allow-different-bits` there is `bits` beside them, what the tiny training of its worker came to",
+    "attempt, seconds, host, time, ran": "how often it was begun, how long it trained, where, when it ended, and how "
+    "long the search had run by then, pauses left out; with `--allow-different-bits` there is "
+    "`bits` beside them, what the tiny training of its worker came to",
     "checksum": "of all the rest; a line whose checksum does not fit is left out",
 }
 
@@ -328,8 +329,9 @@ finite are null. Nothing is pickled. `runs/.cache` holds prepared data and may b
 
 What nnrun reads has checksums: JSON files the key `checksum`, `resolved.yaml` and `search.yaml` a comment in front,
 checkpoints an entry of their description, `metrics.jsonl` and `events.jsonl` one of all their lines in `run.json` when
-the run has ended. Damage is exit code 4, told by file and key, or line; `nnrun list` says `unreadable`. Files without
-checksums are early ones and are read. Who changes `resolved.yaml` on purpose takes the comment out."""
+the run has ended. Damage is exit code 4, told by file and key, or line; `nnrun list` says `unreadable`, also of
+a run in a shared folder that is closed to others (made under `umask 077`). Files without checksums are early ones and
+are read. Who changes `resolved.yaml` on purpose takes the comment out."""
 
 
 SEARCH_DIRECTORY = """\
