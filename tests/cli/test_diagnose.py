@@ -170,6 +170,14 @@ def test_a_run(nnrun: Nnrun, typed: Typed, config: Write) -> None:
     assert nnrun("show", "--json").json["final"]["dev_error"] < before
 
 
+def test_a_loss_that_hardly_falls_on_a_slope_has_not_come_to_rest(nnrun: Nnrun, config: Write) -> None:
+    config("training: {epochs: 30, batch_size: full}\noptimizer: {name: sgd}\n")
+    assert "symptom  slow" in nnrun("train").out
+    done = nnrun("diagnose")
+    assert "come to rest" not in done.out
+    assert done.next[0].endswith("--set optimizer.learning_rate=0.1")
+
+
 def test_base_and_tolerance_come_from_the_config_unless_given(nnrun: Nnrun, config: Write) -> None:
     nnrun("train", config(), "-q", *QUICK, "--set", "diagnosis={base_error: 0.9, tolerance: 0.9}")
     assert verdict(nnrun("diagnose", "--json")) == ("low", "low")

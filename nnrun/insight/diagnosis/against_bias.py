@@ -8,13 +8,14 @@ from nnrun.insight.diagnosis.origin import Move
 from nnrun.runs.symptoms.evidence import Evidence
 from nnrun.runs.symptoms.shapes import vanishing
 from nnrun.runs.symptoms.symptoms import rate_after_divergence
+from nnrun.runs.symptoms.thresholds import CRAWLING
 from nnrun.text import by_hand
 
 NARROW, WIDE = 32, 64  # units
 DEEP = 5  # hidden layers
 GREEDY = 0.2  # share of the cost that penalties take
 STRONG = 3.0  # λ of L2
-SLOW, CRAWLING, HOPELESS = 0.3, 0.15, 0.003  # of the usual rate
+SLOW, HOPELESS = 0.3, 0.003  # of the usual rate
 FAST = 3  # times the usual rate
 LONGER = 4
 ONE_RATE = [name for name, rule in OPTIMIZERS.items() if not rule.adaptive]  # optimizers with one for all parameters
@@ -103,7 +104,8 @@ def higher_rate(e: Evidence) -> Move | None:
     """A rate with which the network crawls."""
     calm = "jumping" not in e.signs and e.status != "diverged"
     hopeless = 0 < e.rate < HOPELESS
-    if not calm or e.rate >= SLOW or not (hopeless or {"still falling", "learned nothing"} & e.signs):
+    seen = hopeless or e.crawling or {"still falling", "learned nothing"} & e.signs
+    if not calm or e.rate >= SLOW or not seen:
         return None
     higher = _usual(e) if e.rate <= CRAWLING else 3 * e.config.optimizer.learning_rate
     why = f"The learning rate is {e.rate:.2g} times the usual one for {e.config.optimizer.name}, and the loss is high."

@@ -246,7 +246,11 @@ REMEDIES: dict[str, Remedy] = {
     "normalise": Remedy("both", "`data.normalize` is none", normalise),
     "batch norm": Remedy("bias", "five layers or more; more so if nothing was learned", let_signals_through),
     "activation": Remedy("bias", "sigmoid, tanh or linear in several layers", another_activation),
-    "higher rate": Remedy("bias", "below 0.3 of the usual rate, and falling or learned nothing", higher_rate),
+    "higher rate": Remedy(
+        "bias",
+        "below 0.3 of the usual rate, and falling, slow or learned nothing; below 0.15 if not at rest",
+        higher_rate,
+    ),
     "less regularisation": Remedy(
         "bias",
         "there is a penalty or dropout; more so with a large share of the cost, a large λ or rate",

@@ -14,7 +14,7 @@ from nnrun.runs.assembly import layer_widths
 from nnrun.runs.records import Diverged, Layers, Row, finite_values
 from nnrun.runs.stored import HELD, StoredRun
 from nnrun.runs.symptoms import shapes
-from nnrun.runs.symptoms.thresholds import QUARTERED
+from nnrun.runs.symptoms.thresholds import CRAWLING, QUARTERED
 from nnrun.runs.verdict import HIGH, UNCLEAR, Verdict, wilson
 
 Numbers = Mapping[str, Any]  # plain values by name, whatever JSON takes
@@ -65,6 +65,7 @@ class Evidence:
     stopped_early: bool = False
     verdict: Verdict | None = None
     signs: frozenset[str] = frozenset()  # names of what the curves of the losses show
+    slow: bool = False  # whether training told of that symptom: a loss that hardly changes, on a slope still
     train_rows: int = 0
     dev_rows: int = 0
     features: int = 0
@@ -136,9 +137,14 @@ class Evidence:
         return high == {"variance"} and self.verdict.gaps["variance"].value < 2 * self.verdict.tolerance
 
     @property
+    def crawling(self) -> bool:
+        """Whether steps are too short: by the symptom, or by a rate far below the usual one and a loss not at rest."""
+        return self.slow or (0 < self.rate <= CRAWLING and "flat" not in self.signs)
+
+    @property
     def all_tried(self) -> bool:
         """Whether training came to an end of its own: nothing in the curves says that it could have gone on."""
-        unrest = {"still falling", "jumping", "learned nothing"} & self.signs
+        unrest = self.crawling or {"still falling", "jumping", "learned nothing"} & self.signs
         return self.status == "done" and not unrest and len(self.rows) >= QUARTERED
 
     @property
@@ -181,6 +187,7 @@ def evidence_of(run: StoredRun, verdict: Verdict | None) -> Evidence:
     rows = record["data"]["rows"]
     train = finite_values(row["train_loss"] for row in run.rows)
     dev = finite_values(row["dev_loss"] for row in run.rows)
+    slow = any(symptom["name"] == "slow" for symptom in record.get("symptoms") or ())
     return Evidence(
         config=run.latest,
         rows=run.rows,
@@ -190,7 +197,8 @@ def evidence_of(run: StoredRun, verdict: Verdict | None) -> Evidence:
         best_epoch=record.get("best_epoch"),
         stopped_early=bool(record.get("stopped_early")),
         verdict=verdict,
-        signs=shapes.signs(train, dev),
+        signs=shapes.signs(train, dev) - ({"flat"} if slow else set()),  # what has a slope below it is not at rest
+        slow=slow,
         train_rows=rows.get("train", 0),
         dev_rows=rows.get("dev", 0),
         features=len(data.features),

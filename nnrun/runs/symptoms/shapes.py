@@ -102,7 +102,8 @@ SIGNS: dict[str, Sign] = {
         flat,
         "the training loss no longer changed at the end",
         "training had come to rest",
-        f"the last quarter of the epochs changed it by less than {FLAT:.0%}",
+        f"the last quarter of the epochs changed it by less than {FLAT:.0%}, and training did not tell of the symptom "
+        "slow",
         GOODFELLOW + "section 8.2",
         ([2.0, 1.0, *[0.5] * 10], [0.6] * 12),
     ),

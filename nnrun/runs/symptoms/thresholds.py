@@ -29,6 +29,7 @@ HALF_LOST = 0.5  # of the error of a guess, on train: dropout that was raised co
 SWING = 0.5  # from epoch to epoch, of the loss: a symptom, told whatever the curve's shape
 RESTLESS = 0.1  # the same, enough to be a sign where the loss also
 BACK_AND_FORTH = 0.6  # rises by this share of what it falls
+CRAWLING = 0.15  # of the optimizer's usual rate: with less a high loss says nothing of the network yet
 LEARNED = 0.02  # share of the first epoch's loss; less is what any step changes
 
 FLAT_GRADIENT = 2.0  # per cent that the loss changes if the parameters change by one: less is no slope to go down

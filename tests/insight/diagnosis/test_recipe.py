@@ -165,6 +165,17 @@ def test_a_rate_far_too_low_goes_to_the_usual_one_at_once(rate: float, found: tu
     assert first(evidence) == {"optimizer.learning_rate": 0.1}
 
 
+def test_a_rate_far_too_low_is_seen_where_the_loss_crawls() -> None:
+    """The loss falls by between 1 and 5%, of which no sign speaks; or less, while training told of the symptom."""
+    crawling = seen((0.9, 0.9), rows=[EPOCH] * 30, linear_error=0.9, values={"optimizer": {"learning_rate": 1e-4}})
+    assert first(crawling) == {"optimizer.learning_rate": 0.001}
+    assert not crawling.noise, "training was not over"
+    slow = seen((0.9, 0.9), slow=True, values={"optimizer": {"name": "sgd", "learning_rate": 0.02}})
+    assert first(slow) == {"optimizer.learning_rate": 0.06}
+    at_rest = seen((0.3, 0.3), "flat", values={"optimizer": {"learning_rate": 1e-4}})
+    assert first(at_rest) == {"network.hidden": [128, 64]}
+
+
 def test_after_a_divergence_no_command_keeps_a_rate_that_diverges() -> None:
     evidence = seen(BIASED, status="diverged", values={"optimizer": {"name": "sgd", "learning_rate": 1e6}})
     rates = [move.settings.get("optimizer.learning_rate", 0) for move in moves(evidence, REMEDIES)]
