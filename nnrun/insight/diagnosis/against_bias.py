@@ -16,7 +16,7 @@ DEEP = 5  # hidden layers
 GREEDY = 0.2  # share of the cost that penalties take
 STRONG = 3.0  # λ of L2
 SLOW, HOPELESS = 0.3, 0.003  # of the usual rate
-FAST = 3  # times the usual rate
+FAST, ABSURD = 3, 30  # times the usual rate
 LONGER = 4
 ONE_RATE = [name for name, rule in OPTIMIZERS.items() if not rule.adaptive]  # optimizers with one for all parameters
 
@@ -26,15 +26,15 @@ def lower_rate(e: Evidence) -> Move | None:
     rate = e.config.optimizer.learning_rate
     if e.status == "diverged":
         return _after_divergence(e)
-    if "jumping" in e.signs:
+    if "jumping" in e.signs and e.rate <= ABSURD:
         why = "The training loss jumps up as much as down: a third of the learning rate."
         return Move(85 if e.rate > 1 else 60, why, {"optimizer.learning_rate": by_hand(rate / 3)})
-    absurd = e.rate > 10 * FAST
-    if absurd or (e.rate > FAST and "still falling" not in e.signs):
-        lower = min(rate / 10, FAST * _usual(e)) if absurd else rate / 3
-        why = f"The learning rate is {e.rate:.3g} times the usual one for {e.config.optimizer.name}."
-        weight = 90 if absurd or "learned nothing" in e.signs else 50
-        return Move(weight, why, {"optimizer.learning_rate": by_hand(lower)})
+    why = f"The learning rate is {e.rate:.3g} times the usual one for {e.config.optimizer.name}."
+    if e.rate > ABSURD:
+        return Move(90, why, {"optimizer.learning_rate": _bearable(e)})
+    if e.rate > FAST and "still falling" not in e.signs:
+        weight = 90 if "learned nothing" in e.signs else 50
+        return Move(weight, why, {"optimizer.learning_rate": by_hand(rate / 3)})
     return None
 
 
@@ -72,11 +72,16 @@ def repair_init(e: Evidence) -> Move | None:
 
 
 def normalise(e: Evidence) -> Move | None:
-    """Features at their own scales."""
+    """Features at their own scales, before the rate, which these decide; one that suits none has to fall as well."""
     if e.config.data.normalize != "none":
         return None
     why = "The features are not normalised; on unequal scales no learning rate suits them all."
-    return Move(88, why, {"data.normalize": "standard"})
+    settings: dict[str, str | float] = {"data.normalize": "standard"}
+    diverged = e.status == "diverged"
+    if e.rate > (1 if diverged else ABSURD):
+        why += f" One of {e.rate:.3g} times the usual suits none."
+        settings["optimizer.learning_rate"] = rate_after_divergence(e.config) if diverged else _bearable(e)
+    return Move(101 if diverged else 91, why, settings)
 
 
 def let_signals_through(e: Evidence) -> Move | None:
@@ -194,6 +199,11 @@ def _after_divergence(e: Evidence) -> Move | None:
         beyond = "" if diverges is None else f"the loss diverges from {diverges:.1g} on, and "
         why += f" In a short training {beyond}this rate lowers {'the loss' if diverges is None else 'it'}."
     return Move(100, why, {"optimizer.learning_rate": rate})
+
+
+def _bearable(e: Evidence) -> float:
+    """A tenth of a rate far too high, but at most a few times the usual one."""
+    return by_hand(min(e.config.optimizer.learning_rate / 10, FAST * _usual(e)))
 
 
 def _usual(e: Evidence) -> float:

@@ -243,7 +243,9 @@ REMEDIES: dict[str, Remedy] = {
     "clipping": Remedy("bias", "diverged, or jumping", shorter_steps),
     "decay": Remedy("bias", "jumping, at a constant rate", decay),
     "repair init": Remedy("both", "`network.init` is zeros or normal", repair_init),
-    "normalise": Remedy("both", "`data.normalize` is none", normalise),
+    "normalise": Remedy(
+        "both", "`data.normalize` is none; the rate falls too where it diverged or is 30 times the usual", normalise
+    ),
     "batch norm": Remedy("bias", "five layers or more; more so if nothing was learned", let_signals_through),
     "activation": Remedy("bias", "sigmoid, tanh or linear in several layers", another_activation),
     "higher rate": Remedy(

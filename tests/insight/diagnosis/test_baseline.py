@@ -119,7 +119,8 @@ def test_after_a_divergence_the_rate_is_one_that_the_data_bear(tmp_path: Path) -
     heard: list[str] = []
     found = of_a_run(run, None, None, Path("config.yaml"), (), tell=heard.append)
     assert "trying lower learning rates" in heard[0]
-    rates = [float(rate) for rate in re.findall(r"optimizer\.learning_rate=(\S+)", found.actions[0].command)]
+    assert "data.normalize=standard" in found.actions[0].command
+    rates = [float(rate) for rate in re.findall(r"optimizer\.learning_rate=(\S+)", found.actions[1].command)]
     assert rates and max(rates) < 1e-3, "the usual rate of 0.1 would diverge too"
     followed = trained(tmp_path, unscaled(600), *DIVERGING[:2], f"optimizer.learning_rate={rates[0]}")
     assert followed.final["dev_error"] < 0.3

@@ -16,6 +16,7 @@ from nnrun.runs.symptoms.evidence import CalmerRate, Evidence
 from nnrun.runs.verdict import judge
 
 EPOCH = {"train_loss": 0.5, "cost": 0.5}
+RAW = {"data": {"normalize": "none"}}
 BIASED, LOOSE, GOOD = (0.3, 0.31), (0.0, 0.1), (0.005, 0.01)
 
 
@@ -54,7 +55,23 @@ SITUATIONS: dict[str, tuple[Evidence, dict[str, Any]]] = {
         seen((0.05, 0.17), values={"network": {"init": {"name": "normal", "scale": 1}}}),
         {"network.init": "auto"},
     ),
-    "raw": (seen(BIASED, values={"data": {"normalize": "none"}}), {"data.normalize": "standard"}),
+    "raw": (seen(BIASED, values=RAW), {"data.normalize": "standard"}),
+    "raw, and fast": (
+        seen(BIASED, "learned nothing", values=RAW | {"optimizer": {"name": "sgd", "learning_rate": 1}}),
+        {"data.normalize": "standard"},
+    ),
+    "raw, and far too fast": (
+        seen(BIASED, "learned nothing", values=RAW | {"optimizer": {"name": "sgd", "learning_rate": 5}}),
+        {"data.normalize": "standard", "optimizer.learning_rate": 0.3},
+    ),
+    "raw, and diverged": (
+        seen(BIASED, status="diverged", values=RAW | {"optimizer": {"name": "sgd", "learning_rate": 1}}),
+        {"data.normalize": "standard", "optimizer.learning_rate": 0.1},
+    ),
+    "far too fast": (
+        seen(BIASED, "jumping", values={"optimizer": {"name": "sgd", "learning_rate": 20}}),
+        {"optimizer.learning_rate": 0.3},
+    ),
     "penalised": (seen(BIASED, "flat", values={"regularization": {"l2": 10}}), {"regularization.l2": 1.0}),
     "dropped": (seen(BIASED, "flat", values={"regularization": {"dropout": 0.8}}), {"regularization.dropout": 0.27}),
     "sigmoid": (seen(BIASED, "flat", values={"network": {"activation": "sigmoid"}}), {"network.activation": "relu"}),
