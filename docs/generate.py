@@ -600,9 +600,9 @@ RECIPE = """\
 Each rule looks at the config, the curves, the layers (with `training.layer_statistics`) and the verdict. It weighs
 how much speaks for it, times how much of the whole gap is its kind's: bias counts one and a half times, since a
 network that cannot fit its training set is mended first, unless its best epoch came early and the dev loss turned;
-then the bias comes of stopping, and variance is the problem. Where no base error above 0 is given and a linear model
-does no worse on the dev set, the rest may be noise: remedies against bias count less, and the sentence says what they
-hang on. After a divergence some lower rates are tried on the run's data, for a second or two, and the one that lowers
+then the bias comes of stopping, and variance is the problem, or data mismatch where that is high and variance is not.
+Where no base error above 0 is given and a linear model does no worse on the dev set, the rest may be noise: remedies
+against bias count less, and the sentence says what they hang on. After a divergence some lower rates are tried on the run's data, for a second or two, and the one that lowers
 the loss most is advised; without the data it is a tenth of the rate, at most the usual one. No two moves pull the same
 way and back, and none changes what a search has just chosen. The three to five weightiest moves are printed, each as a
 command.

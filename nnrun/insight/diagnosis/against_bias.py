@@ -152,8 +152,8 @@ def another_optimizer(e: Evidence) -> Move | None:
 def longer(e: Evidence) -> Move | None:
     """Training that ended before it was over."""
     epochs = e.config.training.epochs
-    if e.status == "diverged" or {"learned nothing", "jumping"} & e.signs:
-        return None
+    if e.status == "diverged" or {"learned nothing", "jumping", "dev turned"} & e.signs:
+        return None  # nor is the best epoch to come any more where the dev loss turned
     if e.stopped_early and e.config.regularization.early_stopping:
         patience = e.config.regularization.early_stopping.patience
         why = f"Training stopped early, after {len(e.rows)} of {epochs} epochs, with the training set not fitted."

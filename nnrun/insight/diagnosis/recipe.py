@@ -123,7 +123,7 @@ def _amount(value: Any) -> float:
 
 
 def _need(evidence: Evidence, against: str) -> float:
-    """How much a remedy against this is needed; bias that comes of stopping before overfitting is variance.
+    """How much a remedy against this is needed; bias that comes of stopping before overfitting is variance, or mismatch.
 
     Where the dev set shows next to nothing, none could be seen to help.
     """
@@ -131,9 +131,9 @@ def _need(evidence: Evidence, against: str) -> float:
         return float(against == "either")
     of_bias, of_variance = evidence.bias, evidence.variance
     whole = min(1.0, of_bias + of_variance)
-    turned = "dev turned" in evidence.signs and not evidence.mismatched
-    if turned and "jumping" not in evidence.signs:
-        of_bias, of_variance = 0.2 * of_bias, max(of_variance, 0.8 * of_bias)
+    if "dev turned" in evidence.signs and "jumping" not in evidence.signs:
+        of_bias, moved = 0.2 * of_bias, 0.8 * of_bias
+        of_variance = of_variance if evidence.mismatched else max(of_variance, moved)
     if evidence.noise:
         of_bias *= NOISE
     elif of_bias >= 0.5 * of_variance:  # a network that cannot fit its training set is mended first
@@ -259,7 +259,7 @@ REMEDIES: dict[str, Remedy] = {
         less_regularisation,
     ),
     "larger network": Remedy("bias", "no hidden layer; or one narrower than 32; or at rest with wider ones", larger),
-    "longer": Remedy("bias", "still falling, or fewer than 8 epochs; or stopped early", longer),
+    "longer": Remedy("bias", "still falling, or fewer than 8 epochs; or stopped early; not if dev turned", longer),
     "optimizer": Remedy("bias", f"{one_of(ONE_RATE)}; more so at rest", another_optimizer),
     "augmentation": Remedy("variance", "the features are an image's pixels, and none is there yet", augment),
     "L2 and dropout": Remedy("variance", "neither is there yet, and layers of 16 units or more", both),

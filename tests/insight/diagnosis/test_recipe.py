@@ -130,6 +130,15 @@ def test_a_mismatch_is_looked_into_first() -> None:
     assert moves(Evidence(Config(), verdict=verdict), REMEDIES)[0].verb == "check"
 
 
+def test_a_bias_of_stopping_early_beside_a_mismatch_asks_for_no_more_epochs() -> None:
+    verdict = judge({"base": 0.0, "train": 0.13, "train_dev": 0.14, "dev": 0.26}, {}, 0.015)
+    signs = frozenset({"dev turned", "still falling"})
+    found = moves(Evidence(Config(), verdict=verdict, signs=signs, best_epoch=1), REMEDIES)
+    assert found[0].verb == "check"
+    assert not {"training.epochs", "network.hidden"} & {key for move in found[:2] for key in move.settings}
+    assert not any(move.settings.get("training.epochs") == 200 for move in found)
+
+
 def test_a_setting_is_replaced_not_repeated() -> None:
     move = moves(SITUATIONS["short"][0], REMEDIES)[0]
     origin = Origin(Path("a b.yaml"), ("training.epochs=50", "seed=3"), ("--runs", "there"))
