@@ -78,16 +78,22 @@ class Ranked(NamedTuple):
 
 
 def ranked(evidence: Evidence, remedies: Mapping[str, Remedy]) -> list[Ranked]:
-    """All moves that apply, the weightiest first, without those that a better one contradicts."""
+    """All moves that apply, the weightiest first, without those that a better one contradicts or makes alike.
+
+    No search goes by a dev set that was chosen by for too long.
+    """
     found: list[Ranked] = []
+    worn = evidence.verdict is not None and evidence.verdict.judgement("dev_overfit") == HIGH
     for name, remedy in remedies.items():
         weight = _need(evidence, remedy.against)
         move = remedy.propose(evidence) if weight > 0 else None
-        if move is not None and not decided(move, evidence.searched):
+        if move is not None and not decided(move, evidence.searched) and not (worn and move.verb == "search"):
             found.append(Ranked(weight * move.weight, name, move))
     chosen: list[Ranked] = []
     for each in sorted(found, key=lambda one: -one.weight):
-        if not any(opposed(evidence.config, each.move, better.move) for better in chosen):
+        if not any(
+            opposed(evidence.config, each.move, better.move) or same(each.move, better.move) for better in chosen
+        ):
             chosen.append(each)
     return chosen
 
@@ -97,6 +103,11 @@ def decided(move: Move, searched: frozenset[str]) -> bool:
     widths = {WIDTHS} if {"network.width", "network.depth"} & searched else set()
     changed = set(HOLDING) if "search.space" in move.settings else set(move.settings)
     return bool(changed & (searched | widths))
+
+
+def same(one: Move, other: Move) -> bool:
+    """Whether both lead to one command."""
+    return (one.verb, one.settings, one.options) == (other.verb, other.settings, other.options)
 
 
 def opposed(config: Config, one: Move, other: Move) -> bool:
@@ -123,7 +134,7 @@ def _amount(value: Any) -> float:
 
 
 def _need(evidence: Evidence, against: str) -> float:
-    """How much a remedy against this is needed; bias that comes of stopping before overfitting is variance, or mismatch.
+    """How much a remedy against this is needed; bias that comes of stopping early is variance, or mismatch.
 
     Where the dev set shows next to nothing, none could be seen to help.
     """
@@ -146,9 +157,14 @@ def _need(evidence: Evidence, against: str) -> float:
 # What remains to be done where nothing is wrong, or where it cannot be told.
 
 
+def _words(e: Evidence) -> set[str]:
+    """What gaps are judged to be."""
+    return {gap.judgement for gap in e.verdict.gaps.values()} if e.verdict else set()
+
+
 def in_folds(e: Evidence) -> Move | None:
     """A dev set that is too small to judge by."""
-    words = {gap.judgement for gap in e.verdict.gaps.values()} if e.verdict else set()
+    words = _words(e)
     data, size = e.config.data, e.verdict.sizes.get("dev", e.dev_rows) if e.verdict else 0
     told_apart = UNCLEAR not in words or HIGH in words or e.perfect
     if told_apart or data.folds or isinstance(data.source, Parts) or not 0 < size < SMALL:
@@ -232,7 +248,7 @@ def search(e: Evidence) -> Move | None:
 def cheaper(e: Evidence) -> Move | None:
     """A network of half the size, where this one has nothing left to learn."""
     hidden = e.config.network.hidden
-    if (not e.settled and (e.bias or e.variance)) or not hidden or max(hidden) < 16:
+    if (not e.settled and (e.bias or e.variance)) or HIGH in _words(e) or not hidden or max(hidden) < 16:
         return None
     why = "Both gaps are small: half the width may do as well, for less."
     return Move(7, why, {"network.hidden": [max(8, width // 2) for width in hidden]})
@@ -276,10 +292,11 @@ REMEDIES: dict[str, Remedy] = {
     "folds": Remedy("either", "unclear, with dev examples that count as fewer than 1,000", in_folds),
     "search": Remedy(
         "either",
-        "always, but after a search; sooner where the bias may be noise, or a regression's variance is high by little",
+        "always, but after a search or with overfitting of dev; sooner where the bias may be noise, or a regression's "
+        "variance is high by little",
         search,
     ),
-    "half the network": Remedy("either", "no bias and no variance", cheaper),
+    "half the network": Remedy("either", "no bias and no variance, and no other gap that is high", cheaper),
     "another seed": Remedy("either", "always", another_seed),
     "another split": Remedy("either", "one source for all sets, not split by time", another_split),
     "twice as long": Remedy("either", "always", longest_yet),

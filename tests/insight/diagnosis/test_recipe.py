@@ -130,6 +130,21 @@ def test_a_mismatch_is_looked_into_first() -> None:
     assert moves(Evidence(Config(), verdict=verdict), REMEDIES)[0].verb == "check"
 
 
+def test_a_dev_set_that_was_overfitted_is_chosen_by_no_further() -> None:
+    for train, dev in ((0.01, 0.02), (0.1, 0.11), (0.01, 0.08)):
+        verdict = judge({"base": 0.0, "train": train, "dev": dev, "test": dev + 0.06}, {}, 0.015)
+        found = moves(Evidence(Config(), verdict=verdict), REMEDIES)
+        assert not any(move.verb == "search" for move in found)
+        assert sum("data.split_seed" in move.settings for move in found) == 1, "no command twice"
+
+
+@pytest.mark.parametrize("above", [{"dev": 0.02, "test": 0.08}, {"train_dev": 0.015, "dev": 0.1}])
+def test_while_another_gap_is_high_nobody_is_told_that_both_are_small(above: dict[str, float]) -> None:
+    found = moves(Evidence(Config(), verdict=judge({"base": 0.0, "train": 0.01} | above, {}, 0.015)), REMEDIES)
+    assert len(found) >= 3
+    assert not any("Both gaps are small" in move.why for move in found)
+
+
 def test_a_bias_of_stopping_early_beside_a_mismatch_asks_for_no_more_epochs() -> None:
     verdict = judge({"base": 0.0, "train": 0.13, "train_dev": 0.14, "dev": 0.26}, {}, 0.015)
     signs = frozenset({"dev turned", "still falling"})
