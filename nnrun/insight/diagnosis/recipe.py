@@ -8,7 +8,6 @@ from statistics import mean
 from typing import Any, NamedTuple
 
 from nnrun.config.config import Config
-from nnrun.config.data_section import Parts
 from nnrun.config.overrides import value_at
 from nnrun.insight.diagnosis.against_bias import (
     ONE_RATE,
@@ -36,19 +35,27 @@ from nnrun.insight.diagnosis.against_variance import (
     stop_early,
     together,
 )
+from nnrun.insight.diagnosis.in_doubt import (
+    another_seed,
+    another_split,
+    cheaper,
+    compare_sets,
+    fresh_dev,
+    in_folds,
+    longest_yet,
+    look_at_rows,
+    search,
+)
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.runs.symptoms.evidence import Evidence
-from nnrun.runs.verdict import HIGH, UNCLEAR
-from nnrun.text import all_of, counted, one_of
+from nnrun.runs.verdict import HIGH
+from nnrun.text import one_of
 
 MOST, FEWEST = 5, 3
 WORTH_SAYING = 10.0  # below this a move only fills the list up
 BIAS_FIRST = 1.5
 VARIANCE_LATER = 0.3  # where the bias is no smaller: what holds a network back does not help it to fit
 NOISE = 0.4  # of the need of remedies against what may be noise
-SMALL = 1_000  # dev examples: one wrong is a tenth of a point
-FOLDS = 5
-USUAL_SPLIT = (0.6, 0.2, 0.2)  # what `auto` is for so few rows without folds
 HOLDING = {f"regularization.{key}" for key in ("l2", "l1", "dropout", "input_dropout", "augment")}
 WIDTHS = "network.hidden"
 
@@ -152,106 +159,6 @@ def _need(evidence: Evidence, against: str) -> float:
         of_bias *= BIAS_FIRST
     both = max(of_bias, of_variance, whole)
     return {"bias": of_bias, "variance": of_variance, "both": both, "either": 1.0}[against]
-
-
-# What remains to be done where nothing is wrong, or where it cannot be told.
-
-
-def _words(e: Evidence) -> set[str]:
-    """What gaps are judged to be."""
-    return {gap.judgement for gap in e.verdict.gaps.values()} if e.verdict else set()
-
-
-def in_folds(e: Evidence) -> Move | None:
-    """A dev set that is too small to judge by."""
-    words = _words(e)
-    data, size = e.config.data, e.verdict.sizes.get("dev", e.dev_rows) if e.verdict else 0
-    told_apart = UNCLEAR not in words or HIGH in words or e.perfect
-    if told_apart or data.folds or isinstance(data.source, Parts) or not 0 < size < SMALL:
-        return None
-    told = counted(e.dev_rows, "dev example") + (f" that count as {size:,}" if size != e.dev_rows else "")
-    why = f"{told} cannot tell: of {FOLDS} folds each is dev once, so all but test count."
-    kept = {"data.split": list(USUAL_SPLIT)} if data.split == "auto" else {}  # which would leave no test set
-    return Move(14, why, {"data.folds": FOLDS, **kept})
-
-
-def fresh_dev(e: Evidence) -> Move | None:
-    """A dev set that was chosen by for too long."""
-    found = e.verdict.judgement("dev_overfit") if e.verdict else None
-    data = e.config.data
-    if found != HIGH or isinstance(data.source, Parts) or data.time is not None or _beyond_the_mean(e):
-        return None  # a split by time draws nothing
-    why = "Epochs and settings fit this dev set by chance: another split of the same data shows what is left of it."
-    return Move(60 * e.weight("dev_overfit"), why, {"data.split_seed": data.split_seed + 1})
-
-
-def _beyond_the_mean(e: Evidence) -> list[str]:
-    """The sets on which their mean target would do better, 1 − R² above 1, and far worse than the training set."""
-    if e.verdict is None or e.verdict.sizes:  # proportions, or nothing to compare
-        return []
-    errors = e.verdict.errors
-    return [part for part in ("dev", "test") if errors.get(part, 0.0) > max(1.0, 2 * errors["train"])]
-
-
-def look_at_rows(e: Evidence) -> Move | None:
-    """A regression whose error on a set is a matter of few rows, or of a target that hardly varies there."""
-    sets = _beyond_the_mean(e)
-    if not sets:
-        return None
-    why = (
-        f"On {all_of(sets)} the mean of the target would do better: a few rows far from all others, or a target that "
-        "hardly varies there. See what its checks say."
-    )
-    return Move(200, why, {}, "check")
-
-
-def compare_sets(e: Evidence) -> Move | None:
-    """Sets that come from different sources."""
-    found = e.verdict.judgement("mismatch") if e.verdict else None
-    if found not in (HIGH, UNCLEAR):
-        return None
-    why = "Training and dev set differ: see which columns do, and collect training examples that look like dev's."
-    return Move(95 if found == HIGH else 12, why, {}, "check")
-
-
-def another_seed(e: Evidence) -> Move | None:
-    """How much is luck."""
-    why = "Another seed on the same data shows how much of this is chance."
-    return Move(6, why, {"seed": e.config.seed + 1})
-
-
-def another_split(e: Evidence) -> Move | None:
-    """How much is the luck of the split."""
-    data = e.config.data
-    if isinstance(data.source, Parts) or data.time is not None:
-        return None
-    why = "Another split of the same rows shows how much of this hangs on who came into which set."
-    return Move(5, why, {"data.split_seed": data.split_seed + 1})
-
-
-def longest_yet(e: Evidence) -> Move | None:
-    """Whether anything is left to gain by training on."""
-    if e.settled:
-        return None
-    why = "Twice the epochs show whether anything is left to gain."
-    return Move(4, why, {"training.epochs": 2 * e.config.training.epochs})
-
-
-def search(e: Evidence) -> Move | None:
-    """Better settings of everything at once."""
-    if e.settled or e.searched:
-        return None
-    why = "What the rate, width and regularisation should be together, a search finds: 30 trials."
-    return Move(70 if e.close else 45 if e.noise else 8, why, {}, "search", ("--trials", "30"))
-
-
-def cheaper(e: Evidence) -> Move | None:
-    """A network of half the size, where this one has nothing left to learn."""
-    hidden = e.config.network.hidden
-    if (not e.settled and (e.bias or e.variance)) or HIGH in _words(e) or not hidden or max(hidden) < 16:
-        return None
-    why = "Both gaps are small: half the width may do as well, for less."
-    return Move(7, why, {"network.hidden": [max(8, width // 2) for width in hidden]})
 
 
 REMEDIES: dict[str, Remedy] = {
