@@ -61,6 +61,14 @@ def look_at_rows(e: Evidence) -> Move | None:
     return Move(200, why, {}, "check")
 
 
+def look_for_leaks(e: Evidence) -> Move | None:
+    """No error anywhere, which is too good to be believed unseen."""
+    if not e.perfect:
+        return None
+    why = "No error at all is rare: see whether a column gives the target away, or rows are in two sets at once."
+    return Move(10, why, {}, "check")
+
+
 def compare_sets(e: Evidence) -> Move | None:
     """Sets that come from different sources."""
     found = e.verdict.judgement("mismatch") if e.verdict else None

@@ -44,6 +44,7 @@ from nnrun.insight.diagnosis.in_doubt import (
     in_folds,
     longest_yet,
     look_at_rows,
+    look_for_leaks,
     search,
 )
 from nnrun.insight.diagnosis.origin import Move
@@ -194,6 +195,7 @@ REMEDIES: dict[str, Remedy] = {
     "small batches": Remedy("variance", "no batch norm yet", small_batches),
     "early stopping": Remedy("variance", "dev turned, and no early stopping yet", stop_early),
     "look at the rows": Remedy("either", "1 − R² above 1 on dev or test, and twice train's", look_at_rows),
+    "look for a leak": Remedy("either", "no error on any set", look_for_leaks),
     "compare the sets": Remedy("either", "mismatch", compare_sets),
     "fresh dev set": Remedy("either", "overfitting of dev", fresh_dev),
     "folds": Remedy("either", "unclear, with dev examples that count as fewer than 1,000", in_folds),

@@ -169,6 +169,7 @@ def test_every_rule_of_the_table_can_speak(name: str) -> None:
         seen(BIASED, "jumping"),
         seen(BIASED, values={"optimizer": {"name": "sgd"}}),
         seen(GOOD),
+        seen((0.0, 0.0)),
         Evidence(Config(), verdict=judge({"base": 0.0, "train": 0.01, "dev": 0.02}, {"dev": 100}, 0.015), dev_rows=100),
         Evidence(Config(), verdict=judge({"base": 0.0, "train": 0.0, "dev": 0.0, "test": 0.1}, {}, 0.015)),
         Evidence(Config(), verdict=judge({"base": 0.0, "train": 0.1, "dev": 4.0}, {}, 0.015, proportions=False)),
@@ -263,10 +264,10 @@ def test_what_a_search_has_chosen_is_not_advised_against() -> None:
         assert not any({"search.space", "network.hidden"} & move.settings.keys() for move in found)
 
 
-def test_no_error_at_all_asks_for_nothing_but_a_cheaper_network() -> None:
+def test_no_error_at_all_asks_for_a_look_for_leaks_and_a_cheaper_network() -> None:
     verdict = judge({"base": 0.0, "train": 0.0, "dev": 0.0, "test": 0.0}, {"train": 90, "dev": 30, "test": 30}, 0.015)
     found = moves(Evidence(Config(), verdict=verdict, dev_rows=30), REMEDIES)
-    assert found[0].settings == {"network.hidden": [32, 16]}
+    assert (found[0].verb, found[1].settings) == ("check", {"network.hidden": [32, 16]})
     assert not any("data.split" in move.settings for move in found)
 
 
