@@ -37,6 +37,7 @@ LEFT_OUT = {
     "another split": "errors on two dev sets cannot be compared row by row",
     "fresh dev set": "errors on two dev sets cannot be compared row by row",
     "folds": "errors on two dev sets cannot be compared row by row",
+    "weigh the classes": "errors of rows and of classes cannot be compared",
     "look at the rows": "it is for a person to do",
     "look for a leak": "it is for a person to do",
     "compare the sets": "it is for a person to do",

@@ -74,6 +74,7 @@ SITUATIONS = {
     "search regularisation": BY_HEART,
     "small batches": situation(NOISY, "[12, 12]", 0.01, 40),
     "early stopping": BY_HEART,
+    "weigh the classes": situation("rare.csv, target: y", "[16]", 0.001, 5),
     "look at the rows": situation("far.csv, target: y, time: t", "[8]", 0.03, 9),
     "look for a leak": situation("leak.csv, target: y", "[16]", 0.02, 20),
     "compare the sets": Situation("data: {source: {train: noisy.csv, dev: moved.csv}, target: y}\n"),
@@ -96,7 +97,7 @@ MISMATCH = ("--train-error", "1%", "--train-dev-error", "1.5%", "--dev-error", "
 @pytest.fixture
 def tables(here: Path) -> None:
     """Rows told apart with ease; the same of sixty makers, of whom those in test swap the names; noise, once beside the
-    answer; a target that runs off.
+    answer, once with a rare class; a target that runs off.
     """
     rng = np.random.default_rng(0)
     x = rng.choice([-1, 1], 200) * rng.uniform(0.5, 1, 200)
@@ -109,6 +110,7 @@ def tables(here: Path) -> None:
     noisy = pd.DataFrame(rng.standard_normal((300, 12))).add_prefix("f")
     noisy["y"] = np.where(noisy["f0"] + 2 * rng.standard_normal(300) > 0, "yes", "no")
     noisy.to_csv("noisy.csv", index=False)
+    noisy.assign(y=np.where(noisy["f0"] > 1.7, "yes", "no")).to_csv("rare.csv", index=False)
     noisy.assign(answer=np.where(noisy["y"] == "yes", 7, 5)).to_csv("leak.csv", index=False)
     noisy.assign(f1=noisy["f1"] + 3).to_csv("moved.csv", index=False)
     timed = pd.DataFrame({"t": pd.date_range("2026-01-01", periods=200).strftime("%Y-%m-%d"), "x": x, "y": x})

@@ -178,6 +178,19 @@ def test_a_loss_that_hardly_falls_on_a_slope_has_not_come_to_rest(nnrun: Nnrun, 
     assert done.next[0].endswith("--set optimizer.learning_rate=0.1")
 
 
+def test_errors_of_a_network_that_ignores_a_rare_class_are_said_to_tell_little(
+    nnrun: Nnrun, typed: Typed, here: Path
+) -> None:
+    table = "x,y\n" + "".join(f"{i * 37 % 100},{'sick' if i % 50 == 0 else 'healthy'}\n" for i in range(500))
+    (here / "rare.csv").write_text(table)
+    nnrun("train", "-q", "--set", "data={source: rare.csv, target: y}", *QUICK)
+    done = nnrun("diagnose")
+    assert "Always saying the most frequent class would be wrong hardly more often" in " ".join(done.out.split())
+    assert done.next[0].endswith("--set data.class_weight=balanced")
+    typed(f"{done.next[0]} -q")
+    assert "most frequent class" not in nnrun("diagnose").out
+
+
 def test_base_and_tolerance_come_from_the_config_unless_given(nnrun: Nnrun, config: Write) -> None:
     nnrun("train", config(), "-q", *QUICK, "--set", "diagnosis={base_error: 0.9, tolerance: 0.9}")
     assert verdict(nnrun("diagnose", "--json")) == ("low", "low")

@@ -6,7 +6,7 @@ from nnrun.config.data_section import Parts
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.runs.symptoms.evidence import Evidence
 from nnrun.runs.verdict import HIGH, UNCLEAR
-from nnrun.text import all_of, counted
+from nnrun.text import all_of, counted, percent
 
 SMALL = 1_000  # dev examples: one wrong is a tenth of a point
 FOLDS = 5
@@ -61,6 +61,17 @@ def look_at_rows(e: Evidence) -> Move | None:
     return Move(200, why, {}, "check")
 
 
+def weigh_classes(e: Evidence) -> Move | None:
+    """A rare class that is ignored, at an error that looks low."""
+    if not e.guessing or e.config.metrics.primary not in ("error", "loss"):
+        return None
+    why = (
+        f"{percent(1 - e.guess)} of the training rows are of one class, and always saying it would be wrong hardly "
+        "more often: the share of mistakes is no measure here. Let each class count alike."
+    )
+    return Move(130, why, {"data.class_weight": "balanced"})
+
+
 def look_for_leaks(e: Evidence) -> Move | None:
     """No error anywhere, which is too good to be believed unseen."""
     if not e.perfect:
@@ -112,7 +123,7 @@ def search(e: Evidence) -> Move | None:
 def cheaper(e: Evidence) -> Move | None:
     """A network of half the size, where this one has nothing left to learn."""
     hidden = e.config.network.hidden
-    if (not e.settled and (e.bias or e.variance)) or HIGH in _words(e) or not hidden or max(hidden) < 16:
+    if (not e.settled and (e.bias or e.variance)) or HIGH in _words(e) or e.guessing or not hidden or max(hidden) < 16:
         return None
     why = "Both gaps are small: half the width may do as well, for less."
     return Move(7, why, {"network.hidden": [max(8, width // 2) for width in hidden]})

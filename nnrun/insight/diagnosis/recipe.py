@@ -46,6 +46,7 @@ from nnrun.insight.diagnosis.in_doubt import (
     look_at_rows,
     look_for_leaks,
     search,
+    weigh_classes,
 )
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.runs.symptoms.evidence import Evidence
@@ -194,6 +195,9 @@ REMEDIES: dict[str, Remedy] = {
     "search regularisation": Remedy("variance", "always", search_strength),
     "small batches": Remedy("variance", "no batch norm yet", small_batches),
     "early stopping": Remedy("variance", "dev turned, and no early stopping yet", stop_early),
+    "weigh the classes": Remedy(
+        "either", "one class has 80% of the rows or more, and always saying it would err no more often", weigh_classes
+    ),
     "look at the rows": Remedy("either", "1 − R² above 1 on dev or test, and twice train's", look_at_rows),
     "look for a leak": Remedy("either", "no error on any set", look_for_leaks),
     "compare the sets": Remedy("either", "mismatch", compare_sets),

@@ -10,13 +10,16 @@ from nnrun.runs.records import FoundSymptom
 from nnrun.runs.symptoms.evidence import Evidence
 from nnrun.runs.symptoms.shapes import SIGNS, Sign
 from nnrun.runs.telling import next_line
-from nnrun.runs.verdict import RULES, SETS, SURE, UNCLEAR, Gap, Verdict, deciding_size
+from nnrun.runs.verdict import RULES, SETS, SURE, UNCLEAR, Gap, Verdict, deciding_size, summary
 from nnrun.text import percent, points, set_name, shown_name, wrapped
 
 TREES = "baselines"  # the look that `nnrun evaluate` takes
 BAR = 30  # characters for the largest error
 WEIGHTED = "so many examples stand for those without weights whose error would be as sure (Kish 1965)"
 STOPPED = "the training loss was still falling, but no epoch did better on the dev set than epoch"
+NOISE = " if the base error is 0, which --base-error states"
+BOUNDED = " and --estimate-base bounds"  # for classes
+GUESSING = " Always saying the most frequent class would be wrong hardly more often, so the errors tell little."
 MANY_TIMES = 50  # a set that would have to grow more than this is no advice
 
 
@@ -51,6 +54,12 @@ def ladder(verdict: Verdict) -> list[str]:
 def _step(kind: str, gap: Gap) -> str:
     interval = f"95%: {gap.interval}" if gap.interval else ""
     return f"  {points(gap.value):>7} points  {RULES[kind].word:<19} {interval:<22} {gap.judgement}"
+
+
+def sentence(verdict: Verdict, evidence: Evidence, classes: bool) -> str:
+    """The summary, with what the bias hangs on where it may be noise; and one more where the errors tell little."""
+    noise = (NOISE + (BOUNDED if classes else "")) if evidence.noise else ""
+    return summary(verdict, noise) + (GUESSING if evidence.guessing else "")
 
 
 def explanation(

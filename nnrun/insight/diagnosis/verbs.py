@@ -27,6 +27,7 @@ from nnrun.insight.diagnosis.telling import (
     grouping,
     ladder,
     measured_by,
+    sentence,
     weighing,
 )
 from nnrun.installation import command, typed_here
@@ -47,9 +48,6 @@ if TYPE_CHECKING:
     from nnrun.search.state import Options
 
 ENDED = ("done", "diverged")
-NOISE = " if the base error is 0, which --base-error states"
-BOUNDED = " and --estimate-base bounds"  # for classes
-
 Numbers = Mapping[str, float | None]  # of one epoch, such as dev_error; empty where none is finished
 
 
@@ -128,7 +126,7 @@ def of_a_run(
         raise UsageError(_nothing_to_judge(run, final))
     of_the_recipe = _actions(evidence, origin_of(run, usual, options))
     actions = [*to_finish(run), *to_bound(run, evidence), *of_the_recipe, *to_compare(run, evidence)]
-    told = summary(verdict, _noise(run, evidence)) if verdict and not diverged else _diverged(record)
+    told = sentence(verdict, evidence, bool(run.data.classes)) if verdict and not diverged else _diverged(record)
     wrong = (record.get("symptoms") or []) if evidence.training else []
     lines = [f"run      {run.path}", *_state(run, final), *_now(run, wrong), *measured_by(evidence)]
     lines += [*folds_table(record), ""]
@@ -224,10 +222,6 @@ def _calmer(run: StoredRun, tell: Callable[[str], None]) -> CalmerRate | None:
         return None
     tell("diagnose: trying lower learning rates on this data, a second or two")
     return calmer_rate(found.config, found.dataset, rate_after_divergence(found.config))
-
-
-def _noise(run: StoredRun, evidence: Evidence) -> str:
-    return (NOISE + (BOUNDED if run.data.classes else "")) if evidence.noise else ""
 
 
 def _actions(evidence: Evidence, origin: Origin) -> list[Action]:

@@ -14,8 +14,8 @@ from nnrun.runs.assembly import layer_widths
 from nnrun.runs.records import Diverged, Layers, Row, finite_values
 from nnrun.runs.stored import HELD, StoredRun
 from nnrun.runs.symptoms import shapes
-from nnrun.runs.symptoms.thresholds import CRAWLING, QUARTERED
-from nnrun.runs.verdict import HIGH, UNCLEAR, Verdict, wilson
+from nnrun.runs.symptoms.thresholds import CRAWLING, NEAR_GUESSING, QUARTERED, RARE
+from nnrun.runs.verdict import HIGH, UNCLEAR, Verdict, error_kind, wilson
 
 Numbers = Mapping[str, Any]  # plain values by name, whatever JSON takes
 Settings = tuple[str, ...]  # key=value, as --set takes them
@@ -114,6 +114,11 @@ class Evidence:
         return sure * min(max(gaps[kind].value, 0.0), 1.0) / whole if whole else 0.0
 
     @property
+    def guessing(self) -> bool:
+        """Whether one class has most rows, and always saying it would err no more often: then errors tell little."""
+        return self.verdict is not None and NEAR_GUESSING * self.guess <= self.verdict.errors["train"] <= RARE
+
+    @property
     def perfect(self) -> bool:
         """Whether no set shows an error."""
         return self.verdict is not None and self.verdict.perfect
@@ -150,7 +155,7 @@ class Evidence:
     @property
     def noise(self) -> bool:
         """Whether what is called bias may be noise: nobody gave a base error, and a linear network does no better."""
-        if self.linear_error is None or self.verdict is None or not self.all_tried:
+        if self.linear_error is None or self.verdict is None or self.guessing or not self.all_tried:
             return False
         size = self.verdict.sizes.get("dev")  # none of a regression
         most = wilson(self.linear_error, size)[1] if size else self.linear_error
@@ -181,6 +186,16 @@ class Evidence:
         return sum(a * b for a, b in pairwise(widths))
 
 
+def _guess(run: StoredRun) -> float:
+    """The training error of always saying the most frequent class, where rows count alike; 1 where it is not known."""
+    profiles = run.data.profiles
+    if not run.data.classes or profiles is None or error_kind(run.record["data"]):
+        return 1.0
+    target = profiles["target"]
+    rows = target["rows"] - target["missing"]
+    return 1 - max(target.get("counts", {}).values(), default=0) / rows if rows else 1.0
+
+
 def evidence_of(run: StoredRun, verdict: Verdict | None) -> Evidence:
     """All that the directory of a run shows of how its errors came about."""
     data, record = run.data, run.record
@@ -192,6 +207,7 @@ def evidence_of(run: StoredRun, verdict: Verdict | None) -> Evidence:
         config=run.latest,
         rows=run.rows,
         layers=recorded_layers(run.rows),
+        guess=_guess(run),
         divergence=record.get("divergence"),
         status=record["status"],
         best_epoch=record.get("best_epoch"),

@@ -34,6 +34,7 @@ LEARNED = 0.02  # share of the first epoch's loss; less is what any step changes
 
 FLAT_GRADIENT = 2.0  # per cent that the loss changes if the parameters change by one: less is no slope to go down
 NEAR_GUESSING = 0.9  # of the error of a guess: a penalty that holds a network there is too strong to be meant
+RARE = 0.2  # of the rows that are not of the most frequent class: as few may be ignored, at a low error
 
 TURNED = 1.1  # the last dev loss beside the lowest: more than it wavers,
 EARLY = 0.6  # if the lowest came in this share of the epochs, and time was wasted

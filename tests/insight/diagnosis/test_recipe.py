@@ -170,6 +170,7 @@ def test_every_rule_of_the_table_can_speak(name: str) -> None:
         seen(BIASED, values={"optimizer": {"name": "sgd"}}),
         seen(GOOD),
         seen((0.0, 0.0)),
+        seen((0.1, 0.1), guess=0.1),
         Evidence(Config(), verdict=judge({"base": 0.0, "train": 0.01, "dev": 0.02}, {"dev": 100}, 0.015), dev_rows=100),
         Evidence(Config(), verdict=judge({"base": 0.0, "train": 0.0, "dev": 0.0, "test": 0.1}, {}, 0.015)),
         Evidence(Config(), verdict=judge({"base": 0.0, "train": 0.1, "dev": 4.0}, {}, 0.015, proportions=False)),
@@ -205,6 +206,22 @@ def test_where_both_are_high_bias_comes_first_and_no_sentence_denies_the_numbers
 def test_a_rate_far_too_low_goes_to_the_usual_one_at_once(rate: float, found: tuple[str, ...]) -> None:
     evidence = seen((0.9, 0.9), *found, values={"optimizer": {"name": "sgd", "learning_rate": rate}})
     assert first(evidence) == {"optimizer.learning_rate": 0.1}
+
+
+def test_where_a_rare_class_is_ignored_the_classes_are_weighed_first() -> None:
+    """0.9% of the rows are sick, and nobody is called so."""
+    ignored = seen((0.009, 0.009), "still falling", guess=0.009)
+    assert first(ignored) == {"data.class_weight": "balanced"}
+    assert not any("network.hidden" in move.settings for move in moves(ignored, REMEDIES))
+    assert not seen((0.1, 0.1), "flat", rows=[EPOCH] * 20, guess=0.1, linear_error=0.1).noise
+    for other in (
+        seen((0.004, 0.009), guess=0.009),  # half of them are found
+        seen((0.45, 0.45), guess=0.45),  # there is no rare class
+        seen((0.009, 0.009), guess=0.009, values={"metrics": {"primary": "auc"}}),  # measured by something else
+    ):
+        assert not any("data.class_weight" in move.settings for move in moves(other, REMEDIES))
+    still = seen((0.1, 0.1), guess=0.1, values={"network": {"init": "zeros"}})
+    assert first(still) == {"network.init": "auto"}, "what learns nothing is mended first"
 
 
 def test_a_rate_far_too_low_is_seen_where_the_loss_crawls() -> None:
