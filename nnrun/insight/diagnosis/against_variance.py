@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nnrun.insight.diagnosis.in_doubt import trials
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.runs.symptoms.evidence import Evidence
 from nnrun.text import by_hand
@@ -100,5 +101,4 @@ def together(e: Evidence) -> Move | None:
 def search_strength(e: Evidence) -> Move | None:
     """How much regularisation is right is found by trying."""
     settings = {"search.space": SPACE if e.config.network.hidden else LINEAR_SPACE}
-    why = "How much regularisation is right is best found by trying: 30 trials."
-    return Move(40, why, settings, "search", ("--trials", "30"))
+    return trials(e, 40, "How much regularisation is right is best found by trying", settings)

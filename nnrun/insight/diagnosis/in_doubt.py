@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from nnrun.config.data_section import Parts
+from nnrun.config.values import Settings
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.runs.symptoms.evidence import Evidence
 from nnrun.runs.verdict import HIGH, UNCLEAR
 from nnrun.text import all_of, counted, percent
 
-SMALL = 1_000  # dev examples: one wrong is a tenth of a point
+SMALL, FEW = 1_000, 100  # dev examples: one wrong is a tenth of a point, or a whole one
 FOLDS = 5
+TRIALS = 30
 USUAL_SPLIT = (0.6, 0.2, 0.2)  # what `auto` is for so few rows without folds
 
 
@@ -18,17 +20,37 @@ def _words(e: Evidence) -> set[str]:
     return {gap.judgement for gap in e.verdict.gaps.values()} if e.verdict else set()
 
 
+def _dev_size(e: Evidence) -> int:
+    """As how many independent rows the dev error is as sure; 0 where it is not known."""
+    return e.verdict.sizes.get("dev", e.dev_rows) if e.verdict else 0
+
+
+def _folds(e: Evidence, fewer_than: int) -> Settings:
+    """The settings that make each row dev once, where there are fewer dev rows than that and rows to cut them from."""
+    data = e.config.data
+    if data.folds or isinstance(data.source, Parts) or not 0 < _dev_size(e) < fewer_than:
+        return {}
+    kept = {"data.split": list(USUAL_SPLIT)} if data.split == "auto" else {}  # which would leave no test set
+    return {"data.folds": FOLDS, **kept}
+
+
 def in_folds(e: Evidence) -> Move | None:
-    """A dev set that is too small to judge by."""
-    words = _words(e)
-    data, size = e.config.data, e.verdict.sizes.get("dev", e.dev_rows) if e.verdict else 0
-    told_apart = UNCLEAR not in words or HIGH in words or e.perfect
-    if told_apart or data.folds or isinstance(data.source, Parts) or not 0 < size < SMALL:
+    """A dev set that is too small to judge by; if it is tiny, by which no remedy is seen to help."""
+    words, tiny = _words(e), _folds(e, FEW)
+    settings = tiny or _folds(e, SMALL)
+    if not settings or UNCLEAR not in words or (HIGH in words and not tiny) or e.perfect:
         return None
+    size = _dev_size(e)
     told = counted(e.dev_rows, "dev example") + (f" that count as {size:,}" if size != e.dev_rows else "")
     why = f"{told} cannot tell: of {FOLDS} folds each is dev once, so all but test count."
-    kept = {"data.split": list(USUAL_SPLIT)} if data.split == "auto" else {}  # which would leave no test set
-    return Move(14, why, {"data.folds": FOLDS, **kept})
+    return Move(40 if tiny else 14, why, settings)
+
+
+def trials(e: Evidence, weight: float, why: str, settings: Settings) -> Move:
+    """A search; by a tiny dev set it would choose by luck, so that its trials are in folds there."""
+    folds, count = _folds(e, FEW), str(TRIALS)
+    how = f"{count} trials in {FOLDS} folds, as so few dev examples choose by luck" if folds else f"{count} trials"
+    return Move(weight, f"{why}: {how}.", {**settings, **folds}, "search", ("--trials", count))
 
 
 def fresh_dev(e: Evidence) -> Move | None:
@@ -116,8 +138,8 @@ def search(e: Evidence) -> Move | None:
     """Better settings of everything at once."""
     if e.settled or e.searched:
         return None
-    why = "What the rate, width and regularisation should be together, a search finds: 30 trials."
-    return Move(70 if e.close else 45 if e.noise else 8, why, {}, "search", ("--trials", "30"))
+    weight = 70 if e.close else 45 if e.noise else 8
+    return trials(e, weight, "What the rate, width and regularisation should be together, a search finds", {})
 
 
 def cheaper(e: Evidence) -> Move | None:

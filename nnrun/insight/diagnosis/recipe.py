@@ -202,7 +202,11 @@ REMEDIES: dict[str, Remedy] = {
     "look for a leak": Remedy("either", "no error on any set", look_for_leaks),
     "compare the sets": Remedy("either", "mismatch", compare_sets),
     "fresh dev set": Remedy("either", "overfitting of dev", fresh_dev),
-    "folds": Remedy("either", "unclear, with dev examples that count as fewer than 1,000", in_folds),
+    "folds": Remedy(
+        "either",
+        "unclear and nothing high, with dev examples that count as fewer than 1,000; unclear, with 100",
+        in_folds,
+    ),
     "search": Remedy(
         "either",
         "always, but after a search or with overfitting of dev; sooner where the bias may be noise, or a regression's "

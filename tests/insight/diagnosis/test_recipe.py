@@ -323,6 +323,17 @@ def test_folds_are_advised_by_what_dev_rows_in_groups_count_as(size: int, advise
     assert [why.startswith("2,400 dev examples that count as 75 cannot tell") for why in told] == [True] * advised
 
 
+@pytest.mark.parametrize(("rows", "asked"), [(22, True), (200, False)])
+def test_a_tiny_dev_set_asks_for_folds_beside_a_high_gap_and_is_searched_by_in_folds(rows: int, asked: bool) -> None:
+    verdict = judge({"base": 0.0, "train": 0.061, "dev": 0.09}, {"train": 3 * rows, "dev": rows}, 0.001)
+    found = moves(Evidence(Config(), verdict=verdict, dev_rows=rows, signs=frozenset({"still falling"})), REMEDIES)
+    assert found[0].settings == {"training.epochs": 200}, "a high bias is mended first"
+    assert any(move.verb == "train" and "data.folds" in move.settings for move in found) is asked
+    searches = [move for name in ("search", "search regularisation")
+                if (move := REMEDIES[name].propose(Evidence(Config(), verdict=verdict, dev_rows=rows)))]  # fmt: skip
+    assert ["data.folds" in move.settings for move in searches] == [asked] * 2
+
+
 def test_folds_leave_the_test_set_alone() -> None:
     verdict = judge({"base": 0.0, "train": 0.01, "dev": 0.02, "test": 0.02}, {"train": 300, "dev": 100}, 0.015)
     found = moves(Evidence(Config(), verdict=verdict, dev_rows=100), REMEDIES)
