@@ -77,6 +77,7 @@ SITUATIONS = {
     "weigh the classes": situation("rare.csv, target: y", "[16]", 0.001, 5),
     "look at the rows": situation("far.csv, target: y, time: t", "[8]", 0.03, 9),
     "look for a leak": situation("leak.csv, target: y", "[16]", 0.02, 20),
+    "train-dev part": situation("{train: noisy.csv, dev: other.csv}, target: y", "[128]", 0.01, 12),
     "compare the sets": Situation("data: {source: {train: noisy.csv, dev: moved.csv}, target: y}\n"),
     "fresh dev set": situation(f"makers.csv, target: y, group: maker, split_seed: {SPLIT}", "[16]", 0.02, 8),
     "folds": situation("iris", "[64]", 0.03, 20),
@@ -112,6 +113,7 @@ def tables(here: Path) -> None:
     noisy.to_csv("noisy.csv", index=False)
     noisy.assign(y=np.where(noisy["f0"] > 1.7, "yes", "no")).to_csv("rare.csv", index=False)
     noisy.assign(answer=np.where(noisy["y"] == "yes", 7, 5)).to_csv("leak.csv", index=False)
+    noisy.assign(y=noisy["y"].to_numpy()[::-1]).to_csv("other.csv", index=False)
     noisy.assign(f1=noisy["f1"] + 3).to_csv("moved.csv", index=False)
     timed = pd.DataFrame({"t": pd.date_range("2026-01-01", periods=200).strftime("%Y-%m-%d"), "x": x, "y": x})
     timed.to_csv("timed.csv", index=False)

@@ -102,6 +102,20 @@ def look_for_leaks(e: Evidence) -> Move | None:
     return Move(10, why, {}, "check")
 
 
+def tell_mismatch(e: Evidence) -> Move | None:
+    """Dev rows of a file of their own, which may be of another kind: then nothing against variance would help."""
+    data = e.config.data
+    apart = isinstance(data.source, Parts) and data.source.dev is not None
+    asked = data.train_dev is not None or (isinstance(data.source, Parts) and data.source.train_dev is not None)
+    if not apart or asked or e.verdict is None or e.verdict.judgement("variance") != HIGH:
+        return None
+    why = (
+        "The dev rows come from a file of their own: whether this is variance, or they are of another kind, is told by "
+        "training rows that are only measured."
+    )
+    return Move(92, why, {"data.train_dev": 0.2})
+
+
 def compare_sets(e: Evidence) -> Move | None:
     """Sets that come from different sources."""
     found = e.verdict.judgement("mismatch") if e.verdict else None

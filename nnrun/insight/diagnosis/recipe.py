@@ -46,6 +46,7 @@ from nnrun.insight.diagnosis.in_doubt import (
     look_at_rows,
     look_for_leaks,
     search,
+    tell_mismatch,
     weigh_classes,
 )
 from nnrun.insight.diagnosis.origin import Move
@@ -200,6 +201,9 @@ REMEDIES: dict[str, Remedy] = {
     ),
     "look at the rows": Remedy("either", "1 − R² above 1 on dev or test, and twice train's", look_at_rows),
     "look for a leak": Remedy("either", "no error on any set", look_for_leaks),
+    "train-dev part": Remedy(
+        "variance", "high, dev is a file of its own, and there is no train-dev part", tell_mismatch
+    ),
     "compare the sets": Remedy("either", "mismatch", compare_sets),
     "fresh dev set": Remedy("either", "overfitting of dev", fresh_dev),
     "folds": Remedy(

@@ -130,6 +130,14 @@ def test_a_mismatch_is_looked_into_first() -> None:
     assert moves(Evidence(Config(), verdict=verdict), REMEDIES)[0].verb == "check"
 
 
+def test_a_variance_on_a_dev_set_of_its_own_is_told_from_a_mismatch_first() -> None:
+    parts = {"source": {"train": "a.csv", "dev": "b.csv"}, "target": "y"}
+    assert first(seen(LOOSE, values={"data": parts})) == {"data.train_dev": 0.2}
+    for known in ({"train_dev": 0.1}, {"source": parts["source"] | {"train_dev": "c.csv"}}):
+        assert "data.train_dev" not in first(seen(LOOSE, values={"data": parts | known}))
+    assert "data.train_dev" not in first(seen(BIASED, values={"data": parts})), "there is no variance"
+
+
 def test_a_dev_set_that_was_overfitted_is_chosen_by_no_further() -> None:
     for train, dev in ((0.01, 0.02), (0.1, 0.11), (0.01, 0.08)):
         verdict = judge({"base": 0.0, "train": train, "dev": dev, "test": dev + 0.06}, {}, 0.015)
@@ -171,6 +179,7 @@ def test_every_rule_of_the_table_can_speak(name: str) -> None:
         seen(GOOD),
         seen((0.0, 0.0)),
         seen((0.1, 0.1), guess=0.1),
+        seen(LOOSE, values={"data": {"source": {"train": "a.csv", "dev": "b.csv"}, "target": "y"}}),
         Evidence(Config(), verdict=judge({"base": 0.0, "train": 0.01, "dev": 0.02}, {"dev": 100}, 0.015), dev_rows=100),
         Evidence(Config(), verdict=judge({"base": 0.0, "train": 0.0, "dev": 0.0, "test": 0.1}, {}, 0.015)),
         Evidence(Config(), verdict=judge({"base": 0.0, "train": 0.1, "dev": 4.0}, {}, 0.015, proportions=False)),
