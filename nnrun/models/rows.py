@@ -166,7 +166,7 @@ class Predictions:
         self._beyond.see(predicted, table)
         for column in self.model.columns:
             self._look_at(table, column)
-        cells = {name: table.frame[name].to_numpy() for name in self.identifiers}
+        cells = {name: table.frame[name].array for name in self.identifiers}
         if not self.identifiers:
             cells[ROW] = np.asarray(table.frame.index) + 1
         made = chain(self._cells(predicted), *(of.cells(x, predicted) for of in self.beside))

@@ -1,0 +1,31 @@
+"""New rows in a DataFrame: what stands beside its predictions, and what is told of its cells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import nnrun
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> nnrun.Run:
+    """It learned from a number in kg and a category; `id` was left out."""
+    frame = pd.DataFrame({"id": range(60), "w": [f"{k}.5 kg" for k in range(60)], "c": ["a", "b"] * 30})
+    data = {"target": "y", "drop": ["id"]}
+    settings = {"data": data, "network": {"hidden": [2]}, "training": {"epochs": 1}}
+    return nnrun.train(settings, tmp_path_factory.mktemp("runs"), data=frame.assign(y=["no", "yes", "no"] * 20))
+
+
+def new(**columns: Any) -> pd.DataFrame:
+    return pd.DataFrame({"w": ["1 kg", "2 kg", "3 kg"], "c": ["a", "b", "a"]}).assign(**columns)
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "int64[pyarrow]"])
+@pytest.mark.parametrize("named", [(), ("id",)])
+def test_identifiers_stay_the_numbers_that_they_are(run: nnrun.Run, named: tuple[str, ...], dtype: str) -> None:
+    """Of which one is missing, too, and which float64 would round."""
+    rows = new(id=pd.array([2**60 + 1, 2**60 + 2, None], dtype=dtype))
+    pd.testing.assert_series_equal(run.predict(rows, named)["id"], rows["id"])
