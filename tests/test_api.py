@@ -113,8 +113,9 @@ def test_new_rows_are_predicted_from_anything_that_holds_them(config: Path, runs
     of_file = run.predict(tmp_path / "new.csv")
     assert list(of_file.columns) == ["row", "prediction", *(f"probability of {c}" for c in FLOWERS)]
     assert of_file["row"].tolist() == [1, 2] and len(run.predict(frame[:0])) == 0
-    for data in (str(tmp_path / "new.csv"), frame, rows, {name: list(frame[name]) for name in frame}):
+    for data in (str(tmp_path / "new.csv"), rows, {name: list(frame[name]) for name in frame}):
         pd.testing.assert_frame_equal(run.predict(data), of_file)
+    pd.testing.assert_frame_equal(run.predict(frame), of_file.set_axis([7, 9]))
     with pytest.raises(DataError, match="the rows: no columns"):
         run.predict([{"petal": 1.0}])
 

@@ -116,7 +116,7 @@ class Run:
         members: bool = False,
         threshold: float | None = None,
     ) -> pd.DataFrame:
-        """What the best network says of new rows, in the columns that `nnrun predict` writes.
+        """What the best network says of new rows, in the columns that `nnrun predict` writes, with a DataFrame's index.
 
         `data` is a file's path, a DataFrame, or what pandas makes one of, such as dictionaries; an array, such as one
         of images, means what it would mean in a .npy file, and arrays by name what they would in an .npz file. `id`

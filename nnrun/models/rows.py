@@ -93,9 +93,9 @@ class Predictions:
             yield from self.of(tables)
 
     def of_rows(self, rows: InMemory) -> pd.DataFrame:
-        """Those of rows in memory, whatever their index; raises DataError where they do not fit."""
+        """Those of rows in memory, with the index of a frame; raises DataError where they do not fit."""
         (predictions,) = self.of([in_memory(self.model, rows)])
-        return predictions
+        return predictions if isinstance(rows, (dict, np.ndarray)) else predictions.set_axis(rows.index)
 
     def of(self, tables: Iterable[Table]) -> Iterator[pd.DataFrame]:
         """Identifiers and predictions of each table; raises DataError where columns are missing or cells unfit."""

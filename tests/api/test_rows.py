@@ -29,3 +29,11 @@ def test_identifiers_stay_the_numbers_that_they_are(run: nnrun.Run, named: tuple
     """Of which one is missing, too, and which float64 would round."""
     rows = new(id=pd.array([2**60 + 1, 2**60 + 2, None], dtype=dtype))
     pd.testing.assert_series_equal(run.predict(rows, named)["id"], rows["id"])
+
+
+@pytest.mark.parametrize("index", [[5, 3, 4], [*"uvu"], pd.MultiIndex.from_tuples([(1, 2), (1, 3), (2, 2)])])
+def test_predictions_have_the_index_of_their_rows(run: nnrun.Run, index: Any) -> None:
+    rows = new().set_axis(index)
+    found = run.predict(rows)
+    assert found.index.equals(rows.index) and found["row"].tolist() == [1, 2, 3]
+    pd.testing.assert_frame_equal(found.reset_index(drop=True), run.predict(new()))
