@@ -75,10 +75,12 @@ def improve(
     `budget` is a time such as "10m", or "2000epochs", or "30runs"; `workers` as for `search`, `data` as for `train`.
     Raises UsageError for a budget that cannot be, ConfigError or DataError before anything is trained.
     """
-    path = config.directory.resolved if isinstance(config, Run) else config
+    path = config._stored.directory.resolved if isinstance(config, Run) else config
     loaded = loaded_from(path, overrides, data, runs)
     asked = verbs.ImproveRequest(budget, target, seeds, loaded.path, loaded.overrides, elsewhere(Path(runs)))
-    return Improvement(verbs.begin(loaded, asked, Path(runs), options_here(workers), Watcher(), Teller()).run)
+    return Improvement(
+        verbs.begin(loaded, asked, Path(runs).absolute(), options_here(workers), Watcher(), Teller()).run
+    )
 
 
 @checked

@@ -17,7 +17,7 @@ from nnrun.models.rows import Predictions, tables_of
 from nnrun.models.uncertainty import asked_for
 from nnrun.runs import rewinding, verbs
 from nnrun.runs.checkpoints import Tensors, load_weights
-from nnrun.runs.finding import find_run
+from nnrun.runs.finding import find_run, from_here, in_full
 from nnrun.runs.lineage import children_of, parent_of
 from nnrun.runs.stored import StoredRun
 
@@ -41,22 +41,22 @@ class Run:
 
     @checked
     def __init__(self, directory: RunDir) -> None:
-        self.directory = directory
+        self.directory = in_full(directory)
 
     @property
     def _stored(self) -> StoredRun:
         """The run as its directory has it now; it keeps what it has read, where this object reads anew."""
-        return StoredRun(self.directory)
+        return StoredRun(from_here(self.directory))
 
     @property
     def path(self) -> Path:
-        """Where it lies."""
-        return self._stored.path
+        """Where it lies, in full."""
+        return self.directory.path
 
     @property
     def id(self) -> str:
         """Its name."""
-        return self._stored.id
+        return self.directory.id
 
     @property
     def status(self) -> str:
@@ -239,7 +239,8 @@ def report_of(directory: RunDir) -> Path:
     """The page of a run or a search, made anew."""
     from nnrun.report.verbs import write_report
 
-    return write_report(StoredRun(directory), EXAMPLE, elsewhere(directory.path.parent))
+    found = StoredRun(from_here(directory))
+    return write_report(found, EXAMPLE, elsewhere(found.path.parent)).absolute()
 
 
 @checked
@@ -255,7 +256,7 @@ def train(
     is written under `runs` as a CSV file, which the run then names. Where it has folds, `refit` trains one network
     more, on the rows of all of them. Raises ConfigError or DataError; divergence is no error here but the run's status.
     """
-    return Run(verbs.train(loaded_from(config, data=data, runs=runs), Path(runs), refit=refit).run)
+    return Run(verbs.train(loaded_from(config, data=data, runs=runs), Path(runs).absolute(), refit=refit).run)
 
 
 @checked
@@ -271,8 +272,8 @@ def rewind(
     `overrides` hold from the next epoch on. UsageError where the run has not trained that epoch, ConfigError for what
     cannot change while a network trains, DataError where the data is no longer what the run learned from.
     """
-    directory = run.directory if isinstance(run, Run) else find_run(Path(runs), str(run))
-    return Run(rewinding.rewind(directory, str(to), overrides, note).run)
+    found = run if isinstance(run, Run) else load_run(run, runs)
+    return Run(rewinding.rewind(found.directory, str(to), overrides, note).run)
 
 
 @checked

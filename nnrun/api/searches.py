@@ -16,7 +16,7 @@ from nnrun.api.runs import Run, report_of
 from nnrun.errors import UsageError
 from nnrun.models.ensembling import verbs as ensembles
 from nnrun.models.ensembling.training import has_cycles, train_cycles, train_seeds
-from nnrun.runs.finding import find_run, is_search, trial_of
+from nnrun.runs.finding import find_run, from_here, in_full, is_search, trial_of
 from nnrun.runs.stored import StoredRun
 from nnrun.search.state import Options, options_of
 from nnrun.search.stored import StoredSearch
@@ -38,15 +38,15 @@ class Search:
 
     @checked
     def __init__(self, directory: RunDir) -> None:
-        self.directory = directory
+        self.directory = in_full(directory)
 
     @property
     def _stored(self) -> StoredSearch:
-        return StoredSearch(StoredRun(self.directory))
+        return StoredSearch(StoredRun(from_here(self.directory)))
 
     @property
     def path(self) -> Path:
-        """Where it lies."""
+        """Where it lies, in full."""
         return self.directory.path
 
     @property
@@ -149,12 +149,12 @@ def search(
     limits: Limits = {"timeout": timeout, "target": target, "trial_timeout": trial_timeout}
     limits |= {"trial_memory": trial_memory, "stack": stack, "stop_when_flat": stop_when_flat}
     options = options_here(workers, repeat, **limits)
-    return Search(begin(loaded_from(config, settings, data, runs), Path(runs), options, Watcher()).run)
+    return Search(begin(loaded_from(config, settings, data, runs), Path(runs).absolute(), options, Watcher()).run)
 
 
 def directory_of(named: Run | Search | str | Path, runs: str | Path) -> RunDir:
     """That of a run or a search, or of the one that a path, an id or a short name means; UsageError where none is."""
-    return named.directory if isinstance(named, (Run, Search)) else find_run(Path(runs), str(named))
+    return named.directory if isinstance(named, (Run, Search)) else in_full(find_run(Path(runs), str(named)))
 
 
 def options_here(workers: int | None, repeat: int | None = None, **limits: Unpack[Limits]) -> Options:
@@ -195,7 +195,7 @@ def retest(
 
     found = directory_of(search, runs)
     asked = RetestRequest(top, seeds, None if config is None else Path(config), overrides)
-    return Search(begin(found, asked, Path(runs), options_here(workers, timeout=timeout), Watcher()).run)
+    return Search(begin(found, asked, Path(runs).absolute(), options_here(workers, timeout=timeout), Watcher()).run)
 
 
 @checked
@@ -222,7 +222,7 @@ def ensemble(
     them. Raises UsageError for runs that cannot be members of one ensemble, DataError where their data is gone.
     """
     several = [named] if isinstance(named, (Run, Search, str, Path)) else named
-    root, found = Path(runs), [directory_of(one, runs) for one in several]
+    root, found = Path(runs).absolute(), [directory_of(one, runs) for one in several]
     _check_ways(len(found), top=top, greedy=greedy, seeds=seeds, snapshots=snapshots)
     if seeds is not None:
         return Run(train_seeds(found[0], seeds, root).run)

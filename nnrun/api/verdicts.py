@@ -21,6 +21,7 @@ from nnrun.insight.diagnosis import verbs
 from nnrun.insight.diagnosis.searches import of_a_search
 from nnrun.insight.preflight.verbs import counts_line, finding_lines, open_context, preflight, probe
 from nnrun.installation import elsewhere
+from nnrun.runs.finding import from_here
 from nnrun.runs.finding import list_runs as all_runs
 from nnrun.runs.stored import StoredRun
 
@@ -106,7 +107,7 @@ def diagnose(
     for name, error in (("base-error", base_error), ("tolerance", tolerance)):
         if error is not None and not 0 <= error < 1:
             raise UsageError(f"--{name} {error}: an error is a fraction, such as 0.15")
-    found = StoredRun(directory_of(run, runs))
+    found = StoredRun(from_here(directory_of(run, runs)))
     options = elsewhere(found.path.parent)
     judge = of_a_search if found.is_search else verbs.of_a_run
     judged = judge(found, base_error, tolerance, EXAMPLE, options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from nnrun.errors import NnrunError, UsageError
 from nnrun.installation import command, elsewhere
 from nnrun.runs import members
-from nnrun.runs.rundir import RunDir
+from nnrun.runs.rundir import RECORD, RunDir
 from nnrun.text import closest, listed
 
 PLAN = "search.yaml"  # it makes a directory a search's; `nnrun.search.plan` knows what stands there
@@ -133,6 +134,21 @@ def search_of(run: RunDir) -> RunDir | None:
 def whole_of(run: RunDir) -> RunDir:
     """What is trained and asked for things: the run that one is a member of, or the run itself."""
     return members.whole_of(run) or run
+
+
+def in_full(run: RunDir) -> RunDir:
+    """The same, whatever folder becomes the current one."""
+    return run if run.path.is_absolute() else RunDir(run.path.absolute())
+
+
+def from_here(run: RunDir) -> RunDir:
+    """The same as texts name it: by its path from the current folder, if it lies in it; DataError where it is gone."""
+    if not run.exists:
+        run.read(RECORD)
+    with suppress(ValueError, OSError):  # it lies elsewhere, or the current folder is gone
+        here = run.path.relative_to(Path.cwd())
+        return RunDir(here) if here.name else run  # "." has no name
+    return run
 
 
 def is_record(path: Path) -> bool:
