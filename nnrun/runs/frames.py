@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnrun.config.dump import one_line
 from nnrun.config.load import Loaded, overridden
+from nnrun.data.files.frame import write_csv
 from nnrun.data.split import STORED
 from nnrun.errors import DataError, UsageError
 from nnrun.files import TEMPORARY, sha256_of
@@ -67,7 +68,8 @@ def _kept(frame: pd.DataFrame, name: str, root: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            frame.to_csv(temporary, index=False, lineterminator="\n")
+            with temporary.open("x", encoding="utf-8", newline="") as file:
+                write_csv(frame, file)
             digest = sha256_of(temporary)
             path = folder / f"{digest[:_DIGITS]}.csv"
             if not path.is_file() or sha256_of(path) != digest:

@@ -83,6 +83,16 @@ def test_names_that_are_numbers_and_cells_that_are_stated_to_be_missing(runs: Pa
         run.predict(frame.rename(columns={1: 0}))
 
 
+def test_numbers_of_two_bytes_are_those_that_they_are_in_memory(runs: Path) -> None:
+    """Whose own texts are of 12300 for 12304."""
+    x = (np.arange(60) * 100 + 12304).astype(np.float16)
+    frame = pd.DataFrame({"x": x, "x2": x, "y": x / 2.0}).set_axis(["x", "x", "y"], axis="columns")
+    run = nnrun.train(with_source(), runs, data=frame)
+    source = run.config.data.source
+    assert pd.read_csv(str(source))["x"].tolist() == x.tolist()
+    pd.testing.assert_frame_equal(run.predict(frame), run.predict(source))
+
+
 @pytest.mark.parametrize("names", [["a", "a"], [" a ", "b"], ["a", "a.2"], [1, "1"], [2.5, ("c", "d")]])
 def test_columns_are_called_what_they_are_in_the_file(names: list[Any], runs: Path) -> None:
     """Two of one name, too, of which the second has a number."""

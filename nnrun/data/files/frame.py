@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
+
+import numpy as np
 
 from nnrun.data.files.content import Framed
 from nnrun.data.files.csv_file import Piece, tables_of
@@ -37,16 +40,26 @@ def read_frame(frame: pd.DataFrame, name: str, reading: Reading, columns: Collec
     if not texts or not len(table):
         return table
     dialect = Decimals(reading).dialect(reading)
-    cells = table.frame[texts].to_csv(index=False, header=False, lineterminator="\n", decimal=dialect.decimal)
+    cells = StringIO(newline="")
+    write_csv(table.frame[texts], cells, header=False, decimal=dialect.decimal)
     header = Header(texts, frozenset(), frozenset(), (), placed=False)
     try:
-        piece = Piece(cells.encode(), range(1, len(table) + 1), 0)
+        piece = Piece(cells.getvalue().encode(), range(1, len(table) + 1), 0)
     except UnicodeEncodeError as error:
         half = ascii(error.object[error.start])
         raise DataError(f"{name}: {half} in a text is only half of a character; write it anew") from None
     read = next(tables_of(Path(name), header, dialect, iter([piece]), ()))
     whole = table.frame.assign(**{column: read.frame[column] for column in texts})
     return replace(table, content=Framed(whole), notices=(*table.notices, *read.notices), units=read.units)
+
+
+def write_csv(frame: pd.DataFrame, file: TextIO, header: bool = True, decimal: str = ".") -> None:
+    """The cells without the index, in lines that end in a line feed; those of float16 have all their digits."""
+    written = frame.copy(deep=False)
+    for place, dtype in enumerate(frame.dtypes):
+        if dtype == np.float16:  # whose texts are short enough to mean another number
+            written.isetitem(place, frame.iloc[:, place].to_numpy(np.float64))
+    written.to_csv(file, index=False, header=header, lineterminator="\n", decimal=decimal)
 
 
 def _names(columns: pd.Index[Any]) -> list[str]:
