@@ -93,6 +93,17 @@ def test_numbers_of_two_bytes_are_those_that_they_are_in_memory(runs: Path) -> N
     pd.testing.assert_frame_equal(run.predict(frame), run.predict(source))
 
 
+@pytest.mark.parametrize("cells", [["b\rc", "a", "\r"], ["a\rb", "a", 'say "\r"'], ["c\r\nd", "a", "e\nf"]])
+def test_line_ends_in_texts(cells: list[str], runs: Path) -> None:
+    """A return alone, too, is part of a cell."""
+    frame = pd.DataFrame({"x": np.arange(60.0) % 7, "c": cells * 20, "y": ["yes", "no", "yes"] * 20})
+    run = nnrun.train(with_source(kinds={"c": "category"}), runs, data=frame)
+    source = Path(str(run.config.data.source))
+    assert pd.read_csv(source)["c"].tolist() == [*frame["c"]] and b"y\n0.0," in source.read_bytes()
+    pd.testing.assert_frame_equal(run.predict(frame), run.predict(source))
+    assert run.predict(frame[:1]).iloc[0, 1:].equals(run.predict(frame).iloc[0, 1:])
+
+
 @pytest.mark.parametrize("names", [["a", "a"], [" a ", "b"], ["a", "a.2"], [1, "1"], [2.5, ("c", "d")]])
 def test_columns_are_called_what_they_are_in_the_file(names: list[Any], runs: Path) -> None:
     """Two of one name, too, of which the second has a number."""

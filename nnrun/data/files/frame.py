@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -19,6 +19,8 @@ from nnrun.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_BOTH = "\r\n"
 
 
 def read_frame(frame: pd.DataFrame, name: str, reading: Reading, columns: Collection[str]) -> Table:
@@ -59,7 +61,18 @@ def write_csv(frame: pd.DataFrame, file: TextIO, header: bool = True, decimal: s
     for place, dtype in enumerate(frame.dtypes):
         if dtype == np.float16:  # whose texts are short enough to mean another number
             written.isetitem(place, frame.iloc[:, place].to_numpy(np.float64))
-    written.to_csv(file, index=False, header=header, lineterminator="\n", decimal=decimal)
+    rows: Any = _Rows(file)  # which pandas only writes to
+    written.to_csv(rows, index=False, header=header, lineterminator=_BOTH, decimal=decimal)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Where rows are written that end in both, so that either is quoted in a cell; they get a line feed alone."""
+
+    file: TextIO
+
+    def write(self, row: str) -> int:
+        return self.file.write(row.removesuffix(_BOTH) + "\n")
 
 
 def _names(columns: pd.Index[Any]) -> list[str]:
