@@ -70,3 +70,7 @@ class DataError(NnrunError):
     def __init__(self, message: str, key: tuple[str | int, ...] = ()) -> None:
         self.key = key
         super().__init__(message)
+
+
+class DataWarning(UserWarning):
+    """New rows are not what training was told of, so that their predictions may be wrong; `run.predict` warns so."""

@@ -102,6 +102,7 @@ def test_a_run_from_beginning_to_end(config: Path, runs: Path) -> None:
     assert run.weights("last").keys() == run.weights("best").keys()
 
 
+@pytest.mark.filterwarnings("ignore:1 value .* was missing:nnrun.errors.DataWarning")
 def test_new_rows_are_predicted_from_anything_that_holds_them(config: Path, runs: Path, tmp_path: Path) -> None:
     run = nnrun.train(config, runs=runs)
     rows = [

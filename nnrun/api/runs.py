@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from nnrun.api.arguments import checked
 from nnrun.api.configs import RUNS, loaded_from
 from nnrun.api.pictures import Figure
 from nnrun.config.load import EXAMPLE
+from nnrun.errors import DataWarning
 from nnrun.installation import elsewhere
 from nnrun.models.incoming import rows_of
 from nnrun.models.model import at_threshold, load_model
@@ -122,8 +124,9 @@ class Run:
         of images, means what it would mean in a .npy file, and arrays by name what they would in an .npz file. `id`
         names columns to stand before each prediction. `interval`, such as "90%" or 0.9, adds `lower` and `upper`, or a
         set `classes`, and `members` what each network of an ensemble, or each member of a body, says. From a
-        probability of `threshold` on the second of two classes is predicted. Raises DataError for rows that do not fit,
-        UsageError for a threshold that is not between 0 and 1, or where there are not two classes.
+        probability of `threshold` on the second of two classes is predicted. Values that training did not have, and
+        numbers without its unit, are DataWarnings. Raises DataError for rows that do not fit, UsageError for a
+        threshold that is not between 0 and 1, or where there are not two classes.
         """
         import pandas as pd
         from threadpoolctl import threadpool_limits
@@ -133,8 +136,12 @@ class Run:
             predictions = Predictions(model, id, asked_for(model, interval, members))
             rows = rows_of(data)
             if isinstance(rows, str):
-                return pd.concat(predictions.of_source(rows), ignore_index=True)
-            return predictions.of_rows(rows)
+                found = pd.concat(predictions.of_source(rows), ignore_index=True)
+            else:
+                found = predictions.of_rows(rows)
+        for doubt in predictions.doubts():
+            warnings.warn(doubt, DataWarning, stacklevel=3)  # of who calls, beyond `checked`
+        return found
 
     @checked
     def drift(self, data: Any, target: bool = False) -> DriftDocument:

@@ -80,7 +80,7 @@ def _in_units(path: Path, rows: int, reading: Reading) -> Iterator[Table]:
 
 
 def in_units(table: Table, reading: Reading) -> Table:
-    """The rows, with notices on numbers that lack the unit of training, or are truths; DataError for another unit.
+    """The rows, with doubts on numbers that lack the unit of training, or are truths; DataError for another unit.
 
     A number without `%` is refused, too: it may be a fraction. Early runs do not know their units.
     """
@@ -98,7 +98,7 @@ def in_units(table: Table, reading: Reading) -> Table:
         if found or known == "%":
             raise DataError(f"{table.at_column(name)}: {_other_unit(name, found, known)}")
         told.append(f"the numbers of column {name!r} have no unit; they are taken for {known}, as in training")
-    return replace(table, notices=(*table.notices, *sorted(told))) if told else table
+    return replace(table, doubts=tuple(sorted(told))) if told else table
 
 
 def _other_unit(name: str, found: str, known: str) -> str:

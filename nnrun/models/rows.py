@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 
 PREDICTION, ROW = "prediction", "row"
+_POOLED = f"rare in training and counted as {OTHER}"
 CELLS_AT_ONCE = 4_000_000  # of features; bounds the memory
 
 
@@ -74,7 +75,9 @@ class Predictions:
     rows: int = 0
     identifiers: list[str] = field(default_factory=list)  # columns carried through; none: rows are numbered
     _file: str | None = None  # that the rows come from
-    _read: dict[str, None] = field(default_factory=dict)  # notices on how the file was read, each once
+    _read: dict[str, bool] = field(
+        default_factory=dict
+    )  # notices on how the file was read, each once; if it is a doubt
     _ignored: list[str] = field(default_factory=list)
     _has_target: bool = False
     _places: dict[tuple[str, str], str] = field(default_factory=dict)  # (column, what) -> where it is so first
@@ -102,7 +105,7 @@ class Predictions:
         for table in tables:
             if not self.rows:
                 self._begin(table)
-            self._read |= dict.fromkeys(table.notices)
+            self._read |= dict.fromkeys(table.notices, False) | dict.fromkeys(table.doubts, True)
             if self.drift:
                 self.drift.see(table)
             yield self._frame(table)
@@ -134,13 +137,24 @@ class Predictions:
             *_threshold(self.model),
             *probability_notices(self.model),
             *(notice for of in self.beside for notice in of.notices()),
-            *(
-                f"{counted(count, 'value')} of column {column!r} {'was' if count == 1 else 'were'} {what} "
-                f"(the first: {self._places[column, what]})"
-                for (column, what), count in self._counts.items()
-            ),
+            *(self._told(*of) for of in self._counts),
             *self._beyond.notices(),
         ]
+
+    def doubts(self) -> list[str]:
+        """Those of the notices by which rows are predicted worse than others, or otherwise than was meant."""
+        calibration = self.model.calibration
+        return [
+            *(notice for notice, doubtful in self._read.items() if doubtful),
+            *([outdated(str(self.model.run.path))] if calibration and calibration.outdated else []),
+            *(self._told(column, what) for column, what in self._counts if what != _POOLED),
+            *self._beyond.notices(),
+        ]
+
+    def _told(self, column: str, what: str) -> str:
+        count, first = self._counts[column, what], self._places[column, what]
+        were = "was" if count == 1 else "were"
+        return f"{counted(count, 'value')} of column {column!r} {were} {what} (the first: {first})"
 
     def _begin(self, table: Table) -> None:
         require_features(self.model, table)
@@ -188,7 +202,7 @@ class Predictions:
             values = column.labels(table)
             pooled, known = (values.isin(seen).to_numpy() for seen in (column.pooled, column.vocabulary))
             unseen = ~known & ~pooled & ~missing
-            self._count(table, column.name, f"rare in training and counted as {OTHER}", pooled)
+            self._count(table, column.name, _POOLED, pooled)
             self._count(table, column.name, _unseen(column), unseen)
 
     def _count(self, table: Table, column: str, what: str, where: Array) -> None:

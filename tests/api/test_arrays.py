@@ -61,6 +61,7 @@ def test_images_of_another_shape_are_refused_with_both(trained: Any) -> None:
         run.predict([x[0], x[0][:3]])
 
 
+@pytest.mark.filterwarnings("ignore:1 value .* was missing:nnrun.errors.DataWarning")
 def test_numbers_without_names_serve_where_they_are_as_many(tmp_path: Path) -> None:
     run = nnrun.train({"data": {"source": "iris"}, **SETTINGS}, tmp_path)
     x = np.array([[5.1, 3.5, 1.4, 0.2], [6.3, 2.8, 6.0, np.nan]])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
 import nnrun
+from nnrun.errors import DataWarning
 
 
 @pytest.fixture(scope="module")
@@ -37,3 +39,29 @@ def test_predictions_have_the_index_of_their_rows(run: nnrun.Run, index: Any) ->
     found = run.predict(rows)
     assert found.index.equals(rows.index) and found["row"].tolist() == [1, 2, 3]
     pd.testing.assert_frame_equal(found.reset_index(drop=True), run.predict(new()))
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({"w": [1.0, 2.0, 3.0]}, r"the numbers of column 'w' have no unit; they are taken for kg"),
+        ({"w": [True, False, True]}, r"column 'w' holds true and false, .* taken for 1 and 0"),
+        ({"c": ["a", "z", "z"]}, r"^2 values of column 'c' were not seen in training \(the first: the rows: row 2\)$"),
+        ({"c": ["a", None, "b"]}, r"^1 value of column 'c' was missing, as none was in training"),
+    ],
+)
+def test_values_that_training_did_not_have_are_warned_of(
+    run: nnrun.Run, tmp_path: Path, columns: dict[str, Any], told: str
+) -> None:
+    rows = new(**columns)
+    with pytest.warns(DataWarning, match=told) as warned:
+        run.predict(rows)
+    assert warned[0].filename == __file__
+    rows.to_csv(tmp_path / "new.csv", index=False)
+    with pytest.warns(DataWarning, match=told.replace("the rows: row 2", ".*new.csv:3:2")):
+        run.predict(tmp_path / "new.csv")
+
+
+def test_nothing_is_warned_of_rows_like_those_of_training(run: nnrun.Run, recwarn: pytest.WarningsRecorder) -> None:
+    run.predict(new(other=1, y="no"), threshold=0.4)
+    assert not recwarn.list

@@ -31,7 +31,8 @@ class Table:
 
     `lines` are those that the rows start on, from row `first_row` of the source on. `repeated` are names that several
     columns had, `names_doubted` says that they look like a row, `image` is the shape (height, width, channels) of what
-    the features of a row together are. `units` are those that the numbers of columns were read without.
+    the features of a row together are. `units` are those that the numbers of columns were read without. Of `notices`,
+    how it was read, `doubts` are no part: what new rows hold otherwise than training.
     `unreadable` columns stand here without values, each with what it is.
     """
 
@@ -43,6 +44,7 @@ class Table:
     header_line: int = 1
     first_row: int = 0
     notices: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     units: Mapping[str, str] = field(default_factory=dict)
     repeated: frozenset[str] = frozenset()
     decimal: str = "."
