@@ -97,7 +97,11 @@ class Predictions:
 
     def of_rows(self, rows: InMemory) -> pd.DataFrame:
         """Those of rows in memory, with the index of a frame; raises DataError where they do not fit."""
-        (predictions,) = self.of([in_memory(self.model, rows)])
+        import pandas as pd
+
+        table = in_memory(self.model, rows)
+        tables = [*_slices(table, rows_at_once(self.model))] or [table]  # none of no rows
+        predictions = pd.concat(self.of(tables), ignore_index=True)
         return predictions if isinstance(rows, (dict, np.ndarray)) else predictions.set_axis(rows.index)
 
     def of(self, tables: Iterable[Table]) -> Iterator[pd.DataFrame]:

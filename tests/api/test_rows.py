@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 import nnrun
+from nnrun.data.files.table import Table
 from nnrun.errors import DataWarning
+from nnrun.models.model import Model
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +29,7 @@ def new(**columns: Any) -> pd.DataFrame:
 
 @pytest.mark.parametrize("dtype", ["Int64", "int64[pyarrow]"])
 @pytest.mark.parametrize("named", [(), ("id",)])
-def test_identifiers_stay_the_numbers_that_they_are(run: nnrun.Run, named: tuple[str, ...], dtype: str) -> None:
+def test_identifiers_stay_the_numbers_that_they_are(run: nnrun.Run, named: tuple[str, ...], dtype: Any) -> None:
     """Of which one is missing, too, and which float64 would round."""
     rows = new(id=pd.array([2**60 + 1, 2**60 + 2, None], dtype=dtype))
     pd.testing.assert_series_equal(run.predict(rows, named)["id"], rows["id"])
@@ -60,6 +62,21 @@ def test_values_that_training_did_not_have_are_warned_of(
     rows.to_csv(tmp_path / "new.csv", index=False)
     with pytest.warns(DataWarning, match=told.replace("the rows: row 2", ".*new.csv:3:2")):
         run.predict(tmp_path / "new.csv")
+
+
+def test_many_rows_are_predicted_in_pieces(run: nnrun.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of a file are, so that the memory does not grow with the features of all."""
+    rows = new(id=pd.Categorical([*"uvw"])).set_axis([*"xyz"])
+    whole, seen, features = run.predict(rows), list[int](), Model.features
+
+    def features_seen(model: Model, table: Table) -> Any:
+        seen.append(len(table))
+        return features(model, table)
+
+    monkeypatch.setattr("nnrun.models.rows.rows_at_once", lambda model: 2)
+    monkeypatch.setattr(Model, "features", features_seen)
+    pd.testing.assert_frame_equal(run.predict(rows), whole)
+    assert seen == [2, 1] and len(run.predict(rows[:0])) == 0
 
 
 def test_nothing_is_warned_of_rows_like_those_of_training(run: nnrun.Run, recwarn: pytest.WarningsRecorder) -> None:
