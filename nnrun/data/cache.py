@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 # Raised whenever the same data would be prepared differently, or written differently.
-CACHE_FORMAT = 11
+CACHE_FORMAT = 12
 
 UNFINISHED = ".unfinished-"  # a folder beside the entries that a process fills, or holds
 _DATA, _MANIFEST = "data.json", "manifest.json"

@@ -21,7 +21,7 @@ from nnrun.data.files.bombs import check_unpacked
 from nnrun.data.files.content import of_columns
 from nnrun.data.files.images import Shape, channels_first, check_image, image_of
 from nnrun.data.files.reading import Reading
-from nnrun.data.files.table import Table, reads_as_number, suggest
+from nnrun.data.files.table import Table, stated_numbers, suggest
 from nnrun.errors import DataError
 from nnrun.machine.capacity import lacking_memory
 
@@ -112,10 +112,10 @@ def _without(cells: Array, missing: Sequence[str]) -> Array:
     if cells.dtype.kind == "M" and missing:
         days = cells.astype("M8[D]")
         return np.where(np.isin(days.astype(str), missing) & (days == cells), np.datetime64("NaT"), cells)
-    codes = [float(text) for text in missing if reads_as_number(text)] if cells.dtype.kind in "iuf" else []
-    if not codes:
+    stated = stated_numbers(missing, cells.dtype) if cells.dtype.kind in "iuf" else cells[:0]
+    if not len(stated):
         return cells
-    gone = np.isin(cells, np.array(codes, cells.dtype if cells.dtype.kind == "f" else np.float64))
+    gone = np.isin(cells, stated)
     return np.where(gone, np.nan, cells) if gone.any() else cells
 
 

@@ -8,11 +8,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nnrun.data.files.bombs import check_unpacked
 from nnrun.data.files.cells import codes_notice
 from nnrun.data.files.content import Framed
 from nnrun.data.files.reading import Header, Reading, name_columns
-from nnrun.data.files.table import Table
+from nnrun.data.files.table import Table, stated_numbers
 from nnrun.data.files.values import EXACT
 from nnrun.errors import DataError
 from nnrun.installation import lacking
@@ -124,27 +126,34 @@ def _table(path: Path, header: Header, batch: Any, reading: Reading, start: int)
 
 
 def _without(column: Any, missing: Sequence[str]) -> Any:
-    """The column without the values that the configuration calls missing, stored dates as text files have them."""
+    """The column without what the configuration calls missing: numbers by value, dates as text files have them."""
     import pyarrow as pa
     from pyarrow import compute
 
     if not missing or pa.types.is_null(column.type):
         return column
-    text = column.cast(pa.string())
-    if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
-        text = compute.replace_substring_regex(text, _MIDNIGHT, "")
-        missing = [re.sub(_MIDNIGHT, "", value) for value in missing]
-    return compute.if_else(compute.is_in(text, pa.array(missing)), pa.scalar(None, column.type), column)
+    # Arrow makes -999.9000000000001 of a decimal -999.9, but not of its text.
+    found = column.cast(pa.string()).cast(pa.float64()) if pa.types.is_decimal(column.type) else column
+    if pa.types.is_integer(found.type) or pa.types.is_floating(found.type):
+        stated = pa.array(stated_numbers(missing, np.dtype(found.type.to_pandas_dtype())), found.type)
+    else:
+        found, stated = column.cast(pa.string()), pa.array(missing)
+    if pa.types.is_temporal(column.type):
+        found = compute.replace_substring_regex(found, _MIDNIGHT, "")
+        stated = pa.array([re.sub(_MIDNIGHT, "", value) for value in missing])
+    return compute.if_else(compute.is_in(found, stated), pa.scalar(None, column.type), column)
 
 
 def _told_apart(name: str, column: Any, reading: Reading) -> tuple[Any, str]:
     """Whole numbers as text where that is wanted, and codes where float64, which missing values need, makes some equal.
 
-    With a notice on what was not asked for.
+    With a notice on what was not asked for. Decimals become float64.
     """
     import pyarrow as pa
     from pyarrow import compute
 
+    if pa.types.is_decimal(column.type):
+        return column.cast(pa.float64()), ""
     if not pa.types.is_integer(column.type):
         return column, ""
     if name in reading.text:
@@ -158,7 +167,7 @@ def _told_apart(name: str, column: Any, reading: Reading) -> tuple[Any, str]:
 
 
 def _plain_schema(schema: Any) -> Any:
-    """The types with dictionaries unfolded, decimals as float64, halves as float32 and times in UTC.
+    """The types with dictionaries unfolded, halves as float32 and times in UTC.
 
     Not every machine knows a zone, and halves end where sums and limits begin.
     """
@@ -171,7 +180,7 @@ def _plain_schema(schema: Any) -> Any:
             return pa.timestamp(type.unit, "UTC")
         if pa.types.is_float16(type):
             return pa.float32()
-        return pa.float64() if pa.types.is_decimal(type) else type
+        return type
 
     return pa.schema([pa.field(field.name, plain(field.type)) for field in schema])
 

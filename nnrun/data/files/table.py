@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from nnrun.data.files.content import Content
 from nnrun.data.files.content import joined as joined_content
-from nnrun.data.files.values import Floats, Indices, Values, kind_of, missing_of
+from nnrun.data.files.values import Array, Floats, Indices, Values, kind_of, missing_of
 from nnrun.errors import DataError
 from nnrun.text import MANY, closest, listed, shown
 
@@ -193,6 +193,17 @@ def reads_as_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def stated_numbers(texts: Iterable[str], dtype: np.dtype[Any]) -> Array:
+    """Those of the texts that are numbers, `(k,)`, as a column of this type of NumPy's numbers holds them."""
+    stated = [text for text in texts if reads_as_number(text)]
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return np.array([float(text) for text in stated], dtype)
+    limits = np.iinfo(dtype)
+    exact = [int(text) if text.lstrip("+-").isdecimal() else float(text) for text in stated]  # a code may be long
+    return np.array([int(value) for value in exact if limits.min <= value <= limits.max and value == int(value)], dtype)
 
 
 def numbers(table: Table, column: str) -> Floats:

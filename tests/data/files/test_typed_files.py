@@ -230,6 +230,21 @@ def test_what_is_stated_to_be_missing_is_so_in_parquet(tmp_path: Path) -> None:
     assert frame["key"].dropna().tolist() == [str(FIRST), str(FIRST + 2)]
 
 
+def test_numbers_that_are_stated_to_be_missing_are_so_in_parquet_however_they_are_written(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.parquet",
+        float=[-9999999.0, 1e10, -1e-05, 0.5],
+        single=pa.array([-999.9, 1e10, 3, 4], pa.float32()),
+        whole=[-999, 10**10, FIRST, FIRST + 1],
+        byte=pa.array([1, 2, 3, 4], pa.int8()),
+        stored=[Decimal("-999.9"), Decimal(3), Decimal(4), Decimal(5)],
+    )
+    stated = ("-9999999", "-999.0", "-999.9", "1e10", "-0.00001", str(FIRST), "4.5", "1e999")
+    frame = read_table(path, Reading(missing=stated)).frame
+    gone = {name: np.flatnonzero(frame[name].isna()).tolist() for name in frame.columns}
+    assert gone == {"float": [0, 1, 2], "single": [0, 1], "whole": [0, 1, 2], "byte": [], "stored": [0]}
+
+
 def test_a_date_that_is_stated_to_be_missing_is_so_in_text_and_stored(tmp_path: Path) -> None:
     words = ["1900-01-01 00:00:00", "2024-05-01 10:00:00", "2024-05-02 00:00:00"]
     path = write(tmp_path / "a.parquet", word=words, stored=pa.array(pd.to_datetime(words)))
