@@ -102,14 +102,18 @@ def choose_features(config: Data, found: Survey, target: str) -> tuple[dict[str,
     return kept, [
         *(f"column {name!r} only splits the rows ({role}), it is no feature" for role, name in roles.items() if name),
         *(f"column {name!r} is left out: {reason}" for name, reason in reasons.items() if reason),
-        *(ambiguity(name, meaning) for name, meaning in kept.items() if meaning.alternative),
-        *(
-            stand_in(name, found.columns[name].texts)
-            for name, meaning in kept.items()
-            if meaning.kind == "date" and found.columns[name].texts.stand_ins
-        ),
+        *_of_dates(found, [name for name, meaning in kept.items() if meaning.kind == "date"], config.time),
         *filter(None, (_large_numbers(found.columns[name]) for name in kept)),
         *filter(None, (_many_numbers(found.columns[name]) for name in columns)),
+    ]
+
+
+def _of_dates(found: Survey, names: Iterable[str], time: str | None) -> list[str]:
+    """The notices on columns of dates, and on that of the times, that may mean something else than is read."""
+    texts = {name: found.columns[name].texts for name in (*names, *([time] if time else []))}
+    return [
+        *(ambiguity(name, of_column.meaning) for name, of_column in texts.items() if of_column.meaning.alternative),
+        *(stand_in(name, of_column, name == time) for name, of_column in texts.items() if of_column.stand_ins),
     ]
 
 

@@ -223,12 +223,12 @@ def ambiguity(column: str, meaning: Meaning) -> str:
     )
 
 
-def stand_in(column: str, texts: Texts) -> str:
-    """The notice on a column with dates that may mean that there is none."""
+def stand_in(column: str, texts: Texts, splits: bool = False) -> str:
+    """The notice on a column, which perhaps splits the rows, with dates that may mean that there is none."""
     (date, rows), *_ = texts.stand_ins.most_common(1)
+    cure = "give these rows their dates, or leave them out" if splits else "add it to data.format.missing"
     return (
-        f"column {column!r} holds {date} in {counted(rows, 'row')}, as where there is no date; if it means that, add "
-        "it to data.format.missing"
+        f"column {column!r} holds {date} in {counted(rows, 'row')}, as where there is no date; if it means that, {cure}"
     )
 
 

@@ -286,3 +286,16 @@ def test_dates_that_stand_for_none_are_told(csv: Any, load: Any) -> None:
     data = load(path, target="y", format={"missing": ["9999-12-31"]})  # as the notice says
     assert told not in data.notices
     assert "end is missing" in data.fitted.features
+
+
+def test_dates_in_doubt_are_told_of_the_time_that_splits_the_rows(csv: Any, load: Any) -> None:
+    doubtful = [f"{i % 12 + 1:02}/{i % 8 + 1:02}/2025,{i},{'ab'[i % 2]}" for i in range(60)]
+    assert load(csv("t,x,y", *doubtful), target="y", time="t").notices[1] == (
+        "column 't' could hold dates like 31/01/2026 or like 01/31/2026; they are read like 31/01/2026 "
+        "(dates like 2026-01-31 leave no doubt)"
+    )
+    unknown = [f"{'1900-01-01' if i % 5 == 0 else f'2025-01-{i % 28 + 1:02}'},{i},{'ab'[i % 2]}" for i in range(60)]
+    assert load(csv("t,x,y", *unknown), target="y", time="t").notices[1] == (
+        "column 't' holds 1900-01-01 in 12 rows, as where there is no date; if it means that, give these rows their "
+        "dates, or leave them out"
+    )
