@@ -130,6 +130,16 @@ def number(value: float | None) -> str:
     return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
 
 
+def numbers_apart(values: Sequence[float]) -> list[str]:
+    """The same of several, with as many digits more as tell different ones apart."""
+    texts = [number(value) for value in values]
+    for digits in range(5, 18):
+        if len(set(texts)) == len(set(values)):
+            break
+        texts = [f"{value:.{digits}g}" for value in values]
+    return texts
+
+
 def by_hand(value: float) -> float:
     """A value that a command or a config is given, with three significant digits, as a person would write it."""
     return float(f"{value:.3g}")

@@ -156,10 +156,25 @@ def test_the_chance_of_more_or_fewer_gaps() -> None:
 
 
 def test_quantiles_are_counted_after_they_were_rounded() -> None:
-    values = np.array([1.00000049, 1.0000001, 2.0, 3.0, np.nan])
+    values = np.array([1.00000049, 1.5, 2.0, 3.0, np.nan])
     profile = of_numbers(5, Moments.of(values[:4]), values)
-    assert profile["edges"] == [1.0, 2.0, 3.0] and profile["shares"] == [0.0, 0.75, 1.0]
+    assert profile["edges"] == [1.0, 1.5, 2.0, 3.0] and profile["shares"] == [0.0, 0.5, 0.75, 1.0]
     assert (profile["missing"], profile["sampled"]) == (1, 4)
+
+
+@pytest.mark.parametrize("offset", [0.0, 5_812_345.0, 1e9])
+def test_a_shift_is_found_whatever_the_offset(tmp_path: Path, offset: float) -> None:
+    """Also where a stand-in lies far from all others."""
+    rng = np.random.default_rng(0)
+    x = np.append(0.0, rng.normal(size=999)) + offset * (np.arange(1000) > 0)
+    pd.DataFrame({"x": x, "y": rng.normal(size=1000)}).to_csv(tmp_path / "rows.csv", index=False)
+    settings = (f"data.source={tmp_path}/rows.csv", "data.target=y", "training.epochs=1", "network.hidden=[2]")
+    model = load_model(StoredRun(verbs.train(load_config(None, settings), tmp_path / "runs").run))
+    assert not compared(model, pd.DataFrame({"x": x[1:]}))["found"]
+    later = compared(model, pd.DataFrame({"x": x[1:] + 0.5}))
+    assert [(one["what"], one["size"] > 0.15) for one in later["found"]] == [("shifted", True)]
+    before, now = " ".join(drift_lines(later)).split("mean ")[1].split(";")[0].split(" → ")
+    assert float(before) < float(now)
 
 
 def test_chances_are_those_of_scipy() -> None:

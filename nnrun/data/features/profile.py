@@ -15,7 +15,7 @@ from nnrun.data.files.values import Floats, Kind
 
 SAMPLED_ROWS = 20_000  # of the training part, at most, that quantiles are of
 QUANTILES = 10  # pieces with as many values in each
-DIGITS = 6  # of a quantile; the share of values up to it is counted after it was rounded
+DIGITS, MOST_DIGITS = 6, 15  # of a quantile; the share of values up to it is counted after it was rounded
 MOST_COUNTED = 20  # categories, the most frequent ones
 
 
@@ -60,7 +60,7 @@ def of_numbers(rows: int, moments: Moments, sample: Floats) -> WrittenProfile:
     profile, present = of_moments(rows, moments), np.sort(sample[~np.isnan(sample)])
     if len(present):
         places = np.ceil(np.arange(QUANTILES + 1) / QUANTILES * len(present)).astype(np.int64) - 1
-        edges = np.unique([float(f"{value:.{DIGITS}g}") for value in present[np.maximum(places, 0)]])
+        edges = _rounded(np.unique(present[np.maximum(places, 0)]))
         shares = np.searchsorted(present, edges, side="right") / len(present)
         profile |= {
             "edges": edges.tolist(),
@@ -68,6 +68,15 @@ def of_numbers(rows: int, moments: Moments, sample: Floats) -> WrittenProfile:
             "sampled": len(present),
         }
     return profile
+
+
+def _rounded(quantiles: Floats) -> Floats:
+    """Different quantiles `(k,)` with as few digits as keep them apart, as those of 5,812,345 ± 1 need more."""
+    for digits in range(DIGITS, MOST_DIGITS + 1):
+        edges = np.unique([float(f"{value:.{digits}g}") for value in quantiles])
+        if len(edges) == len(quantiles):
+            break
+    return edges
 
 
 def of_counts(rows: int, counts: Mapping[str, int]) -> WrittenProfile:

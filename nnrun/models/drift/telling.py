@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nnrun.models.drift.comparing import DriftDocument, Found
-from nnrun.text import all_of, counted, number, percent, shown_name, wrapped
+from nnrun.text import all_of, counted, numbers_apart, percent, shown_name, wrapped
 
 SHOWN = 5  # columns; --json has all
 
@@ -34,12 +34,13 @@ def drift_words(found: Found) -> str:
         values = all_of(map(repr, found["values"]))
         return f"{name}: {_share(found)} with values that training did not see, such as {values}"
     if found["what"] == "outside":
-        return f"{name}: {_share(found)} outside of training's range, {_range(before)}: they have {_range(now)}"
+        low, high, least, most = _ends(before, now)
+        return f"{name}: {_share(found)} outside of training's range, {low} to {high}: they have {least} to {most}"
     if "values" in found:
         how = f"{found['values'][0]!r} in {percent(_one(now))} of the rows, in training in {percent(_one(before))}"
         return f"{name}: other shares of its values, {percent(found['size'])} of the rows: {how}"
     by = f" by {found['deviations']:+.2f} deviations" if "deviations" in found else ""
-    means = f"mean {number(_one(before))} → {number(_one(now))}"
+    means = f"mean {' → '.join(numbers_apart([_one(before), _one(now)]))}"
     return f"{name}: shifted{by}, {means}; distributions {percent(found['size'])} apart"
 
 
@@ -52,6 +53,7 @@ def _share(found: Found) -> str:
     return f"{counted(found['rows'], 'row')} ({percent(found['size'])})"
 
 
-def _range(ends: float | list[float | str] | None) -> str:
-    assert isinstance(ends, list)
-    return " to ".join(end.replace("T", " ") if isinstance(end, str) else number(end) for end in ends)
+def _ends(*ranges: float | list[float | str] | None) -> list[str]:
+    ends = [end for one in ranges if isinstance(one, list) for end in one]
+    dates = [end.replace("T", " ") for end in ends if isinstance(end, str)]
+    return dates or numbers_apart([_one(end) for end in ends if not isinstance(end, str)])
