@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from nnrun.data.files.chunks import beside
 from nnrun.data.files.sources import check_file, read_files
+from nnrun.data.files.steady import identity_of
 from nnrun.data.files.values import Arrays
 from nnrun.data.fitted import Fitted
 from nnrun.data.prepare import Prepared
@@ -40,7 +41,10 @@ Entry = tuple[Arrays, Fitted]
 
 def cache_key(config: Data, dtype: str) -> str:
     """Hash of the data section, dtype, and each file's path, size and times; raises DataError for a missing file."""
-    files = [_identity(path) for path in read_files(config)]
+    files = []
+    for path in read_files(config):
+        check_file(path)
+        files.append([str(path.absolute()), *identity_of(path)])
     described = {
         "format": CACHE_FORMAT,
         "dtype": dtype,
@@ -48,12 +52,6 @@ def cache_key(config: Data, dtype: str) -> str:
         "files": files,
     }
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
-
-
-def _identity(path: Path) -> list[str | int]:
-    check_file(path)
-    status = path.stat()  # no program can set the time of the last change of any kind, as it can that of the contents
-    return [str(path.absolute()), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
 def load_entry(entry: Path, dtype: str) -> Entry | None:

@@ -260,6 +260,22 @@ def test_times_whose_order_of_day_and_month_shows_late(tmp_path: Path, cells: An
     assert data.parts["test"].x[:, 0].tolist() == [20, 21, 22, 23, 24]
 
 
+@pytest.mark.parametrize("step", ["measuring", "writing"])
+@pytest.mark.parametrize("name", ["data.npy", "data.npz", "data.parquet"])
+def test_a_file_that_is_replaced_while_it_is_prepared(tmp_path: Path, cells: Any, name: str, step: str) -> None:
+    path, target = write(tmp_path / name), {"data.npy": "3", "data.parquet": "price"}.get(name)
+    cells(6 * 15)
+
+    def replaced(now: str, done: int, rows: int | None) -> None:
+        if now == step and done < ROWS:
+            write(tmp_path / f"new.{name}").replace(path)
+
+    with pytest.raises(DataError) as caught:
+        load_dataset(Data(source=str(path), target=target), "float32", tmp_path / "cache", replaced)
+    assert str(caught.value) == f"{path}: the file was changed or replaced while it was read; run the command again"
+    assert not list((tmp_path / "cache").glob("*"))
+
+
 def test_raw_rows_of_a_large_file_are_a_sample(tmp_path: Path, cells: Any) -> None:
     config = Data(source=str(write(tmp_path / "data.csv")), target="price", normalize="none", drop=["labels"])
     cells(18 * 15)  # 15 rows, so 5 of each part
@@ -360,7 +376,7 @@ def test_a_disk_that_fills_up_during_conversion(tmp_path: Path, convert: Any) ->
         f"nnrun.errors.DataError: {tmp_path}/cache: the prepared data could not be cached (file too large), and it is "
         "too large to be held in memory instead; make room there, or keep the runs elsewhere (--runs)"
     )
-    assert not list((tmp_path / "cache").iterdir())
+    assert not list((tmp_path / "cache").glob("*"))
 
 
 @pytest.mark.soak

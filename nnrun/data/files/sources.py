@@ -24,6 +24,7 @@ from nnrun.data.files.jsonl_file import find_keys, read_jsonl
 from nnrun.data.files.misspelt import file_meant
 from nnrun.data.files.parquet_file import read_parquet
 from nnrun.data.files.reading import Reading
+from nnrun.data.files.steady import Steady
 from nnrun.data.files.table import Table, suggest
 from nnrun.errors import DataError
 from nnrun.files import sha256_of
@@ -141,6 +142,7 @@ class File:
     def __init__(self, path: Path, reading: Reading) -> None:
         check_file(path)
         self.path, self.reading, self.name = path, reading, str(path)
+        self._steady = Steady(path)
 
     @cached_property
     def _reader(self) -> Reader:
@@ -168,8 +170,10 @@ class File:
 
         def make() -> None:
             try:
-                hashed.set_result(sha256_of(self.path))
-            except OSError as error:
+                with self._steady.read():
+                    found = sha256_of(self.path)
+                hashed.set_result(found)
+            except (OSError, DataError) as error:
                 hashed.set_exception(error)
 
         Thread(target=make, daemon=True).start()
@@ -184,11 +188,13 @@ class File:
         """Pieces as the file's reader gives them."""
         _ = self._hash  # the other core has time for it now
         reading = replace(self.reading, text=self.reading.text.union(text))
-        return _tables(self.path, reading, max(1, cells // self.width), self._reader)
+        with self._steady.read():
+            yield from _tables(self.path, reading, max(1, cells // self.width), self._reader)
 
     def table(self) -> Table:
         """All rows, in memory."""
-        return replace(next(_tables(self.path, self.reading, None, self._reader)), sha256=self.sha256)
+        with self._steady.read():
+            return replace(next(_tables(self.path, self.reading, None, self._reader)), sha256=self.sha256)
 
 
 def check_file(path: Path) -> None:
