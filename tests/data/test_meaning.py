@@ -213,17 +213,22 @@ def test_what_rounding_leaves_is_constant(csv: Csv, load: Load) -> None:
         load(path, target="dust", task="regression")
 
 
-def test_rows_without_a_target_can_be_left_out(csv: Csv, load: Load) -> None:
+@pytest.mark.parametrize("role", ["group", "time"])
+def test_rows_without_a_target_can_be_left_out(csv: Csv, load: Load, role: str) -> None:
+    """They need not have what splits the others."""
     rows = [(i, i % 2, i % 20) for i in range(100)]
-    full = load(csv("x,y,g", *(f"{x},{y},{g}" for x, y, g in rows)), target="y", group="g", dtype="float64")
-    holes = [f"{x},{y},{g}\n500,,{g}" if x % 4 == 0 else f"{x},{y},{g}" for x, y, g in rows]
+    full = load(csv("x,y,g", *(f"{x},{y},{g}" for x, y, g in rows)), target="y", dtype="float64", **{role: "g"})
+    holes = [f"{x},{y},{g}\n500,,{g if x % 8 else ''}" if x % 4 == 0 else f"{x},{y},{g}" for x, y, g in rows]
     path = csv("x,y,g", *holes, name="holes.csv")
-    data = load(path, target="y", group="g", missing_target="drop")
+    data = load(path, target="y", missing_target="drop", **{role: "g"})
     assert data.sizes == full.sizes
     for part, whole in full.parts.items():
         np.testing.assert_array_equal(data.parts[part].x, whole.x)
         np.testing.assert_array_equal(data.parts[part].y, whole.y)
     assert f"25 rows of 125 without a target left out (data.missing_target), the first: {path}:3:2" in data.notices
+    path = csv("x,y,g", *holes, "7,1,", name="holes.csv")
+    with pytest.raises(DataError, match=r"holes.csv:127:3: no value in column 'g', which splits the rows"):
+        load(path, target="y", missing_target="drop", **{role: "g"})
 
 
 def test_rows_without_a_target_are_left_out_of_a_file_for_each_part(csv: Csv, load: Load) -> None:

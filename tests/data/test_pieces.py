@@ -260,6 +260,16 @@ def test_times_whose_order_of_day_and_month_shows_late(tmp_path: Path, cells: An
     assert data.parts["test"].x[:, 0].tolist() == [20, 21, 22, 23, 24]
 
 
+def test_pieces_without_a_target_need_no_time(tmp_path: Path, cells: Any) -> None:
+    path = tmp_path / "data.csv"
+    rows = [f"{'' if i < 15 else f'2026-01-{46 - i:02}'},{i},{'' if i < 15 else i + 0.5}\n" for i in range(40)]
+    path.write_text("day,x,y\n" + "".join(rows))
+    cells(3 * 5)
+    config = Data(source=str(path), target="y", time="day", missing_target="drop", normalize="none")
+    data = load_dataset(config, "float64", tmp_path / "cache")
+    assert data.parts["test"].x[:, 0].tolist() == [15, 16, 17, 18, 19]
+
+
 @pytest.mark.parametrize("step", ["measuring", "writing"])
 @pytest.mark.parametrize("name", ["data.npy", "data.npz", "data.parquet"])
 def test_a_file_that_is_replaced_while_it_is_prepared(tmp_path: Path, cells: Any, name: str, step: str) -> None:

@@ -25,47 +25,55 @@ if TYPE_CHECKING:
 class GroupFacts:
     """The group of each row."""
 
-    def __init__(self, column: ColumnFacts) -> None:
-        self.column, self.groups = column, Coded()
+    def __init__(self, column: ColumnFacts, target: TargetFacts) -> None:
+        self.column, self.target, self.groups = column, target, Coded()
+        self.lacking: DataError | None = None
 
     def see(self, table: Table) -> None:
         """Take in the next rows."""
+        self.lacking = self.lacking or _lacking(table, self.column.name, self.target)
         codes, different = factorized(table.column(self.column.name))
         self.groups.see(codes, different.tolist())
 
     @property
     def codes(self) -> npt.NDArray[np.int32]:
-        """A number a row; raises DataError at the first row without a group."""
-        _require_values(self.column)
+        """A number a row; raises DataError at the first row of a part without a group."""
+        if self.lacking:
+            raise self.lacking
         return self.groups.groups
 
 
 class TimeFacts:
     """The time of each row: a number, or a date in a format that reads all of them."""
 
-    def __init__(self, column: ColumnFacts) -> None:
-        self.column = column
+    def __init__(self, column: ColumnFacts, target: TargetFacts) -> None:
+        self.column, self.target = column, target
+        self.lacking: DataError | None = None
         self.fault: DataError | None = None
+        self._there: list[npt.NDArray[np.bool_]] = []
         self._pieces: dict[str | None, list[npt.NDArray[Any]]] = {}  # by format, as long as it reads all texts so far
 
     def see(self, table: Table) -> None:
         """Take in the next rows; the column has seen them."""
-        if self.fault is None:
+        self.lacking = self.lacking or _lacking(table, self.column.name, self.target)
+        there = ~missing_of(table.column(self.column.name))
+        self._there.append(there)
+        if self.fault is None and there.any():
             try:
-                self._read(table)
+                self._read(table, there)
             except DataError as error:
                 self.fault = error
 
-    def _read(self, table: Table) -> None:
+    def _read(self, table: Table, there: npt.NDArray[np.bool_]) -> None:
         name = self.column.name
         kind = kind_of(table.column(name))
         if kind in ("number", "boolean"):
-            self._pieces.setdefault(None, []).append(numbers(table, name))
+            self._pieces.setdefault(None, []).append(numbers(table, name)[there])
             return
         formats = self.column.texts.formats if kind == "category" else [ISO]
         if not formats:
             raise _no_time(table, name, next(iter(self._pieces), None))
-        read = {format: _microseconds(dates(table, name, format)) for format in formats}
+        read = {format: _microseconds(dates(table, name, format))[there] for format in formats}
         known = self._pieces  # of dates alone, where those that follow have a time of day too
         self._pieces = {
             format: [*known.get(format, known.get(day_of(format), [])), times] for format, times in read.items()
@@ -73,11 +81,13 @@ class TimeFacts:
 
     @property
     def times(self) -> npt.NDArray[Any]:
-        """Sortable `(rows,)`; raises DataError at the first row without a time."""
-        _require_values(self.column)
-        if self.fault:
-            raise self.fault
-        return np.concatenate(next(iter(self._pieces.values())))
+        """Sortable `(rows,)`, 0 in rows of no part without a time; DataError at the first of a part without one."""
+        if fault := self.lacking or self.fault:
+            raise fault
+        there, found = np.concatenate(self._there), np.concatenate(next(iter(self._pieces.values())))
+        times = np.zeros(len(there), found.dtype)
+        times[there] = found
+        return times
 
 
 def _microseconds(found: npt.NDArray[np.datetime64]) -> Indices:
@@ -96,12 +106,15 @@ def _no_time(table: Table, column: str, format: str | None) -> DataError:
     )
 
 
-def _require_values(column: ColumnFacts) -> None:
-    if column.missing:
-        raise DataError(
-            f"{column.first_missing}: no value in column {column.name!r}, which splits the rows; "
-            "fill it in or remove the row"
-        )
+def _lacking(table: Table, column: str, target: TargetFacts) -> DataError | None:
+    """Of the first row without a value in a column that splits the rows; one without a target may lack it."""
+    lacking = missing_of(table.column(column))
+    if target.may_be_missing:
+        lacking = lacking & ~missing_of(table.column(target.name))
+    if not lacking.any():
+        return None
+    place = table.at_cell(table.first(lacking), column)
+    return DataError(f"{place}: no value in column {column!r}, which splits the rows; fill it in or remove the row")
 
 
 MAX_AUTO_CLASSES = 20
@@ -241,8 +254,8 @@ class Survey:
         self.notices: dict[str, None] = {}  # of the file, in order
         self.columns = {name: ColumnFacts(name, declared.get(name)) for name in head.columns}
         self.target = TargetFacts(self.columns[target], task, may_lack_target)
-        self.group = GroupFacts(self.columns[group]) if group else None
-        self.time = TimeFacts(self.columns[time]) if time else None
+        self.group = GroupFacts(self.columns[group], self.target) if group else None
+        self.time = TimeFacts(self.columns[time], self.target) if time else None
 
     @property
     def units(self) -> dict[str, str]:
