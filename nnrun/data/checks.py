@@ -9,6 +9,7 @@ import numpy as np
 
 from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.kinds import Meaning, ambiguity, stand_in
+from nnrun.data.facts.offsets import mixed, unlike
 from nnrun.data.facts.survey import Survey
 from nnrun.data.features.categories import Limits
 from nnrun.data.features.dates import DATE_PARTS
@@ -114,6 +115,7 @@ def _of_dates(found: Survey, names: Iterable[str], time: str | None) -> list[str
     return [
         *(ambiguity(name, of_column.meaning) for name, of_column in texts.items() if of_column.meaning.alternative),
         *(stand_in(name, of_column, name == time) for name, of_column in texts.items() if of_column.stand_ins),
+        *(mixed(name) for name, of_column in texts.items() if len(of_column.offsets) > 1),
     ]
 
 
@@ -239,3 +241,19 @@ def check_same_units(found: Mapping[str, Survey], reference: Survey) -> None:
                     f"{survey.head.at_column(name)}: the numbers of column {name!r} have {facts.unit or 'no unit'}, "
                     f"those of {reference.head.name} have {known.unit or 'no unit'}; write them alike"
                 )
+
+
+def offsets_of(found: Survey, features: Mapping[str, Meaning]) -> dict[str, bool]:
+    """Whether the times of a column of dates have an offset from UTC, where all are alike."""
+    dated = {name: found.columns[name].texts.offsets for name, meaning in features.items() if meaning.kind == "date"}
+    return {name: next(iter(offsets)) for name, offsets in dated.items() if len(offsets) == 1}
+
+
+def unlike_offsets(found: Mapping[str, Survey], known: Mapping[str, bool]) -> list[str]:
+    """Notices on sources whose times have an offset where those of the training source have none, or the other way."""
+    return [
+        f"{survey.head.name}: {told}"
+        for survey in found.values()
+        for name, had in known.items()
+        if (told := unlike(name, survey.columns[name].texts.offsets, had))
+    ]

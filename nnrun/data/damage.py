@@ -49,6 +49,7 @@ class _Format(BaseModel):
     usual_missing: bool = True
     sheet: str | None = None
     units: dict[str, str] | None = None
+    offsets: dict[str, bool] | None = None
 
 
 class _Weights(BaseModel):

@@ -114,6 +114,7 @@ class Fitted:
             header=format.get("header"),
             sheet=format.get("sheet"),
             units=format.get("units"),
+            offsets=format.get("offsets"),
             image=None if self.left_out or not self.image else (self.image[0], self.image[1], self.image[2]),
         )
 

@@ -21,7 +21,9 @@ from nnrun.data.checks import (
     choose_features,
     choose_target,
     no_feature,
+    offsets_of,
     transform_of,
+    unlike_offsets,
 )
 from nnrun.data.division import Codes, Division, check_rows, describe_split, divide
 from nnrun.data.facts.kinds import Meaning
@@ -171,7 +173,9 @@ def prepare(config: Data, dtype: str, heard: Heard = nobody, folder: Path | None
         "classes": None if data.classes is None else list(data.classes),
         "left_out": _left_out(data),
         "identifiers": [name for name in _left_out(data) if data.reference.columns[name].identifies],
-        "format": Reading.by(config).to_json(data.reference.head.decimal, data.reference.units),
+        "format": Reading.by(config).to_json(
+            data.reference.head.decimal, data.reference.units, offsets_of(data.reference, data.features)
+        ),
         "image": data.image,
         **preprocessor.to_json(),
         "weights": weights,
@@ -242,6 +246,7 @@ def divided(config: Data, heard: Heard = nobody, folder: Path | None = None) -> 
         check_memory(reference, features, limits)
     check_same_columns(found, reference, features)
     check_same_units(found, reference)
+    notices += unlike_offsets(found, offsets_of(reference, features))
 
     def locate(row: int, column: str) -> str:
         pieces = sources["all"].walk("reading")

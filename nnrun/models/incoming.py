@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnrun.data.facts.offsets import offsets_in, unlike
 from nnrun.data.files.array_file import of_array, of_arrays
 from nnrun.data.files.frame import read_frame
 from nnrun.data.files.sources import read_chunks
@@ -82,7 +83,8 @@ def _in_units(path: Path, rows: int, reading: Reading) -> Iterator[Table]:
 def in_units(table: Table, reading: Reading) -> Table:
     """The rows, with doubts on numbers that lack the unit of training, or are truths; DataError for another unit.
 
-    A number without `%` is refused, too: it may be a fraction. Early runs do not know their units.
+    A number without `%` is refused, too: it may be a fraction. Early runs do not know their units. Times with an offset
+    where those of training have none, or the other way round, are a doubt.
     """
     names = sorted(reading.numbers.intersection(table.columns))
     told = [
@@ -98,6 +100,9 @@ def in_units(table: Table, reading: Reading) -> Table:
         if found or known == "%":
             raise DataError(f"{table.at_column(name)}: {_other_unit(name, found, known)}")
         told.append(f"the numbers of column {name!r} have no unit; they are taken for {known}, as in training")
+    for name, had in (reading.offsets or {}).items():
+        if name in table.columns and (notice := unlike(name, offsets_in(table.frame[name]), had)):
+            told.append(notice)
     return replace(table, doubts=tuple(sorted(told))) if told else table
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import metrics as reference
 
@@ -306,3 +307,17 @@ def test_new_rows_have_the_units_of_training(tmp_path: Path, unit: str) -> None:
     list(made.of_source(str(new)))
     told = "the numbers of column 'weight' have no unit; they are taken for kg, as in training"
     assert (told in made.notices()) == (unit == "none")
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_new_times_have_an_offset_as_those_of_training_have(tmp_path: Path, stored: bool) -> None:
+    path, times = tmp_path / "a.csv", pd.date_range("2026-01-01", periods=60, freq="17h", tz="UTC")
+    pd.DataFrame({"t": times, "y": np.arange(60) / 3}).to_csv(path, index=False)
+    run = verbs.train(load_config(None, [f"data.source={path}", "data.target=y", *QUICK]), tmp_path / "runs").run
+    told = "times of column 't' have no offset, where those of training have one; they are taken for UTC"
+    for frame in (pd.DataFrame({"t": times}), pd.DataFrame({"t": times.tz_localize(None)})):
+        new = tmp_path / ("new.parquet" if stored else "new.csv")
+        frame.to_parquet(new) if stored else frame.to_csv(new, index=False)
+        made = Predictions(load_model(StoredRun(run)))
+        list(made.of_source(str(new)))
+        assert (told in made.notices()) == (frame["t"].dt.tz is None)

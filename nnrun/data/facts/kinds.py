@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.data.facts.offsets import offsets_in, with_offset
 from nnrun.data.facts.tallies import Distinct
 from nnrun.data.files.table import CORRECT, Table, numbers, refuse_first
 from nnrun.data.files.values import Floats, Kind, are_whole, kind_of, labels
@@ -68,6 +69,7 @@ class Texts:
         self.present = self.characters = self.spaces = 0
         self._words: set[str] = set()  # in lower case, no more than tell that they are no pair of TRUTH
         self.stand_ins: Counter[str] = Counter()  # rows of dates that may mean that there is none
+        self.offsets: set[bool] = set()  # whether dates have one from UTC, both where some have
         self._formats: list[str] | None = None  # those that read every value so far, the preferred first
 
     def see(self, series: pd.Series[Any]) -> None:
@@ -85,12 +87,15 @@ class Texts:
         if self._formats is None:
             self._formats = possible_formats(different[0])
         self._formats = _still_read(different, self._formats)
+        if self._formats == [ISO] and len(self.offsets) < 2:
+            self.offsets |= with_offset(different)
         if self._formats:
             far = values[values.str.match(_STAND_INS)]
             self.stand_ins.update({str(text)[:10]: int(rows) for text, rows in far.value_counts().items()})
 
     def see_dates(self, series: pd.Series[Any]) -> None:
         """Take in the next rows of a column that was stored as dates."""
+        self.offsets |= offsets_in(series)
         days = _stored_dates(series.dropna()).astype("M8[D]")
         far, rows = np.unique(days[(days >= _FAR) | np.isin(days, _FIRST)], return_counts=True)
         self.stand_ins.update(dict(zip(map(str, far), map(int, rows), strict=True)))

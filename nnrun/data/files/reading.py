@@ -23,6 +23,7 @@ class WrittenFormat(TypedDict, total=False):
     usual_missing: bool
     sheet: str
     units: dict[str, str]
+    offsets: dict[str, bool]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Reading:
     None: found out. With `usual_missing` not only `missing` and empty fields mean a missing value. `header` says
     whether a text file has names, None if that is to be taken for granted but to be doubted where it does not look so.
     `units` are those of the columns of numbers of a run, those without one left out; None if that is not known.
+    `offsets` says of columns of dates whether all times of the run have an offset from UTC, or none has.
     `sheet` is that of a workbook, None: the first one. `image` are height, width and channels where features are all
     pixels of one.
     """
@@ -56,6 +58,7 @@ class Reading:
     sheet: str | None = None
     image: tuple[int, int, int] | None = None
     units: Mapping[str, str] | None = None
+    offsets: Mapping[str, bool] | None = None
 
     @classmethod
     def by(cls, config: Data) -> Reading:
@@ -75,8 +78,8 @@ class Reading:
             sheet=format.sheet,
         )
 
-    def to_json(self, usual_decimal: str, units: dict[str, str]) -> WrittenFormat:
-        """What data.json keeps for reading new files, with the decimal mark and units of the training file."""
+    def to_json(self, usual_decimal: str, units: dict[str, str], offsets: dict[str, bool]) -> WrittenFormat:
+        """What data.json keeps for reading new files, with the decimal mark, units and offsets of the training file."""
         return {
             "delimiter": self.delimiter,
             "encoding": self.encoding,
@@ -87,6 +90,7 @@ class Reading:
             "units": units,
             **({} if self.usual_missing else {"usual_missing": False}),
             **({} if self.sheet is None else {"sheet": self.sheet}),
+            **({"offsets": offsets} if offsets else {}),
         }
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.kinds import DATE_FORMATS, Meaning, Texts, example, possible_formats, read_dates
+from nnrun.data.facts.offsets import with_offset
 from nnrun.data.features.learner import Learner
 from nnrun.data.features.numbers import Normalize
 from nnrun.data.features.preprocess import Preprocessor
@@ -299,3 +300,29 @@ def test_dates_in_doubt_are_told_of_the_time_that_splits_the_rows(csv: Any, load
         "column 't' holds 1900-01-01 in 12 rows, as where there is no date; if it means that, give these rows their "
         "dates, or leave them out"
     )
+
+
+def test_times_with_an_offset_among_others_are_told(csv: Any, load: Any) -> None:
+    def rows(*ends: str) -> list[str]:
+        return [f"2026-01-{i % 28 + 1:02}T{i % 24:02}:15{ends[i % len(ends)]},{i},{'ab'[i % 2]}" for i in range(60)]
+
+    mixed, all_alike = (csv("t,x,y", *rows(*ends), name=f"{len(ends)}.csv") for ends in (("", "+02:00"), ("Z",)))
+    told = (
+        "column 't' holds times with an offset and times without one, which are taken for UTC; if they are local "
+        "times, write them all alike"
+    )
+    for time in (None, "t"):
+        assert told in load(mixed, target="y", time=time).notices
+        assert told not in load(all_alike, target="y", time=time).notices
+    source = {"train": all_alike, "dev": csv("t,x,y", *rows(""), name="dev.csv")}
+    data = load(source, target="y")
+    assert data.fitted.reading.offsets == {"t": True}
+    assert data.notices[0] == (
+        f"{source['dev']}: times of column 't' have no offset, where those of training have one; they are taken for UTC"
+    )
+    assert load({**source, "dev": all_alike}, target="y").notices[:1] != data.notices[:1]
+
+
+def test_dates_without_a_time_have_no_offset() -> None:
+    assert with_offset(["2026-01-31", "2026-01-31T13:30", "2026-01-31 13:30:05.5"]) == {False}
+    assert with_offset(["2026-01-31T13:30Z", "2026-01-31 13:30:05-0330", "2026-01-31T13+02"]) == {True}
