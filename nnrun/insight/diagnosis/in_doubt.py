@@ -103,26 +103,35 @@ def look_for_leaks(e: Evidence) -> Move | None:
 
 
 def tell_mismatch(e: Evidence) -> Move | None:
-    """Dev rows of a file of their own, which may be of another kind: then nothing against variance would help."""
-    data = e.config.data
-    apart = isinstance(data.source, Parts) and data.source.dev is not None
-    asked = data.train_dev is not None or (isinstance(data.source, Parts) and data.source.train_dev is not None)
+    """Dev rows that may be of another kind than those of training: then nothing against variance would help."""
+    apart, source = _what_sets_dev_apart(e), e.config.data.source
+    asked = e.config.data.train_dev is not None or (isinstance(source, Parts) and source.train_dev is not None)
     if not apart or asked or e.verdict is None or e.verdict.judgement("variance") != HIGH:
         return None
     why = (
-        "The dev rows come from a file of their own: whether this is variance, or they are of another kind, is told by "
-        "training rows that are only measured."
+        f"The dev rows {apart}: whether this is variance, or they are of another kind, is told by training rows that "
+        "are only measured."
     )
     return Move(92, why, {"data.train_dev": 0.2})
 
 
+def _what_sets_dev_apart(e: Evidence) -> str | None:
+    data = e.config.data
+    if isinstance(data.source, Parts):
+        return "come from a file of their own" if data.source.dev is not None else None
+    return "are newer than those of training" if data.time is not None and not data.folds else None
+
+
 def compare_sets(e: Evidence) -> Move | None:
-    """Sets that come from different sources."""
+    """Sets that come from different sources, or times."""
     found = e.verdict.judgement("mismatch") if e.verdict else None
-    if found not in (HIGH, UNCLEAR):
+    if found in (HIGH, UNCLEAR):
+        why = "Training and dev set differ: see which columns do, and collect training examples that look like dev's."
+        return Move(95 if found == HIGH else 12, why, {}, "check")
+    if e.config.data.time is None or e.verdict is None or e.verdict.judgement("dev_overfit") != HIGH:
         return None
-    why = "Training and dev set differ: see which columns do, and collect training examples that look like dev's."
-    return Move(95 if found == HIGH else 12, why, {}, "check")
+    why = "The test rows are newer than those of dev, which need not be to blame: see whether the data drift."
+    return Move(60, why, {}, "check")
 
 
 def another_seed(e: Evidence) -> Move | None:

@@ -202,9 +202,9 @@ REMEDIES: dict[str, Remedy] = {
     "look at the rows": Remedy("either", "1 − R² above 1 on dev or test, and twice train's", look_at_rows),
     "look for a leak": Remedy("either", "no error on any set", look_for_leaks),
     "train-dev part": Remedy(
-        "variance", "high, dev is a file of its own, and there is no train-dev part", tell_mismatch
+        "variance", "high, dev is a file of its own or newer, and there is no train-dev part", tell_mismatch
     ),
-    "compare the sets": Remedy("either", "mismatch", compare_sets),
+    "compare the sets": Remedy("either", "mismatch; or overfitting of dev where test is newer", compare_sets),
     "fresh dev set": Remedy("either", "overfitting of dev", fresh_dev),
     "folds": Remedy(
         "either",

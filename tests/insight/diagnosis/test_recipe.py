@@ -136,6 +136,13 @@ def test_a_variance_on_a_dev_set_of_its_own_is_told_from_a_mismatch_first() -> N
     for known in ({"train_dev": 0.1}, {"source": parts["source"] | {"train_dev": "c.csv"}}):
         assert "data.train_dev" not in first(seen(LOOSE, values={"data": parts | known}))
     assert "data.train_dev" not in first(seen(BIASED, values={"data": parts})), "there is no variance"
+    assert first(seen(LOOSE, values={"data": {"time": "t"}})) == {"data.train_dev": 0.2}, "newer rows"
+
+
+def test_newer_test_rows_ask_for_a_look_at_what_drifts() -> None:
+    verdict = judge({"base": 0.0, "train": 0.01, "dev": 0.02, "test": 0.2}, {}, 0.015)
+    found = moves(Evidence(Config.model_validate({"data": {"time": "t"}}), verdict=verdict), REMEDIES)
+    assert (found[0].verb, "newer" in found[0].why) == ("check", True)
 
 
 def test_a_dev_set_that_was_overfitted_is_chosen_by_no_further() -> None:
