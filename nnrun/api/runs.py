@@ -123,10 +123,11 @@ class Run:
         `data` is a file's path, a DataFrame, or what pandas makes one of, such as dictionaries; an array, such as one
         of images, means what it would mean in a .npy file, and arrays by name what they would in an .npz file. `id`
         names columns to stand before each prediction. `interval`, such as "90%" or 0.9, adds `lower` and `upper`, or a
-        set `classes`, and `members` what each network of an ensemble, or each member of a body, says. From a
-        probability of `threshold` on the second of two classes is predicted. Values that training did not have, and
-        numbers without its unit, are DataWarnings. Raises DataError for rows that do not fit, UsageError for a
-        threshold that is not between 0 and 1, or where there are not two classes.
+        set `classes`, and `members` what each network of an ensemble, or each member of a body, says. Classes are
+        texts, `"1"` or `"True"` where the target held numbers or truths. From a probability of `threshold` on the
+        second of two classes is predicted. Values that training did not have, and numbers without its unit, are
+        DataWarnings. Raises DataError for rows that do not fit, UsageError for a threshold that is not between 0 and 1,
+        or where there are not two classes.
         """
         import pandas as pd
         from threadpoolctl import threadpool_limits

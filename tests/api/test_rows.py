@@ -82,3 +82,12 @@ def test_many_rows_are_predicted_in_pieces(run: nnrun.Run, monkeypatch: pytest.M
 def test_nothing_is_warned_of_rows_like_those_of_training(run: nnrun.Run, recwarn: pytest.WarningsRecorder) -> None:
     run.predict(new(other=1, y="no"), threshold=0.4)
     assert not recwarn.list
+
+
+@pytest.mark.parametrize("values", [[0, 1], [True, False], [1, 2, 30]])
+def test_predicted_classes_are_the_texts_of_the_values(tmp_path: Path, values: list[Any]) -> None:
+    frame = pd.DataFrame({"x": [float(k % len(values)) for k in range(90)]})
+    frame["y"] = [values[int(x)] for x in frame.x]
+    settings = {"data": {"target": "y"}, "optimizer": {"learning_rate": 0.1}, "training": {"epochs": 30}}
+    run = nnrun.train(settings, tmp_path, data=frame)
+    assert (run.predict(frame).prediction == frame.y.astype(str)).all()
