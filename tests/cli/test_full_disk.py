@@ -31,7 +31,7 @@ def full(monkeypatch: pytest.MonkeyPatch) -> None:
         append(self, file, line)
 
     monkeypatch.setattr(RunDir, "append", fails)
-    monkeypatch.setattr(Options, "executor", lambda options: Inline())
+    monkeypatch.setattr(Options, "executor", lambda options, told_to_stop: Inline())
 
 
 def told_of(done: Done) -> str:
