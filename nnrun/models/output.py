@@ -7,9 +7,11 @@ import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from nnrun.data.files.frame import write_csv
 from nnrun.errors import UsageError
 from nnrun.files import replacing
 from nnrun.installation import require_extra
@@ -67,7 +69,9 @@ def write_file(path: Path, frames: Frames) -> None:
 def write_text(write: Callable[[str], object], frames: Frames) -> None:
     """CSV: the shortest digits that give the same number back, lines that end in a line feed."""
     for i, frame in enumerate(frames):
-        write(frame.to_csv(index=False, header=i == 0, lineterminator="\n"))
+        text = StringIO(newline="")
+        write_csv(frame, text, header=i == 0)
+        write(text.getvalue())
 
 
 def _write_csv(path: Path, frames: Frames) -> None:

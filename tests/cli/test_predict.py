@@ -66,6 +66,15 @@ def test_each_row_is_written_beside_its_identifier(trained: Path, nnrun: Nnrun) 
     assert "30 rows, known by customer" in done.err
 
 
+def test_an_identifier_is_one_cell_whatever_ends_its_lines(trained: Path, nnrun: Nnrun) -> None:
+    names = ["a\rb", "a\r\nb", "a\nb", "a,b"]
+    rows = pd.DataFrame({"customer": names, "age": 30, "city": "Ulm", "member": True})
+    rows.to_csv("new.csv", index=False, lineterminator="\r\n")
+    assert nnrun("predict", "latest", "new.csv", "-o", "said.csv").code == 0
+    with Path("said.csv").open(newline="") as file:
+        assert [row["customer"] for row in csv.DictReader(file)] == names
+
+
 def test_rows_without_an_identifier_are_numbered(nnrun: Nnrun) -> None:
     nnrun("train", "-q", "--set", "data.source=diabetes", "--set", "training.epochs=2")
     bundled = Path(__import__("nnrun").__file__).parent / "data/bundled/diabetes.csv"
