@@ -254,7 +254,7 @@ def test_a_search_is_a_table_of_trials(config: Path, runs: Path) -> None:
     assert nnrun.load_search(search.id, runs).records == search.records
     assert repr(search) == f"<Search {search.id}: done, 4 trials>"
     assert "is the best of 4" in nnrun.load_run(search.id, runs)._repr_html_()
-    with pytest.raises(UsageError, match="no run"):
+    with pytest.raises(UsageError, match="there is no trial 9; its `trials` are those that it has"):
         search.trial(9)
     with pytest.raises(UsageError, match=r"no strategy .rundom."):
         nnrun.search(config, strategy="rundom", runs=runs)

@@ -86,7 +86,10 @@ class Search:
     @checked
     def trial(self, number: int) -> Run:
         """The run of a trial; UsageError where there is none of this number."""
-        return Run(find_run(self.path.parent, str(trial_of(self.path, number).path)))
+        found = trial_of(self.path, number)
+        if not found.exists:
+            raise UsageError(f"{self.id}: there is no trial {number}; its `trials` are those that it has")
+        return Run(found)
 
     @property
     def retest(self) -> RetestRecord | None:
