@@ -43,7 +43,6 @@ class TrialResult(TypedDict):
     scores: NotRequired[list[float | None]]  # with search.prune, where epochs are not compared by the dev error
     bits: NotRequired[str]  # of the worker's tiny training, in a search that takes workers with different ones
     attempt: NotRequired[int | None]  # which of its attempts this was; None where its directory was all that was left
-    ran: NotRequired[float]  # seconds that its search had run when it was entered, pauses left out
 
 
 class TrialRecord(TrialResult):

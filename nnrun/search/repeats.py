@@ -63,7 +63,7 @@ def repeat(
         if not trial_of(search.run.path, record["number"]).path.exists():  # which has the config
             restore(record)
         study = _study(search, record, watcher)
-        study.run(Budget(search.repeats, clock), told_to_stop)
+        study.run(Budget(search.repeats, lambda: clock.left), told_to_stop)
         found.append(_result(record, study.records))
     return found
 

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 
 from nnrun.config.config import Config
@@ -19,13 +18,13 @@ from nnrun.runs.finding import trial_of
 from nnrun.runs.rundir import UNFINISHED, RunDir, now
 from nnrun.runs.steering import Steering
 from nnrun.runs.steering import mend as mend_requests
-from nnrun.runs.stored import HELD, StoredRun
+from nnrun.runs.stored import StoredRun
 from nnrun.search.choosing import Restore, choose, restored
 from nnrun.search.duration import expected_time
 from nnrun.search.flatness import Flatness
 from nnrun.search.full_disk import full_disk, resumable
 from nnrun.search.importance import random_search_expected
-from nnrun.search.ledger import LEDGER, Ledger, mend
+from nnrun.search.ledger import mend
 from nnrun.search.pruning import Median, limited
 from nnrun.search.record import EndedBy, SearchRecord, TrialRecord, TrialResult, sharing, spreadsheet
 from nnrun.search.repeats import repeat
@@ -114,6 +113,8 @@ def go_on(
         """Asked between trials, so a pause is a wait in here."""
         with clock.standing():
             steering.between(epoch=None)
+        if clock.is_to_be_kept():
+            search.run.update_record(running_seconds=clock.seconds)
         return steering.stopped or told_to_stop()
 
     with resumable(search.run.path):
@@ -140,7 +141,7 @@ def _run(
     enough = -math.inf if target is None else search.metric.to_minimise(target)
     size, learns = search.options.stop_when_flat or math.inf, course.strategy.learns
     flat = Flatness(size, search.total, course.strategy.brief.first, learns) if math.isfinite(size) else None
-    study.run(Budget(search.total, clock, enough, flat), told_to_stop)
+    study.run(Budget(search.total, lambda: clock.left, enough, flat), told_to_stop)
     records, ended_by = study.records, study.ended_by(told_to_stop)
     found = flat.found if flat and ended_by == "flat" else None
     search.run.update_record(flat=found)
@@ -158,18 +159,8 @@ def _run(
 
 
 def ran_before(search: Search) -> float:
-    """Seconds that earlier calls ran; one that was killed ran at least until its last trial was finished.
-
-    Early ledgers have no more than the time of day, by which a pause or a clock that was set counts, too.
-    """
-    record = search.run.read_record()
-    seconds = float(record.get("running_seconds", 0.0))
-    if record["status"] not in HELD:
-        return seconds
-    begun = datetime.fromisoformat(record["started"]).timestamp()
-    ledgers = [search.ledger.path, *search.run.path.glob(f"repeats/*/{LEDGER}")]
-    trials = [trial for path in ledgers for trial in Ledger(path).read()[0]]
-    return max([seconds, *(trial.get("ran", seconds + trial["time"] - begun) for trial in trials)])
+    """Seconds that earlier calls ran; of one that was killed, until a second before it last ended a trial."""
+    return float(search.run.read_record().get("running_seconds", 0.0))
 
 
 def _note_end(search: Search, clock: Clock, error: BaseException) -> None:

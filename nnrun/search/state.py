@@ -169,6 +169,9 @@ class Search:
         return {"folder": str(folder), "cache": cache, "continued": continued, "here": describe()}
 
 
+KEPT_EVERY = 1.0  # seconds of running time, as each writing waits for the disk
+
+
 @dataclass
 class Clock:
     """The running time of a search, calls before this one included, and its limit."""
@@ -176,6 +179,16 @@ class Clock:
     before: float
     limit: float = math.inf
     begun: float = field(default_factory=time.monotonic)
+    kept: float = field(init=False)  # what was written down last
+
+    def __post_init__(self) -> None:
+        self.kept = self.before
+
+    def is_to_be_kept(self) -> bool:
+        """Whether it is time to write it down, for the case that the search is killed."""
+        due = self.seconds - self.kept >= KEPT_EVERY
+        self.kept = self.seconds if due else self.kept
+        return due
 
     @property
     def seconds(self) -> float:

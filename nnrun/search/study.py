@@ -20,7 +20,6 @@ from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Plan
 from nnrun.search.pruning import Median
 from nnrun.search.record import EndedBy, TrialRecord, TrialResult
-from nnrun.search.state import Clock
 from nnrun.search.strategies.strategy import Point, Strategy
 from nnrun.search.trials import Answer, Job, Objective, SharedJob, Trial, cohort, entry, failed
 
@@ -36,7 +35,7 @@ class Budget:
     """When a search ends: after so many trials, with the time, at a value that is good enough, or when it is flat."""
 
     trials: int
-    clock: Clock = field(default_factory=lambda: Clock(0.0))
+    left: Callable[[], float] = lambda: math.inf  # seconds
     target: float = -math.inf
     flat: Flatness | None = None
 
@@ -161,7 +160,7 @@ class Study:
                 self.retire(number)
 
     def _spent(self) -> bool:
-        return self._reached or self._flat or self._budget.clock.left <= 0
+        return self._reached or self._flat or self._budget.left() <= 0
 
     @property
     def _reached(self) -> bool:
@@ -181,7 +180,7 @@ class Study:
             return "signal"
         if self._flat:
             return "flat"
-        return "timeout" if self._budget.clock.left <= 0 else "points"
+        return "timeout" if self._budget.left() <= 0 else "points"
 
     def _fill(self) -> None:
         """Put the trials that are known by now into the queue, as many as it takes."""
@@ -262,7 +261,7 @@ class Study:
                 self._queue.insert(0, trial)
 
     def _finish(self, result: TrialResult) -> None:
-        record = entry(result | {"ran": round(self._budget.clock.seconds, 3)}, self.metric)
+        record = entry(result, self.metric)
         self.ledger.append(record)
         self._note(record)
         self.watcher.trial(record, self._best or record, self.finished)

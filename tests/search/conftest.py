@@ -37,7 +37,7 @@ search:
     regularization.l2: {log: [1e-4, 10]}
     training.batch_size: {choice: [16, 32]}
 """
-OF_A_CALL = ("time", "ran", "seconds", "host", "attempt", "checksum")  # what equal searches may differ in
+OF_A_CALL = ("time", "seconds", "host", "attempt", "checksum")  # what equal searches may differ in
 
 Trained = dict[int, bytes]  # checkpoints by trial
 Stored = Callable[[RunDir], tuple[list[TrialRecord], Trained]]

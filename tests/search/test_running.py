@@ -6,7 +6,6 @@ import json
 import shutil
 import time
 from collections.abc import Callable
-from datetime import datetime
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,7 @@ import yaml
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError
 from nnrun.runs.rundir import RunDir
-from nnrun.search import choosing, running
-from nnrun.search.ledger import Ledger
+from nnrun.search import choosing, running, state
 from nnrun.search.record import TrialRecord
 from nnrun.search.running import SearchOutcome
 from nnrun.search.state import Options
@@ -38,23 +36,31 @@ def again(run: RunDir, **options: Any) -> SearchOutcome:
 # time and limits
 
 
-@pytest.mark.parametrize(("ran", "before"), [(None, 107), (40.0, 40)])
-def test_a_call_that_was_killed_counts_until_its_last_trial(search: Search, ran: float | None, before: int) -> None:
-    """By the time that it ran, whatever the clock says; in early ledgers, which lack that, by the clock."""
+def test_a_call_that_was_killed_counts_for_what_it_wrote_down(search: Search) -> None:
+    """Whatever the time of day is: it may have stood still, or the clock may have been set."""
     run = search("search.trials=3").run
-    ledger = Ledger.of(run)
-    records = ledger.read()[0]
-    ledger.path.unlink()
-    for record in records:
-        del record["ran"]
-        ledger.append(record if ran is None else record | {"ran": ran})
-    last = max(record["time"] for record in records)
-    started = datetime.fromtimestamp(last - 100).astimezone().isoformat(timespec="milliseconds")
-    run.update_record(status="running", started=started, running_seconds=7.0)
+    run.update_record(status="running", started="2020-01-01T00:00:00.000+00:00", running_seconds=7.0)
     began = time.monotonic()
-    for _ in range(2):  # 7 of earlier calls, 100 of the one that was killed, and their own: nothing is counted twice
+    for _ in range(2):  # nothing is counted twice
         seconds = again(run).record["running_seconds"]
-        assert -0.01 <= seconds - before <= time.monotonic() - began + 0.01
+        assert -0.01 <= seconds - 7 <= time.monotonic() - began + 0.01
+
+
+def test_the_running_time_is_written_down_while_a_search_runs(
+    search: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "KEPT_EVERY", 0.0)
+    seen = []
+
+    def look() -> bool:
+        for run in (tmp_path / "runs").glob("*-search-*"):
+            seen.append(RunDir(run).read_record().get("running_seconds", 0.0))
+        return False
+
+    outcome = search("search.trials=3", told_to_stop=look)
+    assert len(seen) >= 3
+    assert seen == sorted(seen)
+    assert 0 <= seen[0] < seen[-1] <= outcome.record["running_seconds"]
 
 
 def test_limits_are_kept_and_new_ones_take_their_places(search: Search) -> None:

@@ -98,8 +98,6 @@ def test_a_paused_search_waits_and_comes_to_the_same_end(search: Search, stored:
     assert seen == [("paused", 5)] * 2
     assert (outcome.status, happened(outcome.run), left(outcome.run)) == ("done", ["paused", "continued"], [])
     assert stored(outcome.run) == stored(whole.run)
-    before, after = outcome.records[4:6]
-    assert after["time"] - before["time"] - (after["ran"] - before["ran"]) >= 0.05, "a pause is no running time"
 
 
 def test_only_the_whole_can_be_asked_for_anything(tmp_path: Any) -> None:
