@@ -75,9 +75,7 @@ class Predictions:
     rows: int = 0
     identifiers: list[str] = field(default_factory=list)  # columns carried through; none: rows are numbered
     _file: str | None = None  # that the rows come from
-    _read: dict[str, bool] = field(
-        default_factory=dict
-    )  # notices on how the file was read, each once; if it is a doubt
+    _read: dict[str, bool] = field(default_factory=dict)  # notices on how rows were read, and whether they are doubts
     _ignored: list[str] = field(default_factory=list)
     _has_target: bool = False
     _places: dict[tuple[str, str], str] = field(default_factory=dict)  # (column, what) -> where it is so first

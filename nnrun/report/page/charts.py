@@ -121,7 +121,7 @@ def bin_edges(values: Sequence[Array], bins: int) -> Array:
     low, high = float(min(map(np.min, values))), float(max(map(np.max, values)))
     least = 4 * bins * float(np.spacing(max(abs(low), abs(high))))
     if high - low < least:
-        middle, half = (low + high) / 2, max(least, 0.5 if low == high else 0.0)
+        middle, half = low / 2 + high / 2, max(least, 0.5 if low == high else 0.0)
         low, high = middle - half, middle + half
     return np.linspace(low, high, bins + 1)
 
