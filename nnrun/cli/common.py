@@ -34,6 +34,7 @@ class Failure(StrEnum):
 
 
 Command = TypeVar("Command", bound=Callable[..., None])
+Next = TypeVar("Next")  # a command to type, as a line or in words
 
 ConfigFile = Annotated[
     Path | None,
@@ -179,6 +180,11 @@ def _problems(error: Exception, message: str) -> list[str]:
     if isinstance(error, ConfigError):
         return error.problems
     return message.split("\n") if isinstance(error, UsageError) else [message]
+
+
+def unless_enough(commands: Iterable[Next], quiet: bool, status: str) -> Iterable[Next]:
+    """The commands to type next; none where the result is enough, as with -q of what is done."""
+    return [] if quiet and status == "done" else commands
 
 
 def tell_drift(drift: Drift | None, model: Model, quiet: bool, fail_on: Failure | None) -> None:

@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 import typer
 
 from nnrun.cli import search
-from nnrun.cli.common import RUNS, Debug, Json, Quiet, Runs, Settings, Threads, Verbose, default_config, explained
+from nnrun.cli.common import (
+    RUNS,
+    Debug,
+    Json,
+    Quiet,
+    Runs,
+    Settings,
+    Threads,
+    Verbose,
+    default_config,
+    explained,
+    unless_enough,
+)
 from nnrun.cli.report import Report, if_asked, told
 from nnrun.cli.terminal.streams import csv_result, json_result, result, say
 from nnrun.installation import command, elsewhere
@@ -140,8 +152,7 @@ def _report(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None =
         lines += ([] if quiet else [*table(read_steps(run)), ""]) + ending_lines(ending, final, reads)
     lines += ["", f"improved {run.path}", *([told(page)] if page else [])]
     found = StoredSearch(StoredRun(run))
-    enough = quiet and outcome.status == "done"
-    commands = [] if enough else _next_commands(found, record, reported=page is not None)
+    commands = unless_enough(_next_commands(found, record, reported=page is not None), quiet, outcome.status)
     result(*lines, *map(next_line, commands))
 
 

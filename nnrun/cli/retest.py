@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 import typer
 
 from nnrun.cli import completing, search
-from nnrun.cli.common import RUNS, Debug, Json, Quiet, Runs, Settings, Threads, Verbose, explained
+from nnrun.cli.common import RUNS, Debug, Json, Quiet, Runs, Settings, Threads, Verbose, explained, unless_enough
 from nnrun.cli.report import Report, if_asked, told
 from nnrun.cli.terminal.streams import json_result, result, say
 from nnrun.installation import command
@@ -115,8 +115,7 @@ def _report(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None =
         return
     whole = [*summary(record, found.record, found.plan.metric), ""]
     lines = conclusion(record["verdict"]) if quiet and record["verdict"] else whole
-    enough = quiet and outcome.status == "done"
-    commands = [] if enough else _next_commands(found, record, reported=page is not None)
+    commands = unless_enough(_next_commands(found, record, reported=page is not None), quiet, outcome.status)
     lines += [f"retest   {found.run.path}", *([told(page)] if page else [])]
     result(*lines, *map(next_line, commands))
 

@@ -22,6 +22,7 @@ from nnrun.cli.common import (
     Verbose,
     default_config,
     explained,
+    unless_enough,
 )
 from nnrun.cli.report import Report, if_asked, told
 from nnrun.cli.terminal.streams import csv_result, json_result, result, say
@@ -210,8 +211,7 @@ def tell(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None = No
     search = StoredSearch(StoredRun(run))
     found = brief(search.record, search.plan.metric) if quiet else [*_summary(search), ""]
     lines = [*found, f"search   {run.path}", *([told(page)] if page else [])]
-    enough = quiet and outcome.status == "done"
-    commands = [] if enough else _next_commands(search, reported=page is not None)
+    commands = unless_enough(_next_commands(search, reported=page is not None), quiet, outcome.status)
     result(*lines, *(next_line(command(*words)) for words in commands))
 
 

@@ -21,6 +21,7 @@ from nnrun.cli.common import (
     Verbose,
     default_config,
     explained,
+    unless_enough,
 )
 from nnrun.cli.report import Report, if_asked, told
 from nnrun.cli.terminal.streams import json_result, result
@@ -102,8 +103,7 @@ def _report(
     found = brief(record, status, events) if quiet else summary(record, outcome.config, status, events)
     lines = [*found, *([] if quiet else [""]), f"run      {run.path}", *([told(page)] if page else [])]
     lines += [repeated.told] if repeated else []
-    enough = quiet and outcome.status == "done"
-    commands = [] if enough else _next_commands(outcome, again, settings, reported=page is not None)
+    commands = unless_enough(_next_commands(outcome, again, settings, reported=page is not None), quiet, outcome.status)
     result(*lines, *(next_line(command(*words)) for words in commands))
 
 
