@@ -9,8 +9,8 @@ The NumPy engine says what a step is; here the same is done in loops, with produ
   threads share where it is wide; `pace.py`: for how long they do, beside other programs.
 - `kernels.py`: `steps`, the compiled function; `together.py`: how threads share what it does; `forward.py`,
   `backward.py`, `entrance.py`, `updating.py` and `measuring.py`: the pieces; `activations.py`, `functions.py`,
-  `products.py`: what these are made of. These alone load Numba, and only to be compiled: what is kept is an object
-  file, which needs none to run.
+  `products.py`, `subnormals.py`: what these are made of. These alone load Numba, and only to be compiled: what is kept
+  is an object file, which needs none to run.
 - `drafts.py`: how Numba compiles them, to be optimised together.
 - `machine_code.py`: compiled once, kept in the user's cache (`folder.py`), taken from there.
 - `cells.py`, `cell_reader.py`: besides steps, plain numbers read from text, kept in a form that needs no Numba.

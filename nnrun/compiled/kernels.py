@@ -18,6 +18,7 @@ from nnrun.compiled.entrance import by_row, enter, from_the_front, gather, leave
 from nnrun.compiled.forward import forward, output
 from nnrun.compiled.functions import array, inlined, listed, part
 from nnrun.compiled.measuring import measure, record
+from nnrun.compiled.subnormals import flush, set_mode
 from nnrun.compiled.together import done, take, wait
 from nnrun.compiled.updating import clipped_update, sum_of_squares
 
@@ -56,7 +57,9 @@ def steps(plan: Any, given: Any, number: Any, double: Any, drawn: Any) -> None:
     )
     constants = listed(places, codes.CONSTANTS_OF_STEPS, number)
     spans, pieces = listed(places, codes.SPANS, plan), listed(places, codes.PIECES, plan)
+    mode = flush()
     run(unpacked(plan), v, rows, constants, spans, pieces, listed(places, codes.COUNTED, plan))
+    set_mode(mode)
 
 
 @inlined
