@@ -69,8 +69,10 @@ def _fitting(value: Any, kinds: list[str], name: str, example: str = "") -> Any:
         raise UsageError(f"{name}: {wanted}, got {shown(value)}{_meant(value, kinds)}") from None
 
 
-def _one_of_them(value: Any, kinds: Iterable[str]) -> Any:
+def _one_of_them(value: Any, kinds: list[str]) -> Any:
     """The value as one of the first kind that it is of; TypeError where it is of none, OverflowError if too large."""
+    if "Path" in kinds and isinstance(value, str) and value.startswith("~/"):
+        value = str(Path(value).expanduser())  # as a shell does, and nobody else
     for kind in kinds:
         with suppress(TypeError, UnicodeEncodeError):
             return _read(value, kind)

@@ -145,6 +145,14 @@ def test_numbers_may_be_numpys_and_names_paths(run: Any, rows: pd.DataFrame) -> 
     assert api.diagnose(run.path, estimate_base=np.True_).looks.keys() == {"base_estimate"}
 
 
+def test_a_path_may_begin_at_home(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shutil.copy(run.directory.path / "config.yaml", tmp_path / "mine.yaml")
+    trained = api.train("~/mine.yaml", runs="~/runs")
+    assert trained.directory.path.parent == tmp_path / "runs"
+    assert api.load_run(runs="~/runs").directory.id == trained.directory.id
+
+
 def test_an_interval_may_be_a_number(run: Any, rows: pd.DataFrame) -> None:
     of_text = run.predict(rows, interval="90%")
     for level in (0.9, np.float32(0.9), 0.3 * 3):
