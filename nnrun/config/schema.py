@@ -35,6 +35,7 @@ from nnrun.text import all_of, one_of
 
 Share = Annotated[float, Bounds(ge=0, lt=1)]
 Positive = Annotated[float, Bounds(gt=0)]
+LEAST_EPSILON = 1e-18  # the square of a smaller gradient is 0 in float32, and its mean would be divided by ε alone
 NonNegative = Annotated[float, Bounds(ge=0)]
 Count = Annotated[int, Bounds(ge=1)]
 Counts = Annotated[tuple[Count, ...], Strict(False)]  # YAML knows lists, not tuples; the items stay strict
@@ -151,7 +152,9 @@ class Optimizer(Section):
     schedule: ScheduleKey = key("constant", "how the learning rate changes: a name or {name, options}")
     beta1: Share = key(COMMON["beta1"], "decay of the gradient's running mean; also momentum's β")
     beta2: Share = key(None, "decay of the squared gradient's running mean; null = " + _usually("beta2"))
-    epsilon: Positive = key(COMMON["epsilon"], "keeps divisions by the running deviation finite")
+    epsilon: Annotated[float, Bounds(ge=LEAST_EPSILON)] = key(
+        COMMON["epsilon"], "keeps divisions by the running deviation finite"
+    )
     weight_decay: NonNegative = key(None, "decoupled decay, with any optimizer; null = " + _usually("weight_decay"))
     clip_norm: Positive | None = key(None, "longest gradient let through; null = any")
     bias_correction: bool = key(
