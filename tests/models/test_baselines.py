@@ -72,6 +72,19 @@ def test_rows_count_by_their_weight_and_may_be_fewer_than_columns(classes: int |
     assert found == pytest.approx(known, abs=1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_of_classes_that_weights_make_equal_the_most_frequent_is_the_guess(classes: int, dtype: str) -> None:
+    rng = np.random.default_rng(2)
+    for rows in range(10, 90):
+        y = np.concatenate([np.arange(classes), rng.integers(0, classes, rows)])
+        counts = np.bincount(y, minlength=classes)
+        weights = (len(y) / classes / counts)[y].astype(dtype)
+        model = constant(Examples(np.zeros((len(y), 1)), y, weights), loss_of(classes), classes)
+        p = predicted(model, np.zeros((1, 1)), classes)[0]
+        assert counts[p.argmax()] == counts.max() and p == pytest.approx(np.full(classes, 1 / classes), rel=1e-5)
+
+
 @pytest.mark.parametrize(("present", "classes"), [([0, 2], 3), ([0, 1, 3], 4), ([1], 2)])
 def test_a_class_that_training_lacks_is_never_predicted(present: list[int], classes: int) -> None:
     x, y = made_up(len(present)) if len(present) > 1 else (made_up(2)[0], np.zeros(200, int))
