@@ -160,8 +160,11 @@ def cheapest(parts: Mapping[str, tuple[Array, Array]], part: str, costs: Mapping
     curve = Curve.of(p, y == 1)
     said = np.concatenate([[0.0], curve.found]), np.concatenate([[0.0], curve.taken])
     spent = miss * (said[0][-1] - said[0]) + miss_other * said[1]
-    edges = np.concatenate([[1.0], (curve.thresholds[:-1] + curve.thresholds[1:]) / 2, [0.0]])
-    edges[0] = (1.0 + curve.thresholds[0]) / 2
+    around = np.concatenate([[1.0], curve.thresholds, [0.0]])
+    edges = (around[:-1] + around[1:]) / 2
+    one_class = float(min(spent[0], spent[-1]) / len(y))
+    if curve.thresholds[0] == 1:
+        spent[0] = np.inf  # of rows that are as sure as can be no threshold says the other class
     best = np.flatnonzero(spent <= spent.min() + 1e-12)
     place = int(best[np.argmin(np.abs(edges[best] - exact))])
     document: CostDocument = {
@@ -172,7 +175,7 @@ def cheapest(parts: Mapping[str, tuple[Array, Array]], part: str, costs: Mapping
         "part": part,
         "cost": float(spent[place] / len(y)),
         "usual": _spent(y, p, 0.5, miss_other, miss),
-        "one_class": float(min(spent[0], spent[-1]) / len(y)),
+        "one_class": one_class,
         "missed": {other: int(said[1][place]), positive: int(said[0][-1] - said[0][place])},
     }
     others = {

@@ -238,8 +238,10 @@ def _weighted(model: Model) -> list[str]:
     if model.factors is not None and model.threshold is not None:
         return []  # they are those of the rows as they are, and it is they that decide
     if model.factors is not None:
+        unlearned = listed(np.asarray(model.target.classes)[model.factors == 0].tolist())
+        apart = f" but of {unlearned}, which counted nothing," if unlearned else ","
         return [
-            "probabilities are those of the rows as they are, while the class is chosen by the weights of "
+            f"probabilities are those of the rows as they are{apart} while the class is chosen by the weights of "
             "data.class_weight, so it need not be the most probable one"
         ]
     return [

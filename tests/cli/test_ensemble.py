@@ -176,7 +176,8 @@ def test_members_need_one_data_set_one_split_and_one_target(nnrun: Run, here: Pa
     Path("a.csv").write_text(table + "\n1,1,x\n")
     assert "another data set" in refused(nnrun, of_file, trained(nnrun, "data.source=a.csv", "data.target=c"))
     told = refused(nnrun, first, trained(nnrun, "data.class_weight={setosa: 2}"))
-    assert "another weight of rows" in told
+    assert "another weight of rows" in told and "data.class_weight {setosa: 2, versicolor: 1, virginica: 1}" in told
+    assert "instead of none" in told
 
 
 def test_greedy_needs_one_metric(nnrun: Run, here: Path) -> None:

@@ -88,6 +88,8 @@ def test_the_shift_of_two_classes_is_the_logarithm_of_their_odds() -> None:
     assert given is not None
     assert np.diff(prior_shift(given)) == pytest.approx(-np.log(3))
     assert prior_shift(np.array([2.0, 0.0]))[1] == 0, "a class that counted nothing was not learned"
+    of_three = class_factors({"column": None, "classes": {"no": 0.0, "yes": 1.0, "x": 1.0}}, (*CLASSES, "x"))
+    assert of_three is not None and (prior_shift(of_three) == 0).all(), "nor do the others move"
     assert class_factors({"column": None, "classes": "balanced"}, CLASSES) is None, "an early run does not say"
     assert class_factors({"column": "w", "classes": None}, CLASSES) is None
 

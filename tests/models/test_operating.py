@@ -78,6 +78,15 @@ def test_probabilities_that_are_exact_lead_to_the_exact_threshold() -> None:
     assert found["cost"] < found["one_class"] < found["usual"]
 
 
+def test_a_threshold_is_one_that_predictions_can_have() -> None:
+    y, p = np.array([1, 1, 0, 0, 0, 0]), np.array([1.0, 0.0, 1.0, 1.0, 0.5, 0.0])
+    never = cheapest({"dev": (y, p)}, "dev", {"healthy": 9.0, "ill": 1.0})
+    assert never["one_class"] == pytest.approx(2 / 6), "as where nobody is ill"
+    assert (never["threshold"], never["cost"]) == (0.75, pytest.approx(19 / 6)), "which no threshold says here"
+    always = cheapest({"dev": (y[:4], p[:4] / 2 + 0.2)}, "dev", {"healthy": 1.0, "ill": 9.0})
+    assert always["threshold"] == pytest.approx(0.1)
+
+
 def test_costs_are_read() -> None:
     assert read_costs(["ill=5"], CLASSES) == {"healthy": 1.0, "ill": 5.0}
     assert read_costs(["a=b=2.5"], ("a=b", "c")) == {"a=b": 2.5, "c": 1.0}

@@ -102,9 +102,10 @@ def part_weights(
 
 
 def class_factors(written: WrittenWeights | None, classes: Sequence[str] | None) -> Floats | None:
-    """How much a row of each class counted in training `(classes,)`, those of a weighting column aside; mean 1.
+    """How much a row of each class counted in training `(classes,)`, those of a weighting column aside.
 
-    None where all counted alike, or a run of an early version does not say how many there were.
+    The mean of those that counted is 1. None where all counted alike, or a run of an early version does not say how
+    many there were.
     """
     by_class = written["classes"] if written else None
     if written is None or by_class is None or classes is None:
@@ -115,7 +116,7 @@ def class_factors(written: WrittenWeights | None, classes: Sequence[str] | None)
         factors = np.array([1 / max(1, written["rows"].get(name, 0)) for name in classes])
     else:
         factors = np.array([by_class[name] for name in classes])
-    return np.asarray(factors / factors.mean())
+    return np.asarray(factors / factors[factors > 0].mean())
 
 
 def prior_shift(factors: Floats) -> Floats:

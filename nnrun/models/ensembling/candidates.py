@@ -174,7 +174,7 @@ def _differences(one: Fitted, other: Fitted) -> Iterator[tuple[str, str, str]]:
     if not one.same_rows(other):
         yield "split", _split(one), _split(other)
     if one.weights != other.weights:
-        yield "weight of rows", str(one.weights), str(other.weights)
+        yield "weight of rows", _weights(one), _weights(other)
     if one.target.transform != other.target.transform:
         yield "data.target_transform", one.target.transform or "none", other.target.transform or "none"
     if (one.target.mean, one.target.deviation) != (other.target.mean, other.target.deviation):
@@ -187,6 +187,15 @@ def _files(data: Fitted) -> str:
 
 def _names(data: Fitted) -> str:
     return ", ".join(map(shown_name, data.classes or ()))
+
+
+def _weights(data: Fitted) -> str:
+    if data.weights is None:
+        return "none"
+    classes = data.weights["classes"]
+    by_class = ", ".join(f"{name}: {weight:g}" for name, weight in classes.items()) if isinstance(classes, dict) else ""
+    stated = {"data.weight": data.weights["column"], "data.class_weight": f"{{{by_class}}}" if by_class else classes}
+    return " and ".join(f"{key} {value}" for key, value in stated.items() if value)
 
 
 def _split(data: Fitted) -> str:
