@@ -80,7 +80,7 @@ class Scores:
     def counts(self) -> Array:
         """The confusion matrix `(classes, classes)`, true classes in rows; rows are counted, not weighed."""
         self._join()
-        return confusion(self._y[0], self._deciding[0])
+        return confusion(self._y[0], self._deciding[0]).astype(np.int64)
 
     def given_out(self) -> tuple[Array, Array]:
         """Codes `(m,)`, and the probabilities `(m, classes)` that are given out."""

@@ -173,7 +173,7 @@ def _begin_child(
 ) -> Outcome:
     """A run of its own that goes on from the parent's last state by other settings."""
     before, root = StoredRun(parent), parent.path.parent
-    loaded = _with_settings(before, settings, parent.read(CONFIG))
+    loaded = with_settings(before, settings, parent.read(CONFIG))
     dataset, session = prepare(loaded, root, until_told(listener.preparing, told_to_stop))
     _refuse_other_meaning(before, dataset)
     session.load(parent, with_scores=_judged_alike(before, loaded.config, dataset))
@@ -199,8 +199,8 @@ def _keep_averages(session: Session, before: StoredRun, dataset: Dataset) -> Non
         session.trainer.continue_from(as_it_was.trainer)
 
 
-def _with_settings(before: StoredRun, settings: Sequence[str], text: bytes) -> Loaded:
-    """The parent's configuration with other values, which no change on the parent's way takes back."""
+def with_settings(before: StoredRun, settings: Sequence[str], text: bytes) -> Loaded:
+    """A run's configuration, with this text, and other values, which no change on its way takes back."""
     left = without(before.config.training.changes, [setting.partition("=")[0].strip() for setting in settings])
     dropped = [] if left == before.config.training.changes else [f"{'.'.join(CHANGES)}={one_line(left)}"]
     return replace(before.loaded([*dropped, *settings]), text=text)

@@ -269,7 +269,14 @@ def test_a_folder_that_cannot_be_written_to_is_an_error(nnrun: Run, here: Path) 
     assert done.code == 2 and "cannot make a run there" in done.err
 
 
-@pytest.mark.parametrize("more", [(), ("training.average={ema: 0.95}", "network.ensemble=2")])
+@pytest.mark.parametrize(
+    "more",
+    [
+        (),
+        ("training.average={ema: 0.95}", "network.ensemble=2"),
+        ("training.changes={3: {optimizer.schedule: exponential, optimizer.learning_rate: 0.002}}",),
+    ],
+)
 def test_snapshots_are_the_states_at_the_ends_of_cycles(nnrun: Run, here: Path, more: tuple[str, ...]) -> None:
     first = trained(nnrun, "training.epochs=7", "network.batch_norm=true", *more)
     done = nnrun("ensemble", first, "--snapshots", "3", "--json")

@@ -21,7 +21,7 @@ from nnrun.runs.members import is_gathered
 from nnrun.runs.records import Final, Row
 from nnrun.runs.rundir import CONFIG, DATA, EPOCHS, EVENTS, RECORD, RESOLVED, UNFINISHED, RunDir
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.verbs import train
+from nnrun.runs.verbs import train, with_settings
 
 FINAL = ("train_", "dev_")  # what columns begin with that a row and final numbers have in common
 
@@ -59,7 +59,7 @@ def train_cycles(
     if (epochs := found.config.training.epochs) < n:
         raise UsageError(f"--snapshots {n}: {found.name} trains {epochs} epochs, and a cycle is one or more")
     settings = [f"optimizer.schedule={{name: cosine, cycles: {n}}}", "regularization.early_stopping=null"]
-    loaded = found.loaded(settings)
+    loaded = with_settings(found, settings, found.text)
     loaded.notices.append(f"the rate falls in {n} cycles, at whose ends states are kept; early stopping is off")
     return train(loaded, root, listener, told_to_stop, argv)
 
