@@ -129,7 +129,7 @@ def _next_commands(
             yield [*again, *as_options(settings), "--refit"]
         if not (config.data.in_folds or record["stopped_early"] or config.optimizer.schedule.build().needs_total):
             yield ["resume", name, "--epochs", str(2 * (record["epochs"] or 0))]
-        yield [*again, *_with(settings, [f"seed={config.seed + 1}"])]
+        yield [*again, *_with(settings, [f"seed={config.next_seed}"])]
 
 
 def _with(settings: Sequence[str], changed: Sequence[str]) -> list[str]:

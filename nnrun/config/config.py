@@ -106,6 +106,11 @@ class Config(Section):
             raise ConfigError([problem.line for problem in sorted(set(problems))], more)
         return config
 
+    @property
+    def next_seed(self) -> int:
+        """The first one that no network of these has: those of an ensemble count up from `seed`."""
+        return self.seed + self.network.ensemble
+
     def resolved(self) -> Tree:
         """Plain values with every default filled in; dumped and loaded they give an equal config.
 

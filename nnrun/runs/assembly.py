@@ -55,7 +55,7 @@ def make_trainer(configs: Sequence[Config], dataset: Dataset, engine: type[Numpy
 def members_of(config: Config) -> list[Config]:
     """Each network of an ensemble, as what trains it alone: its seed is its own, counted up from the config's."""
     network = config.network.model_copy(update={"ensemble": 1})
-    seeds = range(config.seed, config.seed + config.network.ensemble)
+    seeds = range(config.seed, config.next_seed)
     return [config.model_copy(update={"seed": seed, "network": network}) for seed in seeds]
 
 

@@ -61,7 +61,9 @@ def seed_noise(runs: Sequence[Contestant], root: Path) -> dict[str, Noise]:
 
     An ensemble of runs is no repeat of any of them: its config is that of its first member alone.
     """
-    groups: dict[str, Finals] = {_group(run): {} for run in runs if not is_gathered(run.record)}
+    whole = [run for run in runs if not is_gathered(run.record)]
+    networks = {_group(run): int(run.settings.get("network.ensemble", 1)) for run in whole}
+    groups: dict[str, Finals] = {group: {} for group in networks}
     for run in _repeats(runs, root):
         try:
             group, trained = _group(run), not (run.record["parent"] or is_gathered(run.record))
@@ -69,10 +71,19 @@ def seed_noise(runs: Sequence[Contestant], root: Path) -> dict[str, Noise]:
                 groups[group].setdefault(int(run.settings["seed"]), run.record["final"] or {})
         except (NnrunError, KeyError, TypeError, AttributeError):  # a broken run does not hide the others
             continue
-    known = (key for finals in groups.values() for final in finals.values() for key in final)
-    keys = dict.fromkeys(key for key in known if SURE not in key)
-    found = {key: _pooled(key, list(groups.values())) for key in keys}
+    repeats = [_apart(finals, networks[group]) for group, finals in groups.items()]
+    keys = dict.fromkeys(key for finals in repeats for final in finals.values() for key in final if SURE not in key)
+    found = {key: _pooled(key, repeats) for key in keys}
     return {key: noise for key, noise in found.items() if noise}
+
+
+def _apart(finals: Finals, networks: int) -> Finals:
+    """As many as have no network in common: those of an ensemble have seeds that count up from its own."""
+    kept = Finals()
+    for seed in sorted(finals):
+        if not kept or seed >= max(kept) + networks:
+            kept[seed] = finals[seed]
+    return kept
 
 
 def _repeats(runs: Sequence[Contestant], root: Path) -> Iterator[Contestant]:

@@ -137,7 +137,7 @@ def compare_sets(e: Evidence) -> Move | None:
 def another_seed(e: Evidence) -> Move | None:
     """How much is luck."""
     why = "Another seed on the same data shows how much of this is chance."
-    return Move(6, why, {"seed": e.config.seed + 1})
+    return Move(6, why, {"seed": e.config.next_seed})
 
 
 def another_split(e: Evidence) -> Move | None:

@@ -177,6 +177,11 @@ def test_the_repeats_of_a_search_count_and_its_trials_do_not(
     assert compare(root / "elsewhere", [str(search.path), str(other.path)]).noise == found.noise
 
 
+def test_ensembles_that_share_networks_are_no_repeats(make_run: MakeRun, root: Root) -> None:
+    runs = [make_run("a", {"seed": seed, "network.ensemble": 3}, dev_error=0.04 + seed / 100) for seed in range(5)]
+    assert compare(root, [runs[0].id, runs[1].id]).noise["dev_error"] == (pytest.approx(0.0212, abs=1e-4), 1, 2)
+
+
 def test_an_ensemble_is_no_repeat_of_its_first_member(make_run: MakeRun, root: Root) -> None:
     gathered = {"epochs": 0, "members": [{"id": "a", "seed": 1}, {"id": "b", "seed": 2}]}
     first, other = make_run("a"), make_run("b", {RATE: 0.01})
