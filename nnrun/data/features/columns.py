@@ -92,6 +92,11 @@ class Column:
         return ("", FRACTIONS[0]) if are_decimals((*self.vocabulary, *self.pooled)) else ("",)
 
     @cached_property
+    def stems(self) -> list[str]:
+        """The vocabulary without what is among the `ends` of each."""
+        return list(self.vocabulary) if len(self.ends) == 1 else [*map(without_fraction, self.vocabulary)]
+
+    @cached_property
     def _names(self) -> dict[str, str]:
         """What the vocabulary calls values that training had, by each other spelling."""
         if len(self.ends) == 1:

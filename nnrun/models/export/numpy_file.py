@@ -177,7 +177,8 @@ def _stack(stack: Stack, place: int) -> str:
 def _column(column: Column) -> str:
     """What the kind of the column needs; a category of an embedding is of the kind `code`."""
     kind = column.kind if column.embedding is None else "code"
-    known = {**column.to_json(), "kind": kind, "ends": list(column.ends), "formats": formats_of(str(column.format))}
+    spelled = {"vocabulary": column.stems, "ends": list(column.ends), "formats": formats_of(str(column.format))}
+    known = {**column.to_json(), "kind": kind, **spelled}
     needed = {key: known[key] for key in ("name", "kind", "indicator", *USED[kind])}
     return pprint.pformat(needed, width=WIDTH, compact=True, sort_dicts=False)
 

@@ -124,7 +124,7 @@ def _features_of_category(column: Column, graph: Graph, names: Sequence[str]) ->
     """
     last = len(column.vocabulary) + 1
     missing = last if column.indicator or column.embedding is None else 0
-    spelled = [f"{value}{end}" for end in column.ends for value in column.vocabulary]
+    spelled = [f"{value}{end}" for end in column.ends for value in column.stems]
     codes = graph.node(
         "LabelEncoder",
         *names,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pandas as pd
 import pytest
 
@@ -134,6 +135,12 @@ def test_a_category_may_be_a_number_with_a_fraction(train_run: Train, tmp_path: 
     expected = model.predict(read_table(source))[:6]
     for values in (sizes["size"].to_numpy(), sizes["size"].astype(str)):
         np.testing.assert_allclose(says({"x": sizes["x"][:6], "size": values[:6]}), expected, atol=TOLERANCE)
+    whole = sizes["size"].astype(str).str.removesuffix(".0").to_numpy(object)[:6]
+    np.testing.assert_allclose(says({"x": sizes["x"][:6], "size": whole}), expected, atol=TOLERANCE)
+    export(model, FORMATS["onnx"], tmp_path / "sizes.onnx")
+    graph = onnxruntime.InferenceSession(tmp_path / "sizes.onnx")
+    fed = {"x": sizes["x"].to_numpy()[:6, None], "size": whole[:, None]}
+    np.testing.assert_allclose(graph.run(["probabilities"], fed)[0], expected, atol=TOLERANCE)
 
 
 def test_dates_may_lack_the_time(train_run: Train, tmp_path: Path) -> None:
