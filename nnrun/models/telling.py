@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
 
@@ -70,15 +70,25 @@ def metric_table(found: Evaluation, judged: str) -> list[str]:
     cells = [["", *map(set_name, found.results), *(f"{name}, {judged}" for name in told)]]
     kinds = {found.error_kind: found.results} | ({"plain": found.plain} if found.plain else {})
     for kind, results in kinds.items():
-        for name in results[judged][NETWORK]:
-            if found.error_kind == name.partition("_")[0]:
-                continue  # a balanced error, balanced or not
+        for name in _once(found, results[judged][NETWORK]):
             row = [_of(results, part, NETWORK, name) for part in results]
-            title = _error_title(found.model.target) if name == "error" else name
-            title = metric_name(title, kind) if kind else title
-            cells.append([title, *row, *(_of(results, judged, baseline, name) for baseline in told)])
+            row += [_of(results, judged, baseline, name) for baseline in told]
+            cells.append([_title(found, name, kind), *row])
         cells.append([""] * len(cells[0]))
     return columns(cells[:-1], right=range(1, len(cells[0])))
+
+
+def _title(found: Evaluation, name: str, kind: str) -> str:
+    """What a metric is called where rows count by their weight, or are `plain`."""
+    target = found.model.target
+    if name == "error" and target.classes is None:
+        name = "error (1 − R² of the log)" if target.is_log else "error (1 − R²)"
+    return metric_name(name, kind) if kind else name
+
+
+def _once(found: Evaluation, names: Iterable[str]) -> list[str]:
+    """Without the balanced error where every error is balanced."""
+    return [name for name in names if found.error_kind != name.partition("_")[0]]
 
 
 def _whose(found: Evaluation, judged: str) -> list[str]:
@@ -87,12 +97,6 @@ def _whose(found: Evaluation, judged: str) -> list[str]:
     if len(classes) != 2:
         return []
     return wrapped(whose_precision(classes, found.counts[judged].sum(axis=1), judged), "note     ")
-
-
-def _error_title(target: Target) -> str:
-    if target.classes is not None:
-        return "error"
-    return "error (1 − R² of the log)" if target.is_log else "error (1 − R²)"
 
 
 def _of(results: Mapping[str, Metrics], part: str, predictor: str, name: str) -> str:
@@ -104,10 +108,11 @@ def fold_table(found: Evaluation, part: str) -> list[str]:
     """Every metric in each fold of a cross-validation, and their mean with one standard deviation."""
     folds = found.folds[part]
     rows = [[f"{part} by fold", *map(str, range(1, len(folds) + 1)), "mean", "± sd"]]
-    for name in folds[0]:
+    for name in _once(found, folds[0]):
         values = [fold[name] for fold in folds]
         told = [*values, float(np.mean(values)), float(np.std(values, ddof=1))]
-        rows.append([name, *("–" if np.isnan(value) else metric_value(value, name) for value in told)])
+        shown = ["–" if np.isnan(value) else metric_value(value, name) for value in told]
+        rows.append([_title(found, name, found.error_kind), *shown])
     return columns(rows, right=range(1, len(rows[0])))
 
 
@@ -119,13 +124,10 @@ def class_table(found: Evaluation, part: str) -> list[str]:
         shown = sorted(known, key=lambda c: (c["f1"] is None, c["f1"]))[:CLASSES_SHOWN]
     rows = [[part, "precision", "recall", "f1", "rows"]]
     for of in shown:
-        rows.append([of["class"], *map(_share, (of["precision"], of["recall"], of["f1"])), number(of["support"])])
+        shares = ("–" if share is None else percent(share) for share in (of["precision"], of["recall"], of["f1"]))
+        rows.append([of["class"], *shares, number(of["support"])])
     left = [f"the {len(shown)} of {len(known)} classes with the lowest f1"] if len(shown) < len(known) else []
     return [*columns(rows, right=range(1, 5)), *left]
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else percent(value)
 
 
 def confusion_table(counts: Array, names: Sequence[str]) -> list[str]:

@@ -111,6 +111,14 @@ def test_a_class_with_fewer_rows_than_folds_is_told_once(nnrun: Nnrun, config: W
     assert told.count("fewer rows than folds of class rare (3)") == told.count("there is no test set") == 1
 
 
+def test_weighted_numbers_of_folds_are_called_so(nnrun: Nnrun, config: Write) -> None:
+    config(FOLDS.replace("folds: 3", "folds: 3, class_weight: balanced"))
+    assert nnrun("train", "config.yaml").code == 0
+    table = nnrun("evaluate").out.partition("dev by fold")[2]
+    assert re.findall(r"^(balanced \w+|error|loss)  ", table, re.MULTILINE)[:2] == ["balanced error", "balanced loss"]
+    assert "balanced_error" not in table
+
+
 def test_a_diagnosis_shows_fold_by_fold(nnrun: Nnrun, config: Write) -> None:
     config(FOLDS)
     assert nnrun("train", "-q").code == 0
