@@ -161,10 +161,11 @@ def _model(found: RunDir, format: str | None, output: Path | None, force: bool, 
     if json:
         facts = {"run": model.run.name, "format": name, "path": str(path), "bytes": size, "networks": networks}
         checked = {"rows": done.rows, "largest_difference": done.difference, "unchecked": done.unchecked}
-        json_result({"schema_version": 1, **facts, **checked})
+        json_result({"schema_version": 1, **facts, **checked, "notices": done.notices})
         return
     told = f"{done.rows:,} dev rows by {chosen.by}, largest difference {done.difference or 0:.1e}"
     if done.unchecked:
         told = f"no: the file could not be compared with the run on its data ({done.unchecked})"
     several = f", {networks} networks" if networks > 1 else ""
-    result(f"run      {model.run.name}{several}", f"file     {path}, {size:,} bytes", *wrapped(told, "checked  "))
+    lines = [*wrapped(told, "checked  "), *(line for notice in done.notices for line in wrapped(notice, "notice   "))]
+    result(f"run      {model.run.name}{several}", f"file     {path}, {size:,} bytes", *lines)

@@ -90,6 +90,16 @@ def test_without_the_data_of_the_run_the_file_is_written_but_not_compared(here: 
     assert (found["rows"], found["largest_difference"]) == (0, None) and "d.csv" in found["unchecked"]
 
 
+def test_a_calibration_of_other_weights_is_told(trained: Path, nnrun: Nnrun) -> None:
+    assert nnrun("evaluate", "--calibrate").code == 0
+    assert "notice" not in nnrun("export", "-o", "model.py").out
+    assert nnrun("resume", "--epochs", "9").code == 0
+    told = " ".join(nnrun("export", "-o", "model.py", "--force").out.split())
+    assert "notice calibration.json is of other weights than the run has now and is ignored" in told
+    (notice,) = nnrun("export", "-o", "model.py", "--force", "--json").json["notices"]
+    assert "evaluate" in notice
+
+
 def test_the_name_of_the_file_decides_where_no_format_is_asked_for(trained: Path, nnrun: Nnrun) -> None:
     assert nnrun("export", "-o", "mine.py", "--json").json["format"] == "numpy"
     assert nnrun("export", "-o", "mine.bin", "--json").json["format"] == "onnx"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from nnrun.data.raw import as_spelled, read_parts
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.files import replacing
+from nnrun.models.calibration import outdated
 from nnrun.models.export import numpy_file, onnx_file
 from nnrun.models.model import Model
 
@@ -72,10 +73,14 @@ FORMATS = {
 
 
 class Exported(NamedTuple):
-    """How many rows the file was checked on and the largest difference there, or why it could not be checked."""
+    """How many rows the file was checked on and the largest difference there, or why it could not be checked.
+
+    `notices` tell what of the run is not in the file.
+    """
 
     rows: int
     difference: float | None
+    notices: Sequence[str]
     unchecked: str | None = None
 
 
@@ -85,13 +90,16 @@ def export(model: Model, format: Format, path: Path) -> Exported:
     A file that takes text is given the cells as they are spelled in the source, where they are text there. Raises
     NnrunError where it says something else than the model; nothing is left then.
     """
+    ignored = model.calibration is not None and model.calibration.outdated
+    notices = [outdated(str(model.run.path))] if ignored else []
     with replacing(path) as temporary:
         format.write(model, temporary)
         try:
             rows = dev_rows(model)
         except DataError as error:
-            return Exported(0, None, str(error))
-        return Exported(len(rows), check(model, model.predict(rows), _said(model, format, temporary, rows)))
+            return Exported(0, None, notices, str(error))
+        found = check(model, model.predict(rows), _said(model, format, temporary, rows))
+        return Exported(len(rows), found, notices)
 
 
 def _said(model: Model, format: Format, path: Path, rows: Table) -> Array:
