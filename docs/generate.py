@@ -435,8 +435,8 @@ sorted, which `nnrun evaluate` names (`pos_label=1` of scikit-learn); a guess ha
 the other class, rename the two so that this one comes second: `a_ok` and `b_fraud` for `ok` and `fraud`. Where the
 second is the more frequent one, `train`, `search` and `evaluate` say so.
 
-Classes that no row has count for nothing; where the rows leave a metric undefined, such as `auc` with rows of one
-class, it is null, and – on the screen. It is an error at the beginning if the dev set leaves `metrics.primary`
+Classes that no row has count for nothing, but in `f1`, where one that was predicted all the same has 0; where the rows
+leave a metric undefined, such as `auc` with rows of one class, it is null, and – on the screen. It is an error at the beginning if the dev set leaves `metrics.primary`
 undefined, or if the task does not have it.
 
 ## What it costs
