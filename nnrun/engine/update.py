@@ -27,6 +27,7 @@ from nnrun.engine.parameters import Array, Vectors, empty, side_by_side, zeros
 from nnrun.engine.transform import Block, PerStep, Steps
 
 BLOCK_BYTES = 1 << 18
+OF_TRAINING = {"ema", "swa", "label_smoothing"}  # hyperparameters that mean nothing for a function
 
 Vector = NDArray[np.float64]  # (n,), of a function's variables
 Part = tuple[slice, slice]  # members, columns
@@ -217,12 +218,15 @@ def minimize(
 
     `optimizer` is a name of the optimizer table, `values` its hyperparameters (learning_rate, beta1, …), as usual
     where not given; but no weight decay, which would move the minimum.
-    Raises TypeError for a hyperparameter that does not exist, KeyError for an optimizer that does not.
+    Raises TypeError for a hyperparameter that does not exist or is of a training alone, KeyError for an optimizer that
+    does not exist.
 
     >>> minimum = minimize(lambda w: (w[0] ** 2 - 10 * w[0] + 25, 2 * w - 10), [0.0], "sgd", 200, learning_rate=0.1)
     >>> round(float(minimum.w[0]), 6)
     5.0
     """
+    if unfit := OF_TRAINING & values.keys():
+        raise TypeError(f"minimize() has no use for {', '.join(sorted(unfit))}, which is for networks that train")
     w = np.array([start], float)
     g = np.zeros_like(w)
     moves = Optimizer(

@@ -271,3 +271,9 @@ def test_defaults_are_the_customary_ones() -> None:
         "clip_norm": math.inf,
     }
     assert {name: getattr(h, name).ravel().tolist() for name in expected} == {k: [v, v] for k, v in expected.items()}
+
+
+@pytest.mark.parametrize("unfit", [{"ema": 0.9}, {"swa": 3}, {"label_smoothing": 0.1}, {"momentum": 0.9}])
+def test_a_function_has_no_use_for_what_only_a_training_has(unfit: dict[str, float]) -> None:
+    with pytest.raises(TypeError, match=next(iter(unfit))):
+        minimize(lambda w: (float(w @ w), 2 * w), [1.0], "adam", 3, **unfit)
