@@ -436,8 +436,8 @@ the other class, rename the two so that this one comes second: `a_ok` and `b_fra
 second is the more frequent one, `train`, `search` and `evaluate` say so.
 
 Classes that no row has count for nothing, but in `f1`, where one that was predicted all the same has 0; where the rows
-leave a metric undefined, such as `auc` with rows of one class, it is null, and – on the screen. It is an error at the beginning if the dev set leaves `metrics.primary`
-undefined, or if the task does not have it.
+leave a metric undefined, such as `auc` with rows of one class, it is null, and – on the screen. It is an error at the
+beginning if the dev set leaves `metrics.primary` undefined, or if the task does not have it.
 
 ## What it costs
 
