@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nnrun.data.dataset import Dataset
 from nnrun.engine.augmentation import Augmentation, Augmenter, Flip, Pixels, Shift
+from nnrun.engine.evaluation import sampled
 from nnrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -80,8 +81,8 @@ def _pixels(dataset: Dataset, image: Sequence[int]) -> Pixels:
     """The background is what the four corners have on average in training, the range is that of training."""
     height, width, channels = image
     means, deviations = dataset.fitted.means, dataset.fitted.deviations
-    rows = dataset.parts["train"].x[:SAMPLED]
+    x = dataset.parts["train"].x
+    rows = x[sampled(len(x), SAMPLED)]
     images = (rows * deviations + means).reshape(len(rows), height, width, channels)
     corners = images[:, [0, 0, -1, -1], [0, -1, 0, -1]]
-    background, low, high = corners.mean(axis=(0, 1)), rows.min(axis=0), rows.max(axis=0)
-    return Pixels((height, width, channels), means, deviations, background, low, high)
+    return Pixels((height, width, channels), means, deviations, corners.mean(axis=(0, 1)), *dataset.limits)

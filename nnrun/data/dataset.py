@@ -20,12 +20,15 @@ from nnrun.data.fitted import Fitted
 from nnrun.data.groups import joined_rows
 from nnrun.data.prepare import Prepared, prepare
 from nnrun.data.split import by_part
+from nnrun.engine.evaluation import pieces
 from nnrun.engine.metrics import Task
 from nnrun.errors import DataError
 
 if TYPE_CHECKING:
     from nnrun.config.data_section import Data
 
+
+AT_ONCE = 10_000  # rows whose numbers are compared at once, of arrays that may be larger than memory
 
 _ADVICE = "make room there, or keep the runs elsewhere (--runs)"
 
@@ -73,6 +76,14 @@ class Dataset:
         weighted = {name: part.weights for name, part in self.parts.items() if part.weights is not None}
         effective = {name: effective_rows(weights) for name, weights in weighted.items()}
         return {"rows": rows, "effective_rows": effective} if effective else {"rows": rows}
+
+    @cached_property
+    def limits(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """The lowest and the highest number of each feature in training, `(n,)` each."""
+        x = self.parts["train"].x
+        found = [(x[rows].min(axis=0), x[rows].max(axis=0)) for rows in pieces(len(x), AT_ONCE)]
+        lowest, highest = zip(*found, strict=True)
+        return np.min(lowest, axis=0), np.max(highest, axis=0)
 
     @property
     def all_train(self) -> bool:

@@ -41,6 +41,19 @@ def test_arrays_of_images_are_images_whatever_their_background(load: Load, tmp_p
         np.testing.assert_allclose(made.pixels.background, [250, 120, 30])
 
 
+def test_pixels_keep_the_range_of_all_training_rows_in_whatever_order_they_come(load: Load, tmp_path: Path) -> None:
+    """Sorted by class: what the last class alone has, a bright pixel and a bright corner, is none of the first ones."""
+    x, first = np.zeros((24_000, 3, 3), np.uint8), 18_000
+    strokes = np.random.default_rng(0).integers(100, 255, 24_000)
+    x[:first, 1, 0], x[first:, 1, 2], x[first:, 0, 0] = strokes[:first], strokes[first:], 200
+    np.savez(tmp_path / "images.npz", x=x, y=np.arange(24_000) >= first)
+    made = built(data := load(tmp_path / "images.npz"), "[shift]")
+    assert made is not None and made.pixels is not None
+    rows = data.parts["train"].x
+    np.testing.assert_array_equal([made.pixels.low, made.pixels.high], [rows.min(axis=0), rows.max(axis=0)])
+    assert made.pixels.background == pytest.approx(200 / 4 / 4, rel=0.1)
+
+
 def test_noise_alone_fits_any_data(load: Load) -> None:
     made = built(load("iris"), "[noise]")
     assert made is not None and made.pixels is None

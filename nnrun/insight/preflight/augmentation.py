@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from nnrun.engine.augmentation import Augmenter
+from nnrun.engine.evaluation import sample
 from nnrun.engine.parameters import Array
 from nnrun.insight.preflight.context import Context, setting
 from nnrun.runs.symptoms.evidence import Finding
@@ -23,7 +24,7 @@ def check_augment(context: Context) -> Finding:
     augmenter = context.recipe.augmenter
     if augmenter is None:
         return Finding("pass", "no augmentation is asked for")
-    x = context.train.x[:ROWS]
+    x = sample(context.train, ROWS).x
     noise = Augmenter([each for each in augmenter.augmentations if not each.moves])
     changed, noisy = (_changed(x, each, context.config.seed) for each in (augmenter, noise))
     found = judge_augment(x, changed, noisy)

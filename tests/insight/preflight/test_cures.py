@@ -77,6 +77,15 @@ def test_pixels_are_no_columns(tmp_path: Path) -> None:
     assert not any("data.drop" in (finding.cure or "") for finding in found.values())
 
 
+def test_noise_is_judged_by_rows_from_everywhere_in_the_file(tmp_path: Path) -> None:
+    """The first half hardly varies, so that any noise would drown it."""
+    x = np.where(np.arange(1200) < 600, 0.01, 1) * np.random.default_rng(0).standard_normal(1200)
+    pd.DataFrame({"x": x, "y": np.where(x > 0, "yes", "no")}).to_csv(tmp_path / "table.csv", index=False)
+    settings = (f"data.source={tmp_path}/table.csv", "data.target=y", "regularization.augment=[noise]")
+    found = CHECKS["augment"].run(open_context(load_config(None, settings), tmp_path / "runs"))
+    assert found.status == "pass", found.text
+
+
 def test_a_cure_that_would_not_help_is_not_printed(tmp_path: Path) -> None:
     """Rows that are alike but for their targets: no network learns them."""
     x = np.repeat(np.arange(120) % 2, 2)
