@@ -72,6 +72,11 @@ def out_of_reach(config: Config) -> list[tuple[int, int]]:
     return _reach(config)[0]
 
 
+def last_epoch(config: Config) -> int:
+    """The last epoch that a training comes to where nothing ends it before."""
+    return _reach(config)[1]
+
+
 def _reach(config: Config) -> tuple[list[tuple[int, int]], int]:
     """Those, and the last epoch of all."""
     last = config.training.epochs
@@ -87,7 +92,7 @@ def _reach(config: Config) -> tuple[list[tuple[int, int]], int]:
 
 def averages_of_nothing(config: Config) -> list[tuple[KeyPath, int]]:
     """Where averages over epochs begin that no second epoch comes into, each with the last epoch of all."""
-    last, found = _reach(config)[1], list[tuple[KeyPath, int]]()
+    last, found = last_epoch(config), list[tuple[KeyPath, int]]()
     for start in (0, *sorted(config.training.changes)):
         average, own = at(config, start).training.average, config.training.changes.get(start, {})
         key = next((key for key in own if is_below(key, AVERAGE)), None)

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from nnrun.config.changes import last_epoch
 from nnrun.data.groups import numbered
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
@@ -176,7 +177,7 @@ def learning_curve(
         "sizes": [_of_size(size, found) for size in sizes],
         "dev_rows": len(dataset.parts["dev"].x),
         "seeds": [config.seed + k for k in range(SEEDS)],
-        "epochs": config.training.epochs,
+        "epochs": last_epoch(config),
         **answer([t for t in found if np.isfinite(t.mistakes).all()], sizes[-1], dataset.parts["dev"].groups),
         "seconds": round(time.monotonic() - began, 2),
     }

@@ -10,21 +10,22 @@ from typing import NamedTuple, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from nnrun.config import changes
 from nnrun.config.config import Config
 from nnrun.config.values import Tree
 from nnrun.data.dataset import Dataset, Part
 from nnrun.data.groups import numbered
 from nnrun.data.split import random_order
 from nnrun.engine.evaluation import logits_in_chunks
-from nnrun.engine.stopping import Best, EarlyStopping
-from nnrun.engine.trainer import Trainer
+from nnrun.engine.stopping import Best
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.trained import Trained, mistakes_of
-from nnrun.runs.assembly import examples, make_trainer
+from nnrun.runs.assembly import examples
+from nnrun.runs.engines import with_engine
 from nnrun.runs.finding import search_of
-from nnrun.runs.judge import Judge
 from nnrun.runs.members import has_members
 from nnrun.runs.preparing import CACHE
+from nnrun.runs.stages import Stage
 from nnrun.search.executors import Executor, Failure, SentJob, WorkerDiedError
 from nnrun.search.study import ATTEMPTS, KILLS, SECONDS_BETWEEN_LOOKS
 from nnrun.search.trials import dataset_of
@@ -104,32 +105,36 @@ def best_of(configs: Sequence[Config], dataset: Dataset, rows: int) -> list[Trai
     """Each member's best epoch, chosen as a run chooses it; NaN for a member without any."""
     from threadpoolctl import threadpool_limits
 
-    config = configs[0]
     with threadpool_limits(1, "blas"), np.errstate(all="ignore"):
-        trainer = make_trainer(configs, dataset)
-        best, train_errors = _train(trainer, config, Judge(trainer, dataset, config.metrics.primary))
-        dev = examples(dataset, "dev")
-        bound = trainer.network.bind(best.theta, best.state, np.empty_like(best.theta))
-        loss = trainer.recipe.loss
-        mistakes = mistakes_of(logits_in_chunks(trainer.network, bound, dev.x, loss), loss, dev, len(configs))
+        stage, best, train_errors = _train([with_engine(config, "numpy") for config in configs], dataset)
+        network, loss, dev = stage.trainer.network, stage.trainer.recipe.loss, examples(dataset, "dev")
+        bound = network.bind(best.theta, best.state, np.empty_like(best.theta))
+        mistakes = mistakes_of(logits_in_chunks(network, bound, dev.x, loss), loss, dev, len(configs))
     if dev.weights is not None:
         mistakes *= dev.weights
     mistakes[best.epochs == 0] = np.nan
     return [Training(rows, float(error), own) for error, own in zip(train_errors, mistakes, strict=True)]
 
 
-def _train(trainer: Trainer, config: Config, judge: Judge) -> tuple[Best, NDArray[np.float64]]:
-    """The best epochs, and the training errors there `(members,)`."""
-    members, waiting = len(trainer.seeds), config.regularization.early_stopping
-    best, train_errors = Best(members), np.full(members, np.nan)
-    stopping = EarlyStopping(members, waiting.patience, waiting.min_delta) if waiting else None
-    for epoch in trainer.epochs(config.training.epochs):
-        scores = judge.scores(epoch, judge.measure(epoch))
-        better = best.see(epoch.number, scores, trainer.judged.theta, trainer.judged.state)
+def _train(configs: Sequence[Config], dataset: Dataset) -> tuple[Stage, Best, NDArray[np.float64]]:
+    """The last stage, the best epochs, and the training errors there `(members,)`."""
+    config, stage = configs[0], Stage.of(configs, dataset, epoch=1)
+    best, train_errors = Best(len(configs)), np.full(len(configs), np.nan)
+    while stage.trainer.active.any():
+        number = stage.trainer.epoch + 1
+        if changes.stage(config, number) != stage.start:
+            before, stage = stage, Stage.of(configs, dataset, number)
+            stage.continue_from(before)
+        if number > stage.configs[0].training.epochs:
+            break
+        epoch = next(stage.trainer.epochs(number))
+        scores = stage.judge.scores(epoch, stage.judge.measure(epoch))
+        better = best.see(number, scores, stage.trainer.judged.theta, stage.trainer.judged.state)
         train_errors[better] = epoch.train_error[better]
-        if stopping:
-            trainer.freeze(stopping.see(scores, trainer.active))
-    return best, train_errors
+        if stage.stopping:
+            waited = stage.stopping.see(scores, stage.trainer.active)
+            stage.trainer.freeze(waited & changes.goes_on(config, stage.start, number + 1))
+    return stage, best, train_errors
 
 
 # The same as jobs: plain values both ways.

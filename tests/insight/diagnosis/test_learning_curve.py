@@ -49,6 +49,18 @@ def test_the_curve_of_a_run_is_stored_in_it_and_ends_where_the_run_does(train_ru
     assert found["twice"]["low"] < found["twice"]["change"] < found["twice"]["high"]
 
 
+def test_what_changes_on_the_way_changes_in_the_trainings_too(train_run: Train) -> None:
+    """At first the rate is too small to learn anything by; patience that would end it there waits for the change."""
+    changes = '{3: {"optimizer.learning_rate": 0.01, "regularization.l2": 0.1}, 4: {"training.epochs": 7}}'
+    waiting = "regularization.early_stopping={patience: 2, min_delta: 0.9}"
+    settings = (*SMALL, "optimizer.learning_rate=1e-7", "training.batch_size=64", waiting)
+    outcome = train_run(*settings, f"training.changes={changes}")
+    found = learning_curve(StoredRun(outcome.run))
+    assert found["sizes"][-1]["dev_errors"][0] == pytest.approx(outcome.record["final"]["dev_error"])
+    assert np.mean(found["sizes"][-1]["dev_errors"]) < 0.2
+    assert found["epochs"] == 7
+
+
 def test_it_is_the_same_each_time(train_run: Train) -> None:
     run = train_run(*SMALL, "training.epochs=2").run
     first, again = (learning_curve(StoredRun(run)) for _ in range(2))
