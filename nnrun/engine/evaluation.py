@@ -227,10 +227,10 @@ def layer_statistics(
 
     output_std, the standard deviation of its outputs; dead, the share of its units whose output is 0 for
     every example; gradient_norm, the norm of the loss's gradient by its outputs; for a layer with parameters also
-    steepness, by how many per cent the loss may change if they change by one. Measured on the first rows, dropout
+    steepness, by how many per cent the loss may change if they change by one. Measured on a sample of rows, dropout
     off, batch norm as in training; nothing of the training state changes.
     """
-    rows, gradient = examples.take(slice(ROWS)), np.empty_like(theta)
+    rows, gradient = sample(examples, ROWS), np.empty_like(theta)
     found: list[dict[str, dict[str, float]]] = [{name: {} for name, _ in network.layers} for _ in theta]
 
     def see(layer: str, kind: str, array: Array) -> None:
