@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from nnrun.engine.evaluation import sample
 from nnrun.engine.gradient_check import ACCEPTABLE, BUG, EPSILON, GradientCheck, LayerCheck, check_gradient
 from nnrun.engine.parameters import Array
 from nnrun.engine.trainer import Trainer
@@ -28,7 +29,7 @@ def check_gradients(context: Context) -> Finding:
     Both are worked out in float64, but the gradient of compiled code in the precision it trains in.
     """
     trainer = context.full_batch(
-        context.train.take(slice(ROWS)),
+        sample(context.train, ROWS),
         hyperparameters=with_values(context.plain.hyperparameters, 1, learning_rate=RATE),
     )
     if too_many := _too_many(trainer.theta.size, context.probe):

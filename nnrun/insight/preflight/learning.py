@@ -12,6 +12,7 @@ import numpy as np
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.optimizers import hyperparameters
 from nnrun.engine.parameters import Array
+from nnrun.engine.randomness import stream
 from nnrun.engine.schedules import Given, Progress
 from nnrun.insight.preflight.context import Context, descend, setting, with_values
 from nnrun.insight.range_test import (
@@ -122,14 +123,19 @@ def _by_heart(context: Context) -> Finding:
 
 
 def small_batch(train: Examples, linear: bool) -> Examples:
-    """Different rows, all classes in turn; for a linear network no more than half the features, which can be fitted."""
+    """Different rows from anywhere, all classes or values in turn.
+
+    For a linear network no more than half the features, which can be fitted.
+    """
     rows = np.sort(np.unique(train.x, axis=0, return_index=True)[1])
-    if train.y.ndim == 1:
-        y = train.y[rows]
-        turns = np.array([np.sum(y[:i] == label) for i, label in enumerate(y)])
-        rows = rows[np.argsort(turns, kind="stable")]
+    rows = stream(0, "sample").permutation(rows)
+    places = np.unique(train.y[rows], axis=0, return_inverse=True)[1].ravel()
+    order, counts = np.argsort(places, kind="stable"), np.bincount(places)
+    turns = np.empty_like(order)
+    turns[order] = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
     most = min(BATCH_ROWS, max(2, train.x.shape[1] // 2)) if linear else BATCH_ROWS
-    return Examples(train.x[rows[:most]], train.y[rows[:most]])
+    chosen = np.sort(rows[np.argsort(turns, kind="stable")[:most]])
+    return Examples(train.x[chosen], train.y[chosen])
 
 
 def judge_batch(errors: Sequence[float], rows: int, learned: float) -> Finding:

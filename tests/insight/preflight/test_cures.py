@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 from nnrun.config.load import load_config
+from nnrun.engine.evaluation import Examples
+from nnrun.insight.preflight import gradients
 from nnrun.insight.preflight.checks import CHECKS
 from nnrun.insight.preflight.verbs import open_context, preflight
 from nnrun.runs.symptoms.evidence import Finding
@@ -84,6 +86,22 @@ def test_noise_is_judged_by_rows_from_everywhere_in_the_file(tmp_path: Path) -> 
     settings = (f"data.source={tmp_path}/table.csv", "data.target=y", "regularization.augment=[noise]")
     found = CHECKS["augment"].run(open_context(load_config(None, settings), tmp_path / "runs"))
     assert found.status == "pass", found.text
+
+
+def test_what_is_tried_on_a_few_rows_is_tried_on_rows_from_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sorted by the target, which is 0 in half of the rows: eight of those have no error that could fall."""
+    y = np.maximum(0, np.arange(-200, 200) / 100)
+    x = y + 0.1 * np.random.default_rng(0).standard_normal(400)
+    pd.DataFrame({"x": x, "y": y}).to_csv(tmp_path / "table.csv", index=False)
+    settings = (f"data.source={tmp_path}/table.csv", "data.target=y", "network.hidden=[16]")
+    context, seen = open_context(load_config(None, settings), tmp_path / "runs"), list[Examples]()
+    assert CHECKS["batch"].run(context).status == "pass"
+    check = gradients.check_gradient
+    monkeypatch.setattr(gradients, "check_gradient", lambda *given: (seen.append(given[5]), check(*given))[1])
+    assert CHECKS["gradient"].run(context).status == "pass"
+    assert all(len(np.unique(examples.y)) > 1 for examples in seen)
 
 
 def test_a_cure_that_would_not_help_is_not_printed(tmp_path: Path) -> None:
