@@ -125,6 +125,17 @@ def test_what_is_alike_to_one_column_is_one_group() -> None:
             assert [columns for columns, _ in alikeness._joined(ranks, owners)] == [[0, 3, 5], [2, 4]]
 
 
+def test_columns_that_are_alike_at_the_beginning_alone_are_not_alike(run: Trained) -> None:
+    """As those of a file sorted by time, whose sensors went different ways at last."""
+    made = run.model.preprocessors[0]
+    x = np.random.default_rng(0).normal(size=(12_000, made.n_features))
+    one, other = (made.places[name][0] for name in ("strong", "weak"))
+    x[:6_000, one] = x[:6_000, other]
+    assert alikeness.alike(made, x) == []
+    x[:, one] = x[:, other]
+    assert [group.columns for group in alikeness.alike(made, x)] == [["strong", "weak"]]
+
+
 @pytest.mark.parametrize("rows", [5, 10, 11, 50])
 def test_a_feature_that_does_not_vary_is_alike_to_none(rows: int) -> None:
     x = np.column_stack([np.ones(rows), np.random.default_rng(0).normal(size=rows)])

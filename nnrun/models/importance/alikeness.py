@@ -9,10 +9,11 @@ import numpy as np
 
 from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.files.values import Floats
+from nnrun.engine.evaluation import sampled
 from nnrun.engine.parameters import Array
 
 ALIKE = 0.8  # rank correlation, rising or falling, from which on two columns are told to hold the same
-MOST_ROWS, FEWEST_ROWS = 5_000, 200  # that are looked at
+MOST_ROWS, FEWEST_ROWS = 5_000, 200  # of the sample that is looked at
 WORK = 10_000_000_000  # multiplications, about, that all pairs of features may take
 BLOCK = 512  # features that are compared with all others at once, which bounds the memory; those of a column together
 RARE = 10  # rows: a mark that fewer have, or fewer lack, is alike to others by chance
@@ -35,7 +36,7 @@ def alike(made: Preprocessor, x: Array) -> list[Alike]:
     if not len(places):
         return []
     rows = min(len(x), MOST_ROWS, max(FEWEST_ROWS, WORK // len(places) ** 2))
-    ranks, kept = _standard_ranks(x[:rows, places])
+    ranks, kept = _standard_ranks(x[sampled(len(x), rows)][:, places])
     names = [column.name for column in made.columns]
     numbers = {name: number for number, name in enumerate(names)}
     owners = np.array([numbers[made.owners[place].name] for place in places[kept]], dtype=np.int64)
