@@ -61,12 +61,12 @@ def program() -> str:
 def start_apart(words: Sequence[str], said: IO[bytes]) -> subprocess.Popen[bytes]:
     """A command of this installation as a process that goes on without this one; what it complains of goes to a file.
 
-    A Ctrl-C is not for it. Raises OSError where none can be started.
+    A Ctrl-C is not for it, nor are modules of the current directory. Raises OSError where none can be started.
     """
     import subprocess
 
     return subprocess.Popen(
-        [sys.executable, "-m", NAME, *words],
+        [sys.executable, "-P", "-m", NAME, *words],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True,
     )  # fmt: skip
 

@@ -148,6 +148,16 @@ def outside(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     return {**kept, "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}", "EXTRAS": str(extras)}
 
 
+@pytest.fixture
+def namesakes(tmp_path: Path) -> Path:
+    """A folder of somebody's own files, named as modules that Python and nnrun load, which leave a mark and fail."""
+    folder = tmp_path / "namesakes"
+    folder.mkdir()
+    for name in ("calendar", "csv", "multiprocessing", "nnrun", "queue", "random", "types"):
+        (folder / f"{name}.py").write_text("open(f'{__name__} was run', 'w').close()\nraise RuntimeError")
+    return folder
+
+
 def made_up(rows: int, loss: str, outputs: int, n_in: int = 6, seed: int = 0, dtype: str = "float64") -> Examples:
     """Normal inputs; classes or values that depend on them, with noise."""
     rng = np.random.default_rng(seed)

@@ -134,3 +134,12 @@ def test_an_extra_is_installed_by_what_installed_nnrun(
     monkeypatch.setattr("importlib.metadata.distribution", lambda name: PathDistribution(prefix))
     monkeypatch.setattr(installation, "requirements", lambda extra: WANTED)
     assert shlex.split(installation.installing("onnx")) == expected
+
+
+def test_nothing_of_the_folder_is_loaded_by_a_command_that_is_started(
+    namesakes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(namesakes)
+    with (namesakes / "said").open("w+b") as said:
+        code = installation.start_apart(["list"], said).wait(60)
+        assert (code, list(namesakes.glob("* was run"))) == (0, [])

@@ -14,6 +14,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from nnrun.machine import sockets, threads
+from nnrun.machine.interpreters import blind_to_the_folder
 from nnrun.machine.posix import deaf_to_ctrl_c
 
 LOADED = ["nnrun.search.server", "nnrun.search.kernels"]
@@ -28,11 +29,12 @@ def begin_to_load() -> BaseContext:
     """
     context = get_context("forkserver")
     context.set_forkserver_preload(LOADED)
-    _start_tracker()
     _another_server_after_a_fork()
-    sockets.make_folder()
-    with deaf_to_ctrl_c(), threads.one_for_blas_of_others():
-        forkserver.ensure_running()
+    with blind_to_the_folder():
+        _start_tracker()
+        sockets.make_folder()
+        with deaf_to_ctrl_c(), threads.one_for_blas_of_others():
+            forkserver.ensure_running()
     return context
 
 

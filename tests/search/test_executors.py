@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import signal
 import subprocess
@@ -213,6 +214,15 @@ def test_a_worker_does_not_run_the_program_that_searches(tmp_path: Path) -> None
     program.write_text(f"{said}\n{importing}\n{asking}\nimport __main__\nprint(__main__.__file__ == __file__)\n")
     done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=PATIENCE)
     assert done.stdout.split() == ["begins", "1", "True"], done.stderr
+
+
+def test_nothing_of_the_folder_is_loaded_in_its_place(namesakes: Path) -> None:
+    """By the command itself, which has its own folder first, as Python's -m has the current one."""
+    search = "nnrun search --set data.source=iris --set training.epochs=1 --trials 2 --workers 2 --json"
+    done = subprocess.run(search.split(), cwd=namesakes, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+    assert [record["status"] for record in json.loads(done.stdout)["records"]] == ["done", "done"]
+    assert list(namesakes.glob("* was run")) == []
 
 
 PROGRAMS = {

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnrun.errors import UsageError
 from nnrun.installation import require_extra
+from nnrun.machine.interpreters import blind_to_the_folder
 from nnrun.machine.posix import deaf_to_ctrl_c
 
 if TYPE_CHECKING:
@@ -34,18 +35,13 @@ def connected(address: str, patience: float | None = None) -> Iterator[Client]:
     for name in ("distributed", *NOISY):  # what matters is told by the search
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     warnings.filterwarnings("ignore", module="distributed|dask")
-    here = _local(address)
-    try:
+    with _local(address) as here:
         client = _client(address, here or _scheduler(address), PATIENCE if patience is None else patience)
         try:
             yield client
         finally:
             with suppress(Exception):  # the scheduler may be gone
                 client.close(timeout=2)
-    finally:
-        if here:
-            with suppress(Exception):
-                here.close(timeout=2)
 
 
 def _client(address: str, where: Any, patience: float) -> Client:
@@ -98,16 +94,24 @@ def _scheduler(address: str) -> str:
         raise UsageError(f"--cluster {address}: this is no scheduler file; it takes {HOW}") from None
 
 
-def _local(address: str) -> Any:
-    """A cluster of this command's own, which ends with it."""
+@contextmanager
+def _local(address: str) -> Iterator[Any]:
+    """A cluster of this command's own, which ends with it; None where the address is another's."""
     if not address.startswith(LOCAL):
-        return None
+        yield None
+        return
     from distributed import LocalCluster
 
-    with deaf_to_ctrl_c():
-        return LocalCluster(
-            n_workers=int(address.removeprefix(LOCAL)),
-            threads_per_worker=1,
-            dashboard_address=None,
-            silence_logs=logging.CRITICAL + 1,
-        )
+    with blind_to_the_folder():  # to the end, as a worker that dies is started again
+        with deaf_to_ctrl_c():
+            here = LocalCluster(
+                n_workers=int(address.removeprefix(LOCAL)),
+                threads_per_worker=1,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL + 1,
+            )
+        try:
+            yield here
+        finally:
+            with suppress(Exception):
+                here.close(timeout=2)

@@ -38,6 +38,14 @@ def test_the_page_runs_as_written(tmp_path: Path) -> None:
     assert all(record["host"] for record in found["records"])
 
 
+def test_nothing_of_the_folder_is_loaded_in_its_place(namesakes: Path) -> None:
+    search = "nnrun search --set data.source=iris --set training.epochs=1 --trials 2 --cluster local:1 --json"
+    done = subprocess.run(search.split(), cwd=namesakes, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert [record["status"] for record in json.loads(done.stdout)["records"]] == ["done", "done"]
+    assert list(namesakes.glob("* was run")) == []
+
+
 # Two tasks in place of thirty-two, as srun starts them on the nodes of a job.
 SRUN = '#!/bin/sh\n"$@" & "$@" & wait\n'
 
