@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import platform
-import subprocess
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from nnrun.installation import has_extra
 from nnrun.machine.capacity import all_cores, usable_cores
-from nnrun.runs.records import Blas, Environment, Git, RunRecord
+from nnrun.runs.records import Blas, Environment, RunRecord
+from nnrun.runs.repository import git_state
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
@@ -72,19 +72,3 @@ def blas(libraries: ThreadpoolController) -> list[Blas]:
         for info in libraries.info()
         if info["user_api"] == "blas"
     ]
-
-
-def git_state() -> Git | None:
-    """Commit and whether files differ from it; None outside a repository or without git."""
-    commit = _git("rev-parse", "HEAD")
-    if commit is None:
-        return None
-    return {"commit": commit, "changed": bool(_git("status", "--porcelain", "--untracked-files=no"))}
-
-
-def _git(*arguments: str) -> str | None:
-    try:
-        answer = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=5, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return answer.stdout.strip()

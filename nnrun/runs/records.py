@@ -220,7 +220,7 @@ class Blas(TypedDict):
 
 
 class Git(TypedDict):
-    """The commit of the directory that the command ran in, and whether files differed from it."""
+    """The commit of the directory that the command ran in, and whether files differed from it, or may have."""
 
     commit: str
     changed: bool
