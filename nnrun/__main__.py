@@ -13,6 +13,15 @@ def _leave(number: int, frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
+def _tell(error: OSError) -> None:
+    """In words, on stderr alone: it is stdout that takes nothing where typer prints by itself, such as help."""
+    from nnrun.cli.terminal import streams
+    from nnrun.errors import system_words
+
+    streams.give_up(sys.stdout)
+    streams.say(f"nnrun: {system_words(error)}")
+
+
 def main() -> None:
     """Entry point of `nnrun` and `python -m nnrun`."""
     for name in ("SIGTERM", "SIGHUP"):  # until a command takes them over; the first of all, as loading takes a while
@@ -45,6 +54,9 @@ def main() -> None:
     except UsageError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        _tell(error)
+        sys.exit(1)
     finally:
         gc.freeze()  # Python need not look through all that is loaded before it ends: a tenth of a second
 

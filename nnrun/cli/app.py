@@ -62,10 +62,10 @@ def _documented(typed: Sequence[str]) -> Iterator[None]:
         yield
     except Exception as error:
         message = getattr(error, "format_message", None)  # of what the parser finds, which has classes of its own
-        if message is None or "--json" not in typed:
+        code = getattr(error, "exit_code", 1)
+        if message is None or "--json" not in typed or not fail_in_json(code, [message()]):
             raise
-        fail_in_json(error.exit_code, [message()])  # type: ignore[attr-defined]
-        raise typer.Exit(error.exit_code) from None  # type: ignore[attr-defined]
+        raise typer.Exit(code) from None
 
 
 class Commands(TyperGroup):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -15,7 +16,7 @@ import typer
 
 from nnrun import installation
 from nnrun.cli import completing
-from nnrun.cli.terminal.streams import content_result, hushed, json_result, say
+from nnrun.cli.terminal.streams import content_result, hushed, is_given_up, json_result, say
 from nnrun.errors import ConfigError, DataError, NnrunError, UsageError, system_words
 from nnrun.machine import threads
 from nnrun.text import shortened
@@ -162,17 +163,18 @@ def _fail(error: Exception, code: int, message: str, options: dict[str, Any]) ->
     if options.get("debug"):
         say(*"".join(traceback.format_exception(error)).rstrip().split("\n"))
     problems = [shortened(line, LONGEST) for line in _problems(error, message)]
-    if options.get("json"):
-        fail_in_json(code, problems)
-    else:  # what begins with a file and a line stays so, for editors that jump there
+    if not options.get("json") or not fail_in_json(code, problems):
+        # What begins with a file and a line stays so, for editors that jump there.
         prefix = "" if isinstance(error, (ConfigError, DataError)) else "nnrun: "
         say(*(prefix + line for line in problems))
     raise typer.Exit(code)
 
 
-def fail_in_json(code: int, problems: Sequence[str]) -> None:
-    """The one document that `--json` prints, of a call that failed."""
-    json_result({"schema_version": 1, "error": {"exit_code": code, "problems": list(problems)}})
+def fail_in_json(code: int, problems: Sequence[str]) -> bool:
+    """The one document that `--json` prints, of a call that failed; False where stdout takes nothing."""
+    with suppress(OSError):
+        json_result({"schema_version": 1, "error": {"exit_code": code, "problems": list(problems)}})
+    return not is_given_up(sys.stdout)
 
 
 def _problems(error: Exception, message: str) -> list[str]:

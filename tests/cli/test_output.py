@@ -211,6 +211,19 @@ def test_a_full_disk_behind_stdout(shell: Shell, nnrun: Nnrun, config: Write) ->
         assert (done.code, done.err) == (1, "nnrun: No space left on device\n")
 
 
+@pytest.mark.parametrize("words", ["--help", "--version", "train --help", "--show-completion bash", "list --json"])
+def test_whatever_is_printed_there(shell: Shell, words: str) -> None:
+    done = shell(f"nnrun {words} >/dev/full")
+    assert (done.code, done.err) == (1, "nnrun: No space left on device\n")
+
+
+@pytest.mark.parametrize("words", ["show nowhere", "train --epoch 3"])
+def test_an_error_that_stdout_does_not_take_is_said(shell: Shell, unread: Nnrun, words: str) -> None:
+    said = shell(f"nnrun {words}").err.splitlines()[-1]
+    for done in (shell(f"nnrun {words} --json >/dev/full"), unread(*words.split(), "--json")):
+        assert (done.code, done.err.splitlines()[-1]) == (2, said)
+
+
 def test_closed_streams(shell: Shell, config: Write) -> None:
     config()
     assert shell("nnrun train >&-").code == 0

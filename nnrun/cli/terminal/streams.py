@@ -37,6 +37,7 @@ class Rule(NamedTuple):
 BESIDE = ("next     ", "note     ")  # heads of lines that are no results
 FAULT = "nnrun: "  # before what goes wrong
 _QUIET: ContextVar[bool] = ContextVar("_QUIET", default=False)
+_GIVEN_UP: list[TextIO] = []
 
 RULES = (
     Rule(re.compile(r"^(next {5}.*)"), BOLD),
@@ -90,7 +91,7 @@ def say(*lines: str) -> None:
         for line in lines:
             print(on_screen(line), file=sys.stderr, flush=True)
     except OSError:
-        _give_up(sys.stderr)
+        give_up(sys.stderr)
 
 
 def say_at_once(text: str) -> None:
@@ -128,7 +129,7 @@ def _print(*lines: str) -> None:
     try:
         print(*lines, sep="\n", flush=True)
     except OSError:
-        _give_up(sys.stdout)
+        give_up(sys.stdout)
         raise
 
 
@@ -144,7 +145,7 @@ def content_result(content: str) -> None:
         sys.stdout.buffer.write(content.encode())
         sys.stdout.buffer.flush()
     except OSError:
-        _give_up(sys.stdout)
+        give_up(sys.stdout)
         raise
 
 
@@ -195,8 +196,14 @@ def _in_plain(error: UnicodeError) -> tuple[str, int]:
     return "".join(escaped), error.end
 
 
-def _give_up(stream: TextIO) -> None:
+def give_up(stream: TextIO) -> None:
     """Send what is left, and all that follows, to nowhere; Python would complain about it when it exits."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+    _GIVEN_UP.append(stream)
+
+
+def is_given_up(stream: TextIO) -> bool:
+    """Whether what is printed there is lost."""
+    return stream in _GIVEN_UP
