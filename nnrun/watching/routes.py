@@ -32,6 +32,7 @@ HEARTBEAT = 15.0  # seconds after which a silent stream says that it is there
 UPLOT = ASSETS / "uPlot.iife.min.js"  # how it comes here: tools/charts
 STYLES = (REPORT / "page.css", ASSETS / "uPlot.min.css", ASSETS / "watch.css")
 SCRIPTS = (CHARTS, ASSETS / "curves.js", ASSETS / "watch.js")
+NO_WORDS = {"\0", *map(chr, range(0xD800, 0xE000))}  # letters that no command takes: half ones, and the end of a text
 ASKED = (PAUSE, RESUME, STOP, CHANGE)
 
 Place = tuple[int, int]  # generation of a curve and its lines that were read
@@ -178,10 +179,11 @@ def _wish(folder: Folder, body: bytes) -> Wish | None:
         runs = [folder.run(str(name)) for name in asked.get("ids") or [asked["id"]]]
         wish = Wish(asked["do"], [run for run in runs if run], asked.get("settings", []), asked.get("note"),
                     asked.get("to", "best"))  # fmt: skip
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     texts = [wish.do, wish.to, *(wish.settings if isinstance(wish.settings, list) else [None])]
-    if None in runs or not all(isinstance(text, str) for text in texts) or not isinstance(wish.note, (str, type(None))):
+    texts += [] if wish.note is None else [wish.note]
+    if None in runs or not all(isinstance(text, str) and NO_WORDS.isdisjoint(text) for text in texts):
         return None
     return wish if wish.do in ASKED or wish.do in WORDS else None
 

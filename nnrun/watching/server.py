@@ -110,8 +110,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def _route(self, routes: Routes) -> None:
         self.server.heard(self.connection)
-        address = urlsplit(self.path)
-        query = parse_qs(address.query)
+        try:
+            address = urlsplit(self.path)
+            query = parse_qs(address.query)
+        except ValueError:
+            return self.refuse(HTTPStatus.BAD_REQUEST, "this is no address")
         if not self._is_ours() or not self._is_known(query):
             return self.refuse(HTTPStatus.FORBIDDEN, "the address that `nnrun watch` printed has the token")
         route = routes.get(address.path)
@@ -127,7 +130,7 @@ class Handler(BaseHTTPRequestHandler):
     def _is_ours(self) -> bool:
         """Asked for by the name of this machine, at whatever port `ssh -L` has it, and if by a page, by ours."""
         host, origin = self.headers.get("Host", ""), self.headers.get("Origin")
-        return host.rpartition(":")[0] in NAMES and (origin is None or urlsplit(origin).netloc == host)
+        return host.rpartition(":")[0] in NAMES and (origin is None or origin.partition("://")[2] == host)
 
     def _is_known(self, query: Query) -> bool:
         """What reads may have the token in its address; what writes has it in a header, which no form can send."""

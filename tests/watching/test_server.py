@@ -55,9 +55,8 @@ def ask(server: Server, path: str, token: str | None = None, method: str = "GET"
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=20)
     given = server.token if token is None else token
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    connection.request(
-        method, f"{path}{'&' if '?' in path else '?'}token={given}", json.dumps(body) if body else None, sent
-    )
+    content = body if isinstance(body, bytes) else json.dumps(body) if body else None
+    connection.request(method, f"{path}{'&' if '?' in path else '?'}token={given}", content, sent)
     answer = connection.getresponse()
     text = answer.read().decode()
     connection.close()
@@ -99,6 +98,7 @@ def test_without_the_token_nothing_is_answered(server: Server, path: str, token:
         {"Host": "localhost.evil.example:80"},
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
         {"Host": "localhost:9999", "Origin": "http://localhost:80"},  # another server of this machine
     ],
 )
@@ -160,6 +160,30 @@ def test_what_is_started_is_told_as_it_can_be_typed(root: Path, tmp_path: Path) 
 )
 def test_what_cannot_be_asked_for_is_refused(server: Server, body: object) -> None:
     assert act(server, body, X_Token=server.token)[0] == 400
+
+
+NO_WISH = "there is no such run, or it cannot be asked for that"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"do": "\ud800"},
+        {"do": "rewind", "to": "\0"},
+        {"do": "rewind", "settings": ["name=\0"]},
+        {"do": "rewind", "settings": ["name=\ud800"]},
+        {"do": "pause", "note": "\ud800"},
+    ],
+)
+def test_what_no_command_can_be_told_is_refused(server: Server, root: Path, words: dict[str, object]) -> None:
+    ask(server, "/selected")
+    assert act(server, {"id": the_run(root), **words}, X_Token=server.token) == (400, NO_WISH)
+
+
+def test_what_cannot_be_read_is_answered(server: Server) -> None:
+    assert act(server, b"[" * 60_000, X_Token=server.token) == (400, NO_WISH)
+    for method in ("GET", "POST"):
+        assert ask(server, "x://[/", method=method) == (400, "this is no address")
 
 
 def test_a_body_that_is_too_large_or_none_is_refused(server: Server) -> None:
