@@ -57,8 +57,12 @@ def _start_tracker() -> None:
 
 
 def start(process: BaseProcess) -> None:
-    """Have the server begin it; one at a time, as what is taken from this process meanwhile is put back."""
+    """Have the server begin it; one at a time, as what is taken from this process meanwhile is put back.
+
+    A server that has died meanwhile has one like it in its place: multiprocessing would start any other.
+    """
     with _STARTING, _no_program(), _parenthood():
+        begin_to_load()
         process.start()
 
 

@@ -225,6 +225,25 @@ def test_nothing_of_the_folder_is_loaded_in_its_place(namesakes: Path) -> None:
     assert list(namesakes.glob("* was run")) == []
 
 
+def test_nor_by_a_server_in_the_place_of_one_that_was_killed(tmp_path: Path, namesakes: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("""
+import os, signal
+from contextlib import closing
+from multiprocessing import forkserver
+from nnrun.search.executors import Pool
+
+with closing(Pool(1)) as one, closing(Pool(1)) as another:
+    print(one.submit(len, {"trials": []}).result())
+    server = forkserver._forkserver._forkserver_pid
+    os.kill(server, signal.SIGKILL)
+    os.waitid(os.P_PID, server, os.WEXITED | os.WNOWAIT)
+    print(another.submit(len, {"trials": []}).result())
+""")
+    done = subprocess.run([sys.executable, program], cwd=namesakes, capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.stdout.split(), list(namesakes.glob("* was run"))) == (["1", "1"], []), done.stderr
+
+
 PROGRAMS = {
     "in a worker of another pool, forked from what has searched": """
     searched()
