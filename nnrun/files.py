@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -12,10 +13,13 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
+from io import FileIO
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
-from nnrun.machine.posix import is_locked, try_lock
+from nnrun.errors import DataError
+from nnrun.machine.posix import NO_LINK, is_locked, try_lock
 
 TEMPORARY = ".temporary"
 CHECKSUM = "checksum"  # a key of a record
@@ -52,6 +56,26 @@ def replacing(path: Path) -> Iterator[Path]:
         if isinstance(error, OSError) and error.errno and error.filename in (None, str(temporary)):
             raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
         raise
+
+
+def regular(path: str | Path, flags: int) -> int:
+    """Opens a file that may be a stranger's, as `open(…, opener=regular)`; DataError for what is in place of one.
+
+    A pipe would keep whoever opens it waiting, a device never ends, and a link that is written to may lead to a file
+    of the user's.
+    """
+    is_written = bool(flags & (os.O_WRONLY | os.O_RDWR))
+    try:
+        descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | (NO_LINK if is_written else 0), 0o666)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO):
+            raise
+        what = "a link, to which nothing is written" if os.path.islink(path) else "a pipe"  # noqa: PTH114
+        raise DataError(f"{path}: {what}; a file belongs there") from error
+    if not S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise DataError(f"{path}: a pipe, a device or a folder; a file belongs there")
+    return descriptor
 
 
 def put(path: Path, content: bytes | Path) -> None:
@@ -223,7 +247,8 @@ def drop_abandoned(root: Path, beginning: str) -> None:
 def drop_torn_line(path: Path) -> None:
     """Cut off what a killed process left of a line, so that the next one does not stick to it."""
     if path.exists():
-        content = path.read_bytes()
+        with FileIO(path, "r+", opener=regular) as file:
+            content = file.readall()
         if content and not content.endswith(b"\n"):
             write_atomically(path, content[: content.rfind(b"\n") + 1])
 

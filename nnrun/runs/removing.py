@@ -147,7 +147,7 @@ def _held(path: Path, before: str) -> Iterator[None]:
     held = [os.open(path, os.O_RDONLY | NO_LINK)]
     try:
         lock_exclusively(held[0])
-        if (path / LOCK).is_file():
+        if (path / LOCK).is_file() and not (path / LOCK).is_symlink():
             held.append(os.open(path / LOCK, os.O_RDONLY | NO_LINK))
             if not lock_exclusively(held[1]):
                 raise UsageError(f"{path.name} is being trained by now{before}")

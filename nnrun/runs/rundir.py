@@ -26,6 +26,7 @@ from nnrun.files import (
     lock_exclusively,
     naming,
     put,
+    regular,
     sealed_document,
     to_json,
     write_atomically,
@@ -155,7 +156,7 @@ class RunDir:
     def append(self, file: str, line: str) -> None:
         """Add a line to a file that only grows; it is written before this returns."""
         if file not in self._appending:
-            self._appending[file] = FileIO(self.path / file, "a")
+            self._appending[file] = FileIO(self.path / file, "a", opener=regular)
         rest, opened = line.encode() + b"\n", self._appending[file]
         with naming(opened.name):
             while rest:  # a disk that is nearly full takes a part without complaint
@@ -235,7 +236,7 @@ class RunDir:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run while training it; the system lets go when the process dies, however it dies."""
-        with (self.path / LOCK).open("w") as lock:
+        with FileIO(self.path / LOCK, "a", opener=regular) as lock:
             if not lock_exclusively(lock.fileno()):
                 raise UsageError(f"{self.path}: {self._holder()} is training this run")
             for file in (EPOCHS, EVENTS, LOG):

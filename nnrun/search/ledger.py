@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from nnrun.config.values import Settings
 from nnrun.errors import DataError, NnrunError
-from nnrun.files import CHECKSUM, naming, sealed_line, sealed_text, write_atomically
+from nnrun.files import CHECKSUM, naming, regular, sealed_line, sealed_text, write_atomically
 from nnrun.installation import command
 from nnrun.runs.reading import missing_keys, read_record
 from nnrun.runs.rundir import RunDir
@@ -102,7 +102,7 @@ class Ledger:
 
     def append(self, record: TrialRecord) -> None:
         """Add a record; it is on the disk when this returns."""
-        with naming(self.path), self.path.open("ab") as file:
+        with naming(self.path), open(self.path, "ab", opener=regular) as file:
             file.write(_line(record))
             file.flush()
             os.fsync(file.fileno())

@@ -71,6 +71,18 @@ def test_the_document(nnrun: Nnrun) -> None:
     assert found["test_reads"] == 2
 
 
+@pytest.mark.parametrize("file", ["run.lock", "events.jsonl"])
+def test_a_file_that_a_strangers_run_links_to_stays(nnrun: Nnrun, file: str) -> None:
+    nnrun("train", *QUICK, *sets("data.source=iris"))
+    (inside,) = Path("runs").glob(f"*/{file}")
+    own = inside.rename("own")
+    inside.symlink_to(own.resolve())
+    own.write_bytes(before := own.read_bytes() or b"a letter")
+    done = nnrun("evaluate")
+    assert (done.code, f"{file}: a link, to which nothing is written" in done.err) == (4, True)
+    assert own.read_bytes() == before
+
+
 def test_a_network_that_is_no_better_than_a_line_is_told_so(nnrun: Nnrun) -> None:
     nnrun("train", "-q", *sets("data.source=iris", "training.epochs=1", "optimizer.learning_rate=1e-9"))
     assert "the network does not beat" in nnrun("evaluate").out

@@ -197,6 +197,15 @@ def test_links_are_never_followed(nnrun: Nnrun, three: list[str]) -> None:
     assert (Path("elsewhere/run.json").exists(), Path("data/kept.csv").exists()) == (True, True)
 
 
+def test_a_run_whose_lock_is_a_link_can_go(nnrun: Nnrun, three: list[str], here: Path) -> None:
+    Path("own.txt").write_text("a letter")
+    (Path("runs") / three[0] / "run.lock").unlink(missing_ok=True)
+    (Path("runs") / three[0] / "run.lock").symlink_to(here / "own.txt")
+    assert nnrun("rm", three[0], "--yes").code == 0
+    assert ids() == three[1:]
+    assert Path("own.txt").read_text() == "a letter"
+
+
 def test_a_closed_folder_is_told(nnrun: Nnrun, three: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(self: Path, target: Path) -> Path:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import random
+import re
 import secrets
 import shutil
 import subprocess
@@ -299,6 +300,25 @@ def test_locking_clears_away_what_a_kill_left(tmp_path: Path, monkeypatch: pytes
     assert names(run.path / "checkpoints") == []
     assert run.metrics() == [{"epoch": 1}, {"epoch": 2}]
     assert run.read("log.txt") == b'{"epoch": 1}\na line\n'
+
+
+@pytest.mark.parametrize("file", ["run.lock", "metrics.jsonl", "events.jsonl", "log.txt"])
+def test_nothing_is_written_through_a_link(tmp_path: Path, file: str) -> None:
+    """It may come with a stranger's run, and lead to a file of the user's."""
+    run, own = make(tmp_path), tmp_path / "own.txt"
+    own.write_text("a letter\nhalf a li")
+    (run.path / file).symlink_to(own)
+    told = re.escape(f"{run.path / file}: a link, to which nothing is written")
+    with pytest.raises(DataError, match=told), run.locked():
+        pass
+    if file != "run.lock":
+        with pytest.raises(DataError, match=told):
+            run.append(file, "a line")
+    assert own.read_text() == "a letter\nhalf a li"
+    own.unlink()
+    with pytest.raises(DataError, match=told):
+        run.append(file, "a line")
+    assert not own.exists()
 
 
 # contents

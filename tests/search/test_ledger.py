@@ -139,6 +139,14 @@ def test_numbers_without_end_and_nesting_without_end_are_no_records(ledger: Ledg
     assert ledger.read() == (RECORDS, 1)
 
 
+def test_nothing_is_appended_through_a_link(ledger: Ledger, tmp_path: Path) -> None:
+    own, before = ledger.path.rename(tmp_path / "own.txt"), (tmp_path / "own.txt").read_bytes()
+    ledger.path.symlink_to(own)
+    with pytest.raises(DataError, match="a link, to which nothing is written"):
+        ledger.append(record(9))
+    assert own.read_bytes() == before
+
+
 def test_a_torn_last_line_may_still_be_written(ledger: Ledger) -> None:
     with ledger.path.open("ab") as file:
         file.write(b'{"number": 7, "val')
