@@ -78,6 +78,12 @@ def regular(path: str | Path, flags: int) -> int:
     return descriptor
 
 
+def read_regular(path: Path) -> bytes:
+    """What such a file holds."""
+    with FileIO(path, opener=regular) as file:
+        return file.readall()
+
+
 def put(path: Path, content: bytes | Path) -> None:
     """Write a file that nobody reads yet, or copy one there, in a folder that is made for it."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,18 +8,22 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from socket import AF_UNIX, socket
 from typing import Any
 
 import pytest
 
 from nnrun import files
+from nnrun.errors import DataError
 from nnrun.files import (
     SECONDS_UNTIL_ABANDONED,
     drop_abandoned,
     drop_torn_line,
     drop_unfinished,
     filling,
+    regular,
     replacing,
     to_json,
     write_atomically,
@@ -92,6 +96,27 @@ def test_json_is_strict(value: Any, text: str) -> None:
 def test_floats_come_back_with_every_bit() -> None:
     numbers = [0.1, 1 / 3, 1e-300, 123456789.123456789, 5e-324]
     assert json.loads(to_json(numbers)) == numbers
+
+
+def bind(path: Path) -> None:
+    with socket(AF_UNIX) as bound:
+        bound.bind(str(path))
+
+
+@pytest.mark.parametrize(
+    "put",
+    [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero"), bind],
+    ids=["pipe", "folder", "device", "socket"],
+)
+@pytest.mark.parametrize("mode", ["r", "a"])
+def test_what_is_no_file_is_not_opened(
+    put: Callable[[Path], object], mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would keep whoever opens it waiting, or be read without end."""
+    monkeypatch.chdir(tmp_path)  # a socket has no long name
+    put(path := Path("run.json"))
+    with pytest.raises((DataError, IsADirectoryError)), open(path, mode, opener=regular):
+        pass
 
 
 def test_a_torn_last_line_is_dropped(tmp_path: Path) -> None:

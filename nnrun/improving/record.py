@@ -137,6 +137,4 @@ def read(run: RunDir) -> ImproveRecord:
 
 def read_steps(run: RunDir) -> list[StepRecord]:
     """The steps that have ended, oldest first; a torn last line is left out."""
-    path = run.path / STEPS
-    content = path.read_bytes() if path.exists() else b""
-    return cast(list[StepRecord], read_lines(content, path, StepRecord))
+    return cast(list[StepRecord], read_lines(run.content(STEPS), run.path / STEPS, StepRecord))

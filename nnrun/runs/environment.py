@@ -45,10 +45,10 @@ def describe() -> Environment:
 def surroundings(of: RunDir | Config | None) -> list[str]:
     """The resolved config, if there is one, and the software: what a run ran on, else that of this process."""
     from nnrun.config.dump import dump_yaml
-    from nnrun.runs.rundir import RunDir
+    from nnrun.runs.rundir import RESOLVED, RunDir
 
     if isinstance(of, RunDir):
-        return [*of.resolved.read_bytes().decode().rstrip().split("\n"), environment_line(of.read_record())]
+        return [*of.read(RESOLVED).decode().rstrip().split("\n"), environment_line(of.read_record())]
     config = [] if of is None else dump_yaml(of.resolved()).rstrip().split("\n")
     return [*config, environment_line(describe())]
 

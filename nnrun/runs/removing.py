@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from nnrun.errors import NnrunError, UsageError
-from nnrun.files import drop_abandoned, lock_exclusively
+from nnrun.errors import DataError, NnrunError, UsageError
+from nnrun.files import drop_abandoned, lock_exclusively, regular
 from nnrun.installation import command, elsewhere
 from nnrun.machine.posix import NO_LINK
 from nnrun.runs.finding import find_run, list_runs, search_of
@@ -102,8 +102,8 @@ def _why_not(run: RunDir) -> str:
 def _is_held(lock: Path) -> bool:
     """Whether a process trains; readers hold the lock for an instant."""
     try:
-        descriptor = os.open(lock, os.O_RDONLY)
-    except OSError:
+        descriptor = regular(lock, os.O_RDONLY)
+    except (OSError, DataError):
         return False
     try:
         return not lock_exclusively(descriptor)
@@ -184,7 +184,7 @@ def unused_frames(root: Path) -> list[Removal]:
     written = [path for path in sorted(folder.glob("[!.]*.csv")) if path.is_file() and not path.is_symlink()]
     if not written:
         return []
-    configs = "\n".join(path.read_text("utf-8", "replace") for path in root.rglob(RESOLVED))
+    configs = "\n".join(path.read_text("utf-8", "replace") for path in root.rglob(RESOLVED) if path.is_file())
     unused = [path for path in written if path.name not in configs and path.stat().st_mtime < latest]
     return [Removal(path, path.stat().st_size, is_frame=True) for path in unused]
 

@@ -26,6 +26,7 @@ from nnrun.files import (
     lock_exclusively,
     naming,
     put,
+    read_regular,
     regular,
     sealed_document,
     to_json,
@@ -106,7 +107,7 @@ class RunDir:
     def read(self, file: str) -> bytes:
         """A file of the run; DataError where it is missing."""
         try:
-            return (self.path / file).read_bytes()
+            return read_regular(self.path / file)
         except OSError as error:
             raise DataError(f"{self.path / file}: {error.strerror}; this is not a whole run directory") from error
 
@@ -188,14 +189,14 @@ class RunDir:
 
     def written(self) -> dict[str, Written]:
         """The length and checksum of each file that only grows, for run.json to have when nothing more is to come."""
-        contents = {file: self._content(file) for file in (EPOCHS, EVENTS)}
+        contents = {file: self.content(file) for file in (EPOCHS, EVENTS)}
         return {file: {"bytes": len(content), "checksum": checksum(content)} for file, content in contents.items()}
 
     def _lines(self, file: str, kind: Any) -> list[Found]:
         """What was written when run.json was completed must still be there; more may have come since."""
         while True:
             known = self._known(file)
-            content = self._content(file)
+            content = self.content(file)
             if known is None or checksum(content[: known["bytes"]]) == known["checksum"]:
                 return read_lines(content, self.path / file, kind)
             if known == self._known(file):  # else the run has been resumed in between
@@ -204,8 +205,9 @@ class RunDir:
     def _known(self, file: str) -> Written | None:
         return (self.read_record().get("written") or {}).get(file) if self.exists else None
 
-    def _content(self, file: str) -> bytes:
-        return path.read_bytes() if (path := self.path / file).exists() else b""
+    def content(self, file: str) -> bytes:
+        """What was appended to a file; nothing where it was never begun."""
+        return self.read(file) if (self.path / file).exists() else b""
 
     def forget_metrics_after(self, epoch: int) -> list[Row]:
         """Drop the records of epochs that will be trained again, and a torn last line; those that stay."""
@@ -261,7 +263,7 @@ class RunDir:
     def _is_locked(self) -> bool:
         if not (path := self.path / LOCK).exists():
             return False
-        with path.open() as lock:
+        with FileIO(path, opener=regular) as lock:
             return not try_lock(lock.fileno(), exclusive=False)
 
 

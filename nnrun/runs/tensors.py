@@ -7,11 +7,12 @@ import json
 import mmap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from nnrun.errors import DataError
-from nnrun.files import sealed, to_json, write_atomically
+from nnrun.files import regular, sealed, to_json, write_atomically
 from nnrun.runs.reading import RESTORE, read_record
 from nnrun.runs.records import Checkpoint
 
@@ -82,7 +83,7 @@ def _check_whole(path: Path) -> None:
 
     Early files have no checksum.
     """
-    with path.open("rb") as file:
+    with FileIO(path, opener=regular) as file:
         length = int.from_bytes(file.read(_LENGTH), "little")
         if length > min(LARGEST_HEADER, path.stat().st_size - _LENGTH):
             raise ValueError(f"its header would be {length:,} bytes")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from nnrun.config.values import Settings
 from nnrun.errors import DataError, NnrunError
-from nnrun.files import CHECKSUM, naming, regular, sealed_line, sealed_text, write_atomically
+from nnrun.files import CHECKSUM, naming, read_regular, regular, sealed_line, sealed_text, write_atomically
 from nnrun.installation import command
 from nnrun.runs.reading import missing_keys, read_record
 from nnrun.runs.rundir import RunDir
@@ -74,10 +74,10 @@ class Ledger:
 
     def torn(self) -> bool:
         """Whether the last line has no end."""
-        return self.path.exists() and not self.path.read_bytes().endswith(b"\n")
+        return self.path.exists() and not read_regular(self.path).endswith(b"\n")
 
     def _sorted_out(self) -> tuple[list[TrialRecord], list[Broken]]:
-        lines = self.path.read_bytes().split(b"\n") if self.path.exists() else []
+        lines = read_regular(self.path).split(b"\n") if self.path.exists() else []
         found: dict[int, TrialRecord] = {}
         broken = []
         for number, line in enumerate(lines, start=1):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from tests.cli.conftest import QUICK, Done, OnTerminal
 from tests.panda import nudge, rewind
 
 Nnrun = Callable[..., Done]
+STORED = Path(__file__).parents[1] / "stored"
 
 
 @pytest.fixture
@@ -109,6 +111,36 @@ def test_a_run_without_a_result_is_listed_with_its_best_epoch_so_far(nnrun: Nnru
     assert [line.split()[0] for line in marked] == [str(whole["best_epoch"])]
     run.forget_metrics_after(0)
     assert json.loads(nnrun("list", "--json", "--sort", "created").out)["runs"][-1]["best_epoch"] is None
+
+
+PIPES = {
+    "run.json": "unreadable",
+    "metrics.jsonl": "unreadable",
+    "run.lock": "unreadable",
+    "events.jsonl": "interrupted",
+    "labels.json": "interrupted",
+    "trials.jsonl": "unreadable",
+    "resolved.yaml": "unreadable",
+}
+
+
+def test_a_run_with_a_pipe_in_place_of_a_file_keeps_nobody_waiting(
+    process: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them has another one, and was killed in the middle: what it came to is looked for in all of its files."""
+    monkeypatch.setattr("tests.cli.conftest.SECONDS", 60)
+    for file in PIPES:
+        of_search = file == "trials.jsonl"
+        run = RunDir(Path("runs", f"20250101-120000-{file}-abcd"))
+        shutil.copytree(STORED / ("search" if of_search else "run"), run.path)
+        run.update_record(status="running")
+        (run.path / file).unlink(missing_ok=True)
+        os.mkfifo(run.path / file)
+    listed = process("list", "--json", "--sort", "optimizer.learning_rate").json["runs"]
+    assert {one["name"]: one["status"] for one in listed} == PIPES
+    for file in ("metrics.jsonl", "resolved.yaml"):
+        done = process("show", file)
+        assert (done.code, f"{file}: a pipe, a device or a folder; a file belongs there" in done.err) == (4, True)
 
 
 @pytest.mark.parametrize(("status", "option"), [("done", "--tree"), ("running", "--reverse")])
