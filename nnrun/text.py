@@ -88,6 +88,11 @@ def _letter_on_screen(letter: str) -> str:
     return letter if harmless else letter.encode("unicode_escape").decode()
 
 
+def encoded(text: str) -> bytes:
+    """UTF-8; a byte of a file's name that is none of it stands there as on a screen, and in JSON as what it is."""
+    return text.encode(errors="backslashreplace")
+
+
 def visible(text: str) -> str:
     """The text with all that cannot be seen, line breaks too, as escapes."""
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)

@@ -79,6 +79,7 @@ def begin(
     """
     budget = Budget.of(asked.budget)
     _refuse_unfit(asked)
+    _refuse_unwritable(loaded.path, asked.options)
     given = loaded.config
     with opened(loaded, root, options, watcher, told_to_stop, trainings=30) as (executor, loaded, dataset):
         config = loaded.config
@@ -113,6 +114,16 @@ def _refuse_unfit(asked: ImproveRequest) -> None:
         raise UsageError(f"--seeds {asked.seeds}: fewer than {LEAST_SEEDS} say next to nothing about luck")
     if asked.target is not None and not 0 <= asked.target < 1:
         raise UsageError(f"--target {asked.target:g}: a dev error, such as 0.02")
+
+
+def _refuse_unwritable(config: Path | None, options: Sequence[str]) -> None:
+    """UsageError for names that are not UTF-8: they are recorded, and stand in the config that comes out."""
+    for name in (str((config or Path()).absolute()), *options):
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            why = "an improvement cannot record this path, which is not UTF-8; rename it"
+            raise UsageError(f"{name!r}: {why}") from None
 
 
 def _refuse_too_little(asked: ImproveRequest, budget: Budget, config: Config, dataset: Dataset, workers: int) -> None:

@@ -28,6 +28,7 @@ from nnrun.runs.lineage import course_of
 from nnrun.runs.rundir import LESSON, PAGE
 from nnrun.runs.stored import StoredRun
 from nnrun.search.record import Sample
+from nnrun.text import encoded
 
 
 def write_report(run: StoredRun, usual: Path, options: Sequence[str] = (), costs: Sequence[str] | None = None) -> Path:
@@ -62,7 +63,7 @@ def write_folder_report(root: Path, filters: Sequence[str] = ()) -> Path:
         raise UsageError(f"no runs in {root} yet; `{command('train', *elsewhere(root))}` makes one")
     if not (found := select(entries, filters, None, False)):
         raise UsageError("no run fulfils that; there would be nothing on the page")
-    write_atomically(root / PAGE, folder_page(root, found).render().encode())
+    write_atomically(root / PAGE, encoded(folder_page(root, found).render()))
     return root / PAGE
 
 

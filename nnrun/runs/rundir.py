@@ -36,7 +36,7 @@ from nnrun.machine.posix import try_lock
 from nnrun.runs.reading import RESTORE, Found, read_document, read_lines, read_written
 from nnrun.runs.records import Checkpoint, Event, Row, RunRecord, Written
 from nnrun.runs.tensors import read_tensors, write_tensors
-from nnrun.text import on_screen
+from nnrun.text import encoded, on_screen
 
 if TYPE_CHECKING:
     from nnrun.runs.tensors import Tensors
@@ -113,7 +113,7 @@ class RunDir:
 
     def write(self, file: str, content: str, durable: bool = False) -> None:
         """Replace a file of the run as a whole; `durable` also survives a power cut."""
-        write_atomically(self.path / file, content.encode(), durable)
+        write_atomically(self.path / file, encoded(content), durable)
 
     def read_yaml(self, file: str) -> bytes:
         """The text of resolved.yaml or of a search's plan; DataError where it is missing or damaged."""

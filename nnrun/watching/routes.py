@@ -21,6 +21,7 @@ from nnrun.report.page.page import BUNDLE, CHARTS
 from nnrun.runs.requests import CHANGE, PAUSE, RESUME, STOP, Do, ask
 from nnrun.runs.rundir import CONFIG
 from nnrun.runs.stored import StoredRun
+from nnrun.text import encoded
 from nnrun.watching import ASSETS
 from nnrun.watching.details import details
 from nnrun.watching.folder import SECONDS_BETWEEN_LOOKS, Folder
@@ -56,7 +57,7 @@ def page(handler: Handler, query: Query) -> None:
         f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; connect-src 'self'; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
-    handler.answer(text.encode(), "text/html; charset=utf-8", Content_Security_Policy=policy)
+    handler.answer(encoded(text), "text/html; charset=utf-8", Content_Security_Policy=policy)
 
 
 def library(path: Path) -> Route:
@@ -86,7 +87,7 @@ def report(handler: Handler, query: Query) -> None:
         return handler.refuse(HTTPStatus.NOT_FOUND, "there is no such run any more")
     text = report_of(StoredRun(found), Path(CONFIG), elsewhere(handler.server.folder.root))
     save = f'attachment; filename="{quote(found.id)}.html"'
-    return handler.answer(text.encode(), "text/html; charset=utf-8", Content_Disposition=save)
+    return handler.answer(encoded(text), "text/html; charset=utf-8", Content_Disposition=save)
 
 
 def differences(handler: Handler, query: Query) -> None:

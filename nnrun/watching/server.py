@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 from nnrun.errors import NnrunError
 from nnrun.files import to_json
 from nnrun.report.page.page import as_data
+from nnrun.text import encoded
 from nnrun.watching.folder import Folder
 
 HOST = "127.0.0.1"
@@ -160,7 +161,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer_json(self, value: object) -> None:
         """Plain values."""
-        self.answer(to_json(value).encode(), "application/json")
+        self.answer(encoded(to_json(value)), "application/json")
 
     def begin_stream(self) -> None:
         """Server-sent events."""
@@ -172,7 +173,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def tell(self, event: str, value: object) -> None:
         """One of them."""
-        self.wfile.write(f"event: {event}\ndata: {as_data(value)}\n\n".encode())
+        self.wfile.write(encoded(f"event: {event}\ndata: {as_data(value)}\n\n"))
         self.wfile.flush()
 
 

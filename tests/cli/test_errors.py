@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -200,6 +201,23 @@ def test_a_config_that_comes_with_nnrun_is_put_here_as_the_message_says(nnrun: N
     check(told, 3, ["digits: no such file; `nnrun configs digits` puts the one that comes with nnrun here"])
     assert nnrun(*told.err.split("`")[1].split()[1:]).code == 0
     assert nnrun("check", "digits.yaml").code == 0
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its names are UTF-8 alone")
+def test_names_that_are_not_utf_8(nnrun: Nnrun, config: Write) -> None:
+    """Any bytes may be one; on the screen and on pages they are escapes, in JSON halves of letters."""
+    strange, runs = str(config(name="b\udcff.yaml")), ("--runs", "r\udcff")
+    small = ("--set", "data.source=iris", "-q", *runs)
+    assert nnrun("train", strange, *small).code == 0
+    assert nnrun("diagnose", *runs).code == 0
+    assert nnrun("report", "--all", *runs).code == 0
+    assert r"r\udcff" in Path("r\udcff/report.html").read_text("utf-8")
+    assert nnrun("report", *runs).code == 0
+    done = nnrun("export", "--json", "-o", "m\udcff.onnx", *runs)
+    assert (done.code, done.json["unchecked"], Path("m\udcff.onnx").is_file()) == (0, None, True)
+    refused = nnrun("improve", strange, "--budget", "60epochs")
+    why = r"b\udcff.yaml': an improvement cannot record this path, which is not UTF-8; rename it"
+    assert (refused.code, why in refused.err, Path("runs").exists()) == (2, True, False)
 
 
 def test_mistakes_as_json(nnrun: Nnrun, config: Write) -> None:

@@ -74,6 +74,14 @@ def test_the_page_runs_its_own_script_alone_and_its_folder_is_text(server: Serve
     assert [ask(server, path)[0] for path in ("/plotly.js", "/uplot.js")] == [200, 200]
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="its names are UTF-8 alone")
+def test_the_folder_may_have_a_name_that_is_not_utf_8(root: Path, tmp_path: Path) -> None:
+    (strange := tmp_path / "r\udcff").symlink_to(root)
+    for server in serving(begin(strange, 0)):
+        server.folder.look()
+        assert [ask(server, path)[0] for path in ("/", f"/report?id={the_run(root)}")] == [200, 200]
+
+
 def test_a_run_is_told_in_full(server: Server, root: Path) -> None:
     assert json.loads(ask(server, "/selected")[1]) == [the_run(root)]
     status, text = ask(server, f"/run?id={the_run(root)}")

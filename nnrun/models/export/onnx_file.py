@@ -43,7 +43,7 @@ def run(model: Model, path: Path, table: Table) -> Array:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 3, 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
     names = [value.name for value in session.get_inputs()]
     wanted, given = [value.name for value in session.get_outputs()][-1:], feed(model, table)
     starts = range(0, max(1, len(table)), ROWS_AT_ONCE)
