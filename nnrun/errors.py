@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 MOST, LONGEST = 100, 1000  # problems of a config that are told, and characters of each
@@ -23,7 +24,18 @@ def system_words(error: OSError) -> str:
     """What the system says of a file, behind its name."""
     if not error.strerror:
         return str(error)
+    if isinstance(error, FileNotFoundError) and not error.filename and _is_nowhere():
+        return "the current folder was removed; change to one that is there"
     return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+
+
+def _is_nowhere() -> bool:
+    """Whether the current folder is gone, the one missing file that has no name."""
+    try:
+        os.getcwd()  # noqa: PTH109
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def refuse_for(what: str, **options: object) -> None:

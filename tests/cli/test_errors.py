@@ -220,6 +220,14 @@ def test_names_that_are_not_utf_8(nnrun: Nnrun, config: Write) -> None:
     assert (refused.code, why in refused.err, Path("runs").exists()) == (2, True, False)
 
 
+@pytest.mark.parametrize("command", ["list", "search", "init t.csv", "export"])
+def test_a_current_folder_that_was_removed(nnrun: Nnrun, here: Path, command: str) -> None:
+    here.rmdir()
+    done = nnrun(*command.split())
+    last = done.err.splitlines()[-1]
+    assert (done.code, last) == (1, "nnrun: the current folder was removed; change to one that is there")
+
+
 def test_mistakes_as_json(nnrun: Nnrun, config: Write) -> None:
     done = nnrun("train", config("seed: x\nfoo: 1\n"), "--json")
     assert (done.code, done.err) == (3, "")
