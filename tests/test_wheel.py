@@ -53,6 +53,18 @@ def test_its_description_holds_on_a_page_of_its_own(wheel: Path) -> None:
     assert "![" not in description and "<!-- picture" not in description
 
 
+def test_its_metadata_names_every_licence_of_what_is_in_it(wheel: Path) -> None:
+    files = files_of(wheel)
+    (about,) = (name.removesuffix("METADATA") for name in files if name.endswith(".dist-info/METADATA"))
+    metadata = HeaderParser().parsestr(files[f"{about}METADATA"].decode())
+    bundle = re.findall(r"(?m)^## .+ \(([\w.-]+)\)$", files["nnrun/report/assets/plotly.licenses.md"].decode())
+    assert set(metadata["License-Expression"].split(" AND ")) == {"MIT", "CC-BY-4.0", *bundle}
+    named = set(metadata.get_all("License-File") or ())
+    inside = {name for name in files if name.startswith("nnrun/") and "licen" in name.rpartition("/")[2].lower()}
+    assert named == {"LICENSE", "nnrun/data/bundled/README.md", *inside}
+    assert all(files[f"{about}licenses/{name}"] == (ROOT / name).read_bytes() for name in named)
+
+
 def test_it_works_in_an_empty_folder(outside: dict[str, str], tmp_path: Path) -> None:
     def run(line: str) -> str:
         done = subprocess.run(["bash", "-c", line], cwd=tmp_path, env=outside, capture_output=True, text=True)
