@@ -61,7 +61,7 @@ def _named(domain: Domain) -> Iterable[Any]:
     if isinstance(domain, OneMinusLog):
         return sorted(1 - value for value in _round(1 - high, 1 - low))
     step = _step(float(high) - float(low))
-    return _contained(domain, [round(i * step, 12) for i in range(math.ceil(low / step), math.floor(high / step) + 1)])
+    return _contained(domain, [round(i * step, 12) for i in range(math.floor(low / step), math.ceil(high / step) + 1)])
 
 
 def _contained(domain: Domain, values: Sequence[float]) -> list[Any]:
@@ -80,8 +80,8 @@ def _round(low: float, high: float) -> list[float]:
 
 def _step(width: float) -> float:
     """A round number that goes three to six times into the width."""
-    power = 10.0 ** math.floor(math.log10(width / 3))
-    return next(m * power for m in (5, 2, 1) if m * power <= width / 3)
+    power = 10.0 ** math.floor(math.log10(width / 3))  # may be a bit above: a third of 0.3 is below 0.1
+    return next((m * power for m in (5, 2) if m * power <= width / 3), power)
 
 
 def scale_axis(parameter: Parameter, title: str | None = None) -> Axis:
