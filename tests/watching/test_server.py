@@ -154,6 +154,17 @@ def test_what_is_started_is_told_as_it_can_be_typed(root: Path, tmp_path: Path) 
     assert len({(run.path / "metrics.jsonl").read_text().count("\n") for run in children}) == 1
 
 
+@pytest.mark.parametrize("recorded", ["running", "failed"])
+def test_a_run_that_was_killed_or_failed_is_resumed(root: Path, tmp_path: Path, recorded: str) -> None:
+    """Nobody holds it, whatever its record says of it."""
+    own = Path(shutil.copytree(root, tmp_path / "runs"))
+    RunDir(own / the_run(own)).update_record(status=recorded)
+    for server in serving(begin(own, 0)):
+        ask(server, "/selected")
+        status, text = act(server, {"do": "resume", "id": the_run(own)}, X_Token=server.token)
+        assert (status, json.loads(text)["told"].startswith("started: nnrun resume ")) == (200, True)
+
+
 @pytest.mark.parametrize(
     "body",
     [
