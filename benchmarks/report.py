@@ -46,7 +46,7 @@ def opened(page: Path, browser: Any) -> tuple[float, float]:
     tab.goto(page.as_uri())
     tab.wait_for_selector("html[data-waiting]", state="attached")
     there = time.perf_counter() - began
-    tab.evaluate("() => { dispatchEvent(new Event('beforeprint')) }")
+    tab.evaluate("() => ['beforeprint', 'afterprint'].forEach(name => dispatchEvent(new Event(name)))")
     everything = time.perf_counter() - began
     tab.close()
     return there, everything

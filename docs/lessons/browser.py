@@ -62,7 +62,7 @@ def opened(chromium: Any, html: str, look: str, width: int = WIDTH, sharpness: f
         tab = context.new_page()
         tab.goto(file.as_uri())
         tab.wait_for_selector("html[data-waiting]", state="attached")
-        tab.evaluate("() => { dispatchEvent(new Event('beforeprint')) }")
+        tab.evaluate("() => ['beforeprint', 'afterprint'].forEach(name => dispatchEvent(new Event(name)))")
         tab.wait_for_timeout(500)  # fonts, and what WebGL draws
         yield tab
         context.close()

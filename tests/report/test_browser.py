@@ -16,7 +16,7 @@ import pytest
 from nnrun.api import load_run, load_search
 from tests.report.conftest import nnrun
 
-DRAW_ALL = "() => { dispatchEvent(new Event('beforeprint')) }"
+DRAW_ALL = "() => ['beforeprint', 'afterprint'].forEach(name => dispatchEvent(new Event(name)))"
 TRACES = "() => [...document.querySelectorAll('[data-chart]')].map(place => (place.data || []).length)"
 TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 LEVELS = "() => [...document.querySelectorAll('h1, h2, h3')].map(heading => Number(heading.tagName[1]))"
@@ -39,6 +39,9 @@ COVERED = """() => {
         .filter(each => meet(bar.getBoundingClientRect(), each.getBoundingClientRect()))
         .map(each => each.closest('figure, section').innerText.slice(0, 40) + ': ' + each.getAttribute('class')))
 }"""
+TOO_FAR_RIGHT = """() => [...document.querySelectorAll('.main-svg')].filter(each =>
+    each.getBoundingClientRect().right > each.closest('section').getBoundingClientRect().right)
+    .map(each => each.id)"""
 KEPT = """() => document.querySelector('.parcoords').closest('.chart').data[0].dimensions
     .filter(dimension => dimension.constraintrange).length"""
 ORDER = """() => document.querySelector('.parcoords').closest('.chart').data[0].dimensions
@@ -248,6 +251,18 @@ def test_the_theme_can_be_chosen(run_page: Path, open_page: Open) -> None:
     assert before[0] != after[0]
     assert before[1] != after[1]
     assert page.get_by_role("button", name="Light theme").count() == 1
+
+
+def test_on_paper_all_is_dark_on_white_and_nothing_is_cut_off(search_page: Path, open_page: Open) -> None:
+    page = open_page(search_page, 1440, "dark", drawn=True)
+    before = page.evaluate(COLOURS)
+    page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate(COLOURS) == ["rgb(244, 245, 247)", "rgb(27, 31, 36)"]
+    assert page.evaluate(TOO_FAR_RIGHT) == []
+    page.emulate_media(media="screen", color_scheme="dark")
+    page.evaluate("() => dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate(COLOURS) == before
 
 
 @pytest.mark.parametrize("bypass", [False, True], ids=["as it is", "without the page's own policy"])

@@ -24,6 +24,37 @@ function template() {
   };
 }
 
+// Colours by the system or by the button; on paper those of the light theme, and charts as wide as it is.
+function themes(redraw) {
+  const root = document.documentElement, dark = matchMedia("(prefers-color-scheme: dark)"), button = document.getElementById("theme");
+  const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : dark.matches);
+  const show = () => {
+    if (button) button.textContent = isDark() ? "Light theme" : "Dark theme"; // a frame has none
+    for (const place of document.querySelectorAll(".js-plotly-plot")) Plotly.relayout(place, { template: template(), autosize: true });
+    redraw();
+  };
+  const set = (key, value) => (value === undefined ? delete root.dataset[key] : (root.dataset[key] = value));
+  let before;
+  addEventListener("beforeprint", () => {
+    before = root.dataset.theme;
+    set("theme", "light");
+    set("paper", "");
+    show();
+  });
+  addEventListener("afterprint", () => {
+    set("theme", before);
+    set("paper", undefined);
+    show();
+  });
+  if (button) button.hidden = false;
+  button?.addEventListener("click", () => {
+    set("theme", isDark() ? "light" : "dark");
+    show();
+  });
+  dark.addEventListener("change", show);
+  show();
+}
+
 // A chart stays in its page: plotly.js would offer to send it to a server.
 const CONFIG = {
   responsive: true,

@@ -29,31 +29,6 @@ function drawOnApproach() {
   addEventListener("beforeprint", () => [...waiting].forEach(draw));
 }
 
-function recolour() {
-  for (const place of document.querySelectorAll("[data-chart].js-plotly-plot")) {
-    Plotly.relayout(place, { template: template() });
-  }
-}
-
-function offerThemes() {
-  const root = document.documentElement;
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  const button = document.getElementById("theme");
-  if (!button) return dark.addEventListener("change", recolour); // in a frame
-  const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : dark.matches);
-  const show = () => {
-    button.textContent = isDark() ? "Light theme" : "Dark theme";
-    recolour();
-  };
-  button.hidden = false;
-  button.addEventListener("click", () => {
-    root.dataset.theme = isDark() ? "light" : "dark";
-    show();
-  });
-  dark.addEventListener("change", show);
-  show();
-}
-
 // Cells say in data-value what they are sorted by, where that is not what they show; empty ones come last.
 function keyOf(row, column) {
   const cell = row.cells[column];
@@ -90,6 +65,6 @@ function offerSorting() {
   }
 }
 
-offerThemes();
+themes(() => {});
 offerSorting();
 if (document.querySelector("[data-chart]")) drawOnApproach();

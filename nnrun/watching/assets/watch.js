@@ -462,23 +462,6 @@ const detailSoon = soon(detail, () => Math.max(1000, 20 * took)); // a search of
 const filterSoon = soon(filter, () => 1000);
 const listenSoon = soon(listen, () => 30), compareSoon = soon(compareChosen, () => 60);
 
-function themes() {
-  const root = document.documentElement, dark = matchMedia("(prefers-color-scheme: dark)"), button = at("theme");
-  const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : dark.matches);
-  const tell = () => {
-    button.textContent = isDark() ? "Light theme" : "Dark theme";
-    plotSoon();
-    if (shown) detailSoon();
-  };
-  button.hidden = false;
-  button.addEventListener("click", () => {
-    root.dataset.theme = isDark() ? "light" : "dark";
-    tell();
-  });
-  dark.addEventListener("change", tell);
-  tell();
-}
-
 at("folder").textContent = SETTINGS.folder;
 at("filters").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -489,5 +472,9 @@ at("tree").addEventListener("change", draw);
 document.addEventListener("keydown", walk);
 offerColumns();
 curvesBegin();
-themes();
+themes(() => {
+  if (!chosen.length) return;
+  graph?.setSize(sizeOf(at("chart"))); // before what is printed, for which nobody waits
+  plot();
+});
 listen();
