@@ -39,9 +39,9 @@ COVERED = """() => {
         .filter(each => meet(bar.getBoundingClientRect(), each.getBoundingClientRect()))
         .map(each => each.closest('figure, section').innerText.slice(0, 40) + ': ' + each.getAttribute('class')))
 }"""
-TOO_FAR_RIGHT = """() => [...document.querySelectorAll('.main-svg')].filter(each =>
-    each.getBoundingClientRect().right > each.closest('section').getBoundingClientRect().right)
-    .map(each => each.id)"""
+TOO_FAR_RIGHT = """() => [...document.querySelectorAll('.main-svg, .scroll')].filter(each =>
+    each.getBoundingClientRect().right > each.closest('section').getBoundingClientRect().right ||
+    getComputedStyle(each).overflow === 'auto').map(each => each.className)"""
 KEPT = """() => document.querySelector('.parcoords').closest('.chart').data[0].dimensions
     .filter(dimension => dimension.constraintrange).length"""
 ORDER = """() => document.querySelector('.parcoords').closest('.chart').data[0].dimensions
