@@ -57,6 +57,21 @@ def _in_order(runs: list[RunDir]) -> list[RunDir]:
     return sorted(runs, key=_created) if len(runs) > 1 else runs
 
 
+def seconds_of(time: str | None) -> float | None:
+    """Since 1970, of a time as records have it."""
+    try:
+        return datetime.fromisoformat(time).timestamp() if time else None
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def born(run_id: str, created: str | None) -> float:
+    """When a run was made, in seconds since 1970: by its record, else by its id, which has the time of its place."""
+    parts = ID.fullmatch(run_id)
+    by_id = seconds_of(parts["time"].replace("-", "T")) if parts else None
+    return seconds_of(created) or by_id or 0.0
+
+
 def find_run(root: Path, reference: str) -> RunDir:
     """The run that a path, an id, `latest`, `@1` or a short name means; UsageError where it means none or several."""
     typed = RunDir(Path(reference))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Protocol
 
 from nnrun.config.values import Settings
 from nnrun.errors import NnrunError
+from nnrun.runs.finding import seconds_of
 from nnrun.runs.labels import labels_of
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import of_record, summary
@@ -115,11 +115,3 @@ def times_of(rows: Sequence[Mapping[str, Any]], began: float) -> Iterator[tuple[
     for row in rows:
         began += float(row["seconds"]) if is_finite(row.get("seconds")) else 0.0
         yield row, began
-
-
-def seconds_of(time: str | None) -> float | None:
-    """Since 1970, of a time as records have it."""
-    try:
-        return datetime.fromisoformat(time).timestamp() if time else None
-    except ValueError:
-        return None

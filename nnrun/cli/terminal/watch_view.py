@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nnrun.cli.terminal.panel import ENTER, ESCAPE, edited
+from nnrun.runs.finding import born
 
 Row = Mapping[str, Any]  # of a run, as `nnrun.watching.folder` has it
 
@@ -122,8 +123,8 @@ class View:
         self.settle()
 
 
-def _age(row: Row) -> tuple[str, str]:
-    return str(row.get("created") or ""), str(row["id"])
+def _age(row: Row) -> tuple[float, str]:
+    return born(row["id"], row.get("created")), str(row["id"])
 
 
 def _error(row: Row) -> tuple[bool, float]:

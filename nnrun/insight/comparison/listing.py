@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from nnrun.config.values import Settings
 from nnrun.errors import NnrunError, UsageError
-from nnrun.runs.finding import ID
+from nnrun.runs.finding import ID, born
 from nnrun.runs.labels import Labels, labels_of
 from nnrun.runs.lineage import nudges
 from nnrun.runs.members import is_gathered
@@ -59,6 +59,11 @@ class Entry:
             "nudges": self.nudges,
             "members": len(self.record.get("members") or []) or None,
         }
+
+    @property
+    def born(self) -> float:
+        """When it was made, in seconds since 1970."""
+        return born(self.run.id, self.record.get("created"))
 
     @property
     def _suffix(self) -> str:
@@ -192,11 +197,15 @@ def as_number(text: str) -> float | None:
 
 
 def select(entries: Sequence[Entry], filters: Iterable[str], key: str | None, reverse: bool) -> list[Entry]:
-    """Those that fulfil all conditions, sorted by a key, those without a value last; UsageError for unknown keys."""
+    """Those that fulfil all conditions, sorted by a key, those without a value last; UsageError for unknown keys.
+
+    Without a key the oldest comes first, wherever each was made.
+    """
     conditions = [Condition.of(text) for text in filters]
     for wanted in [condition.key for condition in conditions] + ([key] if key else []):
         _refuse_unknown(wanted, entries)
     found = [e for e in entries if all(c.holds(e.value(c.key)) for c in conditions)]
+    found.sort(key=lambda entry: entry.born)
     if key is None:
         return found[::-1] if reverse else found
     with_value = [entry for entry in found if entry.value(key) is not None]

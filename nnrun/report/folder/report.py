@@ -75,7 +75,7 @@ def _table_section(root: Path, entries: Sequence[Entry]) -> Section:
     if not entries:
         return left_out("All runs", "there is none.")
     ids = [run.id for run in list_runs(root)]
-    newest = sorted(entries, key=lambda entry: (str(entry.facts["created"]), entry.run.id), reverse=True)
+    newest = sorted(entries, key=lambda entry: entry.born)[::-1]
     caption = "; ".join(["The newest first; the titles sort", *marks_explained(entries)])
     rows = (_row(entry, ids) for entry in newest)
     return Section("All runs", [table(caption, HEADS, rows, words=(0, 1, 2, 9), data_sortable=True), *_labels(newest)])

@@ -56,7 +56,8 @@ function told(key, value) {
 }
 
 function compare(a, b) {
-  const [x, y] = [a[order.key], b[order.key]];
+  const value = (run) => (order.key === "created" && run.created ? Date.parse(run.created) : run[order.key]);
+  const [x, y] = [a, b].map(value);
   const lack = (x === null || x === undefined) - (y === null || y === undefined);
   if (lack) return lack;
   const less = typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y));

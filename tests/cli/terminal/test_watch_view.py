@@ -25,6 +25,12 @@ def view() -> View:
     return view
 
 
+def test_the_latest_is_so_by_the_instant_and_not_by_the_clock_of_its_place(view: View) -> None:
+    times = {FIRST: "16:00:00.000+09:00", SECOND: "08:00:00.000+00:00", THIRD: "04:00:00.000-05:00"}
+    view.take([row(name, created=f"2026-01-04T{time}") for name, time in times.items()], [])
+    assert [each["id"] for each in view.listed] == [THIRD, SECOND, FIRST]
+
+
 def press(view: View, *keys: str) -> None:
     for key in keys:
         view.press(key)

@@ -52,10 +52,11 @@ def make_run(tmp_path: Path) -> MakeRun:
         **final: float,
     ) -> RunDir:
         settings = changed(SETTINGS, changes or {})
-        path = folder or root / f"20260101-00000{len(list(root.glob('*')))}-digits-{letter}000"
+        second = len(list(root.glob("*")))
+        path = folder or root / f"20260101-00000{second}-digits-{letter}000"
         path.mkdir(parents=True)
         facts = {
-            "status": "done", "created": f"2026-01-01T00:00:0{ord(letter[0]) % 10}.000+00:00", "parent": None,
+            "status": "done", "created": f"2026-01-01T00:00:0{second}.000+00:00", "parent": None,
             "data": {"files": [{"part": "all", "name": data, "sha256": data, "rows": 100}], "rows": {"dev": 20}},
             "epochs": len(curve), "best_epoch": len(curve), "seconds": 0.5, "seed": settings["seed"],
             "final": {"train_error": 0.01, "dev_error": 0.05, "dev_loss": 0.2} | final,

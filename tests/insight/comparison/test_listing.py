@@ -96,6 +96,13 @@ def test_times_are_sorted_as_times(make_run: MakeRun) -> None:
     assert letters(select([winter, summer], [], "created", reverse=False)) == "sw"
 
 
+def test_the_oldest_comes_first_wherever_it_was_made(make_run: MakeRun) -> None:
+    """16:00 in Tokyo is before 8:00 in London, and that before 4:00 in New York."""
+    times = {"t": "16:00:00.000+09:00", "l": "08:00:00.000+00:00", "n": "04:00:00.000-05:00"}
+    entries = {at: Entry(StoredRun(make_run(at, record={"created": f"2026-01-04T{times[at]}"}))) for at in times}
+    assert letters(select([entries[at] for at in "nlt"], [], None, reverse=False)) == "tln"
+
+
 def test_a_search_is_one_line_with_its_best(make_run: MakeRun, make_search: MakeRun) -> None:
     search = Entry(StoredRun(make_search("a")))
     assert plain(search)["kind"] == "search"
