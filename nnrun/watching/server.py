@@ -117,7 +117,7 @@ class Handler(BaseHTTPRequestHandler):
         except ValueError:
             return self.refuse(HTTPStatus.BAD_REQUEST, "this is no address")
         if not self._is_ours() or not self._is_known(query):
-            return self.refuse(HTTPStatus.FORBIDDEN, "the address that `nnrun watch` printed has the token")
+            return self.refuse(HTTPStatus.FORBIDDEN, "the address that `nnrun watch` printed last has the token")
         route = routes.get(address.path)
         if route is None:
             return self.refuse(HTTPStatus.NOT_FOUND, "there is no such page")

@@ -298,6 +298,21 @@ def test_a_run_is_rewound_from_the_page_and_its_page_is_saved(page: Any, root: P
     assert not (run.path / "report.html").exists()
 
 
+def test_a_server_that_is_gone_or_another_one_in_its_place_is_said(page: Any, server: Server, root: Path) -> None:
+    page.locator("#runs td.name button").first.click()
+    page.wait_for_selector("#acts form")
+    page.context.set_offline(True)
+    page.get_by_role("button", name="rewind").click()
+    until(page, "document.getElementById('answer').textContent.startsWith('nnrun watch does not answer')")
+    page.context.set_offline(False)
+    server.token = "another"
+    page.evaluate("listen()")
+    until(page, "document.getElementById('state').textContent.startsWith('not served any more')")
+    page.locator("#runs td.name button").nth(1).click()
+    until(page, "document.getElementById('verdict').textContent.includes('printed last has the token')")
+    assert page.locator("#detail-title").inner_text() == page.locator("#runs td.name").nth(1).inner_text()
+
+
 LANES = """document.querySelector('.parcoords').closest('.chart').data[0].dimensions
     .map((lane) => [lane.name, lane.label.startsWith('<b>▸'), lane.constraintrange?.length ?? 0, lane.values.length])"""
 

@@ -44,6 +44,11 @@ function element(name, text, attributes = {}) {
   return made;
 }
 
+// Where nobody answers, the answer says so.
+function ask(path, query, options) {
+  return fetch(address(path, query), options).catch(() => new Response("nnrun watch does not answer; it may have ended", { status: 503 }));
+}
+
 // ---- the table
 
 function told(key, value) {
@@ -216,7 +221,7 @@ async function filter() {
   const conditions = at("filter").value.trim().split(/\s+/).filter(Boolean);
   if (!conditions.length) passing = null;
   else {
-    const answer = await fetch(address("selected", { filter: conditions }));
+    const answer = await ask("selected", { filter: conditions });
     if (!answer.ok) {
       at("found").textContent = await answer.text();
       return;
@@ -252,7 +257,7 @@ async function compareChosen() {
   const asked = chosen.join();
   at("differences").replaceChildren();
   if (chosen.length < 2) return;
-  const answer = await fetch(address("differences", { run: chosen }));
+  const answer = await ask("differences", { run: chosen });
   if (!answer.ok || asked !== chosen.join()) return;
   const { runs, settings } = await answer.json();
   const top = element("tr"), head = element("thead"), body = element("tbody");
@@ -289,6 +294,7 @@ async function show(id) {
   at("detail-title").focus({ preventScroll: true });
 }
 
+const UNTOLD = { system: "", symptoms: [], config: [], log: [], commands: [], charts: [] }; // of a run that nobody tells of
 let took = 0; // milliseconds of the last time
 let charted = {}; // what the charts are of
 function isWorth(run) {
@@ -298,9 +304,9 @@ function isWorth(run) {
 
 async function detail() {
   const began = performance.now(), run = rows.get(shown), worth = isWorth(run);
-  const answer = await fetch(address("run", { id: shown, charts: worth ? "1" : "0" }));
-  if (!answer.ok) return void (at("detail").hidden = true);
-  const found = await answer.json();
+  const answer = await ask("run", { id: shown, charts: worth ? "1" : "0" });
+  if (answer.status === 404) return void (at("detail").hidden = true);
+  const found = answer.ok ? await answer.json() : { ...UNTOLD, id: shown, problem: await answer.text() };
   took = performance.now() - began;
   if (found.id !== shown) return;
   at("detail").hidden = false;
@@ -314,7 +320,7 @@ async function detail() {
   at("commands").replaceChildren(...found.commands.map(command));
   acts(rows.get(shown));
   if (!worth) return;
-  charted = { ...run };
+  charted = answer.ok ? { ...run } : {};
   await drawCharts(found.charts);
   took = performance.now() - began;
 }
@@ -399,7 +405,7 @@ function rewind(run) {
 
 async function act(asked, place = at("answer")) {
   place.textContent = "…";
-  const answer = await fetch(address("act"), {
+  const answer = await ask("act", {}, {
     method: "POST", headers: { "Content-Type": "application/json", "X-Token": TOKEN }, body: JSON.stringify(asked),
   });
   place.textContent = answer.ok ? (await answer.json()).told : await answer.text();
@@ -413,7 +419,9 @@ function listen() {
   const from = chosen.map((id) => (curves.has(id) ? `${curves.get(id).generation}:${curves.get(id).points.at(-1)?.[LINE] ?? 0}` : "none"));
   source = new EventSource(address("stream", { look, run: chosen, from }));
   source.addEventListener("open", () => (at("state").textContent = "live"));
-  source.addEventListener("error", () => (at("state").textContent = "waiting for nnrun watch"));
+  source.addEventListener("error", ({ target }) => { // one that is refused does not ask again
+    at("state").textContent = target.readyState === EventSource.CLOSED ? "not served any more: open the address that nnrun watch printed last" : "waiting for nnrun watch";
+  });
   source.addEventListener("rows", (event) => {
     const { look: now, whole, rows: changed, gone } = JSON.parse(event.data);
     look = now;
