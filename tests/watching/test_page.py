@@ -313,6 +313,18 @@ def test_a_server_that_is_gone_or_another_one_in_its_place_is_said(page: Any, se
     assert page.locator("#detail-title").inner_text() == page.locator("#runs td.name").nth(1).inner_text()
 
 
+def test_settings_are_told_apart_as_by_a_shell_and_brackets_hold_together(page: Any) -> None:
+    told = {
+        "a=1  b=2 ": ["a=1", "b=2"],
+        "network.hidden=[3, 4] b=2": ["network.hidden=[3, 4]", "b=2"],
+        "--set 'data.split=[0.6, 0.2]' --set \"note=a b\"": ["data.split=[0.6, 0.2]", "note=a b"],
+        "a={x: ['b c]', 1]} d=''": ["a={x: ['b c]', 1]}", "d="],
+        "a=[1, 2 b=3": ["a=[1, 2 b=3"],
+        "": [],
+    }
+    assert {text: page.evaluate(f"wordsOf({json.dumps(text)})") for text in told} == told
+
+
 LANES = """document.querySelector('.parcoords').closest('.chart').data[0].dimensions
     .map((lane) => [lane.name, lane.label.startsWith('<b>▸'), lane.constraintrange?.length ?? 0, lane.values.length])"""
 

@@ -44,6 +44,24 @@ function element(name, text, attributes = {}) {
   return made;
 }
 
+// As a shell has them, so that commands can be pasted; blanks in brackets belong to a word too.
+function wordsOf(text) {
+  const found = [];
+  let word = null, quote = null, depth = 0;
+  for (const sign of `${text} `) {
+    const isQuote = quote ? sign === quote : `'"`.includes(sign);
+    if (!quote) depth = Math.max(0, depth + "[{".includes(sign) - "]}".includes(sign));
+    if (isQuote) quote = quote ? null : sign;
+    if (isQuote && !depth) word ??= "";
+    else if (quote || depth || !/\s/.test(sign)) word = (word ?? "") + sign;
+    else if (word !== null) {
+      found.push(word);
+      word = null;
+    }
+  }
+  return [...found, ...(word === null ? [] : [word.trim()])].filter((each) => each !== "--set"); // what nothing closes goes to the end
+}
+
 // Where nobody answers, the answer says so.
 function ask(path, query, options) {
   return fetch(address(path, query), options).catch(() => new Response("nnrun watch does not answer; it may have ended", { status: 503 }));
@@ -218,7 +236,7 @@ function drawSoon() {
 }
 
 async function filter() {
-  const conditions = at("filter").value.trim().split(/\s+/).filter(Boolean);
+  const conditions = wordsOf(at("filter").value);
   if (!conditions.length) passing = null;
   else {
     const answer = await ask("selected", { filter: conditions });
@@ -391,16 +409,15 @@ function form(verb, fields, asked) {
 }
 
 const SETTING = "optimizer.learning_rate=0.001";
-const settingsIn = (input) => input.value.split(/\s+/).filter(Boolean);
 
 function nudge(run) {
   const change = field("a change", SETTING, 32), note = field("why", "why", 18);
-  return form("nudge", ["change", change, "because", note], () => ({ do: "change", id: run.id, settings: settingsIn(change), note: note.value || null }));
+  return form("nudge", ["change", change, "because", note], () => ({ do: "change", id: run.id, settings: wordsOf(change.value), note: note.value || null }));
 }
 
 function rewind(run) {
   const to = field("the epoch to go on from: best, last, or its number", "epoch", 6, "best"), change = field("a change", SETTING, 32);
-  return form("rewind", ["go on from", to, "with", change], () => ({ do: "rewind", id: run.id, to: to.value.trim(), settings: settingsIn(change) }));
+  return form("rewind", ["go on from", to, "with", change], () => ({ do: "rewind", id: run.id, to: to.value.trim(), settings: wordsOf(change.value) }));
 }
 
 async function act(asked, place = at("answer")) {
