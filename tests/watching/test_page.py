@@ -286,6 +286,10 @@ def test_a_run_is_rewound_from_the_page_and_its_page_is_saved(page: Any, root: P
     page.get_by_role("button", name="rewind").click()
     until(page, "document.getElementById('answer').textContent.includes('99')")
     assert page.locator("#runs tbody tr").count() == 2
+    page.get_by_role("button", name=run_of(root, "second").id).click()
+    until(page, "document.getElementById('answer').textContent === ''")
+    page.get_by_role("button", name=run.id).click()
+    until(page, f"document.getElementById('acts').dataset.of === '{run.id} done'")
     page.get_by_label("the epoch to go on from").fill("2")
     page.get_by_label("a change").fill("optimizer.learning_rate=0.001")
     page.keyboard.press("Enter")

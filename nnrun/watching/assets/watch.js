@@ -305,6 +305,7 @@ function library(path) {
 // ---- one run
 
 async function show(id) {
+  if (id !== shown) at("answer").textContent = ""; // which was another run's
   shown = id;
   await detail();
   at("detail").scrollIntoView({ block: "start" });
