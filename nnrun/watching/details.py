@@ -99,8 +99,9 @@ def _commands(stored: StoredRun) -> Iterator[tuple[str, str]]:
     name, options = stored.id, elsewhere(stored.path.parent)
     if stored.status in HELD:
         yield "stop it at the end of its epoch", command("stop", name, *options)
+    if stored.status == "running":
         yield "let it wait", command("pause", name, *options)
-    if stored.status in ("interrupted", "failed"):
+    if stored.status in ("paused", "interrupted", "failed"):
         yield "go on", command("resume", name, *options)
     yield "all of it", command("show", name, *options)
     if stored.status == "done":

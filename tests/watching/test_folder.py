@@ -357,3 +357,15 @@ def test_details_have_verdict_charts_and_commands(root: Path) -> None:
     assert any(each["command"].startswith("nnrun diagnose ") for each in found["commands"])
     assert "name: a" in found["config"]
     assert details(RunDir(root / ids(root, "a-search")))["charts"]
+
+
+@pytest.mark.parametrize(
+    ("status", "offered"),
+    [("running", ["stop", "pause"]), ("paused", ["stop", "resume"]), ("failed", ["resume"]), ("done", [])],
+)
+def test_commands_that_steer_are_those_that_the_run_can_be_asked_for(
+    root: Path, monkeypatch: pytest.MonkeyPatch, status: str, offered: list[str]
+) -> None:
+    monkeypatch.setattr(StoredRun, "status", status)
+    verbs = [one["command"].split()[1] for one in details(RunDir(root / ids(root, "a")))["commands"]]
+    assert [verb for verb in verbs if verb in ("stop", "pause", "resume")] == offered
