@@ -317,6 +317,16 @@ def test_a_server_that_is_gone_or_another_one_in_its_place_is_said(page: Any, se
     assert page.locator("#detail-title").inner_text() == page.locator("#runs td.name").nth(1).inner_text()
 
 
+def test_a_page_that_nobody_sees_leaves_its_connection_to_others(page: Any, root: Path) -> None:
+    hide = "Object.defineProperty(document, 'hidden', { value: %s, configurable: true }); document.dispatchEvent(new Event('visibilitychange'))"  # noqa: E501
+    page.evaluate(hide % "true")
+    assert page.evaluate("source.readyState === EventSource.CLOSED")
+    shutil.rmtree(run_of(root, "second").path)
+    page.evaluate(hide % "false")
+    page.wait_for_selector("#runs tbody tr:nth-child(2)", state="detached")
+    assert page.locator("#runs tbody tr").count() == 1
+
+
 def test_settings_are_told_apart_as_by_a_shell_and_brackets_hold_together(page: Any) -> None:
     told = {
         "a=1  b=2 ": ["a=1", "b=2"],

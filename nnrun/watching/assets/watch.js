@@ -434,6 +434,7 @@ async function act(asked, place = at("answer")) {
 let look = 0; // how far the rows have come
 function listen() {
   source?.close();
+  if (document.hidden) return; // a browser has six connections to a server, whatever the number of its tabs
   const from = chosen.map((id) => (curves.has(id) ? `${curves.get(id).generation}:${curves.get(id).points.at(-1)?.[LINE] ?? 0}` : "none"));
   source = new EventSource(address("stream", { look, run: chosen, from }));
   source.addEventListener("open", () => (at("state").textContent = "live"));
@@ -497,6 +498,7 @@ at("filters").addEventListener("submit", (event) => {
 at("filter").addEventListener("input", soon(filter, () => 400));
 at("tree").addEventListener("change", draw);
 document.addEventListener("keydown", walk);
+document.addEventListener("visibilitychange", listen);
 offerColumns();
 curvesBegin();
 themes(() => {
