@@ -148,17 +148,13 @@ class BestSoFar(Curve):
     def _begin(self) -> None:
         super()._begin()
         self._best: tuple[float, Point] = (math.inf, [None] * 4)
-        self._first: float | None = None  # when the first trial began, in seconds since 1970
 
     def _point(self, row: dict[str, Any]) -> Point:
         metric, final = _finite(row.get("metric")), row.get("final")
         if metric is not None and metric < self._best[0] and isinstance(final, dict):
             self._best = metric, [_finite(final.get(name)) for name in NAMES[1:5]]
-        now, took = _finite(row.get("time")), _finite(row.get("seconds")) or 0.0
-        if self._first is None and now is not None:
-            self._first = now - took
-        passed = None if now is None or self._first is None else max(0.0, now - self._first)
-        return [self._seen + 1.0, *self._best[1], None, passed, self._seen + 1]
+        self._passed += _finite(row.get("seconds")) or 0.0
+        return [self._seen + 1.0, *self._best[1], None, self._passed, self._seen + 1]
 
 
 def _finite(value: object) -> float | None:

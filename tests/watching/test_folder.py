@@ -18,7 +18,7 @@ from nnrun.insight.comparison.listing import Entry
 from nnrun.runs.rundir import RECORD, RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.stored import StoredSearch
-from nnrun.watching.curves import MOST, Cursor, Curve
+from nnrun.watching.curves import MOST, BestSoFar, Cursor, Curve
 from nnrun.watching.details import details
 from nnrun.watching.folder import Folder
 from nnrun.watching.so_far import TrialsSoFar
@@ -261,6 +261,15 @@ def test_no_spike_is_lost_where_a_curve_is_thinned(tmp_path: Path) -> None:
     assert all(losses[epoch] == loss for epoch, loss in told.items())
     assert list(told) == sorted(told)
     assert max(told) == 10_000
+
+
+def test_seconds_of_a_search_are_those_of_training_as_of_a_run(tmp_path: Path) -> None:
+    """However long it waited between its trials."""
+    trials = [{"number": n, "metric": 0.5, "final": {}, "seconds": 2.0, "time": 100.0 * n} for n in range(3)]
+    (tmp_path / "trials.jsonl").write_text("".join(json.dumps(trial) + "\n" for trial in trials))
+    curve = BestSoFar(tmp_path / "trials.jsonl")
+    curve.look()
+    assert [point[-2] for point in curve.points + curve.latest] == [2.0, 4.0, 6.0]
 
 
 def test_seconds_are_those_of_all_epochs_also_of_those_that_are_dropped(tmp_path: Path) -> None:
