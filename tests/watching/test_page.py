@@ -327,6 +327,16 @@ def test_a_page_that_nobody_sees_leaves_its_connection_to_others(page: Any, root
     assert page.locator("#runs tbody tr").count() == 1
 
 
+def test_a_search_counts_trials(page: Any, root: Path) -> None:
+    run = run_of(root, "first").id
+    page.evaluate("rows.set('s', { id: 's', kind: 'search', trials: 30, epochs: 5 })")
+    assert page.evaluate(f"[['s'], ['s', '{run}'], ['{run}']].map(axisOf)") == [
+        "trials", "epoch, of a search trials", "epoch",
+    ]  # fmt: skip
+    page.evaluate("at('over').value = '6'")
+    assert page.evaluate("axisOf(['s'])") == "seconds of training"
+
+
 def test_settings_are_told_apart_as_by_a_shell_and_brackets_hold_together(page: Any) -> None:
     told = {
         "a=1  b=2 ": ["a=1", "b=2"],

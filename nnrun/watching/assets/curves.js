@@ -157,10 +157,17 @@ async function plot() {
   drawnIn = performance.now() - began;
 }
 
+// What x is of these; a search counts trials, where a run counts epochs or steps.
+function axisOf(ids) {
+  const { axis, counts } = at("over").selectedOptions[0].dataset, searches = ids.filter((id) => rows.get(id)?.kind === "search").length;
+  if (!counts || !searches) return axis;
+  return searches === ids.length ? "trials" : `${axis}, of a search trials`;
+}
+
 // Axes of another kind or in other colours are another chart.
 function make(isLog) {
   const style = getComputedStyle(document.documentElement), value = (name) => style.getPropertyValue(name).trim();
-  const isError = at("what").value === "3", title = at("over").selectedOptions[0].dataset.axis;
+  const isError = at("what").value === "3", title = axisOf(chosen);
   const look = { stroke: value("--ink"), font: fontOf(), labelFont: fontOf(), labelSize: 20, labelGap: 0, ticks: { show: false }, grid: { stroke: value("--line"), width: 1 } };
   const wanted = JSON.stringify([isLog, isError, title, look, areMany(), devicePixelRatio]);
   if (wanted === madeFor) return;
@@ -302,7 +309,7 @@ function tell(point) {
   place.hidden = i === null;
   if (i === null) return;
   const [left, top] = [graph.valToPos(line.x[i], "x"), graph.valToPos(line.y[i], "y")], { offsetLeft, offsetTop, clientWidth } = graph.over;
-  const axis = at("over").selectedOptions[0].dataset.axis, isError = at("what").value === "3";
+  const axis = axisOf([line.id]), isError = at("what").value === "3";
   const words = [`${line.part} ${line.id}`, `${axis} ${Number(line.x[i].toPrecision(7))}`, `${isError ? "error" : "loss"} ${valueTold(line.y[i], isError)}`];
   if (place.dataset.words !== words.join()) place.lastChild.replaceChildren(...words.map((text) => element("div", text)));
   place.dataset.words = words.join();
