@@ -327,6 +327,15 @@ def test_a_page_that_nobody_sees_leaves_its_connection_to_others(page: Any, root
     assert page.locator("#runs tbody tr").count() == 1
 
 
+def test_lines_are_sorted_by_what_they_show(page: Any) -> None:
+    """A search by its trials, and not by the epochs of the best one; times by the instant."""
+    page.evaluate("order = { key: 'epochs', up: true }")
+    assert page.evaluate("compare({ kind: 'search', trials: 30, epochs: 5 }, { kind: 'run', epochs: 9 })") > 0
+    page.evaluate("order.key = 'created'")
+    tokyo, york = "2026-01-04T16:00:00.000+09:00", "2026-01-04T04:00:00.000-05:00"
+    assert page.evaluate(f"compare({{ created: '{tokyo}' }}, {{ created: '{york}' }})") < 0
+
+
 def test_a_search_counts_trials(page: Any, root: Path) -> None:
     run = run_of(root, "first").id
     page.evaluate("rows.set('s', { id: 's', kind: 'search', trials: 30, epochs: 5 })")

@@ -78,9 +78,14 @@ function told(key, value) {
   return String(value);
 }
 
+// What a run is sorted by: an instant, whatever the clock of its place showed, and of a search the trials that its line tells.
+function rank(run, key) {
+  if (key === "created" && run.created) return Date.parse(run.created);
+  return key === "epochs" && run.kind === "search" ? run.trials ?? 0 : run[key];
+}
+
 function compare(a, b) {
-  const value = (run) => (order.key === "created" && run.created ? Date.parse(run.created) : run[order.key]);
-  const [x, y] = [a, b].map(value);
+  const [x, y] = [a, b].map((run) => rank(run, order.key));
   const lack = (x === null || x === undefined) - (y === null || y === undefined);
   if (lack) return lack;
   const less = typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y));
