@@ -247,13 +247,17 @@ def symptoms(found: Sequence[FoundSymptom], run: str | None = None, typed: Calla
 
 def symptom_lines(symptom: FoundSymptom, run: str | None, typed: Callable[[str], str] = str) -> list[str]:
     """What is wrong, and what to try: of a run that trains the command if there is one, `typed` as a shell has it."""
-    where = f" in {symptom['layer']}" if symptom["layer"] else ""
-    name = symptom["name"].replace("_", " ")
-    said = f"symptom  {name}{where}, epoch {symptom['epoch']}: {symptom['why']}"
+    said = f"symptom  {symptom_told(symptom)}"
     if run is not None and symptom.get("nudge"):
         return [said, f"         {typed(command('nudge', run, *as_options(symptom['nudge'])))}"]
     anew = "" if run is None else " in a new run"
     return [said, f"         try {shlex.join(as_options(symptom['cure']))}{anew}"]
+
+
+def symptom_told(symptom: FoundSymptom) -> str:
+    """What is wrong, where and since when."""
+    where = f" in {symptom['layer']}" if symptom["layer"] else ""
+    return f"{symptom['name'].replace('_', ' ')}{where}, epoch {symptom['epoch']}: {symptom['why']}"
 
 
 def called(run: Path) -> str:

@@ -13,7 +13,7 @@ from nnrun.installation import command, elsewhere
 from nnrun.runs.removing import size_told
 from nnrun.runs.rundir import LOG, RunDir
 from nnrun.runs.stored import HELD, StoredRun
-from nnrun.runs.telling import changes
+from nnrun.runs.telling import changes, ending, symptom_told
 from nnrun.runs.verdict import of_record, summary
 from nnrun.text import duration
 from nnrun.watching.so_far import TrialsSoFar
@@ -41,14 +41,20 @@ def details(run: RunDir, with_charts: bool = True, trials: TrialsSoFar | None = 
         found["system"] = "; ".join(_system(stored))
         found["commands"] = [{"why": why, "command": line} for why, line in _commands(stored)]
         found["config"] = [line.strip() for line in changes(stored.config)]
-        found["symptoms"] = [one["why"] for one in record.get("symptoms") or []]
+        found["symptoms"] = [symptom_told(one) for one in record.get("symptoms") or []]
         section = stored.config.diagnosis
         verdict = of_record(record, section.base_error, section.tolerance)
-        found["verdict"] = summary(verdict) if verdict else ""
+        found["verdict"] = summary(verdict) if verdict else _broken_off(stored)
         found["charts"] = [_chart(one) for one in _charts(stored, trials)] if with_charts else []
     except (NnrunError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         found["problem"] = str(error) or type(error).__name__
     return found
+
+
+def _broken_off(stored: StoredRun) -> str:
+    """Where a run ended of which there is no verdict."""
+    has_ended = stored.status in ("diverged", "failed") and not stored.is_search
+    return ending(stored.record, stored.status, stored.config) if has_ended else ""
 
 
 def _system(stored: StoredRun) -> Iterator[str]:

@@ -368,6 +368,15 @@ def test_details_have_verdict_charts_and_commands(root: Path) -> None:
     assert details(RunDir(root / ids(root, "a-search")))["charts"]
 
 
+def test_of_a_run_that_diverged_it_is_told_where_and_what_is_wrong(tmp_path: Path) -> None:
+    config = {"name": "d", "data": {"source": "iris"}, "training": {"epochs": 3}}
+    rate = {"name": "sgd", "learning_rate": 1e30}
+    run = nnrun.train({**config, "optimizer": rate}, tmp_path)
+    found = details(RunDir(run.path))
+    assert found["verdict"].startswith("diverged in epoch 1, step ")
+    assert found["symptoms"][0].startswith("divergence in ")
+
+
 @pytest.mark.parametrize(
     ("status", "offered"),
     [("running", ["stop", "pause"]), ("paused", ["stop", "resume"]), ("failed", ["resume"]), ("done", [])],

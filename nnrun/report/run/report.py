@@ -39,9 +39,9 @@ from nnrun.runs.assembly import layer_widths, parameters
 from nnrun.runs.checkpoints import load_weights
 from nnrun.runs.lineage import course_of, nudges, watched
 from nnrun.runs.members import is_gathered, member
-from nnrun.runs.records import Final, FoundSymptom, RunRecord
+from nnrun.runs.records import Final, RunRecord
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.telling import ending, measured
+from nnrun.runs.telling import ending, measured, symptom_told
 from nnrun.runs.verdict import error_kind
 from nnrun.text import PARTS, duration, metric_name, metric_value, network_shape, number, percent, set_name
 
@@ -128,7 +128,7 @@ def _verdict_section(found: Diagnosis | None, record: RunRecord, why_not: str) -
     if final := record.get("final"):
         parts.append(_metrics_table(final, error_kind(record["data"])))
     if symptoms := record.get("symptoms"):
-        parts += [tag("h3", "What went wrong in training"), listing(map(_symptom, symptoms))]
+        parts += [tag("h3", "What went wrong in training"), listing(map(symptom_told, symptoms))]
     if found.actions:
         parts += [tag("h3", "What to try next"), commands([(a.why, a.command) for a in found.actions])]
     return Section("Verdict", parts)
@@ -142,11 +142,6 @@ def _metrics_table(final: Final, kind: str) -> Markup:
         for name in measured(final)
     ]
     return table("The best epoch by every metric", ["metric", *map(set_name, parts)], rows)
-
-
-def _symptom(symptom: FoundSymptom) -> str:
-    where = f" in {symptom['layer']}" if symptom["layer"] else ""
-    return f"{symptom['name'].replace('_', ' ')}{where}, epoch {symptom['epoch']}: {symptom['why']}"
 
 
 def _curves_section(run: StoredRun) -> Section:
