@@ -20,7 +20,7 @@ from nnrun.engine.parameters import Array, Views
 from nnrun.models.importance import alikeness
 from nnrun.models.importance.measuring import FEWEST_ROUNDS, Importance, ImportanceDocument, importance, importance_of
 from nnrun.models.importance.shuffling import Shuffled
-from nnrun.models.importance.telling import importance_page
+from nnrun.models.importance.telling import importance_page, surely
 from nnrun.models.model import Model, load_model
 from nnrun.models.trained import Trained, trained
 from nnrun.runs import verbs
@@ -80,6 +80,7 @@ def test_the_order_is_that_in_which_they_were_planted(run: Trained) -> None:
     assert found.groups[0]["error"] > alone
     assert not found.leaks
     assert found.document == importance(load_model(run.run)).document
+    assert "surely matter to this network: error or loss rises by more than chance; of the others" in surely(found)
 
 
 @pytest.mark.parametrize("repetitions", [50, pytest.param(400, marks=pytest.mark.soak)])

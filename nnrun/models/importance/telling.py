@@ -44,9 +44,8 @@ def surely(found: Importance) -> str:
     if not sure:
         return f"of no column by itself these rows tell surely that it matters to this network, of {columns}"
     told = f"{sure:,} of {columns} surely {'matters' if sure == 1 else 'matter'} to this network"
-    if sure == len(found.columns):
-        return f"{told}: error or loss rises by more than chance"
-    return f"{told}; of the others these rows cannot tell it from chance"
+    told = f"{told}: error or loss rises by more than chance"
+    return told if sure == len(found.columns) else f"{told}; of the others these rows cannot tell"
 
 
 def alike_words(group: GroupImportance) -> str:
