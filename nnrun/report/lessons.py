@@ -19,6 +19,7 @@ from nnrun.report.search.parameters import parallel_chart, slice_charts
 from nnrun.report.search.results import Results, best_so_far_charts, curves_chart
 from nnrun.runs.checkpoints import load_weights
 from nnrun.runs.lineage import course_of
+from nnrun.runs.members import has_members
 from nnrun.runs.stored import StoredRun
 from nnrun.text import closest, one_of
 
@@ -89,8 +90,8 @@ LESSONS = {
     "weights": Lesson(
         "Weights of each layer",
         "A penalty draws the histograms together around 0.",
-        lambda run: [weights_chart(load_weights(run.directory))],
-        "weights",
+        lambda run: [] if has_members(run.directory) else [weights_chart(load_weights(run.directory))],
+        "the weights of one network; name one of its members, such as RUN/members/01",
     ),
 }
 """A picture of a run by its name."""

@@ -210,6 +210,13 @@ def test_a_search_has_lessons_of_its_own(here: Path, nnrun: NNRun) -> None:
     assert "a search has it" in nnrun("report", f"{newest().name}/best", "--lesson", "slices").err
 
 
+def test_of_folds_the_lesson_on_weights_is_one_of_a_member(here: Path, nnrun: NNRun) -> None:
+    nnrun("train", "-q", *QUICK, "--set", "data.folds=2")
+    done = nnrun("report", "--lesson", "weights")
+    assert (done.code, "name one of its members, such as RUN/members/01" in " ".join(done.err.split())) == (2, True)
+    assert nnrun("report", f"{newest().name}/members/01", "--lesson", "weights").code == 0
+
+
 def test_a_lesson_says_what_a_run_lacks_for_it(here: Path, nnrun: NNRun) -> None:
     nnrun("train", "-q", *QUICK)
     for name, words in (
