@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import shlex
 import shutil
 import socket
@@ -71,6 +72,7 @@ def test_the_page_runs_its_own_script_alone_and_its_folder_is_text(server: Serve
     status, text = ask(server, "/")
     assert status == 200
     assert HOSTILE not in text
+    assert re.search(r'id="state" role="status"></span>.*<noscript>.*nnrun watch --text', text, re.DOTALL)
     assert [ask(server, path)[0] for path in ("/plotly.js", "/uplot.js")] == [200, 200]
 
 

@@ -436,6 +436,7 @@ async function act(asked, place = at("answer")) {
 
 // ---- what comes
 
+at("state").textContent = "connecting";
 let look = 0; // how far the rows have come
 function listen() {
   source?.close();
