@@ -210,6 +210,17 @@ def test_a_search_has_lessons_of_its_own(here: Path, nnrun: NNRun) -> None:
     assert "a search has it" in nnrun("report", f"{newest().name}/best", "--lesson", "slices").err
 
 
+def test_of_a_search_by_another_metric_that_one_is_told_on_test_too(here: Path, nnrun: NNRun) -> None:
+    space = ("--set", "search.space={optimizer.learning_rate: {log: [1e-3, 1e-1]}}", "--set", "metrics.primary=f1")
+    nnrun("search", *QUICK, *space, "--set", "data.source=moons", "--trials", "2", "--workers", "1", "-q", "--report")
+    told = page(newest())
+    facts = re.findall(r"<dt>(.*?)</dt><dd>(.*?)<", told)
+    f1 = (RunDir(newest()).read_record()["final"] or {})["test_f1"]
+    assert [name for name, _ in facts][:3] == ["best dev_f1", "test f1", "test error"]
+    assert float(facts[1][1]) == pytest.approx(f1, abs=1e-3)
+    assert "The colours go by dev_f1." in told
+
+
 def test_of_folds_the_lesson_on_weights_is_one_of_a_member(here: Path, nnrun: NNRun) -> None:
     nnrun("train", "-q", *QUICK, "--set", "data.folds=2")
     done = nnrun("report", "--lesson", "weights")

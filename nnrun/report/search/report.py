@@ -45,7 +45,7 @@ from nnrun.search.importance import Importance
 from nnrun.search.record import TrialRecord
 from nnrun.search.telling import diverged_lines, expected_line, ties
 from nnrun.search.trial_lines import setting, settings, shown
-from nnrun.text import duration, last_words, metric_key, metric_name, percent
+from nnrun.text import duration, last_words, metric_key, metric_value, percent
 
 Parts = list[Markup | Chart | Grid]
 NOTE = "note     "
@@ -130,15 +130,12 @@ def key_numbers(found: Results) -> list[tuple[str, str, str]]:
     told = []
     if found.best:
         told.append((f"best {found.metric}", found.told(found.best), f"trial {found.best['number']}"))
-    if final.get("test_error") is not None:
-        reads = record["test_reads"]
-        told.append(
-            (
-                f"test {metric_name('error', found.error_kind)}",
-                percent(final["test_error"]),
-                "read once" if reads == 1 else f"read {reads} times",
-            )
-        )
+    chosen_by = found.plan.metric.removeprefix("-").replace("dev_", "test_", 1)
+    for key in dict.fromkeys((chosen_by, "test_error")):
+        if key.startswith("test_") and final.get(key) is not None:
+            reads = "read once" if record["test_reads"] == 1 else f"read {record['test_reads']} times"
+            name = metric_key(key, found.error_kind).replace("_", " ")
+            told.append((name, metric_value(final[key], key), reads))
     counts = Counter(trial["status"] for trial in found.trials)
     ended = ", ".join(f"{count:,} {status}" for status, count in counts.items())
     told.append(("trials", f"{len(found.trials):,}", ended or "none finished"))

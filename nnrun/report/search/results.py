@@ -192,7 +192,8 @@ def curves_chart(found: Results) -> Chart:
     layout = {"xaxis": axis("epoch"), "yaxis": value_axis(f"dev {error}", values)}
     longest = max((len(trial["curve"]) for trial in drawn), default=0)
     thinned = f" Of curves longer than {most} epochs, the lowest and highest of each stretch." if longest > most else ""
-    note = f"Point at a curve to see its trial.{thinned}"
+    by = "" if found.plan.metric == "dev_error" else f" The colours go by {found.metric}."
+    note = f"Point at a curve to see its trial.{by}{thinned}"
     alt = f"Dev {error} over the epochs of {len(drawn)} trials."
     return Chart("Every trial", alt, traces, layout, note, height=420)
 
