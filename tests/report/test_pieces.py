@@ -63,6 +63,14 @@ def test_the_cells_of_a_table_say_what_they_are_sorted_by() -> None:
     assert '<td class="number" data-value="">–</td>' in written
 
 
+def test_a_long_heading_wraps_and_lies_over_no_number() -> None:
+    name = "accepted after a long consideration by the committee of experts"
+    written = table("classes", ["class", name], [[name, "1.0%"], ["refused", "2.0%"]])
+    assert f'<th scope="col" class="long">{name}</th>' in written
+    assert f'<th scope="row" class="long">{name}</th>' in written
+    assert '<th scope="row">refused</th>' in written
+
+
 def test_labels_of_charts_hold_no_tag() -> None:
     assert plain("<b>x</b> & y") == "&lt;b&gt;x&lt;/b&gt; &amp; y"
 

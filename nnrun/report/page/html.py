@@ -62,7 +62,7 @@ def table(
     The columns in `words` are flush left, all others flush right, as numbers are.
     """
     classes = [None if i in words else "number" for i in range(len(heads))]
-    head = tag("tr", *(tag("th", text, scope="col", cls=cls) for text, cls in zip(heads, classes, strict=True)))
+    head = tag("tr", *(heading(text, "col", cls) for text, cls in zip(heads, classes, strict=True)))
     body = [tag("tr", *(_cell(i, cell, classes[i]) for i, cell in enumerate(row))) for row in rows]
     content = tag("table", tag("caption", caption), tag("thead", head), tag("tbody", *body), **options)
     return scrolled(content, caption)
@@ -73,7 +73,13 @@ def _cell(i: int, cell: object, cls: str | None) -> Markup:
         return tag("td", cell.shown, cls=cls, data_value=cell.value)
     if i and cls is None and len(str(cell)) > LONG:
         cls = "long"
-    return tag("td", cell, cls=cls) if i else tag("th", cell, scope="row", cls=cls)
+    return tag("td", cell, cls=cls) if i else heading(cell, "row", cls)
+
+
+def heading(text: object, scope: str, cls: str | None = None) -> Markup:
+    """The heading of a `row` or a `col` of a table; a long text wraps."""
+    is_long = not isinstance(text, Markup) and len(str(text)) > LONG
+    return tag("th", text, scope=scope, cls="long" if is_long else cls)
 
 
 class Sortable:

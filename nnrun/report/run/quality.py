@@ -12,7 +12,7 @@ from nnrun.engine.parameters import Array
 from nnrun.models.scores import by_class
 from nnrun.models.trained import Trained
 from nnrun.report.page.charts import BLUE, GREY, Chart, axis, bin_edges, line, plain, points
-from nnrun.report.page.html import Markup, join, listing, paragraph, scrolled, table, tag, unfolded
+from nnrun.report.page.html import Markup, heading, join, listing, paragraph, scrolled, table, tag, unfolded
 from nnrun.runs.grouped import independent_rows
 from nnrun.runs.judge import in_own_unit
 from nnrun.runs.verdict import wilson
@@ -114,9 +114,9 @@ def _by_class(classes: list[str], counts: Array) -> Markup:
 def _matrix(classes: list[str], counts: Array) -> Markup:
     rows = counts.sum(axis=1, keepdims=True)
     k, shares = len(classes), counts / np.maximum(rows, 1)
-    head = tag("tr", tag("th", "true ↓  said →", scope="col"), *(tag("th", c, scope="col") for c in classes))
+    head = tag("tr", heading("true ↓  said →", "col"), *(heading(c, "col") for c in classes))
     body = [
-        tag("tr", tag("th", name, scope="row"), *(_field(i == j, counts[i, j], shares[i, j]) for j in range(k)))
+        tag("tr", heading(name, "row"), *(_field(i == j, counts[i, j], shares[i, j]) for j in range(k)))
         for i, name in enumerate(classes)
     ]  # fmt: skip
     caption = "Dev examples: a row is a true class, a column what the network said; shaded by the share of the row"
