@@ -327,6 +327,13 @@ def test_a_page_that_nobody_sees_leaves_its_connection_to_others(page: Any, root
     assert page.locator("#runs tbody tr").count() == 1
 
 
+def test_numbers_stand_as_in_a_list(page: Any) -> None:
+    """Four digits, or all of those before the point."""
+    values = [21384.4, 645021.0, 0.012345, 2.0]
+    assert page.evaluate(f"{values}.map((value) => told('dev_rmse', value))") == ["21384", "645021", "0.01235", "2"]
+    assert page.evaluate("told('tags', ['good', 'new'])") == "good, new"
+
+
 def test_lines_are_sorted_by_what_they_show(page: Any) -> None:
     """A search by its trials, and not by the epochs of the best one; times by the instant."""
     page.evaluate("order = { key: 'epochs', up: true }")

@@ -73,9 +73,9 @@ function told(key, value) {
   if (value === null || value === undefined) return "–";
   if (key.endsWith("_error")) return value > 10 ? "> 1000%" : (100 * value).toFixed(1) + "%";
   if (key === "seconds") return value < 10 ? value.toFixed(2) : String(Math.round(value));
-  if (key.startsWith("dev_")) return value.toPrecision(4);
+  if (key.startsWith("dev_")) return Math.abs(value) >= 1e4 ? value.toFixed(0) : String(Number(value.toPrecision(4)));
   if (key === "created") return String(value).slice(0, 16).replace("T", " ");
-  return String(value);
+  return Array.isArray(value) ? value.join(", ") : String(value);
 }
 
 // What a run is sorted by: an instant, whatever the clock of its place showed, and of a search the trials that its line tells.
