@@ -21,7 +21,7 @@ from nnrun.config.load import load_config
 from nnrun.config.space.domains import DOMAINS
 from nnrun.config.space.space import Parameter, Space
 from nnrun.data.fitted import Fitted
-from nnrun.report.page.charts import Chart, bin_edges, kept, plain
+from nnrun.report.page.charts import Chart, bin_edges, kept, plain, shorts
 from nnrun.report.page.html import Sortable, paragraph, table, tag
 from nnrun.report.page.page import BUNDLE, Page, Section, as_data
 from nnrun.report.run.curves import curve_charts, epoch_axis, series, statistics_charts, weights_chart
@@ -73,6 +73,13 @@ def test_a_long_heading_wraps_and_lies_over_no_number() -> None:
 
 def test_labels_of_charts_hold_no_tag() -> None:
     assert plain("<b>x</b> & y") == "&lt;b&gt;x&lt;/b&gt; &amp; y"
+
+
+def test_long_names_that_begin_alike_stay_apart() -> None:
+    alike = [f"a rather long species name of plants number {i}" for i in (1, 12)]
+    assert shorts([*alike, "refused", "accepted after a long consideration"]) == [
+        "a rather lo…nts number 1", "a rather lo…ts number 12", "refused", "accepted after a long c…",
+    ]  # fmt: skip
 
 
 def test_data_cannot_end_its_script() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from itertools import pairwise
@@ -52,6 +53,18 @@ def plain(text: object) -> str:
 def short(name: object) -> str:
     """A name for a label, cut where it is long."""
     return plain(shortened(str(name), MANY_NAMES))
+
+
+def shorts(names: Iterable[object]) -> list[str]:
+    """Several of them, in the middle where what they begin with is the same."""
+    texts = list(map(str, names))
+    times = Counter(map(short, texts))
+    return [_both_ends(text) if times[short(text)] > 1 else short(text) for text in texts]
+
+
+def _both_ends(text: str) -> str:
+    half = MANY_NAMES // 2
+    return plain(text if len(text) <= MANY_NAMES else f"{text[: half - 1]}…{text[-half:]}")
 
 
 def colour(i: int) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from nnrun.data.files.table import Table
 from nnrun.insight.diagnosis.regions import Mistakes, PartError, Region, compare, error_of, interval, regions_of
 from nnrun.models.trained import Trained
-from nnrun.report.page.charts import BLUE, ORANGE, Chart, Trace, axis, short
+from nnrun.report.page.charts import BLUE, ORANGE, Chart, Trace, axis, shorts
 from nnrun.report.page.html import Markup, join, paragraph, table, tag
 from nnrun.runs.verdict import RULES, Verdict, wilson
 from nnrun.text import metric_name, percent, points, set_name
@@ -30,7 +30,7 @@ def by_target(model: Trained, tables: Mapping[str, Table], mistakes: Mapping[str
     found = compare(mistakes, named, section.base_error, section.tolerance, classes is not None)
     shown = found[:BARS]
     traces = [_bars("train", BLUE, [r["train"] for r in shown]), _bars("dev", ORANGE, [r["dev"] for r in shown])]
-    names = [short(region["region"]) for region in shown]
+    names = shorts(region["region"] for region in shown)
     layout = {
         "xaxis": axis("", tickvals=list(range(len(shown))), ticktext=names),
         "yaxis": axis(metric_name("error" if classes else "1 − R²", kind), percent=True, rangemode="tozero"),

@@ -10,7 +10,7 @@ from nnrun.errors import NnrunError
 from nnrun.models.importance.measuring import WORK, ColumnImportance, Importance, importance_of
 from nnrun.models.importance.telling import GROUPS_SHOWN, alike_words, leak_words, rise_cells, surely
 from nnrun.models.trained import Trained
-from nnrun.report.page.charts import BLUE, ORANGE, Chart, axis, short
+from nnrun.report.page.charts import BLUE, ORANGE, Chart, axis, short, shorts
 from nnrun.report.page.html import Markup, listing, paragraph, sentence_case, table, tag
 from nnrun.report.page.page import Section, left_out
 from nnrun.report.run.examples import shape_of
@@ -51,7 +51,7 @@ def _chart(found: Importance) -> Chart:
     bars = {"type": "bar", "orientation": "h", "x": [own["error"] for own in shown], "y": list(range(len(shown))),
             "marker": {"color": BLUE}, "error_x": spread, "text": _words(shown), "textposition": "none",
             "hoverinfo": "text", "showlegend": False}  # fmt: skip
-    names = [short(own["column"]) for own in shown]
+    names = shorts(own["column"] for own in shown)
     layout = {
         "xaxis": axis(f"rise of the {error}", percent=True),
         "yaxis": axis("", tickvals=list(range(len(shown))), ticktext=names, autorange="reversed"),
