@@ -27,6 +27,7 @@ Tensors = dict[str, Array]
 
 SLOT = "optimizer."
 USUAL = ("best", "last")
+OVER = ("done", "diverged")  # status of a run that writes no checkpoint any more
 PRUNED = "this trial's checkpoints were pruned, as it is not among the best of its search"
 
 
@@ -227,8 +228,12 @@ def read_weights(run: RunDir, name: str, shapes: Mapping[str, Shape] | None = No
     loaded = run.load_checkpoint(name, shapes)
     if loaded is None:
         why = why_pruned(run) if run.exists else "there is no run any more"
-        lacks = f"{name_of(run)} has no checkpoint {name!r}{' yet' if name in USUAL else f'; it is {one_of(USUAL)}'}"
-        raise UsageError(f"{run.path}: {why}" if why else lacks)
+        if why:
+            raise UsageError(f"{run.path}: {why}")
+        may_come = "" if run.status in OVER else " yet"
+        raise UsageError(
+            f"{name_of(run)} has no checkpoint {name!r}{may_come if name in USUAL else f'; it is {one_of(USUAL)}'}"
+        )
     return loaded[0]
 
 
