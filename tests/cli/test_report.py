@@ -221,6 +221,16 @@ def test_of_a_search_by_another_metric_that_one_is_told_on_test_too(here: Path, 
     assert "The colours go by dev_f1." in told
 
 
+def test_of_a_run_that_was_resumed_it_is_said_what_was_typed_before(here: Path, nnrun: NNRun) -> None:
+    nnrun("train", "-q", *QUICK)
+    nnrun("report")
+    assert "What was typed:" in page(newest())
+    assert nnrun("resume", "latest", "--epochs", "5", "-q").code == 0
+    nnrun("report")
+    assert "What was typed, before it was resumed:" in page(newest())
+    assert f"<td>{RunDir(newest()).read_record()['created']}</td>" in page(newest())
+
+
 def test_of_folds_the_lesson_on_weights_is_one_of_a_member(here: Path, nnrun: NNRun) -> None:
     nnrun("train", "-q", *QUICK, "--set", "data.folds=2")
     done = nnrun("report", "--lesson", "weights")

@@ -73,7 +73,7 @@ def _machine(record: RunRecord) -> Markup:
     rows += [[name, version] for name, version in record["versions"].items()]
     if git := record.get("git"):
         rows.append(["git", f"{git['commit'][:12]}{' with changes' if git['changed'] else ''}"])
-    rows += [["began", record.get("started") or "–"], ["ended", record.get("ended") or "–"]]
+    rows += [["began", record.get("created") or "–"], ["ended", record.get("ended") or "–"]]
     return table("Environment", ["what", "which"], rows, words=(0, 1))
 
 
@@ -111,7 +111,8 @@ def again_section(run: StoredRun, why: str, words: Sequence[str]) -> Section:
 
 def _again(run: StoredRun, why: str, words: Sequence[str]) -> Iterator[tuple[str, str]]:
     if argv := run.record.get("argv"):
-        yield "What was typed:", command(*argv[1:])
+        resumed = any(event["event"] == "resumed" for event in run.events)
+        yield f"What was typed{', before it was resumed' * resumed}:", command(*argv[1:])
     yield why, command(*words)
     yield "This page:", command("report", str(run.path))
 
