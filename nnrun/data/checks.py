@@ -125,7 +125,7 @@ def _declared(found: Survey, name: str) -> Meaning:
     what, key = f"but data.kinds says that column {name!r} holds", ("data", "kinds")
     if facts.declared == "number" and facts.slips:
         place, text = facts.first_slip
-        raise DataError(f"{place}: {shown(text)} is not a number, {what} numbers; {CORRECT}", key)
+        raise DataError(f"{place}: {shown(text)} {facts.why}, {what} numbers; {CORRECT}", key)
     if facts.declared == "date" and facts.meaning.format is None:
         place = found.head.at_column(name)
         raise DataError(f"{place}: no format of dates reads all values, {what} dates; docs/data.md lists them", key)

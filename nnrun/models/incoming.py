@@ -103,7 +103,7 @@ def in_units(table: Table, reading: Reading) -> Table:
     for name, had in (reading.offsets or {}).items():
         if name in table.columns and (notice := unlike(name, offsets_in(table.frame[name]), had)):
             told.append(notice)
-    return replace(table, doubts=tuple(sorted(told))) if told else table
+    return replace(table, doubts=tuple(sorted(told)), known_units=reading.units)
 
 
 def _other_unit(name: str, found: str, known: str) -> str:

@@ -112,6 +112,14 @@ def test_a_column_that_is_not_what_it_is_declared_to_be(csv: Csv, load: Load, ki
     assert str(caught.value).startswith(f"{path}{message}")
 
 
+def test_the_value_of_another_unit_is_named_where_numbers_are_declared(csv: Csv, load: Load) -> None:
+    path = csv("x,y", *(f"{i} km,{i % 7}" for i in range(50)), "5 mi,3")
+    with pytest.raises(DataError) as caught:
+        load(path, target="y", task="regression", kinds={"x": "number"})
+    told = ":52:1: '5 mi' is in mi, where others have km, but data.kinds says that column 'x' holds numbers; "
+    assert str(caught.value).startswith(f"{path}{told}")
+
+
 # classes that mean a missing value elsewhere
 
 

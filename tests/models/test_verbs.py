@@ -309,6 +309,53 @@ def test_new_rows_have_the_units_of_training(tmp_path: Path, unit: str) -> None:
     assert (told in made.notices()) == (unit == "none")
 
 
+ODD = {
+    "another unit": ({50: "110 lb,8%,1,000.5"}, "50:1: '110 lb' in column 'weight' is in lb, where training had kg;"),
+    "no unit": ({50: "110,8%,1,000.5"}, "50:1: '110' in column 'weight' has no unit, where training had kg; correct"),
+    "no unit at the top": ({2: "110,8%,1,000.5"}, "2:1: '110' in column 'weight' has no unit, where training had kg"),
+    "a word": ({50: "five kg,8%,1,000.5"}, "50:1: 'five kg' in column 'weight' is not a number; correct it"),
+    "a word after one for a gap": ({9: "n.a.,8%,1,000.5", 50: "five,8%,1,000.5"}, "50:1: 'five' in column 'weight' is"),
+    "a word, and no units": (
+        {**{line: f"{line},8%,1,000.5" for line in range(2, 62)}, 50: "five,8%,1,000.5"},
+        "50:1: 'five' in column 'weight' is not a number; correct it",
+    ),
+    "infinite": ({50: "inf,8%,1,000.5"}, "50:1: 'inf' in column 'weight' is not a number; correct it"),
+    "a fraction": ({50: "5 kg,0.08,1,000.5"}, "50:2: '0.08' in column 'share' has no unit, where training had %;"),
+    "other thousands": ({50: "5 kg,8%,1.000,5"}, "50:3: '1.000,5' in column 'price' is not a number; correct it"),
+    "another sign": ({50: "5 kg,8%,$1"}, "50:3: '$1' in column 'price' is in $, where training had none; correct it"),
+}
+
+
+@pytest.fixture(scope="module")
+def priced(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunDir, list[str]]:
+    """A run on numbers with units and grouped thousands, and the rows of its file without the target."""
+    folder = tmp_path_factory.mktemp("priced")
+    rows = [f'{40 + i}.5 kg,{i % 9}%,"{1000 + i:,}.5"' for i in range(60)]
+    lines = ["weight,share,price,y", *(f"{row},{i / 3}" for i, row in enumerate(rows))]
+    (folder / "a.csv").write_text("".join(f"{line}\n" for line in lines))
+    values = [f"data.source={folder / 'a.csv'}", "data.target=y", *QUICK]
+    return verbs.train(load_config(None, values), folder / "runs").run, rows
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_one_odd_cell_among_numbers_with_units_is_named_itself(
+    priced: tuple[RunDir, list[str]], tmp_path: Path, odd: str
+) -> None:
+    (run, rows), (cells, message) = priced, ODD[odd]
+    new, lines = tmp_path / "new.csv", ["weight,share,price", *rows]
+    for line, text in cells.items():
+        weight, share, price = text.split(",", 2)
+        lines[line - 1] = f'{weight},{share},"{price}"'
+    new.write_text("".join(f"{line}\n" for line in lines))
+    with pytest.raises(DataError) as caught:
+        list(Predictions(load_model(StoredRun(run))).of_source(str(new)))
+    assert str(caught.value).startswith(f"{new}:{message}")
+    with pytest.raises(DataError) as caught:
+        Predictions(load_model(StoredRun(run))).of_rows(pd.read_csv(new))
+    place, _, what = message.partition(" ")
+    assert str(caught.value).startswith(f"the rows: row {int(place.split(':')[0]) - 1}: {what.removesuffix(':')}")
+
+
 @pytest.mark.parametrize("stored", [False, True])
 def test_new_times_have_an_offset_as_those_of_training_have(tmp_path: Path, stored: bool) -> None:
     path, times = tmp_path / "a.csv", pd.date_range("2026-01-01", periods=60, freq="17h", tz="UTC")

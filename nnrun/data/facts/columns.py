@@ -8,7 +8,7 @@ import numpy as np
 
 from nnrun.data.facts.kinds import ISO, Meaning, Texts
 from nnrun.data.facts.tallies import Distinct
-from nnrun.data.files.table import Table, slips_of
+from nnrun.data.files.table import Table, odd_of, slips_of
 from nnrun.data.files.values import EXACT, Kind, Values, kind_of, labels, missing_of
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class ColumnFacts:
         self.present = self.missing = self.slips = 0
         self.first_missing = ""  # the place
         self.first_slip = ("", "")  # the place and the text that is no number
+        self.why = ""  # what that is, in a column that is declared to be one of numbers
         self.texts = Texts()
         self.beyond_exact = False  # whole numbers of which float64 makes neighbours equal
         self._dropped = Distinct()  # of a column that is not learned from, by which rows may be known
@@ -67,10 +68,11 @@ class ColumnFacts:
     def _see_text(self, table: Table) -> None:
         series = table.frame[self.name]
         self.texts.see(series)
-        slips = slips_of(table, self.name)
+        slips, what = odd_of(table, self.name) if self.declared == "number" else (slips_of(table, self.name), "")
         if slips.any() and not self.slips:
             row = table.first(slips)
             self.first_slip = (table.at_cell(row, self.name), str(series[row]))
+            self.why = what
         self.slips += int(slips.sum())
 
     @property

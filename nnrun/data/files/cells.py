@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.files.dialect import MOST_CLASSES, UNITS, Dialect
+from nnrun.data.files.dialect import MOST_CLASSES, Dialect
 from nnrun.data.files.table import Table, reads_as_number
 from nnrun.data.files.values import EXACT, are_whole, kind_of
 from nnrun.errors import DataError
-from nnrun.text import counted, shown
+from nnrun.text import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -181,51 +181,3 @@ def _are_codes(cells: pd.Series[Any]) -> str:
         return "numbers that begin with 0"
     long = sum(1 for cell in different if _LONG.fullmatch(cell))
     return "whole numbers of more digits than a number keeps" if long > MOSTLY * len(different) else ""
-
-
-_UNKNOWN = frozenset({"n.a.", "n.a", "N.A.", "N.A", "n.d.", "--", "---", "\u2013", "\u2014"})
-_MINUS = re.compile("^[\u2212\u2013](?=[0-9.,])")
-_LIKE_NUMBER = re.compile(rf"[-+0-9.,'\u2019\seE{UNITS}]*[0-9][-+0-9.,'\u2019\seE{UNITS}]*")
-_UNIT = r"[A-Za-z\u00b5\u03bc\u00b0\u03a9][A-Za-z/\u00b0\u00b2\u00b3]{0,9}"
-_PARTS = re.compile(rf"(\()?([^()]*?[0-9][.,]?)\s*(-)?\s*({_UNIT})?(\))?")
-
-
-def plainly_written(series: pd.Series[Any], known: bool = False) -> tuple[pd.Series[Any], list[str], str]:
-    """A column of text whose values are all numbers in another spelling: as plain ones, how they are read, their unit.
-
-    `(1.57)` and `1.57-` are negative, so is a number behind U+2212; one unit behind all numbers is taken away, and
-    words for a missing value are missing, also where there is nothing else in a column `known` to hold numbers. A
-    column with anything else in it is given back as it is; whether what is left are numbers, their thousands grouped
-    perhaps, is for others to find out.
-    """
-    plain: dict[str, str | None] = {}
-    told: dict[str, str] = {}
-    units: set[str] = set()
-    for value in map(str, series.dropna().unique()):
-        found, unit = _plain(value.strip(), told)
-        if found is not None:
-            units.add(unit)
-            if len(units) > 1 or not _LIKE_NUMBER.fullmatch(found):
-                return series, [], ""
-        plain[value] = found
-    unit = max(units, default="")
-    if not (told or unit) or not (units or known):
-        return series, [], ""
-    return series.map(plain), [f"{value} is read as {read}" for read, value in told.items()], unit
-
-
-def _plain(value: str, told: dict[str, str]) -> tuple[str | None, str]:
-    """A number as usual, None for a missing one, and its unit; what was written otherwise is noted by what it means."""
-    if value in _UNKNOWN:
-        told.setdefault("missing", shown(value))
-        return None, ""
-    signed = _MINUS.sub("-", value)
-    parts = _PARTS.fullmatch(signed)
-    if parts is None or (parts[1] is None) != (parts[5] is None):
-        return signed, ""
-    number, negative, unit = parts[2], bool(parts[1] or parts[3]), parts[4] or ""
-    if negative and number[0] in "+-":
-        return value, ""
-    if negative or signed != value:
-        told.setdefault("negative", "what stands in brackets" if parts[1] else "a minus behind or a long one before")
-    return f"-{number}" if negative else number, unit

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,13 +14,13 @@ from nnrun.data.files.cells import (
     Told,
     classes_among_missing,
     keep_codes,
-    plainly_written,
     read_cells,
     told_classes,
 )
 from nnrun.data.files.chunks import beside
 from nnrun.data.files.content import Content, Framed
-from nnrun.data.files.dialect import MARKS, MOST_CLASSES, UNITS, Dialect, dialect_notice, find_dialect
+from nnrun.data.files.dialect import MARKS, MOST_CLASSES, Dialect, dialect_notice, find_dialect
+from nnrun.data.files.numerals import grouping_of, plainly_written, sign_of
 from nnrun.data.files.plain_file import PlainRows
 from nnrun.data.files.reading import Header, Reading, name_columns
 from nnrun.data.files.records import Records
@@ -35,9 +34,6 @@ if TYPE_CHECKING:
 
 
 _PARSERS = 2  # threads; each needs some four times the memory of a piece of text
-
-# Apostrophes and spaces between digits, also narrow ones, group thousands and nothing else.
-_SPACES = ("'", "\u2019", " ", "\u00a0", "\u2009", "\u202f")
 
 
 def parse(name: str, text: bytes, names: Sequence[str], dialect: Dialect) -> tuple[pd.DataFrame, Told]:
@@ -67,10 +63,10 @@ def _mended(name: str, series: pd.Series[Any], dialect: Dialect, told: Told) -> 
     known = name in dialect.reading.numbers
     as_it_is: tuple[pd.Series[Any], list[str], str] = series, [], ""
     plain, spelled, word = as_it_is if _may_name_classes(name, series, dialect) else plainly_written(series, known)
-    sign = _unit(plain)
+    sign = sign_of(plain)
     bare = plain.str.replace(sign, "", regex=False) if sign else plain
     empty = known and bool(plain.isna().all())
-    mark = "" if empty else _grouping(bare, dialect.decimal)
+    mark = "" if empty else grouping_of(bare, dialect.decimal)
     if mark is None:
         told.notices.extend(_with_other_mark(name, series, bare, dialect))
         return series
@@ -97,7 +93,7 @@ def _may_name_classes(name: str, series: pd.Series[Any], dialect: Dialect) -> bo
 def _with_other_mark(column: str, series: pd.Series[Any], bare: pd.Series[Any], dialect: Dialect) -> list[str]:
     """The notice on a column of text that would, `bare` of units, be numbers if decimals had the other mark."""
     other = "." if dialect.decimal == "," else ","
-    if _grouping(bare, other) is None or not bare.str.contains(other, regex=False).any():
+    if grouping_of(bare, other) is None or not bare.str.contains(other, regex=False).any():
         return []
     told = f"column {column!r} is text like {shown(series.dropna().iloc[0])}"
     names, mine = MARKS[other], MARKS[dialect.decimal]
@@ -120,43 +116,6 @@ def _as_float(number: Any) -> float:
         return float(number)
     except OverflowError:
         return math.inf if number > 0 else -math.inf
-
-
-def _unit(series: pd.Series[Any]) -> str:
-    """The sign that each value of a column of text has at its beginning or end; nothing if there is none."""
-    present = series.dropna()
-    first = str(present.iloc[0]) if len(present) else ""
-    for unit in UNITS:
-        if unit in first and all(_has_unit(str(value).strip(), unit) for value in present.unique()):
-            return unit
-    return ""
-
-
-def _has_unit(value: str, unit: str) -> bool:
-    return value.count(unit) == 1 and (value.endswith(unit) or value.lstrip("+-").startswith(unit))
-
-
-def _grouping(series: pd.Series[Any], decimal: str) -> str | None:
-    """The mark that groups the thousands of a column, nothing if none is grouped; None if not all are numbers."""
-    present = series.dropna()
-    marks = ("." if decimal == "," else ",", *_SPACES)
-    fitting = [mark for mark in marks if len(present) and _number(mark, decimal).fullmatch(str(present.iloc[0]))]
-    if not fitting:
-        return None
-    values = [str(value).strip() for value in present.unique()]
-    for mark in fitting:
-        if all(map(_number(mark, decimal).fullmatch, values)):
-            return mark if any(mark in value for value in values) else ""
-    return None
-
-
-def _number(mark: str, decimal: str) -> re.Pattern[str]:
-    """A number whose thousands may be grouped, behind no 0, and which float64 can hold."""
-    m, d = re.escape(mark), re.escape(decimal)
-    return re.compile(
-        rf"\s*[+-]?(?={d}?[0-9])([1-9][0-9]{{,2}}({m}[0-9]{{3}}){{1,99}}|[0-9]{{1,300}})?({d}[0-9]{{,300}})?"
-        r"([eE][+-]?[0-9]{1,2})?\s*"
-    )
 
 
 def _certain(series: pd.Series[Any], mark: str, dialect: Dialect) -> bool:

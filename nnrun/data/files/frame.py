@@ -52,7 +52,8 @@ def read_frame(frame: pd.DataFrame, name: str, reading: Reading, columns: Collec
         raise DataError(f"{name}: {half} in a text is only half of a character; write it anew") from None
     read = next(tables_of(Path(name), header, dialect, iter([piece]), ()))
     whole = table.frame.assign(**{column: read.frame[column] for column in texts})
-    return replace(table, content=Framed(whole), notices=(*table.notices, *read.notices), units=read.units)
+    notices = (*table.notices, *read.notices)
+    return replace(table, content=Framed(whole), notices=notices, units=read.units, decimal=read.decimal)
 
 
 def write_csv(frame: pd.DataFrame, file: TextIO, header: bool = True, decimal: str = ".") -> None:

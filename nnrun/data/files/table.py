@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from nnrun.data.files.content import Content
 from nnrun.data.files.content import joined as joined_content
+from nnrun.data.files.numerals import odd_among
 from nnrun.data.files.values import Array, Floats, Indices, Values, kind_of, missing_of
 from nnrun.errors import DataError
 from nnrun.text import MANY, closest, listed, shown
@@ -31,8 +32,9 @@ class Table:
 
     `lines` are those that the rows start on, from row `first_row` of the source on. `repeated` are names that several
     columns had, `names_doubted` says that they look like a row, `image` is the shape (height, width, channels) of what
-    the features of a row together are. `units` are those that the numbers of columns were read without. Of `notices`,
-    how it was read, `doubts` are no part: what new rows hold otherwise than training.
+    the features of a row together are. `units` are those that the numbers of columns were read without, `known_units`
+    those of the run that new rows are for, None if that is not known. Of `notices`, how it was read, `doubts` are no
+    part: what new rows hold otherwise than training.
     `unreadable` columns stand here without values, each with what it is.
     """
 
@@ -46,6 +48,7 @@ class Table:
     notices: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     units: Mapping[str, str] = field(default_factory=dict)
+    known_units: Mapping[str, str] | None = None
     repeated: frozenset[str] = frozenset()
     decimal: str = "."
     image: tuple[int, int, int] | None = None
@@ -221,8 +224,9 @@ def numbers(table: Table, column: str) -> Floats:
 
 
 def check_numeric(table: Table, column: str, advice: str) -> None:
-    """Raise DataError, ending with the advice, at the first text cell of the column that is no number."""
-    refuse_first(table, column, slips_of(table, column), f"is not a number; {advice}")
+    """Raise DataError, ending with the advice, at the first text cell that keeps the column from being numbers."""
+    wrong, what = odd_of(table, column)
+    refuse_first(table, column, wrong, f"{what}; {advice}")
 
 
 def refuse_first(table: Table, column: str, wrong: npt.NDArray[np.bool_], what: str) -> None:
@@ -251,6 +255,20 @@ def slips_of(table: Table, column: str) -> npt.NDArray[np.bool_]:
     """Which values `(m,)` of a column are there but are no numbers."""
     values = table.column(column)
     return np.isnan(_parsed(table, values)) & ~missing_of(values)
+
+
+def odd_of(table: Table, column: str) -> tuple[npt.NDArray[np.bool_], str]:
+    """Which values `(m,)` keep a column from being one of numbers, and what the first of them is.
+
+    Of numbers that all have a unit none is a slip but the one that has another.
+    """
+    slips, known = slips_of(table, column), table.known_units
+    odd = None
+    if slips.any():
+        texts = table.frame[column].astype(str)
+        different = [*texts[~missing_of(table.column(column))].unique()]
+        odd = odd_among(different, table.decimal, None if known is None else known.get(column, ""))
+    return (slips, "is not a number") if odd is None else ((texts == odd[0]).to_numpy(dtype=bool), odd[1])
 
 
 def _parsed(table: Table, values: Values) -> Floats:

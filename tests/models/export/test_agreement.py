@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nnrun.config.load import load_config
-from nnrun.data.files import cells
+from nnrun.data.files import numerals
 from nnrun.data.files.content import Framed
 from nnrun.data.files.dialect import UNITS
 from nnrun.data.files.table import Table
@@ -284,7 +284,7 @@ def test_numbers_in_other_spellings_are_read_as_in_training(train_run: Train, tm
 
 
 def test_the_python_file_knows_the_signs_and_words_that_training_knows() -> None:
-    assert standalone.NO_NUMBER == cells._UNKNOWN
+    assert standalone.NO_NUMBER == numerals._UNKNOWN
     assert all(standalone.NUMBER.fullmatch(text) for unit in UNITS for text in (f"{unit}5", f"5 {unit}"))
 
 

@@ -1,0 +1,141 @@
+"""Numbers as text has them: their thousands grouped, with a sign or a unit, or negative in brackets."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from nnrun.data.files.dialect import UNITS
+from nnrun.text import shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+# Apostrophes and spaces between digits, also narrow ones, group thousands and nothing else.
+_SPACES = ("'", "\u2019", " ", "\u00a0", "\u2009", "\u202f")
+
+_UNKNOWN = frozenset({"n.a.", "n.a", "N.A.", "N.A", "n.d.", "--", "---", "\u2013", "\u2014"})
+_MINUS = re.compile("^[\u2212\u2013](?=[0-9.,])")
+_LIKE_NUMBER = re.compile(rf"[-+0-9.,'\u2019\seE{UNITS}]*[0-9][-+0-9.,'\u2019\seE{UNITS}]*")
+_UNIT = r"[A-Za-z\u00b5\u03bc\u00b0\u03a9][A-Za-z/\u00b0\u00b2\u00b3]{0,9}"
+_PARTS = re.compile(rf"(\()?([^()]*?[0-9][.,]?)\s*(-)?\s*({_UNIT})?(\))?")
+
+
+def plainly_written(series: pd.Series[Any], known: bool = False) -> tuple[pd.Series[Any], list[str], str]:
+    """A column of text whose values are all numbers in another spelling: as plain ones, how they are read, their unit.
+
+    `(1.57)` and `1.57-` are negative, so is a number behind U+2212; one unit behind all numbers is taken away, and
+    words for a missing value are missing, also where there is nothing else in a column `known` to hold numbers. A
+    column with anything else in it is given back as it is; whether what is left are numbers, their thousands grouped
+    perhaps, is for others to find out.
+    """
+    plain: dict[str, str | None] = {}
+    told: dict[str, str] = {}
+    units: set[str] = set()
+    for value in map(str, series.dropna().unique()):
+        found, unit = _plain(value.strip(), told)
+        if found is not None:
+            units.add(unit)
+            if len(units) > 1 or not _LIKE_NUMBER.fullmatch(found):
+                return series, [], ""
+        plain[value] = found
+    unit = max(units, default="")
+    if not (told or unit) or not (units or known):
+        return series, [], ""
+    return series.map(plain), [f"{value} is read as {read}" for read, value in told.items()], unit
+
+
+def _plain(value: str, told: dict[str, str]) -> tuple[str | None, str]:
+    """A number as usual, None for a missing one, and its unit; what was written otherwise is noted by what it means."""
+    if value in _UNKNOWN:
+        told.setdefault("missing", shown(value))
+        return None, ""
+    signed = _MINUS.sub("-", value)
+    parts = _PARTS.fullmatch(signed)
+    if parts is None or (parts[1] is None) != (parts[5] is None):
+        return signed, ""
+    number, negative, unit = parts[2], bool(parts[1] or parts[3]), parts[4] or ""
+    if negative and number[0] in "+-":
+        return value, ""
+    if negative or signed != value:
+        told.setdefault("negative", "what stands in brackets" if parts[1] else "a minus behind or a long one before")
+    return f"-{number}" if negative else number, unit
+
+
+def sign_of(series: pd.Series[Any]) -> str:
+    """The sign that each value of a column of text has at its beginning or end; nothing if there is none."""
+    present = series.dropna()
+    first = str(present.iloc[0]) if len(present) else ""
+    for unit in UNITS:
+        if unit in first and all(_has_unit(str(value).strip(), unit) for value in present.unique()):
+            return unit
+    return ""
+
+
+def _has_unit(value: str, unit: str) -> bool:
+    return value.count(unit) == 1 and (value.endswith(unit) or value.lstrip("+-").startswith(unit))
+
+
+def grouping_of(series: pd.Series[Any], decimal: str) -> str | None:
+    """The mark that groups the thousands of a column, nothing if none is grouped; None if not all are numbers."""
+    present = series.dropna()
+    fitting = [
+        mark for mark in _marks(decimal) if len(present) and _number(mark, decimal).fullmatch(str(present.iloc[0]))
+    ]
+    if not fitting:
+        return None
+    values = [str(value).strip() for value in present.unique()]
+    for mark in fitting:
+        if all(map(_number(mark, decimal).fullmatch, values)):
+            return mark if any(mark in value for value in values) else ""
+    return None
+
+
+def _marks(decimal: str) -> tuple[str, ...]:
+    """What may group thousands beside this mark of decimals."""
+    return ("." if decimal == "," else ",", *_SPACES)
+
+
+@cache
+def _number(mark: str, decimal: str) -> re.Pattern[str]:
+    """A number whose thousands may be grouped, behind no 0, and which float64 can hold."""
+    m, d = re.escape(mark), re.escape(decimal)
+    return re.compile(
+        rf"\s*[+-]?(?={d}?[0-9])([1-9][0-9]{{,2}}({m}[0-9]{{3}}){{1,99}}|[0-9]{{1,300}})?({d}[0-9]{{,300}})?"
+        r"([eE][+-]?[0-9]{1,2})?\s*"
+    )
+
+
+def odd_among(values: Sequence[str], decimal: str, known: str | None) -> tuple[str, str] | None:
+    """The first of different texts that keeps a column from being one of numbers, and what it is; None if none does.
+
+    The unit and the grouping of thousands are those of most, but for a unit that is `known`, which may also lack in all
+    numbers, if it is not `%`.
+    """
+    read = {value: _spelling(value, decimal) for value in values if value.strip() not in _UNKNOWN}
+    units = Counter(found[0] for found in read.values() if found)
+    marks = Counter(found[1] for found in read.values() if found and found[1])
+    unit = known if known is not None else max(units, key=lambda each: units[each], default="")
+    if unit != "%" and unit not in units and "" in units:
+        unit = ""
+    fitting = ("", max(marks, key=lambda each: marks[each], default=""))
+    for value, found in read.items():
+        if found is None or found[1] not in fitting:
+            return value, "is not a number"
+        if found[0] != unit:
+            is_so = f"is in {found[0]}" if found[0] else "has no unit"
+            return value, f"{is_so}, where {'training had' if unit == known else 'others have'} {unit or 'none'}"
+    return None
+
+
+def _spelling(value: str, decimal: str) -> tuple[str, str] | None:
+    """The unit or sign of a text that is a number, and the mark that groups its thousands; None of any other."""
+    plain, word = _plain(value.strip(), {})
+    sign = next((unit for unit in UNITS if plain and _has_unit(plain, unit)), "")
+    bare = (plain or "").replace(sign, "").strip()
+    mark = next((mark for mark in _marks(decimal) if _number(mark, decimal).fullmatch(bare)), None)
+    return None if mark is None else (sign + word, mark if mark in bare else "")
