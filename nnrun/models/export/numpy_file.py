@@ -43,8 +43,8 @@ numpy.save(said, file["predict"](pickle.load(sys.stdin.buffer)))
 sys.stdout.buffer.write(said.getvalue())
 """
 USED: dict[Kind | Literal["code"], tuple[str, ...]] = {
-    "number": ("fills",),
-    "boolean": ("fills",),
+    "number": ("unit", "fills"),
+    "boolean": ("unit", "fills"),
     "category": ("vocabulary", "ends", "other"),
     "code": ("vocabulary", "ends"),
     "date": ("fills", "parts", "formats"),
@@ -104,7 +104,8 @@ def _learned(model: Model) -> str:
     classes = None if target.classes is None else list(target.classes)
     shift = np.zeros(len(classes or [0])) if pool.shift is None else pool.shift
     places = {one: place for place, one in enumerate(model.preprocessors)}
-    missing, numbers = _missing(model.fitted.reading)
+    reading = model.fitted.reading
+    missing, numbers = _missing(reading)
     lines = [
         f"RUN = {model.run.id!r}",
         f"TARGET = {target.name!r}",
@@ -118,7 +119,7 @@ def _learned(model: Model) -> str:
         f"NAMED: dict[str, list[str]] = {_named(_categories_among(missing, model))}",
         f"SHAPES: list[tuple[int, ...]] = {_packed(_shapes(model))}",
         f"IDENTIFIERS: list[str] = {_packed(model.fitted.identifiers)}",
-        f"PREPARATIONS: list[Preparation] = {_stacked(map(_preparation, places))}",
+        f"PREPARATIONS: list[Preparation] = {_stacked(_preparation(one, reading.units) for one in places)}",
         f"STACKS: list[Stack] = {_stacked(_stack(stack, places[stack.preprocessor]) for stack in pool.stacks)}",
     ]
     return "\n".join(lines) + "\n"
@@ -153,8 +154,8 @@ def _shapes(model: Model) -> Iterator[tuple[int, ...]]:
         yield from ((len(columns),), *((image[:2], image) if image[2] == 1 else (image,)))
 
 
-def _preparation(preprocessor: Preprocessor) -> str:
-    columns = _stacked(_column(column) for column in preprocessor.columns)
+def _preparation(preprocessor: Preprocessor, units: Mapping[str, str] | None) -> str:
+    columns = _stacked(_column(column, units) for column in preprocessor.columns)
     means, deviations = _packed(preprocessor.means), _packed(preprocessor.deviations)
     bent = "".join(indent(f"{place}: {_lines(one)},\n", "    ") for place, one in preprocessor.encoders)
     smooth = _packed(preprocessor.smooth)
@@ -174,11 +175,12 @@ def _stack(stack: Stack, place: int) -> str:
     return _named({**known, "lookups": lookups, "layers": layers})
 
 
-def _column(column: Column) -> str:
+def _column(column: Column, units: Mapping[str, str] | None) -> str:
     """What the kind of the column needs; a category of an embedding is of the kind `code`."""
     kind = column.kind if column.embedding is None else "code"
     spelled = {"vocabulary": column.stems, "ends": list(column.ends), "formats": formats_of(str(column.format))}
     known = {**column.to_json(), "kind": kind, **spelled}
+    known["unit"] = None if units is None else units.get(column.name, "")
     needed = {key: known[key] for key in ("name", "kind", "indicator", *USED[kind])}
     return pprint.pformat(needed, width=WIDTH, compact=True, sort_dicts=False)
 

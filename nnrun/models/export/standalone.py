@@ -4,8 +4,7 @@ On the command line, for a CSV file (comma, UTF-8, decimal point) with a header:
 
     python model.py rows.csv > predictions.csv
 
-In Python, where rows are dictionaries, one dictionary of columns, or an array (rows, columns), and values are raw ones,
-text or not:
+In Python, where rows are dictionaries, one dictionary of columns, or an array (rows, columns), of raw values:
 
     from model import CLASSES, predict
     predict([{"age": 41, "city": "Ulm"}, {"age": None, "city": "Trier"}])
@@ -57,6 +56,7 @@ class Column(TypedDict, total=False):
     name: Required[str]
     kind: Required[str]  # a key of KINDS
     indicator: Required[bool]  # whether a further feature tells where values are missing
+    unit: str | None  # of a number, empty where training had none; None where that is not known
     fills: list[float]  # the mean of training for each of its features, where a value is missing
     vocabulary: list[str]  # the categories of training, each a feature or a code
     ends: list[str]  # what may stand behind a category: .0 where all are whole numbers
@@ -95,9 +95,9 @@ ISO = re.compile(
     r"(\d{4})-(\d\d?)(?:-(\d\d?))?(?:[T ](\d\d?)(?::?(\d\d)(?::?\d\d(?:\.\d+)?)?)? ?(Z|[+-]\d\d:?\d\d)?)?$"
 )
 NUMBER = re.compile(  # thousands grouped or not, with a sign such as $ or %, perhaps with a unit of letters behind it
-    r"(\()?[%$€£¥\s]*([-+\u2212\u2013]?)[%$€£¥\s]*"
+    r"(\()?([%$€£¥\s]*)([-+\u2212\u2013]?)([%$€£¥\s]*)"
     r"([1-9]\d{0,2}(?:[,'\u2019\s]\d{3})+(?:\.\d*)?|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
-    r"\s*(-?)[%$€£¥\s]*(?:[A-Za-z\u00b5\u03bc\u00b0\u03a9][A-Za-z/\u00b0\u00b2\u00b3]{0,9})?(\))?"
+    r"\s*(-?)([%$€£¥\s]*(?:[A-Za-z\u00b5\u03bc\u00b0\u03a9][A-Za-z/\u00b0\u00b2\u00b3]{0,9})?)(?(1)\))"
 )
 NO_NUMBER = {"n.a.", "n.a", "N.A.", "N.A", "n.d.", "--", "---", "\u2013", "\u2014"}  # an unknown one
 ROWS_AT_ONCE = 10_000
@@ -203,18 +203,20 @@ def _number(column: Column, value: Any) -> float:
     if _is_missing(column, value) or text in NO_NUMBER:
         return np.nan
     found = NUMBER.fullmatch(text)
-    digits = re.sub(r"[,'\u2019\s]", "", found[3]) if found and bool(found[1]) == bool(found[5]) else "inf"
+    digits = re.sub(r"[,'\u2019\s]", "", found[5]) if found else "inf"
     if found is None or np.isinf(float(digits)):
         raise ValueError(f"{value!r} in column {column['name']!r} is not a finite number")
-    number = -float(digits) if found[1] or found[4] or found[2] not in "+" else float(digits)
+    unit, known = re.sub(r"\s", "", found[2] + found[4] + found[7]), column.get("unit")
+    if isinstance(value, str) and known is not None and unit != known and (unit or known == "%"):
+        is_so = f"is in {unit}" if unit else "has no unit"
+        raise ValueError(f"{value!r} in column {column['name']!r} {is_so}, where training had {known or 'none'}")
+    number = -float(digits) if found[1] or found[6] or found[3] not in "+" else float(digits)
     return np.nan if number in MISSING_NUMBERS and text.lstrip("+-") == digits else number
 
 
 def _is_missing(column: Column, value: Any) -> bool:
-    text = str(value)
-    if not isinstance(value, str) and text in NOTHING:
-        return True
-    return text.strip() in MISSING and text not in NAMED.get(column["name"], ())
+    text, named = str(value), NAMED.get(column["name"], ())
+    return (text in NOTHING and not isinstance(value, str)) or (text.strip() in MISSING and text not in named)
 
 
 def _text(value: Any) -> str:
@@ -222,10 +224,8 @@ def _text(value: Any) -> str:
 
 
 def _moment(column: Column, value: Any) -> datetime:
-    if isinstance(value, np.datetime64):
-        value = value.astype("datetime64[us]").item()
-    is_moment = isinstance(value, date)
-    moment = datetime.fromisoformat(str(value)) if is_moment else _read_moment(column, str(value).strip())
+    value = value.astype("datetime64[us]").item() if isinstance(value, np.datetime64) else value
+    moment = datetime.fromisoformat(str(value)) if isinstance(value, date) else _read_moment(column, str(value).strip())
     return moment if moment.tzinfo is None else moment.astimezone(UTC)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from nnrun.models.export import numpy_file
 from nnrun.models.export.formats import FORMATS, TOLERANCE, dev_rows, export
 from nnrun.models.model import Model, load_model
 from nnrun.runs.listener import Outcome
+from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from tests.data.reading import read_table
 
@@ -163,3 +165,35 @@ def test_dates_may_lack_the_time(train_run: Train, tmp_path: Path) -> None:
     np.testing.assert_allclose(commanded(tmp_path / "times.py", new), expected, atol=TOLERANCE)
     with pytest.raises(ValueError, match=r"'5\. March' in column 'some' is not a date like %d\.%m\.%Y %H:%M"):
         written(model, tmp_path)["predict"]([{"x": 1, "some": "5. March", "all": None}])
+
+
+UNLIKE = {
+    "another unit": ({"way": "8.5 mi"}, "'8.5 mi' in column 'way' is in mi, where training had km"),
+    "another sign": ({"way": "$8.5"}, r"'\$8\.5' in column 'way' is in \$, where training had km"),
+    "a sign and none before": ({"price": "$1,200"}, r"'\$1,200' in column 'price' is in \$, where training had none"),
+    "no percent": ({"share": "12"}, "'12' in column 'share' has no unit, where training had %"),
+    "a fraction": ({"share": np.str_("0.12")}, "'0.12'. in column 'share' has no unit, where training had %"),
+}
+
+
+def test_numbers_have_the_unit_of_training(train_run: Train, tmp_path: Path) -> None:
+    """In text, as new rows of the run; a number has none that could be another one."""
+    x = np.random.default_rng(0).integers(100, 900, 120)
+    frame = pd.DataFrame({"way": [f"{n}.5 km" for n in x], "share": [f"{n % 90}%" for n in x]})
+    frame["price"] = [f"{n + 800:,}.5" for n in x]
+    frame.assign(y=np.where(x > 500, "p", "q")).to_csv(tmp_path / "ways.csv", index=False)
+    model = trained(train_run, tmp_path / "ways.csv")
+    assert export(model, FORMATS["numpy"], tmp_path / "ways.py").difference < TOLERANCE
+    says, row = written(model, tmp_path)["predict"], {"way": "8.5 km", "share": "12%", "price": "1,200"}
+    expected = says([row])
+    alike = [{"way": "8.5"}, {"way": 8.5}, {"way": " 8.5km"}, {"share": 12}, {"price": "1200"}, {"price": 1200.0}]
+    for change in alike:
+        np.testing.assert_array_equal(says([row | change]), expected)
+    for change, message in UNLIKE.values():
+        with pytest.raises(ValueError, match=message):
+            says([row | change])
+    known = json.loads((model.run.path / "data.json").read_text())
+    del known["format"]["units"]  # as an early run does not have them
+    (model.run.path / "data.json").write_text(json.dumps(known))
+    early = written(load_model(StoredRun(RunDir(model.run.path))), tmp_path)["predict"]
+    np.testing.assert_array_equal(early([row | {"way": "8.5 mi"}]), expected)
