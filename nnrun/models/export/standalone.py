@@ -1,9 +1,6 @@
 """A trained model, one network or several, in one file: predictions with NumPy alone.
 
-On the command line, for a CSV file (comma, UTF-8, decimal point) with a header:
-
-    python model.py rows.csv > predictions.csv
-
+On the command line, for a CSV file with a header (comma, UTF-8, decimal point): python model.py rows.csv > said.csv
 In Python, where rows are dictionaries, one dictionary of columns, or an array (rows, columns), of raw values:
 
     from model import CLASSES, predict
@@ -161,7 +158,7 @@ def numbers(column: Column, values: Sequence[Any]) -> Array:
 
 
 def booleans(column: Column, values: Sequence[Any]) -> Array:
-    """1 for true and 0 for false, in the words of TRUTH."""
+    """1 for true and 0 for false, in the words of TRUTH or as numbers; ValueError for any other."""
     return numbers(column, [TRUTH.get(_text(value).lower(), value) for value in values])
 
 
@@ -211,7 +208,10 @@ def _number(column: Column, value: Any) -> float:
         is_so = f"is in {unit}" if unit else "has no unit"
         raise ValueError(f"{value!r} in column {column['name']!r} {is_so}, where training had {known or 'none'}")
     number = -float(digits) if found[1] or found[6] or found[3] not in "+" else float(digits)
-    return np.nan if number in MISSING_NUMBERS and text.lstrip("+-") == digits else number
+    missing = number in MISSING_NUMBERS and text.lstrip("+-") == digits
+    if column["kind"] == "boolean" and number not in (0, 1) and not missing:
+        raise ValueError(f"{value!r} in column {column['name']!r} is neither true nor false")
+    return np.nan if missing else number
 
 
 def _is_missing(column: Column, value: Any) -> bool:

@@ -197,3 +197,24 @@ def test_numbers_have_the_unit_of_training(train_run: Train, tmp_path: Path) -> 
     (model.run.path / "data.json").write_text(json.dumps(known))
     early = written(load_model(StoredRun(RunDir(model.run.path))), tmp_path)["predict"]
     np.testing.assert_array_equal(early([row | {"way": "8.5 mi"}]), expected)
+
+
+def test_truths_are_true_or_false(train_run: Train, tmp_path: Path) -> None:
+    """A marker of a missing value is no truth, but may stand there."""
+    x = np.random.default_rng(0).normal(size=120).round(2)
+    frame = pd.DataFrame({"x": x, "member": np.where(x > 0.3, "yes", "no"), "y": np.where(x > 0, "p", "q")})
+    frame.to_csv(tmp_path / "members.csv", index=False)
+    model = trained(train_run, tmp_path / "members.csv", "data.format.missing=[-9]")
+    assert [column.kind for column in model.columns] == ["number", "boolean"]
+    says = written(model, tmp_path)["predict"]
+    yes, gap = says([{"x": 1, "member": "YES"}]), says([{"x": 1, "member": None}])
+    for value in (1, 1.0, True, np.True_, "1", "1.0", "true"):
+        np.testing.assert_array_equal(says([{"x": 1, "member": value}]), yes)
+    for value in (-9, "-9", np.nan, ""):
+        np.testing.assert_array_equal(says([{"x": 1, "member": value}]), gap)
+    for value in (2, -7, 0.5, "2", np.float32(1.5)):
+        with pytest.raises(ValueError, match="in column 'member' is neither true nor false"):
+            says([{"x": 1, "member": value}])
+    for value in ("3 km", "1 km", "$1"):
+        with pytest.raises(ValueError, match=r"in column 'member' is in .*, where training had none"):
+            says([{"x": 1, "member": value}])
