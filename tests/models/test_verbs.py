@@ -368,3 +368,25 @@ def test_new_times_have_an_offset_as_those_of_training_have(tmp_path: Path, stor
         made = Predictions(load_model(StoredRun(run)))
         list(made.of_source(str(new)))
         assert (told in made.notices()) == (frame["t"].dt.tz is None)
+
+
+def test_stored_dates_are_dates_whatever_text_training_had(tmp_path: Path) -> None:
+    """In a frame, of pandas or of Python, and in a workbook, also beside text; other text stays no date."""
+    path, days = tmp_path / "a.csv", pd.Series(pd.date_range("2021-01-01", periods=60, freq="17D"))
+    texts = days.dt.strftime("%d.%m.%y")
+    pd.DataFrame({"day": texts, "y": np.arange(60) / 3}).to_csv(path, index=False)
+    run = verbs.train(load_config(None, [f"data.source={path}", "data.target=y", *QUICK]), tmp_path / "runs").run
+    model = load_model(StoredRun(run))
+    days[3] = texts[3] = None
+    expected = Predictions(model).of_rows(pd.DataFrame({"day": texts}))["prediction"]
+    assert expected.nunique() > 20
+    own = pd.Series([None if pd.isna(day) else day.date() for day in days], dtype=object)
+    for stored in (days, days.dt.tz_localize("UTC"), own):
+        np.testing.assert_array_equal(Predictions(model).of_rows(pd.DataFrame({"day": stored}))["prediction"], expected)
+    workbook, mixed = tmp_path / "new.xlsx", days.astype(object)
+    mixed[5], mixed[50] = texts[5], texts[50]
+    pd.DataFrame({"n": range(60), "day": mixed}).to_excel(workbook, index=False)
+    found = pd.concat(Predictions(model).of_source(str(workbook)))["prediction"]
+    np.testing.assert_array_equal(found, expected)
+    with pytest.raises(DataError, match=r"the rows: row 1: '2021-01-01' in column 'day' is not a date like 31\.01\.26"):
+        Predictions(model).of_rows(pd.DataFrame({"day": days.dt.strftime("%Y-%m-%d")}))

@@ -202,13 +202,16 @@ def truths(table: Table, column: str) -> Floats:
 def dates(table: Table, column: str, format: str) -> npt.NDArray[np.datetime64]:
     """A column as dates `(m,)`, those with an offset in UTC, missing = NaT; raises DataError at the first other value.
 
-    `format` is how its text is read; what was stored as a date is taken as it is.
+    `format` is how its text is read; what was stored as a date is taken as it is, or as the text of ISO 8601 it became.
     """
     series = table.frame[column]
     if kind_of(series) == "date":
         return _stored_dates(series)
-    values = read_dates(labels(series).astype(object), format)
-    wrong = np.isnat(values) & series.notna().to_numpy(dtype=bool)
+    texts, there = labels(series).astype(object).to_numpy(), series.notna().to_numpy(dtype=bool)
+    values = read_dates(texts, format)
+    if column in table.dated and (other := np.isnat(values) & there).any():
+        values[other] = read_dates(texts[other], ISO)
+    wrong = np.isnat(values) & there
     refuse_first(table, column, wrong, f"is not a date like {example(format)}; {CORRECT}")
     return values
 

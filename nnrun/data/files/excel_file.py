@@ -54,6 +54,7 @@ class Sheet:
     header: Header
     above: int
     unreadable: Mapping[str, str]
+    dated: frozenset[str]  # columns in which some cell is a date
     decimals: Decimals
     notices: Sequence[str]
     rows: Sequence[Row]  # all of them, if they are few, as it takes long to go through them again
@@ -69,7 +70,7 @@ def read_xlsx(path: Path, reading: Reading, rows: int | None = None, found: Shee
     with _opened(path) as book:
         pieces = _pieces(path, book, known, rows)
         for table in tables_of(path, known.header, dialect, pieces, known.notices):
-            yield replace(table, header_line=known.above, unreadable=known.unreadable)
+            yield replace(table, header_line=known.above, unreadable=known.unreadable, dated=known.dated)
 
 
 def find_sheet(path: Path, reading: Reading) -> Sheet:
@@ -78,10 +79,11 @@ def find_sheet(path: Path, reading: Reading) -> Sheet:
         name, notices = _choose(path, book, reading.sheet)
         others = f" ({notices[0]})" if notices else ""
         above, names = _names(path, name, _rows(path, book[name]), reading, others)
-        decimals, filled, kept, cells = Decimals(reading), set[int](), list[Row](), 0
+        decimals, filled, dated, kept, cells = Decimals(reading), set[int](), set[int](), list[Row](), 0
         rows = _rows(path, book[name], above)
         while several := _next(path, rows, _TOGETHER):
             filled.update(place for _, row in several for place, value in enumerate(row) if value is not None)
+            dated.update(place for _, row in several for place, value in enumerate(row) if isinstance(value, dt.date))
             decimals.see(row for _, row in several)
             cells += sum(len(row) for _, row in several)
             kept += several
@@ -95,7 +97,8 @@ def find_sheet(path: Path, reading: Reading) -> Sheet:
     header = name_columns([*names, *[""] * (width - len(names))], path.name)
     empty = {column for place, column in enumerate(header.names) if place not in filled} - header.unnamed
     unreadable = dict.fromkeys(_of_formulas(path, name, header, empty), _NO_VALUES) if empty else {}
-    return Sheet(name, header, above, unreadable, decimals, (*notices, *header.notices), kept)
+    dates = frozenset(header.names[place] for place in dated)
+    return Sheet(name, header, above, unreadable, dates, decimals, (*notices, *header.notices), kept)
 
 
 def is_workbook(path: Path) -> bool:

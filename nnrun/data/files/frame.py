@@ -53,7 +53,15 @@ def read_frame(frame: pd.DataFrame, name: str, reading: Reading, columns: Collec
     read = next(tables_of(Path(name), header, dialect, iter([piece]), ()))
     whole = table.frame.assign(**{column: read.frame[column] for column in texts})
     notices = (*table.notices, *read.notices)
-    return replace(table, content=Framed(whole), notices=notices, units=read.units, decimal=read.decimal)
+    dated = frozenset(column for column in texts if _has_dates(table.frame[column]))
+    return replace(table, content=Framed(whole), notices=notices, units=read.units, decimal=read.decimal, dated=dated)
+
+
+def _has_dates(series: pd.Series[Any]) -> bool:
+    """Whether its values are dates, of pandas or of Python."""
+    from pandas.api import types
+
+    return series.dtype.kind == "M" or types.infer_dtype(series, skipna=True) in ("date", "datetime", "datetime64")
 
 
 def write_csv(frame: pd.DataFrame, file: TextIO, header: bool = True, decimal: str = ".") -> None:

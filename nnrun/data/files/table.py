@@ -34,7 +34,7 @@ class Table:
     columns had, `names_doubted` says that they look like a row, `image` is the shape (height, width, channels) of what
     the features of a row together are. `units` are those that the numbers of columns were read without, `known_units`
     those of the run that new rows are for, None if that is not known. Of `notices`, how it was read, `doubts` are no
-    part: what new rows hold otherwise than training.
+    part: what new rows hold otherwise than training. `dated` are columns of text some cells of which were dates.
     `unreadable` columns stand here without values, each with what it is.
     """
 
@@ -49,6 +49,7 @@ class Table:
     doubts: tuple[str, ...] = ()
     units: Mapping[str, str] = field(default_factory=dict)
     known_units: Mapping[str, str] | None = None
+    dated: frozenset[str] = frozenset()
     repeated: frozenset[str] = frozenset()
     decimal: str = "."
     image: tuple[int, int, int] | None = None
