@@ -58,7 +58,7 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
-def regular(path: str | Path, flags: int) -> int:
+def regular(path: str | Path, flags: int = os.O_RDONLY) -> int:
     """Opens a file that may be a stranger's, as `open(…, opener=regular)`; DataError for what is in place of one.
 
     A pipe would keep whoever opens it waiting, a device never ends, and a link that is written to may lead to a file
@@ -80,7 +80,7 @@ def regular(path: str | Path, flags: int) -> int:
 
 def read_regular(path: Path) -> bytes:
     """What such a file holds."""
-    with FileIO(path, opener=regular) as file:
+    with FileIO(regular(path)) as file:
         return file.readall()
 
 

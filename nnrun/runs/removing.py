@@ -102,7 +102,7 @@ def _why_not(run: RunDir) -> str:
 def _is_held(lock: Path) -> bool:
     """Whether a process trains; readers hold the lock for an instant."""
     try:
-        descriptor = regular(lock, os.O_RDONLY)
+        descriptor = regular(lock)
     except (OSError, DataError):
         return False
     try:

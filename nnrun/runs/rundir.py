@@ -263,7 +263,7 @@ class RunDir:
     def _is_locked(self) -> bool:
         if not (path := self.path / LOCK).exists():
             return False
-        with FileIO(path, opener=regular) as lock:
+        with FileIO(regular(path)) as lock:
             return not try_lock(lock.fileno(), exclusive=False)
 
 

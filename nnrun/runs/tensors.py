@@ -83,7 +83,7 @@ def _check_whole(path: Path) -> None:
 
     Early files have no checksum.
     """
-    with FileIO(path, opener=regular) as file:
+    with FileIO(regular(path)) as file:
         length = int.from_bytes(file.read(_LENGTH), "little")
         if length > min(LARGEST_HEADER, path.stat().st_size - _LENGTH):
             raise ValueError(f"its header would be {length:,} bytes")
