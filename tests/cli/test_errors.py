@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -221,11 +222,11 @@ def test_names_that_are_not_utf_8(nnrun: Nnrun, config: Write) -> None:
 
 
 @pytest.mark.parametrize("command", ["list", "search", "init t.csv", "export"])
-def test_a_current_folder_that_was_removed(nnrun: Nnrun, here: Path, command: str) -> None:
-    here.rmdir()
-    done = nnrun(*command.split())
-    last = done.err.splitlines()[-1]
-    assert (done.code, last) == (1, "nnrun: the current folder was removed; change to one that is there")
+def test_a_current_folder_that_was_removed(here: Path, command: str) -> None:
+    there = f"rmdir '{here}' && exec '{sys.executable}' -P -m nnrun {command}"
+    done = subprocess.run(there, shell=True, cwd=here, capture_output=True, text=True)
+    last = done.stderr.splitlines()[-1]
+    assert (done.returncode, last) == (1, "nnrun: the current folder was removed; change to one that is there")
 
 
 def test_mistakes_as_json(nnrun: Nnrun, config: Write) -> None:
