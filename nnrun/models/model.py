@@ -21,7 +21,7 @@ from nnrun.engine.exchange import Exchanged
 from nnrun.engine.losses import Loss
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
-from nnrun.models.calibration import Calibration, read_calibration
+from nnrun.models.calibration import Calibration, outdated, read_calibration
 from nnrun.runs.member import Member, load_member, read_config
 from nnrun.runs.members import has_members, members_of, read_ensemble, refitted
 from nnrun.runs.stored import StoredRun
@@ -73,6 +73,11 @@ class Model:
     def n_features(self) -> int:
         """Of x."""
         return sum(one.n_features for one in self.preprocessors)
+
+    @property
+    def ignored(self) -> list[str]:
+        """What is told of a calibration that belongs to other weights, if there is one."""
+        return [outdated(str(self.run.path))] if self.calibration and self.calibration.outdated else []
 
     @property
     def error_kind(self) -> str:

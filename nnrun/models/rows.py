@@ -17,7 +17,6 @@ from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
 from nnrun.installation import command
 from nnrun.models.beyond import Beyond
-from nnrun.models.calibration import outdated
 from nnrun.models.incoming import STDIN, in_memory, read_rows
 from nnrun.models.model import Model
 from nnrun.text import MANY, counted, listed, number
@@ -145,10 +144,9 @@ class Predictions:
 
     def doubts(self) -> list[str]:
         """Those of the notices by which rows are predicted worse than others, or otherwise than was meant."""
-        calibration = self.model.calibration
         return [
             *(notice for notice, doubtful in self._read.items() if doubtful),
-            *([outdated(str(self.model.run.path))] if calibration and calibration.outdated else []),
+            *self.model.ignored,
             *(self._told(column, what) for column, what in self._counts if what != _POOLED),
             *self._beyond.notices(),
         ]
@@ -222,9 +220,7 @@ def _threshold(model: Model) -> list[str]:
 
 def probability_notices(model: Model) -> list[str]:
     """What the probabilities of a network are that has a temperature, or whose classes are weighted."""
-    told = []
-    if model.calibration and model.calibration.outdated:
-        told.append(outdated(str(model.run.path)))
+    told = model.ignored
     if model.temperature != 1:
         fitted = f"temperature {number(model.temperature)}, which `evaluate --calibrate` fitted on dev"
         told.append(f"probabilities are at {fitted}")

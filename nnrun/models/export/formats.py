@@ -13,7 +13,6 @@ from nnrun.data.raw import as_spelled, read_parts
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.files import replacing
-from nnrun.models.calibration import outdated
 from nnrun.models.export import numpy_file, onnx_file
 from nnrun.models.model import Model
 
@@ -90,16 +89,14 @@ def export(model: Model, format: Format, path: Path) -> Exported:
     A file that takes text is given the cells as they are spelled in the source, where they are text there. Raises
     NnrunError where it says something else than the model; nothing is left then.
     """
-    ignored = model.calibration is not None and model.calibration.outdated
-    notices = [outdated(str(model.run.path))] if ignored else []
     with replacing(path) as temporary:
         format.write(model, temporary)
         try:
             rows = dev_rows(model)
         except DataError as error:
-            return Exported(0, None, notices, str(error))
+            return Exported(0, None, model.ignored, str(error))
         found = check(model, model.predict(rows), _said(model, format, temporary, rows))
-        return Exported(len(rows), found, notices)
+        return Exported(len(rows), found, model.ignored)
 
 
 def _said(model: Model, format: Format, path: Path, rows: Table) -> Array:
