@@ -27,7 +27,7 @@ HEADS = ("run", "kind", "status", *(f"{part} error" for part in LISTED), "best e
 
 
 def folder_page(root: Path, entries: Sequence[Entry]) -> Page:
-    """All that the directories of these runs tell; errors are compared within a data set alone."""
+    """All that the directories of these runs, the oldest first, tell; errors are compared within a data set alone."""
     whole = [entry for entry in entries if entry.facts["status"] != BROKEN]
     best = kept_best(whole, BEST)
     sections = [_table_section(root, whole), *_curve_sections(best), _verdicts_section(best)]
@@ -75,7 +75,7 @@ def _table_section(root: Path, entries: Sequence[Entry]) -> Section:
     if not entries:
         return left_out("All runs", "there is none.")
     ids = [run.id for run in list_runs(root)]
-    newest = sorted(entries, key=lambda entry: entry.born)[::-1]
+    newest = entries[::-1]
     caption = "; ".join(["The newest first; the titles sort", *marks_explained(entries)])
     rows = (_row(entry, ids) for entry in newest)
     return Section("All runs", [table(caption, HEADS, rows, words=(0, 1, 2, 9), data_sortable=True), *_labels(newest)])
