@@ -181,8 +181,8 @@ def name_of(run: RunDir) -> str:
 def _created(run: RunDir) -> float:
     """Seconds since the epoch; a run whose record cannot be read is older than all others."""
     try:
-        return datetime.fromisoformat(run.read_record()["created"]).timestamp()
-    except (NnrunError, KeyError, ValueError):
+        return seconds_of(run.read_record()["created"]) or 0.0
+    except (NnrunError, KeyError):
         return 0.0
 
 
