@@ -145,6 +145,23 @@ def test_a_category_may_be_a_number_with_a_fraction(train_run: Train, tmp_path: 
     np.testing.assert_allclose(graph.run(["probabilities"], fed)[0], expected, atol=TOLERANCE)
 
 
+@pytest.mark.parametrize("encode", ["onehot", "embedding"])
+def test_a_whole_number_among_fractions_has_two_spellings(train_run: Train, tmp_path: Path, encode: str) -> None:
+    source, new = tmp_path / "sizes.csv", tmp_path / "new.csv"
+    towns(["1.0", "3.1", "2.0"]).rename(columns={"town": "size"}).to_csv(source, index=False)
+    model = trained(train_run, source, "data.kinds={size: category}", f"data.encode_categories={encode}")
+    assert model.columns[1].vocabulary == ("1.0", "2.0", "3.1")
+    new.write_text("x,size\n" + "".join(f"1,{size}\n" for size in ("1", "1.0", "2", "2.0", "3.1")))
+    expected = model.predict(read_table(new, model.fitted.reading))[:, 1]
+    assert expected[0] == expected[1] and expected[2] == expected[3] and len(np.unique(expected)) == 3
+    written(model, tmp_path)
+    np.testing.assert_allclose(commanded(tmp_path / "model.py", new), expected, atol=TOLERANCE)
+    export(model, FORMATS["onnx"], tmp_path / "sizes.onnx")
+    graph = onnxruntime.InferenceSession(tmp_path / "sizes.onnx")
+    fed = {"x": np.ones((5, 1)), "size": np.array([["1"], ["1.0"], ["2"], ["2.0"], ["3.1"]], object)}
+    np.testing.assert_allclose(graph.run(["probabilities"], fed)[0][:, 1], expected, atol=TOLERANCE)
+
+
 def test_dates_may_lack_the_time(train_run: Train, tmp_path: Path) -> None:
     """In training, or only in new rows, which are then at midnight, or at the full minute."""
     x = np.random.default_rng(0).normal(size=120).round(2)
