@@ -44,7 +44,7 @@ commands: $(LOWEST)/.installed
 
 # On a disk, as these write much.
 soak: $(VENV)/.installed-dev
-	TMPDIR=$${TMPDIR:-/tmp} $(BIN)/pytest -m soak
+	TMPDIR=$${TMPDIR:-/tmp} $(BIN)/pytest -m soak --timeout 0
 	$(MAKE) lowest
 
 lowest: commands
@@ -69,7 +69,7 @@ $(LOWEST)/.installed: $(VENV)/.installed-dev
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
 	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct \
 		--only-binary :all: --no-binary nnrun --editable '.[parquet,excel,onnx,tpe]'
-	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python pytest pytest-xdist hypothesis \
+	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python pytest pytest-xdist pytest-timeout hypothesis \
 		jsonschema playwright ruff mypy uv hatchling hatch-fancy-pypi-readme
 	touch $@
 
