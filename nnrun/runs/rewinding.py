@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
@@ -105,7 +106,7 @@ def _epoch(run: StoredRun, to: str) -> int:
     trained = run.rows[-1]["epoch"] if run.rows else 0
     best = best_row(run.rows, run.config.metrics.primary).get("epoch")
     named = {BEST: int(best) if best else 0, LAST: trained}
-    if to not in named and not to.removeprefix("-").isdecimal():
+    if to not in named and not re.fullmatch(r"-?[0-9]{1,9}", to):
         raise UsageError(f"--to {to}: give an epoch, best, last, or -5 for five epochs before the last")
     epoch = named[to] if to in named else int(to)
     epoch = trained + epoch if to.startswith("-") else epoch

@@ -172,6 +172,7 @@ def test_best_last_and_epochs_counted_from_the_end(parent: RunDir) -> None:
         ("0", "--to 0: .* has trained epochs 1 to 12"), ("13", "--to 13: .* has trained epochs 1 to 12"),
         ("99", "has trained epochs 1 to 12"), ("-12", "has trained epochs 1 to 12"), ("x", "give an epoch, best, last"),
         ("", "give an epoch, best, last"), ("--5", "give an epoch"), ("1.5", "give an epoch"), ("²", "give an epoch"),
+        ("9" * 5000, "give an epoch"),
     ],
 )  # fmt: skip
 def test_an_epoch_that_is_none_is_refused(parent: RunDir, to: str, why: str) -> None:
