@@ -18,6 +18,7 @@ import pytest
 from nnrun.errors import UsageError
 from nnrun.machine import threads
 from nnrun.machine.capacity import usable_cores
+from tests.forked import exit_code
 
 KNOWN = ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"]
 TELL = f"print(*[os.environ.get(name) for name in {KNOWN}])"
@@ -138,13 +139,7 @@ def test_an_interrupt_is_raised_once_when_nobody_works_any_more(
 @pytest.mark.parametrize("team", [2], indirect=True)
 def test_a_process_that_is_forked_has_a_team_of_its_own(team: int) -> None:
     meet(team)
-    child = os.fork()
-    if child == 0:
-        with suppress(BaseException):
-            meet(team)
-            os._exit(0)
-        os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert exit_code(meet, team) == 0
 
 
 def meet(team: int) -> None:

@@ -27,6 +27,7 @@ from nnrun.runs.rewinding import rewind
 from nnrun.runs.rundir import EPOCHS, RunDir
 from nnrun.runs.session import Session
 from nnrun.runs.stored import StoredRun
+from tests.forked import exit_code
 
 Train = Callable[..., Outcome]
 Bits = Callable[[RunDir], dict[str, Any]]
@@ -187,10 +188,7 @@ def test_killed_it_goes_on_to_the_same_bits(train_run: Train, bits: Bits, monkey
     monkeypatch.setattr(session, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     given = (*SETTINGS, *TRICKS, TOGETHER, "training.epochs=9")
     whole, root = train_run(*given).run, Path("killed").absolute()
-    if not (child := os.fork()):
-        train_run(*given, root=root, listener=Dies())
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert exit_code(lambda: train_run(*given, root=root, listener=Dies())) == -signal.SIGKILL
     (path,) = root.glob("2*")
     run = RunDir(path)
     assert (run.status, len(run.metrics())) == ("interrupted", 7)

@@ -145,6 +145,7 @@ from nnrun.runs import preparing, verbs as experiment, session
 from nnrun.config.load import load_config
 from nnrun.runs.rundir import RunDir; from nnrun.runs.finding import list_runs
 from tests.dying import die_at
+from tests.forked import exit_code
 
 root, epochs, networks = Path(sys.argv[1]), *sys.argv[2:]
 session.SECONDS_BETWEEN_CHECKPOINTS = 0.0
@@ -164,12 +165,7 @@ report = {"points": 0, "before": 0, "wrong": []}
 while True:
     report["points"] += 1
     here = root / str(report["points"])
-    child = os.fork()
-    if not child:
-        die_at(report["points"])
-        experiment.train(loaded, here)
-        os._exit(0)
-    if not os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+    if not exit_code(lambda: (die_at(report["points"]), experiment.train(loaded, here))):
         break
     runs = list_runs(here)
     if not runs:

@@ -150,6 +150,7 @@ from nnrun.config.load import load_config
 from nnrun.runs.rundir import RunDir; from nnrun.runs.finding import list_runs
 from nnrun.runs.members import member, members_of
 from tests.dying import die_at
+from tests.forked import exit_code
 
 root, share = Path(sys.argv[1]), float(sys.argv[2])
 session.SECONDS_BETWEEN_CHECKPOINTS = 0.0
@@ -171,13 +172,12 @@ def bits(run):
 
 
 def train(here, point, left):
-    child = os.fork()
-    if not child:
+    def work():
         counted = die_at(point)
         verbs.train(loaded, here, refit=True)
         left.write_text(str(-counted[0]))
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    return exit_code(work)
 
 
 assert train(root / "first", 0, root / "left") == 0  # which fills the cache

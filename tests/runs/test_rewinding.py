@@ -26,6 +26,7 @@ from nnrun.runs.rewinding import Retraced, rewind
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.tensors import checksum_of
+from tests.forked import exit_code
 
 Train = Callable[..., Outcome]
 Bits = Callable[[RunDir], dict[str, Any]]
@@ -356,11 +357,7 @@ def test_a_rewind_that_was_killed_is_resumed_to_the_same_end(
     monkeypatch.setattr(session, "SECONDS_BETWEEN_CHECKPOINTS", seconds)
     whole = rewind(parent, "7", [f"{RATE}=0.001"]).run
     known = {run.id for run in list_runs(parent.path.parent)}
-    child = os.fork()
-    if not child:
-        rewind(parent, "7", [f"{RATE}=0.001"], listener=Dies(epoch))
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert exit_code(lambda: rewind(parent, "7", [f"{RATE}=0.001"], listener=Dies(epoch))) == -signal.SIGKILL
     (run,) = [run for run in list_runs(parent.path.parent) if run.id not in known]
     assert run.status == "interrupted"
     assert verbs.resume(run).status == "done"

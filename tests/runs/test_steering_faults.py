@@ -26,6 +26,7 @@ from nnrun.runs.listener import Listener
 from nnrun.runs.requests import ask
 from nnrun.runs.rundir import RunDir
 from tests.dying import die_at
+from tests.forked import exit_code
 
 root, share, seconds, twice = Path(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]), sys.argv[4] == "twice"
 session.SECONDS_BETWEEN_CHECKPOINTS = seconds
@@ -52,18 +53,6 @@ class Asks(Listener):
         for do, settings in PLAN.get(row["epoch"], []):
             name = ask(self.run, do, settings)
             os.write(self.side, json.dumps([name, do, len(settings)]).encode() + b"\\n")
-
-
-def forked(work, *given):
-    child = os.fork()
-    if not child:
-        code = 1
-        try:
-            work(*given)
-            code = 0
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def train(here, point):
@@ -123,7 +112,7 @@ def check(here, run):
 
 def survive(point, chance):
     here = root / str(point)
-    if forked(train, here, point) != -signal.SIGKILL:
+    if exit_code(train, here, point) != -signal.SIGKILL:
         return False
     runs = list_runs(here / "runs")
     if not runs:
@@ -131,7 +120,7 @@ def survive(point, chance):
     (run,) = runs
     assert run.status in ("interrupted", "done"), run.status
     if twice:
-        forked(go_on, run, chance.randint(1, 40))
+        exit_code(go_on, run, chance.randint(1, 40))
     for _ in range(4):
         if verbs.resume(RunDir(run.path)).status == "done":
             break
@@ -140,7 +129,7 @@ def survive(point, chance):
 
 
 for name in ("first", "whole"):  # the first one writes the cache
-    assert forked(train, root / name, 0) == 0
+    assert exit_code(train, root / name, 0) == 0
 points = int((root / "count").read_text())
 chance = random.Random(0)
 chosen = sorted(chance.sample(range(1, points + 1), max(1, round(share * points))))
