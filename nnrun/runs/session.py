@@ -25,7 +25,7 @@ from nnrun.runs.records import Blas, Layers, Row
 from nnrun.runs.remarks import on_batch, on_stopping
 from nnrun.runs.requests import Request, settings_of
 from nnrun.runs.rundir import RunDir, now
-from nnrun.runs.stages import Stage, refuse_misfits
+from nnrun.runs.stages import Stage, refuse_misfits, stages_of
 from nnrun.runs.steering import Steering, told_of, write_down
 from nnrun.runs.symptoms.watch import Watch
 from nnrun.runs.telling import epoch_line, heading, summary
@@ -260,7 +260,7 @@ class Session:
         self._save(runs)
         if self._steering and self._status(0) != "interrupted":
             self._steering.close(self.trainer.epoch)
-        stages = [self._over.get(k, self.stage) for k in range(len(runs))]
+        stages = stages_of(self.best.epochs.tolist(), self.configs, self.dataset, [*self._over.values(), self.stage])
         found = {id(s): finals(s.trainer, self.best, self.dataset, parts, self.config) for s in set(stages)}
         ends = zip(runs, stages, layers_of(self.trainer), strict=True)
         return [self._complete(k, run, found[id(s)][k], layers) for k, (run, s, layers) in enumerate(ends)]
@@ -269,8 +269,8 @@ class Session:
         status, divergence = self._status(k), self._divergences.get(k)
         pruned = {"pruned": True} if k in self._pruned else {}
         where = where_diverged(divergence, self.trainer, k) if divergence else None
-        epochs, _ = self._ended.get(k, (self.trainer.epoch, self.trainer.step))
-        rows, ended = self._rows[k], self._over.get(k, self.stage)
+        (epochs, _), rows = self._ended.get(k, (self.trainer.epoch, self.trainer.step)), self._rows[k]
+        ended = self._over.get(k, self.stage)
         symptoms = ended.symptoms(k, run, rows, (epochs, layers), where, self.dataset)
         run.event(status, **(where or {"epoch": epochs}))
         run.update_record(

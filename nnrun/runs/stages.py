@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -83,6 +83,15 @@ class Stage:
         self.trainer.continue_from(other.trainer)
         if self.stopping and other.stopping:
             self.stopping.restore(other.stopping.reference, other.stopping.waited)
+
+
+def stages_of(
+    epochs: Sequence[int], configs: Sequence[Config], dataset: Dataset, known: Iterable[Stage]
+) -> list[Stage]:
+    """The stage that each of these epochs belongs to: one of those known, else one at its beginning."""
+    starts, by_start = [stage(configs[0], epoch) for epoch in epochs], {each.start: each for each in known}
+    by_start |= {start: Stage.of(configs, dataset, start) for start in {*starts} - by_start.keys()}
+    return [by_start[start] for start in starts]
 
 
 def refuse_misfits(config: Config, dataset: Dataset) -> None:

@@ -141,6 +141,15 @@ def test_until_an_epoch_nothing_has_changed(train_run: Train) -> None:
         assert same == [True] * 4 + [False] * 4, settings
 
 
+def test_the_best_epoch_is_measured_by_what_held_in_it(train_run: Train) -> None:
+    """Its penalty is not that of the weights under what came later."""
+    later = {"regularization.l2": 300.0, "training.batch_size": 16, "optimizer.learning_rate": 100.0}
+    outcome = train_run(*SETTINGS, "optimizer.learning_rate=0.05", "regularization.l2=0.1", changing({4: later}))
+    final, best = outcome.record["final"], outcome.rows[outcome.record["best_epoch"] - 1]
+    assert best["epoch"] < 4
+    assert final["cost"] - final["train_loss"] == pytest.approx(best["cost"] - best["train_loss"], rel=1e-5)
+
+
 @pytest.mark.parametrize(("change", "epochs"), [(6, 6), (12, 12), (3, None)])
 def test_epochs_grow_and_shrink(train_run: Train, change: int, epochs: int | None) -> None:
     """From epoch 5 on it is 6 or 12 in place of 8."""
