@@ -18,13 +18,14 @@ from nnrun.insight.preflight.context import Context, descend, setting, with_valu
 from nnrun.insight.range_test import (
     LEAST_FALL,
     RATE,
+    RateRange,
     find_rate,
     plot,
     range_test,
     round_rate,
     side_by_side,
 )
-from nnrun.runs.symptoms.evidence import Finding
+from nnrun.runs.symptoms.evidence import Finding, Status
 from nnrun.text import by_hand, counted, number, percent
 
 STEPS = 20
@@ -35,6 +36,7 @@ MOST_BATCH_STEPS, FEWEST_BATCH_STEPS = 1_000, 100
 BATCH_WORK = 1_000_000_000  # steps × parameters
 BATCH_RATES = (1e-3, 1e-2, 1e-1)  # tried side by side, so that the rate is no part of the question
 LEARNED = {"classification": 0.0, "regression": 0.01}  # error at which a batch counts as learned
+LOWER_RATE = "a lower optimizer.learning_rate"
 USELESS = 0.1  # of the fall at the other rate: what is less is no matter of taste
 NARROW = 16  # units of a layer that is tried next
 LARGEST = 5_000_000  # parameters of a network that is tried on one batch
@@ -174,12 +176,31 @@ class Trial(NamedTuple):
         there, here = self.first - self.other, self.first - self.configured
         return there > LEAST_FALL * self.first and not here >= USELESS * there
 
+    @property
+    def lost(self) -> bool:
+        """Whether the loss has risen at the config's rate, or is no number any more."""
+        return not self.configured <= (1 + LEAST_FALL) * self.first
+
 
 def _trial(context: Context, rate: float) -> Trial:
     """The config beside itself at another rate."""
     both = [context.config, context.tried({RATE: rate}).config]
     steps, first, (here, there) = side_by_side(both, context.dataset, context.train)
     return Trial(steps, first, here, there)
+
+
+def _of_its_own(configured: float, found: RateRange, trial: Trial | None) -> tuple[Status, str]:
+    """What is to say of the config's rate where no other is suggested."""
+    rate = f"the config's rate of {configured:g}"
+    if trial is None:
+        lost = found.diverges is not None and configured >= found.diverges
+        told = "no suggestion: the loss hardly falls"
+        return ("warn", f"{rate} is too high; {told}") if lost else ("pass", told)
+    if trial.lost:
+        where = f"to {number(trial.configured)}" if math.isfinite(trial.configured) else "nowhere, as they diverge"
+        return "warn", f"{rate} is too high: from a loss of {number(trial.first)}, {trial.steps} steps lead {where}"
+    led = f"loss {number(trial.first)} → {number(trial.configured)} in {trial.steps} steps"
+    return "pass", f"{rate} is within what works, {led}"
 
 
 def judge_rates(
@@ -194,14 +215,10 @@ def judge_rates(
         "trial": trial._asdict() if trial else None, "rates": list(rates), "losses": list(losses),
     }  # fmt: skip
     picture = plot(rates, losses)
-    beyond = "" if found.diverges is None else f", diverges at {found.diverges:.1g}"
-    if found.suggestion is None:
-        return Finding("pass", f"no suggestion: the loss hardly falls{beyond}", None, numbers, picture)
-    if trial is None or not useless:
-        told = f", loss {number(trial.first)} → {number(trial.configured)} in {trial.steps} steps" if trial else ""
-        return Finding(
-            "pass", f"the config's rate of {configured:g} is within what works{told}{beyond}", None, numbers, picture
-        )
+    beyond = "" if found.diverges is None else f"; the loss diverges at {found.diverges:.1g}"
+    if found.suggestion is None or trial is None or not useless:
+        status, told = _of_its_own(configured, found, trial)
+        return Finding(status, told + beyond, LOWER_RATE if status == "warn" else None, numbers, picture)
     other = round_rate(found.suggestion)
     here = f"to {number(trial.configured)}" if math.isfinite(trial.configured) else "nowhere, as they diverge"
     text = (

@@ -349,6 +349,23 @@ def test_another_rate_is_suggested_only_where_a_trial_speaks_for_it(here: float,
     assert ("as they diverge" in found.text, "nan" in found.text) == (math.isnan(here), False)
 
 
+@pytest.mark.parametrize("there", [2.29, math.nan, 5.0])
+@pytest.mark.parametrize(("here", "where"), [(math.nan, "nowhere, as they diverge"), (31.0, "to 31")])
+def test_a_rate_that_loses_is_too_high_also_where_no_other_is_better(here: float, where: str, there: float) -> None:
+    found = judge_rates(*curve(1e-3, 10.0), 50.0, Trial(300, 2.3, here, there))
+    assert (found.status, found.numbers["suggestion"]) == ("warn", None)
+    assert f"rate of 50 is too high: from a loss of 2.3, 300 steps lead {where}; the loss diverges at " in found.text
+
+
+@pytest.mark.parametrize(("rate", "status"), [(1e-3, "pass"), (10.0, "warn")])
+def test_a_rate_beyond_where_the_loss_diverges_is_too_high(rate: float, status: str) -> None:
+    rates = np.geomspace(1e-6, 100, 120).tolist()
+    losses = [2.3 if at < 0.1 else 2.3 * at / 0.1 for at in rates]
+    found = judge_rates(rates, losses, rate)
+    assert found.status == status
+    assert ("the config's rate of 10 is too high; no suggestion" in found.text) == (status == "warn")
+
+
 def test_the_curve_in_one_line() -> None:
     rates, losses = curve(1e-3, 10.0)
     line = plot(rates, losses)
