@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing import parent_process
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from typing import Any, NotRequired, Protocol, TypedDict, TypeVar, final
 
 from nnrun.machine import threads
@@ -184,9 +184,8 @@ class _Worker:
 
     def answer(self, timeout: float | None) -> Any:
         """The result of the job; WorkerDiedError or TimeoutError without one, and the process is gone then."""
-        ready = wait([self._connection, self._process.sentinel], timeout)
         try:
-            if not ready:
+            if not self._connection.poll(timeout):
                 raise TimeoutError
             return self._connection.recv()
         except (EOFError, OSError) as error:
@@ -197,7 +196,10 @@ class _Worker:
 
     def kill(self) -> None:
         """End the process here and now."""
-        self._process.kill()
+        if self._process.exitcode is None:
+            self._process.kill()
+        elif self._process.pid and not self._connection.poll():  # its server died, which tells nothing of it: it lives
+            os.kill(self._process.pid, signal.SIGKILL)
         self._process.join()
 
 

@@ -10,12 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from nnrun.machine import threads
@@ -242,6 +243,34 @@ with closing(Pool(1)) as one, closing(Pool(1)) as another:
 """)
     done = subprocess.run([sys.executable, program], cwd=namesakes, capture_output=True, text=True, timeout=PATIENCE)
     assert (done.stdout.split(), list(namesakes.glob("* was run"))) == (["1", "1"], []), done.stderr
+
+
+def test_the_limit_of_a_trial_holds_where_the_server_was_killed(tmp_path: Path) -> None:
+    """Whose death looks like that of the worker, which trains on."""
+    program = tmp_path / "program.py"
+    program.write_text("""
+import os, signal, time
+from contextlib import closing
+from functools import partial
+from multiprocessing import forkserver
+from pathlib import Path
+from nnrun.search.executors import Pool
+
+begun = Path("begun")
+hang = "import os, time; open('pid', 'w').write(str(os.getpid())); os.replace('pid', 'begun'); time.sleep(6000)"
+with closing(Pool(1, timeout=3.0)) as pool:
+    future = pool.submit(partial(exec, hang), {"trials": [0]})
+    while not begun.exists():
+        time.sleep(0.01)
+    os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)
+    print(type(future.exception()).__name__, begun.read_text())
+""")
+    done = subprocess.run([sys.executable, program], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
+    how, worker = done.stdout.split()
+    assert how == "TimeoutError", done.stderr
+    with suppress(psutil.NoSuchProcess):
+        while psutil.Process(int(worker)).status() != psutil.STATUS_ZOMBIE:  # which who adopted it may leave
+            time.sleep(0.01)
 
 
 PROGRAMS = {
