@@ -16,8 +16,7 @@ from nnrun.files import naming
 def test_a_closed_terminal_leaves_final_numbers(start: Callable[..., subprocess.Popen[str]]) -> None:
     process = start("train", "--set", "training.epochs=100000", held_after=3)
     assert process.stderr is not None
-    while "epoch " not in process.stderr.readline():
-        pass
+    next(line for line in process.stderr if "epoch " in line)
     process.send_signal(signal.SIGHUP)
     process.communicate()
     assert process.returncode == 128 + signal.SIGHUP

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 EXTRA, LOCAL = "cluster", "local:"
 PATIENCE = 7  # seconds until a scheduler must have answered
 MOST_LOCAL = 1024
+SECONDS_TO_CLOSE = 10  # that a local cluster has; a nanny alone takes five where the machine is busy
 NOISY = ("distributed.client", "distributed.core", "distributed.comm", "distributed.nanny", "distributed.scheduler")
 HOW = "tcp://HOST:PORT of a scheduler, the path of its scheduler file, or local:N for N processes here"
 
@@ -114,4 +115,4 @@ def _local(address: str) -> Iterator[Any]:
             yield here
         finally:
             with suppress(Exception):
-                here.close(timeout=2)
+                here.close(timeout=SECONDS_TO_CLOSE)

@@ -25,12 +25,13 @@ from tests.search.conftest import CONFIG
 pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
 
 PAGE = Path(__file__).parents[3] / "docs/cluster.md"
+PATIENCE = 600  # seconds, after which something hangs: what the command has started may keep its pipes open
 
 
 def test_the_page_runs_as_written(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(CONFIG)
     (command,) = re.findall(r"^nnrun search .* --cluster local:2$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
-    done = subprocess.run([*command.split(), "--json"], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run([*command.split(), "--json"], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
     expected = begin(load_config(None, ["search.trials=8"], text=CONFIG), tmp_path / "here", Options(), Watcher())
@@ -40,7 +41,7 @@ def test_the_page_runs_as_written(tmp_path: Path) -> None:
 
 def test_nothing_of_the_folder_is_loaded_in_its_place(namesakes: Path) -> None:
     search = "nnrun search --set data.source=iris --set training.epochs=1 --trials 2 --cluster local:1 --json"
-    done = subprocess.run(search.split(), cwd=namesakes, capture_output=True, text=True)
+    done = subprocess.run(search.split(), cwd=namesakes, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     assert [record["status"] for record in json.loads(done.stdout)["records"]] == ["done", "done"]
     assert list(namesakes.glob("* was run")) == []
