@@ -492,7 +492,7 @@ function soon(call, wait) {
     }, wait());
   };
 }
-const detailSoon = soon(detail, () => Math.max(1000, 20 * took)); // a search of many trials takes a while
+const detailSoon = soon(detail, () => Math.min(10_000, Math.max(1000, 20 * took))); // a search of many trials takes a while
 const filterSoon = soon(filter, () => 1000);
 const listenSoon = soon(listen, () => 30), compareSoon = soon(compareChosen, () => 60);
 
