@@ -884,7 +884,7 @@ def diagnosis() -> str:
         *(JUDGEMENT, table(["below 0", "what it means"], ([rule.word, rule.below] for rule in verdict.RULES.values()))),
         *(CURVES, table(["sign", "what it means", "when", "source"], map(sign_row, SIGNS.items()))),
         *(RECIPE, table(["against", "rule", "when it applies"], map(remedy_row, REMEDIES.items()))),
-        f"Usual learning rates: {rates}.",
+        f"Usual learning rates: {rates}; with `optimizer.dampening: false` (1 − β) times that.",
         *(TRIED, figures),
     ]
     return "\n\n".join(blocks) + "\n"

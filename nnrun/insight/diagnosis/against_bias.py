@@ -5,7 +5,7 @@ from __future__ import annotations
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.insight.diagnosis.origin import Move
-from nnrun.runs.symptoms.evidence import Evidence
+from nnrun.runs.symptoms.evidence import Evidence, usual_rate
 from nnrun.runs.symptoms.shapes import vanishing
 from nnrun.runs.symptoms.symptoms import rate_after_divergence
 from nnrun.runs.symptoms.thresholds import CRAWLING
@@ -207,4 +207,4 @@ def _bearable(e: Evidence) -> float:
 
 
 def _usual(e: Evidence) -> float:
-    return OPTIMIZERS[e.config.optimizer.name].usual_rate
+    return usual_rate(e.config.optimizer)

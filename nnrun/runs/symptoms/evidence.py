@@ -9,6 +9,7 @@ from math import inf
 from typing import Any, Literal, NamedTuple
 
 from nnrun.config.config import Config
+from nnrun.config.schema import Optimizer
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.runs.assembly import layer_widths
 from nnrun.runs.records import Diverged, Layers, Row, finite_values
@@ -16,6 +17,7 @@ from nnrun.runs.stored import HELD, StoredRun
 from nnrun.runs.symptoms import shapes
 from nnrun.runs.symptoms.thresholds import CRAWLING, NEAR_GUESSING, QUARTERED, RARE
 from nnrun.runs.verdict import HIGH, UNCLEAR, Verdict, error_kind, wilson
+from nnrun.text import by_hand
 
 Numbers = Mapping[str, Any]  # plain values by name, whatever JSON takes
 Settings = tuple[str, ...]  # key=value, as --set takes them
@@ -164,7 +166,7 @@ class Evidence:
     @property
     def rate(self) -> float:
         """The learning rate beside the optimizer's usual one."""
-        return self.config.optimizer.learning_rate / OPTIMIZERS[self.config.optimizer.name].usual_rate
+        return self.config.optimizer.learning_rate / usual_rate(self.config.optimizer)
 
     @property
     def last_layers(self) -> Layers:
@@ -184,6 +186,16 @@ class Evidence:
         """How many weights the network has."""
         widths = [self.features, *self.config.network.hidden, self.outputs]
         return sum(a * b for a, b in pairwise(widths))
+
+
+def usual_rate(optimizer: Optimizer) -> float:
+    """The learning rate beside which others are called high or low.
+
+    Without the factor (1 − β) momentum's v is 1/(1 − β) times as large, and the rate is to be as many times smaller.
+    """
+    rule = OPTIMIZERS[optimizer.name]
+    whole = rule.uses_beta1 and not rule.adaptive and not optimizer.dampening
+    return by_hand(rule.usual_rate * (1 - optimizer.beta1)) if whole else rule.usual_rate
 
 
 def _guess(run: StoredRun) -> float:

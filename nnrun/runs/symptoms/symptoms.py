@@ -11,7 +11,7 @@ from nnrun.engine.evaluation import ROWS
 from nnrun.engine.initializers import INITIALIZERS
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.runs.records import FoundSymptom
-from nnrun.runs.symptoms.evidence import Evidence, Finding, Settings
+from nnrun.runs.symptoms.evidence import Evidence, Finding, Settings, usual_rate
 from nnrun.runs.symptoms.rules import (
     dead_units,
     dev_rising,
@@ -91,7 +91,7 @@ def calmer(config: Config) -> Settings:
 def short_enough(config: Config) -> Settings:
     """Steps with which numbers stay finite."""
     scaled = SCALED if _is_raw(config) else ()
-    if scaled and config.optimizer.learning_rate <= OPTIMIZERS[config.optimizer.name].usual_rate:
+    if scaled and config.optimizer.learning_rate <= usual_rate(config.optimizer):
         return scaled
     return (*scaled, f"optimizer.learning_rate={rate_after_divergence(config):g}")
 
@@ -104,7 +104,7 @@ def _is_raw(config: Config) -> bool:
 def rate_after_divergence(config: Config) -> float:
     """A tenth, but no more than the usual rate: a tenth of 1e6 diverges too."""
     optimizer = config.optimizer
-    return by_hand(min(optimizer.learning_rate / 10, OPTIMIZERS[optimizer.name].usual_rate))
+    return by_hand(min(optimizer.learning_rate / 10, usual_rate(optimizer)))
 
 
 def slower(config: Config) -> Settings:
@@ -119,7 +119,7 @@ def faster(config: Config) -> Settings:
 
 def _nearer(config: Config, factor: float) -> float:
     """So many times the rate; where that is still far from the optimizer's usual one, as with 1e6, that one."""
-    rate, usual = config.optimizer.learning_rate, OPTIMIZERS[config.optimizer.name].usual_rate
+    rate, usual = config.optimizer.learning_rate, usual_rate(config.optimizer)
     return rate * factor if 1 / FAR < rate / usual < FAR else usual
 
 

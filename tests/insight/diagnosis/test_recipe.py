@@ -251,6 +251,22 @@ def test_a_rate_far_too_low_is_seen_where_the_loss_crawls() -> None:
     assert first(at_rest) == {"network.hidden": [128, 64]}
 
 
+@pytest.mark.parametrize(("name", "usual"), [("momentum", 0.03), ("nesterov", 0.03), ("sgd", 0.1), ("adam", 0.001)])
+def test_without_dampening_the_usual_rate_of_momentum_is_as_much_lower_as_its_steps_are_longer(
+    name: str, usual: float
+) -> None:
+    optimizer = {"name": name, "dampening": False}
+    at_usual = seen(BIASED, "still falling", values={"optimizer": optimizer | {"learning_rate": usual}})
+    assert at_usual.rate == 1
+    assert not any("optimizer.learning_rate" in move.settings and "optimizer.name" not in move.settings
+                   for move in moves(at_usual, REMEDIES))  # fmt: skip
+    low, high = (
+        seen(BIASED, *found, status=status, values={"optimizer": optimizer | {"learning_rate": rate}})
+        for rate, status, found in ((usual / 100, "done", ["still falling"]), (1e6, "diverged", []))
+    )
+    assert first(low) == first(high) == {"optimizer.learning_rate": usual}
+
+
 def test_after_a_divergence_no_command_keeps_a_rate_that_diverges() -> None:
     evidence = seen(BIASED, status="diverged", values={"optimizer": {"name": "sgd", "learning_rate": 1e6}})
     rates = [move.settings.get("optimizer.learning_rate", 0) for move in moves(evidence, REMEDIES)]
