@@ -125,13 +125,21 @@ def _what_sets_dev_apart(e: Evidence) -> str | None:
 def compare_sets(e: Evidence) -> Move | None:
     """Sets that come from different sources, or times."""
     found = e.verdict.judgement("mismatch") if e.verdict else None
-    if found in (HIGH, UNCLEAR):
-        why = "Training and dev set differ: see which columns do, and collect training examples that look like dev's."
-        return Move(95 if found == HIGH else 12, why, {}, "check")
-    if e.config.data.time is None or e.verdict is None or e.verdict.judgement("dev_overfit") != HIGH:
+    apart = _what_sets_test_apart(e) if e.verdict and e.verdict.judgement("dev_overfit") == HIGH else None
+    if apart is not None and found != HIGH:
+        return Move(60, f"The test rows {apart}.", {}, "check")
+    if found not in (HIGH, UNCLEAR):
         return None
-    why = "The test rows are newer than those of dev, which need not be to blame: see whether the data drift."
-    return Move(60, why, {}, "check")
+    why = "Training and dev set differ: see which columns do, and collect training examples that look like dev's."
+    return Move(95 if found == HIGH else 12, why, {}, "check")
+
+
+def _what_sets_test_apart(e: Evidence) -> str | None:
+    if isinstance(e.config.data.source, Parts):
+        return "come from a file of their own: see whether they are like those of dev, or rows are in two sets at once"
+    if e.config.data.time is None:
+        return None
+    return "are newer than those of dev, which need not be to blame: see whether the data drift"
 
 
 def another_seed(e: Evidence) -> Move | None:

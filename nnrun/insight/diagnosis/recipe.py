@@ -204,8 +204,10 @@ REMEDIES: dict[str, Remedy] = {
     "train-dev part": Remedy(
         "variance", "high, dev is a file of its own or newer, and there is no train-dev part", tell_mismatch
     ),
-    "compare the sets": Remedy("either", "mismatch; or overfitting of dev where test is newer", compare_sets),
-    "fresh dev set": Remedy("either", "overfitting of dev", fresh_dev),
+    "compare the sets": Remedy(
+        "either", "mismatch; or overfitting of dev where test is newer, or a file of its own", compare_sets
+    ),
+    "fresh dev set": Remedy("either", "overfitting of dev, of one source for all sets, not split by time", fresh_dev),
     "folds": Remedy(
         "either",
         "unclear and nothing high, with dev examples that count as fewer than 1,000; unclear, with 100",

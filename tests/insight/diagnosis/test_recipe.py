@@ -145,6 +145,17 @@ def test_newer_test_rows_ask_for_a_look_at_what_drifts() -> None:
     assert (found[0].verb, "newer" in found[0].why) == ("check", True)
 
 
+@pytest.mark.parametrize("middle", [{}, {"train_dev": 0.02}])
+def test_sets_from_files_of_their_own_ask_for_a_look_at_both(middle: dict[str, float]) -> None:
+    """Of which no other split can be drawn; more than that speaks against a variance that is in doubt."""
+    parts = {"source": {"train": "a.csv", "dev": "b.csv", "test": "c.csv"}, "target": "y"}
+    errors = {"base": 0.0, "train": 0.005} | middle | {"dev": 0.028, "test": 0.11}
+    verdict = judge(errors, {"train": 1200, "train_dev": 200, "dev": 500, "test": 297}, 0.015)
+    assert verdict.judgement("dev_overfit") == "high"
+    found = moves(Evidence(Config.from_values({"data": parts}), verdict=verdict, image=True), REMEDIES)
+    assert (found[0].verb, "or rows are in two sets at once" in found[0].why) == ("check", True)
+
+
 def test_a_dev_set_that_was_overfitted_is_chosen_by_no_further() -> None:
     for train, dev in ((0.01, 0.02), (0.1, 0.11), (0.01, 0.08)):
         verdict = judge({"base": 0.0, "train": train, "dev": dev, "test": dev + 0.06}, {}, 0.015)
