@@ -34,7 +34,7 @@ MEASURED_ROWS = 256
 DIVERGED = 4.0  # times the lowest smoothed loss
 LEAST_FALL = 0.1  # share of the first loss; a curve that falls by less says nothing
 SAFETY = 10.0  # below where the loss diverges
-BELOW = (0.5, 0.1)  # shares of where the loss diverges, tried after a divergence
+BELOW = (0.5, 0.1, 0.01)  # shares of where the loss diverges, tried after a divergence
 BEYOND = 3.0  # times where the loss diverges: so far the test may err, as each rate has one step
 TRIAL_STEPS = 300
 RATE = "optimizer.learning_rate"
@@ -158,7 +158,7 @@ def _candidates(found: RateRange, guess: float) -> list[float]:
     lower = [] if found.suggestion is None else [found.suggestion]
     if found.diverges is not None:
         lower += [found.diverges * share for share in BELOW]
-    rates = [rate for rate in map(round_rate, lower) if rate < guess]
+    rates = [rate for rate in dict.fromkeys(map(round_rate, lower)) if rate < guess]
     return rates if rates and found.diverges is not None and guess > BEYOND * found.diverges else [guess, *rates]
 
 

@@ -53,6 +53,7 @@ LEVEL = situation(TIMED, "[8]", 0.03, 9, "diagnosis: {tolerance: 0.1}")
 SITUATIONS = {
     "lower rate": DIVERGING,
     "clipping": DIVERGING,
+    "longer memory": situation("digits", "[64]", 0.003, 6, name="adam, beta2: 0")._replace(code=5),
     "decay": JUMPING,
     "repair init": situation("iris", "", 0.1, 5, "network: {init: zeros}", name="sgd"),
     "normalise": situation("breast_cancer, normalize: none", "[16]", 0.001, 5),

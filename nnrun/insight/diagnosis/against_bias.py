@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from math import sqrt
+
 from nnrun.engine.activations import ACTIVATIONS
-from nnrun.engine.optimizers import OPTIMIZERS
+from nnrun.engine.optimizers import OPTIMIZERS, usual
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.runs.symptoms.evidence import Evidence, usual_rate
 from nnrun.runs.symptoms.shapes import vanishing
@@ -18,6 +20,7 @@ STRONG = 3.0  # λ of L2
 SLOW, HOPELESS = 0.3, 0.003  # of the usual rate
 FAST, ABSURD = 3, 30  # times the usual rate
 LONGER = 4
+NOT_FINITE = "Training met numbers that are not finite"
 ONE_RATE = [name for name, rule in OPTIMIZERS.items() if not rule.adaptive]  # optimizers with one for all parameters
 
 
@@ -45,10 +48,24 @@ def shorter_steps(e: Evidence) -> Move | None:
     settings = {"optimizer.clip_norm": 1.0}
     if e.status == "diverged":  # a bound alone does not mend a rate that is far too high
         lower = lower_rate(e)
-        if lower is None:
+        if lower is None or not lower.settings:
             return None
         settings |= lower.settings
     return Move(40, "Clipping bounds the step that a single bad batch can cause.", settings)
+
+
+def longer_memory(e: Evidence) -> Move | None:
+    """Adam's mean of squares that forgets so much sooner than its mean of gradients that nothing bounds a step.
+
+    Kingma & Ba 2015 need β1² < √β2.
+    """
+    optimizer = e.config.optimizer
+    rule, diverged = OPTIMIZERS[optimizer.name], e.status == "diverged"
+    both = rule.adaptive and rule.uses_beta1
+    if not both or optimizer.beta1**2 < sqrt(optimizer.beta2) or not (diverged or "jumping" in e.signs):
+        return None
+    why = f"With β2 = {optimizer.beta2:g} squares are forgotten before the gradients are, so nothing bounds a step."
+    return Move(101 if diverged else 90, why, {"optimizer.beta2": usual(optimizer.name)["beta2"]})
 
 
 def decay(e: Evidence) -> Move | None:
@@ -190,10 +207,12 @@ def larger(e: Evidence) -> Move | None:
 
 def _after_divergence(e: Evidence) -> Move | None:
     """The rate that did best in a short training; without one, that which seems right."""
-    why, rate = "Training met numbers that are not finite: its steps are too large.", rate_after_divergence(e.config)
+    why, rate = f"{NOT_FINITE}: its steps are too large.", rate_after_divergence(e.config)
     if e.calmer is not None:
         if e.calmer.best is None:
-            return None  # no rate mends it
+            return Move(
+                100, f"{NOT_FINITE} at each lower rate that was tried, too: see what its checks say.", {}, "check"
+            )
         rate = e.calmer.best
         diverges = e.calmer.diverges if e.calmer.diverges and rate < e.calmer.diverges else None
         beyond = "" if diverges is None else f"the loss diverges from {diverges:.1g} on, and "

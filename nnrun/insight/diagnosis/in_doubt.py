@@ -143,7 +143,9 @@ def _what_sets_test_apart(e: Evidence) -> str | None:
 
 
 def another_seed(e: Evidence) -> Move | None:
-    """How much is luck."""
+    """How much is luck; a divergence is none."""
+    if e.status == "diverged":
+        return None
     why = "Another seed on the same data shows how much of this is chance."
     return Move(6, why, {"seed": e.config.next_seed})
 
@@ -151,7 +153,7 @@ def another_seed(e: Evidence) -> Move | None:
 def another_split(e: Evidence) -> Move | None:
     """How much is the luck of the split."""
     data = e.config.data
-    if isinstance(data.source, Parts) or data.time is not None:
+    if isinstance(data.source, Parts) or data.time is not None or e.status == "diverged":
         return None
     why = "Another split of the same rows shows how much of this hangs on who came into which set."
     return Move(5, why, {"data.split_seed": data.split_seed + 1})
@@ -159,7 +161,7 @@ def another_split(e: Evidence) -> Move | None:
 
 def longest_yet(e: Evidence) -> Move | None:
     """Whether anything is left to gain by training on."""
-    if e.settled:
+    if e.settled or e.status == "diverged":
         return None
     why = "Twice the epochs show whether anything is left to gain."
     return Move(4, why, {"training.epochs": 2 * e.config.training.epochs})

@@ -19,6 +19,7 @@ from nnrun.insight.diagnosis.against_bias import (
     less_regularisation,
     let_signals_through,
     longer,
+    longer_memory,
     lower_rate,
     normalise,
     repair_init,
@@ -167,6 +168,7 @@ def _need(evidence: Evidence, against: str) -> float:
 REMEDIES: dict[str, Remedy] = {
     "lower rate": Remedy("bias", "diverged; or jumping; or 3 times the usual rate and not falling", lower_rate),
     "clipping": Remedy("bias", "diverged, or jumping", shorter_steps),
+    "longer memory": Remedy("bias", "diverged, or jumping, with β1² ≥ √β2 of adam or adamw", longer_memory),
     "decay": Remedy("bias", "jumping, at a constant rate", decay),
     "repair init": Remedy("both", "`network.init` is zeros or normal", repair_init),
     "normalise": Remedy(
@@ -220,7 +222,7 @@ REMEDIES: dict[str, Remedy] = {
         search,
     ),
     "half the network": Remedy("either", "no bias and no variance, and no other gap that is high", cheaper),
-    "another seed": Remedy("either", "always", another_seed),
-    "another split": Remedy("either", "one source for all sets, not split by time", another_split),
-    "twice as long": Remedy("either", "always", longest_yet),
+    "another seed": Remedy("either", "not diverged", another_seed),
+    "another split": Remedy("either", "one source for all sets, not split by time; not diverged", another_split),
+    "twice as long": Remedy("either", "not diverged", longest_yet),
 }

@@ -126,6 +126,18 @@ def test_after_a_divergence_the_rate_is_one_that_the_data_bear(tmp_path: Path) -
     assert followed.final["dev_error"] < 0.3
 
 
+def test_where_rates_just_below_the_divergence_are_in_vain_far_lower_ones_are_tried(tmp_path: Path) -> None:
+    """Without a mean of squares Adam's steps have no bound, and what lasts for some steps diverges later."""
+    adam = ["data.source=digits", "optimizer.learning_rate=0.003", "optimizer.beta2=0", "network.hidden=[128,64]"]
+    config = load_config(None, [*adam, "regularization.l2=0.01", "regularization.dropout=0.3", "training.epochs=4"])
+    run = StoredRun(verbs.train(config, tmp_path / "runs").run)
+    assert run.status == "diverged"
+    commands = [action.command for action in diagnosed(run).actions]
+    assert "--set optimizer.beta2=0.999" in commands[0]
+    (rate,) = re.findall(r"optimizer\.learning_rate=(\S+)", commands[1])
+    assert float(rate) < 3e-5
+
+
 def test_without_the_data_a_divergence_leads_to_the_usual_rate(tmp_path: Path) -> None:
     run = trained(tmp_path, unscaled(600), *DIVERGING)
     (tmp_path / "table.csv").unlink()

@@ -193,6 +193,7 @@ def test_every_rule_of_the_table_can_speak(name: str) -> None:
         *(evidence for evidence, _ in SITUATIONS.values()),
         seen((0.05, 0.1), "dev turned", best_epoch=3, rows=[EPOCH] * 20),
         seen(BIASED, "jumping"),
+        seen(BIASED, "jumping", values={"optimizer": {"beta2": 0}}),
         seen(BIASED, values={"optimizer": {"name": "sgd"}}),
         seen(GOOD),
         seen((0.0, 0.0)),
@@ -295,6 +296,22 @@ def test_after_a_divergence_the_rate_that_was_tried_counts() -> None:
     rates = [move.settings["optimizer.learning_rate"] for move in moves(hopeless, REMEDIES) if
              move.settings.keys() == {"optimizer.learning_rate"}]  # fmt: skip
     assert rates == [], "no rate mends it"
+    assert moves(hopeless, REMEDIES)[0].verb == "check"
+    luck = {"seed", "data.split_seed", "training.epochs"}
+    assert not any(luck & move.settings.keys() for move in moves(hopeless, REMEDIES))
+
+
+@pytest.mark.parametrize(("optimizer", "advised"), [
+    ({"beta2": 0}, True), ({"beta2": 0.65}, True), ({"beta2": 0.66}, False),  # 0.9⁴ = 0.6561
+    ({"beta1": 0.5, "beta2": 0.1}, False), ({"name": "rmsprop", "beta2": 0}, False),
+])  # fmt: skip
+@pytest.mark.parametrize("status", ["diverged", "done"])
+def test_squares_that_are_forgotten_before_the_gradients_are_to_blame_first(
+    optimizer: dict[str, Any], advised: bool, status: str
+) -> None:
+    evidence = seen(BIASED, "jumping", status=status, values={"optimizer": optimizer})
+    assert (first(evidence) == {"optimizer.beta2": 0.999}) is advised
+    assert not any("optimizer.beta2" in move.settings for move in moves(seen(BIASED, "flat"), REMEDIES))
 
 
 def test_units_that_are_dead_are_no_reason_for_another_activation() -> None:
