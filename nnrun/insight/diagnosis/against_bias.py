@@ -17,6 +17,7 @@ NARROW, WIDE = 32, 64  # units
 DEEP = 5  # hidden layers
 GREEDY = 0.2  # share of the cost that penalties take
 STRONG = 3.0  # λ of L2
+SMOOTH, BLURRED = 0.1, 0.5  # ε of label smoothing: a usual one, and one by which targets say little
 SLOW, HOPELESS = 0.3, 0.003  # of the usual rate
 FAST, ABSURD = 3, 30  # times the usual rate
 LONGER = 4
@@ -135,7 +136,7 @@ def higher_rate(e: Evidence) -> Move | None:
 
 
 def less_regularisation(e: Evidence) -> Move | None:
-    """Penalties or dropout that leave too little room."""
+    """Penalties, dropout or blurred targets that leave too little room."""
     held = e.config.regularization
     settings: dict[str, float] = {}
     for key, strength in (("l2", held.l2), ("l1", held.l1)):
@@ -145,9 +146,12 @@ def less_regularisation(e: Evidence) -> Move | None:
         settings["regularization.dropout"] = round(max(held.dropout) / 3, 2)
     if held.input_dropout:
         settings["regularization.input_dropout"] = 0
+    if held.label_smoothing > SMOOTH:
+        settings["regularization.label_smoothing"] = 0
     if not settings or e.status == "diverged":
         return None
-    greedy = e.penalty >= GREEDY or held.l2 >= STRONG or max(held.dropout, default=0.0) >= 0.5
+    most = max((*held.dropout, held.label_smoothing))
+    greedy = e.penalty >= GREEDY or held.l2 >= STRONG or most >= BLURRED
     what = "A large part of the cost is penalty" if e.penalty >= GREEDY else "Regularisation holds the network back"
     return Move(84 if greedy else 65, f"{what}, and the training set is not fitted.", settings)
 

@@ -60,7 +60,7 @@ WORTH_SAYING = 10.0  # below this a move only fills the list up
 BIAS_FIRST = 1.5
 VARIANCE_LATER = 0.3  # where the bias is no smaller: what holds a network back does not help it to fit
 NOISE = 0.4  # of the need of remedies against what may be noise
-HOLDING = {f"regularization.{key}" for key in ("l2", "l1", "dropout", "input_dropout", "augment")}
+HOLDING = {f"regularization.{key}" for key in ("l2", "l1", "dropout", "input_dropout", "label_smoothing", "augment")}
 WIDTHS = "network.hidden"
 
 
@@ -183,7 +183,8 @@ REMEDIES: dict[str, Remedy] = {
     ),
     "less regularisation": Remedy(
         "bias",
-        "there is a penalty or dropout; more so with a large share of the cost, a large λ or rate",
+        "there is a penalty, dropout, or label smoothing above 0.1; more so with a large share of the cost, a large λ, "
+        "rate or ε",
         less_regularisation,
     ),
     "larger network": Remedy("bias", "no hidden layer; or one narrower than 32; or at rest with wider ones", larger),

@@ -74,6 +74,10 @@ SITUATIONS: dict[str, tuple[Evidence, dict[str, Any]]] = {
     ),
     "penalised": (seen(BIASED, "flat", values={"regularization": {"l2": 10}}), {"regularization.l2": 1.0}),
     "dropped": (seen(BIASED, "flat", values={"regularization": {"dropout": 0.8}}), {"regularization.dropout": 0.27}),
+    "smoothed": (
+        seen(BIASED, "flat", values={"regularization": {"l2": 0.01, "label_smoothing": 0.9}}),
+        {"regularization.l2": 0.001, "regularization.label_smoothing": 0},
+    ),
     "sigmoid": (seen(BIASED, "flat", values={"network": {"activation": "sigmoid"}}), {"network.activation": "relu"}),
     "deep": (
         seen(BIASED, "learned nothing", values={"network": {"hidden": [64] * 8}}),
@@ -221,6 +225,16 @@ def test_no_list_both_loosens_and_tightens(errors: tuple[float, float], l2: floa
     steps = [value - l2 for value in lambdas] + [value - 0.2 for value in rates]
     assert not (min(steps, default=0) < 0 < max(steps, default=0)), [move.settings for move in found]
     assert not (min(widths, default=96) < 96 < max(widths, default=96)), "64 and 32 units unless given"
+
+
+@pytest.mark.parametrize(("smoothing", "lowered"), [(0.1, False), (0.3, True)])
+def test_label_smoothing_beyond_a_usual_one_holds_back(smoothing: float, lowered: bool) -> None:
+    held = {"regularization": {"label_smoothing": smoothing}}
+    for errors in (BIASED, (0.2, 0.3), (0.15, 0.3)):
+        found = moves(seen(errors, values=held), REMEDIES)
+        assert any(move.settings == {"regularization.label_smoothing": 0} for move in found) is lowered
+        if lowered:
+            assert not any("regularization.dropout" in move.settings for move in found), "which pulls the other way"
 
 
 def test_where_both_are_high_bias_comes_first_and_no_sentence_denies_the_numbers() -> None:
