@@ -11,7 +11,7 @@ from nnrun.runs.symptoms.evidence import Evidence, usual_rate
 from nnrun.runs.symptoms.shapes import vanishing
 from nnrun.runs.symptoms.symptoms import rate_after_divergence
 from nnrun.runs.symptoms.thresholds import CRAWLING
-from nnrun.text import by_hand
+from nnrun.text import by_hand, counted
 
 NARROW, WIDE = 32, 64  # units
 DEEP = 5  # hidden layers
@@ -198,7 +198,7 @@ def larger(e: Evidence) -> Move | None:
     narrow = min(hidden)
     if narrow < NARROW:
         new = [max(WIDE, width) for width in hidden]
-        why = f"A layer of {narrow} units is a narrow passage" + (
+        why = f"A layer of {counted(narrow, 'unit')} is a narrow passage" + (
             f" for {e.outputs} classes." if e.outputs > 1 else "."
         )
         return Move(78 if narrow < max(e.outputs, NARROW // 2) else 68, why, {"network.hidden": new})

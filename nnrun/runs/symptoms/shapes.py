@@ -50,8 +50,12 @@ def fall(curve: Curve) -> float:
 
 
 def still_falling(train: Curve, dev: Curve) -> bool:
-    """Training ended before it was over."""
-    return fall(train) >= FALLING
+    """Training ended before it was over; a loss that only comes down from a leap is where it has been."""
+    if fall(train) < FALLING:
+        return False
+    quarter = len(train) // 4
+    *before, last = (median(train[len(train) - left * quarter :][:quarter]) for left in (4, 3, 2, 1))
+    return last < min(before)
 
 
 def flat(train: Curve, dev: Curve) -> bool:
@@ -94,7 +98,8 @@ SIGNS: dict[str, Sign] = {
         still_falling,
         "the training loss was still falling at the end",
         "training ended before it was over",
-        f"the last quarter of the epochs lowered the median training loss by {FALLING:.0%} or more",
+        f"the last quarter of the epochs lowered the median training loss by {FALLING:.0%} or more, to less than in "
+        "any quarter before",
         BENGIO,
         (_down(2.0, 0.95), _down(2.0, 0.95)),
     ),

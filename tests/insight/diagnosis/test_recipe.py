@@ -266,6 +266,13 @@ def test_where_a_rare_class_is_ignored_the_classes_are_weighed_first() -> None:
     assert first(still) == {"network.init": "auto"}, "what learns nothing is mended first"
 
 
+@pytest.mark.parametrize(("width", "told"), [(1, "A layer of 1 unit is"), (2, "A layer of 2 units is")])
+def test_a_narrow_layer_is_told_by_its_units(width: int, told: str) -> None:
+    (found,) = [move.why for move in moves(seen(BIASED, "flat", values={"network": {"hidden": [width]}}), REMEDIES)
+                if "network.hidden" in move.settings]  # fmt: skip
+    assert found.startswith(told)
+
+
 def test_a_rate_far_too_low_is_seen_where_the_loss_crawls() -> None:
     """The loss falls by between 1 and 5%, of which no sign speaks; or less, while training told of the symptom."""
     crawling = seen((0.9, 0.9), rows=[EPOCH] * 30, linear_error=0.9, values={"optimizer": {"learning_rate": 1e-4}})

@@ -29,6 +29,17 @@ def test_fall_compares_the_medians_of_the_last_two_quarters() -> None:
     assert fall([0.0] * 8) == 0
 
 
+LEAPT = [3.74, 2.78, 2.79, 3.13, 3.49, 3.93, 3.32, 3.66, 2.92, 3.27]
+
+
+def test_a_loss_that_comes_down_to_where_it_has_been_is_no_training_that_ended_too_soon() -> None:
+    """Quarters of two epochs, from the end: 3.10, 3.49, 3.71, 2.96."""
+    assert fall(LEAPT) == pytest.approx(1 - 3.095 / 3.49)
+    assert "still falling" not in signs(LEAPT, LEAPT)
+    below = [*LEAPT[:-2], 2.8, 3.1]  # 2.95
+    assert "still falling" in signs(below, below)
+
+
 @pytest.mark.parametrize("curve", [[], [1.0], [1.0, 0.5], [0.0] * 20, [1e-30] * 9])
 def test_short_and_empty_curves_show_nothing_wrong(curve: list[float]) -> None:
     assert not signs(curve, curve) & {"still falling", "jumping", "dev turned"}
