@@ -12,6 +12,7 @@ from lessons.runs import Lesson, Runs
 from nnrun import minimize
 from nnrun.config.data_section import Data
 from nnrun.data.files.sources import read_source
+from nnrun.engine.optimizers import usual
 from nnrun.engine.parameters import Array
 from nnrun.report.page.charts import BLUE, GREEN, GREY, ORANGE, PURPLE, Chart, Trace, axis, line, points
 from nnrun.report.page.page import Grid
@@ -77,7 +78,8 @@ def paths(runs: Runs) -> Lesson:
     told = (
         "Along the long bowl the rate of gradient descent is good, across it nearly too high. Momentum and Adam damp "
         "the zigzag, but run past the minimum and are still on their way back after 40 steps, so they end above it. "
-        "β₁ is 0.9, β₂ 0.999."
+        f"β₁ is {usual('adam')['beta1']:g}; β₂ is {usual('adam')['beta2']:g} for Adam, {usual('rmsprop')['beta2']:g} "
+        "for RMSprop."
     )
     heads = ["value after 40 steps, at which rate", *WORDS.values()]
     return Lesson("Contours: four optimizers on four surfaces", [Grid(charts)], heads, rows, told, see)
