@@ -214,9 +214,8 @@ def _after_divergence(e: Evidence) -> Move | None:
     why, rate = f"{NOT_FINITE}: its steps are too large.", rate_after_divergence(e.config)
     if e.calmer is not None:
         if e.calmer.best is None:
-            return Move(
-                100, f"{NOT_FINITE} at each lower rate that was tried, too: see what its checks say.", {}, "check"
-            )
+            why = f"{NOT_FINITE}, and no rate that was tried lowers the loss: see what its checks say."
+            return Move(100, why, {}, "check")
         rate = e.calmer.best
         diverges = e.calmer.diverges if e.calmer.diverges and rate < e.calmer.diverges else None
         beyond = "" if diverges is None else f"the loss diverges from {diverges:.1g} on, and "

@@ -317,7 +317,8 @@ def test_after_a_divergence_the_rate_that_was_tried_counts() -> None:
     rates = [move.settings["optimizer.learning_rate"] for move in moves(hopeless, REMEDIES) if
              move.settings.keys() == {"optimizer.learning_rate"}]  # fmt: skip
     assert rates == [], "no rate mends it"
-    assert moves(hopeless, REMEDIES)[0].verb == "check"
+    look = moves(hopeless, REMEDIES)[0]
+    assert (look.verb, "no rate that was tried lowers the loss" in look.why) == ("check", True)
     luck = {"seed", "data.split_seed", "training.epochs"}
     assert not any(luck & move.settings.keys() for move in moves(hopeless, REMEDIES))
 
