@@ -11,28 +11,31 @@ import warnings
 import zipfile
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from nnrun.data.files.bombs import check_unpacked
 from nnrun.data.files.csv_file import Piece, tables_of
+from nnrun.data.files.formulas import Unstored, unstored
 from nnrun.data.files.reading import Header, Reading, name_columns
 from nnrun.data.files.table import Table, suggest
 from nnrun.data.files.typed_rows import Decimals, as_text
 from nnrun.errors import DataError
 from nnrun.installation import lacking
-from nnrun.text import MANY, listed
+from nnrun.text import MANY, counted, listed
 
 _MOST_ROWS = 1 << 20  # that a sheet has room for; up to a damaged number of a row, empty ones would be filled in
 _TOGETHER = 1 << 10  # rows that are looked at together
 _KEPT = 1 << 20  # cells that are read once
 _OLD = b"\xd0\xcf\x11\xe0"  # how files begin that are no archives: old workbooks, and those with a password
 _MIDNIGHT = dt.time()
-_NO_VALUES = "of formulas without stored values; open the workbook in a spreadsheet program and save it"
+_COMPUTE = "open the workbook in a spreadsheet program and save it"
+_NO_VALUES = f"of formulas without stored values; {_COMPUTE}"
 
 # What openpyxl and zipfile raise on files that are damaged or of another kind; a fault of XML is a SyntaxError.
 _UNUSABLE = (
@@ -79,9 +82,10 @@ def find_sheet(path: Path, reading: Reading) -> Sheet:
         name, notices = _choose(path, book, reading.sheet)
         others = f" ({notices[0]})" if notices else ""
         above, names = _names(path, name, _rows(path, book[name]), reading, others)
-        decimals, filled, dated, kept, cells = Decimals(reading), set[int](), set[int](), list[Row](), 0
-        rows = _rows(path, book[name], above)
+        decimals, filled, dated, kept, cells = Decimals(reading), Counter[int](), set[int](), list[Row](), 0
+        rows, many = _rows(path, book[name], above), 0
         while several := _next(path, rows, _TOGETHER):
+            many += len(several)
             filled.update(place for _, row in several for place, value in enumerate(row) if value is not None)
             dated.update(place for _, row in several for place, value in enumerate(row) if isinstance(value, dt.date))
             decimals.see(row for _, row in several)
@@ -89,16 +93,17 @@ def find_sheet(path: Path, reading: Reading) -> Sheet:
             kept += several
             if cells > _KEPT:
                 kept.clear()
+        gaps = len(filled) < len(names) or any(count < many for count in filled.values())
+        formulas = _without_values(path, book[name], above) if gaps else {}
     if not filled:
         raise DataError(f"{path}:{above}: a row of names and none below it; add the rows of the table{others}")
     width = max(len(names), max(filled) + 1)
     if reading.header is False:
         names = [f"c{number}" for number in range(1, width + 1)]
     header = name_columns([*names, *[""] * (width - len(names))], path.name)
-    empty = {column for place, column in enumerate(header.names) if place not in filled} - header.unnamed
-    unreadable = dict.fromkeys(_of_formulas(path, name, header, empty), _NO_VALUES) if empty else {}
+    unreadable, told = _of_formulas(path, header, formulas, filled, reading.target)
     dates = frozenset(header.names[place] for place in dated)
-    return Sheet(name, header, above, unreadable, dates, decimals, (*notices, *header.notices), kept)
+    return Sheet(name, header, above, unreadable, dates, decimals, (*notices, *header.notices, *told), kept)
 
 
 def is_workbook(path: Path) -> bool:
@@ -109,8 +114,8 @@ def is_workbook(path: Path) -> bool:
 
 
 @contextmanager
-def _opened(path: Path, values: bool = True) -> Iterator[Any]:
-    """The workbook, with the values of formulas or with these themselves."""
+def _opened(path: Path) -> Iterator[Any]:
+    """The workbook, with the values of formulas."""
     try:
         from openpyxl import load_workbook
     except ImportError:
@@ -118,7 +123,7 @@ def _opened(path: Path, values: bool = True) -> Iterator[Any]:
     with path.open("rb") as file:  # openpyxl would leave its own open where it fails
         with _explained(path):
             _check_size(path)
-            book = load_workbook(file, read_only=True, data_only=values, keep_links=False)
+            book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
         with closing(book):
             yield book
 
@@ -224,14 +229,29 @@ def _cell(value: Any, mark: str) -> Any:
     return value
 
 
-def _of_formulas(path: Path, sheet: str, header: Header, columns: set[str]) -> set[str]:
-    """Which of these columns, which have no values, hold formulas: programs write sheets without computing them."""
-    with _opened(path, values=False) as book:
-        places = [place for place, name in enumerate(header.names) if name in columns]
-        rows = _rows(path, book[sheet])
-        several = chain.from_iterable(iter(lambda: _next(path, rows, _TOGETHER), []))
-        return {header.names[k] for _, row in several for k in places if k < len(row) and _is_formula(row[k])}
+def _without_values(path: Path, sheet: Any, above: int) -> dict[int, Unstored]:
+    """The formulas below the names that have none: programs write sheets without computing them."""
+    with _explained(path):
+        return unstored(sheet._get_source, above)
 
 
-def _is_formula(value: object) -> bool:
-    return value.startswith("=") if isinstance(value, str) else type(value).__module__.startswith("openpyxl")
+def _of_formulas(
+    path: Path, header: Header, found: Mapping[int, Unstored], filled: Container[int], target: str
+) -> tuple[dict[str, str], list[str]]:
+    """The columns that are not to be read for formulas without values, and the notice on others that have some.
+
+    The target is not to be read for one: its row would be left out, as one that has none.
+    """
+    unreadable, gaps = dict[str, str](), list[str]()
+    for place, name in enumerate(header.names):
+        if place not in found or name in header.unnamed:
+            continue
+        cells, row = found[place]
+        first = f"the first {path}:{row}:{place + 1}"
+        if place not in filled:
+            unreadable[name] = _NO_VALUES
+        elif name == target:
+            unreadable[name] = f"in {counted(cells, 'row')} a formula without a stored value, {first}; {_COMPUTE}"
+        else:
+            gaps.append(f"{cells:,} in column {name!r} ({first})")
+    return unreadable, [f"formulas without stored values are gaps: {listed(gaps)}; {_COMPUTE}"] if gaps else []

@@ -35,7 +35,7 @@ class Table:
     the features of a row together are. `units` are those that the numbers of columns were read without, `known_units`
     those of the run that new rows are for, None if that is not known. Of `notices`, how it was read, `doubts` are no
     part: what new rows hold otherwise than training. `dated` are columns of text some cells of which were dates.
-    `unreadable` columns stand here without values, each with what it is.
+    `unreadable` columns stand here without all of their values, each with what it is.
     """
 
     content: Content

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import sys
 import zipfile
 from collections.abc import Callable
@@ -52,6 +53,16 @@ def fault(path: Path, **reading: Any) -> str:
     with pytest.raises(DataError) as caught:
         read_table(path, Reading(**reading))
     return str(caught.value).removeprefix(str(path))
+
+
+def rewrite(path: Path, change: Callable[[bytes], bytes]) -> None:
+    """The first sheet as another program would have written it."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts["xl/worksheets/sheet1.xml"] = change(parts["xl/worksheets/sheet1.xml"])
+    with zipfile.ZipFile(path, "w") as archive:
+        for part, data in parts.items():
+            archive.writestr(part, data)
 
 
 def messy(i: int) -> list[Any]:
@@ -113,17 +124,27 @@ def test_formulas_are_the_values_that_are_stored(tmp_path: Path, book: Book) -> 
         f"{path}: column 'double' is of formulas without stored values; open the workbook in a spreadsheet program and "
         "save it, or name it in data.drop"
     )
-    with zipfile.ZipFile(path) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
-    name = "xl/worksheets/sheet1.xml"
-    for row in (2, 3):  # as a spreadsheet program writes them
-        parts[name] = parts[name].replace(
-            f"<f>A{row}*2</f><v></v>".encode(), f"<f>A{row}*2</f><v>{row * 2 - 2}</v>".encode()
-        ).replace(f"<f>A{row}*2</f><v />".encode(), f"<f>A{row}*2</f><v>{row * 2 - 2}</v>".encode())  # fmt: skip
-    with zipfile.ZipFile(path, "w") as archive:
-        for part, data in parts.items():
-            archive.writestr(part, data)
-    assert read_table(path).frame["double"].tolist() == [2, 4]
+    stored = rb"\g<0><v>\1</v>"  # as a spreadsheet program writes them
+    rewrite(path, lambda sheet: re.sub(rb"<f>A(.)\*2</f>", stored, re.sub(rb"<v ?/>|<v></v>", b"", sheet)))
+    assert read_table(path).frame["double"].tolist() == [2, 3]
+
+
+def test_formulas_without_stored_values_among_others_are_told(book: Book) -> None:
+    rows = [["x", "tot", "y"], *([i, i / 2, i % 3] for i in range(4)), [4, "=A6/2", 0], [], [5, "=A8/2", "=MOD(A8,3)"]]
+    path, compute = book(Data=rows), "open the workbook in a spreadsheet program and save it"
+    assert read_table(path, Reading(target="z")).notices == (
+        f"formulas without stored values are gaps: 2 in column 'tot' (the first {path}:6:2), 1 in column 'y' "
+        f"(the first {path}:8:3); {compute}",
+    )
+    assert fault_of(path, "y").startswith(
+        f"{path}: column 'y' is in 1 row a formula without a stored value, the first {path}:8:3; {compute}"
+    )
+
+
+def test_an_empty_text_that_a_formula_gives_is_a_stored_value(book: Book) -> None:
+    path = book(Data=[["x", "note"], [1, "late"], [2, '=IF(A3>9,"late","")']])
+    rewrite(path, lambda sheet: sheet.replace(b'<c r="B3">', b'<c r="B3" t="str">'))  # as a spreadsheet program does
+    assert (read_table(path).notices, dict(read_table(path).unreadable)) == ((), {})
 
 
 def fault_of(path: Path, column: str) -> str:
@@ -225,13 +246,7 @@ def test_a_part_that_unpacks_to_too_much(book: Book) -> None:
 
 def test_a_damaged_number_of_a_row(book: Book) -> None:
     path = book(Data=[["x"], [1]])
-    with zipfile.ZipFile(path) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
-    name = "xl/worksheets/sheet1.xml"
-    parts[name] = parts[name].replace(b'<row r="2"', b'<row r="99999999999"')
-    with zipfile.ZipFile(path, "w") as archive:
-        for part, data in parts.items():
-            archive.writestr(part, data)
+    rewrite(path, lambda sheet: sheet.replace(b'<row r="2"', b'<row r="99999999999"'))
     assert fault(path).startswith(": more than 1,048,576 rows, for which a sheet has no room")
 
 
