@@ -100,6 +100,21 @@ def test_columns_that_identify_nothing_are_not_carried(here: Path, nnrun: Nnrun)
     assert (wrong.code, wrong.out) == (4, "") and "did you mean 'title'?" in wrong.err
 
 
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize("time", ["day", "turn"])
+def test_times_that_differ_identify_rows_however_they_are_stored(
+    here: Path, nnrun: Nnrun, form: str, time: str
+) -> None:
+    days = pd.DataFrame({"day": pd.date_range("2026-01-01", periods=90), "turn": range(0, 180, 2)})
+    rows = days[[time]].assign(x=[i % 13 for i in range(90)], y=[i % 13 % 2 for i in range(90)])
+    write = rows.to_csv if form == "csv" else rows.to_parquet
+    write(f"a.{form}", index=False)
+    data = f"data={{source: a.{form}, target: y, time: {time}}}"
+    assert nnrun("train", "-q", "--set", data, "--set", "training.epochs=1").code == 0
+    first = rows_of(nnrun("predict", "latest", f"a.{form}").out)[0]
+    assert (next(iter(first)), first.get(time)) == (time, "2026-01-01" if time == "day" else "0")
+
+
 def test_rare_values_and_unseen_ones_are_told_apart(here: Path, nnrun: Nnrun) -> None:
     lines = [f"c{i % 20},{i % 2}" for i in range(400)] + ["rare,1"] * 4
     Path("a.csv").write_text("\n".join(["x,y", *lines]) + "\n")

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 class ColumnFacts:
     """What a column holds, and where its first oddities stand."""
 
-    def __init__(self, name: str, declared: Declared | None = None) -> None:
+    def __init__(self, name: str, declared: Declared | None = None, splits: bool = False) -> None:
         self.name, self.declared = name, declared
+        self.is_learned = declared != "drop" and not splits
         self.kinds: set[Kind] = set()  # of the pieces, each read by itself
         self.units: set[str] = set()  # of the pieces that hold numbers, empty where a piece has none
         self.present = self.missing = self.slips = 0
@@ -58,9 +59,9 @@ class ColumnFacts:
             self._see_text(table)
         elif self.declared == "category":
             self.texts.see(labels(values))
-        elif self.declared == "drop":
+        elif not self.is_learned:
             self._dropped.see(table.frame[self.name].dropna())
-        elif kind == "date":
+        if kind == "date" and self.declared != "category":
             self.texts.see_dates(table.frame[self.name])
         elif values.dtype.kind in "iu":
             self.beyond_exact |= max(-int(values.min()), int(values.max())) > EXACT

@@ -252,7 +252,7 @@ class Survey:
         self.head = head.slice(0, 0)  # it knows where columns stand
         self.rows = 0
         self.notices: dict[str, None] = {}  # of the file, in order
-        self.columns = {name: ColumnFacts(name, declared.get(name)) for name in head.columns}
+        self.columns = {name: ColumnFacts(name, declared.get(name), name in (group, time)) for name in head.columns}
         self.target = TargetFacts(self.columns[target], task, may_lack_target)
         self.group = GroupFacts(self.columns[group], self.target) if group else None
         self.time = TimeFacts(self.columns[time], self.target) if time else None
