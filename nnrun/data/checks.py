@@ -222,7 +222,7 @@ def check_same_columns(found: Mapping[str, Survey], reference: Survey, features:
             if name not in survey.columns:
                 raise DataError(
                     f"{survey.head.at_header()}: no column {name!r}, which {reference.head.name} has; "
-                    "add it, or name it in data.drop"
+                    f"add it, or name it in data.drop{survey.head.beside}"
                 )
 
 

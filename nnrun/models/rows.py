@@ -291,4 +291,4 @@ def require_features(model: Model, table: Table) -> None:
     hint = suggest(missing[0], [name for name in table.columns if name not in learned])
     what = f"no column {missing[0]!r}" if len(missing) == 1 else f"no columns {listed([*map(repr, missing)], MANY)}"
     here = hint or f"; the columns are {listed(table.columns, MANY)}"
-    raise DataError(f"{table.at_header()}: {what}, which {model.run.name} learned from{here}")
+    raise DataError(f"{table.at_header()}: {what}, which {model.run.name} learned from{here}{table.beside}")

@@ -166,6 +166,15 @@ def test_however_rows_are_packed(trained: Path, nnrun: Nnrun, shell: Callable[[s
     assert ("<stdin>" in piped.err) == (name == "semicolons.csv")
 
 
+def test_the_sheet_that_lacks_a_column_is_named(trained: Path, nnrun: Nnrun) -> None:
+    with pd.ExcelWriter("new.xlsx") as book:
+        pd.DataFrame({"branch": ["Ulm"], "month": [6]}).to_excel(book, sheet_name="Cover", index=False)
+        pd.read_csv("new.csv").to_excel(book, sheet_name="Data", index=False)
+    done = nnrun("predict", "latest", "new.xlsx")
+    told = "(new.xlsx: sheet 'Cover' is read; put another first to read that: 'Data')"
+    assert (done.code, done.out) == (4, "") and " ".join(done.err.split()).endswith(told)
+
+
 def test_arrays_without_a_target(here: Path, nnrun: Nnrun) -> None:
     rng = np.random.default_rng(0)
     images = rng.random((80, 4, 5), dtype=np.float32)

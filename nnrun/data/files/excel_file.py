@@ -50,10 +50,11 @@ Row = tuple[int, Sequence[Any]]  # with the number that a spreadsheet shows besi
 class Sheet:
     """What is known of a workbook once all rows of one sheet were looked at; the table begins below the row `above`.
 
-    `unreadable` columns hold formulas, but no values of them.
+    `others` tells, in brackets, of sheets that are not read; `unreadable` columns hold formulas, but no values of them.
     """
 
     name: str
+    others: str
     header: Header
     above: int
     unreadable: Mapping[str, str]
@@ -73,13 +74,14 @@ def read_xlsx(path: Path, reading: Reading, rows: int | None = None, found: Shee
     with _opened(path) as book:
         pieces = _pieces(path, book, known, rows)
         for table in tables_of(path, known.header, dialect, pieces, known.notices):
-            yield replace(table, header_line=known.above, unreadable=known.unreadable, dated=known.dated)
+            placed = replace(table, header_line=known.above, beside=known.others)
+            yield replace(placed, unreadable=known.unreadable, dated=known.dated)
 
 
 def find_sheet(path: Path, reading: Reading) -> Sheet:
     """Which sheet is read, and its columns; raises DataError for what is no workbook, or holds no table."""
     with _opened(path) as book:
-        name, notices = _choose(path, book, reading.sheet)
+        name, notices = _choose(path, book, reading)
         others = f" ({notices[0]})" if notices else ""
         above, names = _names(path, name, _rows(path, book[name]), reading, others)
         decimals, filled, dated, kept, cells = Decimals(reading), Counter[int](), set[int](), list[Row](), 0
@@ -103,7 +105,7 @@ def find_sheet(path: Path, reading: Reading) -> Sheet:
     header = name_columns([*names, *[""] * (width - len(names))], path.name)
     unreadable, told = _of_formulas(path, header, formulas, filled, reading.target)
     dates = frozenset(header.names[place] for place in dated)
-    return Sheet(name, header, above, unreadable, dates, decimals, (*notices, *header.notices, *told), kept)
+    return Sheet(name, others, header, above, unreadable, dates, decimals, (*notices, *header.notices, *told), kept)
 
 
 def is_workbook(path: Path) -> bool:
@@ -149,18 +151,22 @@ def _check_size(path: Path) -> None:
             check_unpacked(path, part.compress_size, part.file_size, "if it is sound, save its sheet as CSV")
 
 
-def _choose(path: Path, book: Any, wanted: str | None) -> tuple[str, list[str]]:
-    """The sheet that is wanted, or the first one that holds cells, and a notice where there are others."""
+def _choose(path: Path, book: Any, reading: Reading) -> tuple[str, list[str]]:
+    """The sheet that is wanted, or the first one to be seen that holds cells, and a notice where there are others."""
+    wanted, by_run = reading.sheet, bool(reading.features)  # which has no config in which another could be named
     if wanted is not None and wanted in (sheet.title for sheet in book.worksheets):
         return wanted, []
-    filled = [sheet.title for sheet in book.worksheets if _next(path, _rows(path, sheet), 1)]
+    seen_first = sorted(book.worksheets, key=lambda sheet: sheet.sheet_state != "visible")
+    filled = [sheet.title for sheet in seen_first if _next(path, _rows(path, sheet), 1)]
     if not filled:
         raise DataError(f"{path}: no sheet holds anything; a row of column names and at least one more are needed")
     if wanted is None:
-        others = f"data.format.sheet names another: {listed([*map(repr, filled[1:])], MANY)}"
+        cure = "put another first to read that" if by_run else "data.format.sheet (init --sheet) names another"
+        others = f"{cure}: {listed([*map(repr, filled[1:])], MANY)}"
         return filled[0], [f"{path.name}: sheet {filled[0]!r} is read; {others}"] if len(filled) > 1 else []
     if len(filled) > 1:
-        hint = suggest(wanted, filled) or f"; there are {listed([*map(repr, filled)], MANY)}"
+        there = listed([*map(repr, filled)], MANY)
+        hint = f"; give that name to one of {there}" if by_run else suggest(wanted, filled) or f"; there are {there}"
         raise DataError(f"{path}: no sheet {wanted!r}{hint}", ("data", "format", "sheet"))
     return filled[0], [f"{path.name}: no sheet {wanted!r}; {filled[0]!r} is read, the only one that holds cells"]
 

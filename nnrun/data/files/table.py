@@ -35,7 +35,8 @@ class Table:
     the features of a row together are. `units` are those that the numbers of columns were read without, `known_units`
     those of the run that new rows are for, None if that is not known. Of `notices`, how it was read, `doubts` are no
     part: what new rows hold otherwise than training. `dated` are columns of text some cells of which were dates.
-    `unreadable` columns stand here without all of their values, each with what it is.
+    `unreadable` columns stand here without all of their values, each with what it is. `beside` tells, in brackets, of
+    sheets of a workbook that are not read.
     """
 
     content: Content
@@ -55,6 +56,7 @@ class Table:
     image: tuple[int, int, int] | None = None
     names_doubted: bool = False
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    beside: str = ""
 
     def __len__(self) -> int:
         return len(self.content)
@@ -178,8 +180,8 @@ def require_single(table: Table, name: str, key: str) -> None:
 
 
 def _header_hint(table: Table) -> str:
-    if not table.fields:
-        return ""
+    if table.beside or not table.fields:
+        return table.beside
     if table.names_doubted:
         return " (the first line looks like a row: if it is one, set data.format.header to false)"
     if all(reads_as_number(name) for name in table.columns):

@@ -279,4 +279,5 @@ def _which_target(table: Table, has_names: bool) -> str:
     lines = [f"  {column.name!r:<{width}}  {column.kind}, {column.distinct:,} different" for column in columns]
     likely = " or ".join(f"--target {name!r}" for name in likely_targets(table)[:3])
     called = "" if has_names else " (the first line looks like a row, so the columns are called c1, c2, …)"
-    return "\n".join([f"which column of {table.name} is to be predicted? Perhaps {likely}; there are{called}:", *lines])
+    asked = f"which column of {table.name} is to be predicted?{table.beside} Perhaps {likely}; there are{called}:"
+    return "\n".join([asked, *lines])

@@ -21,7 +21,7 @@ from nnrun.data.files.excel_file import is_workbook
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.sources import File
 from nnrun.data.prepare import prepare
-from nnrun.errors import DataError
+from nnrun.errors import DataError, UsageError
 from nnrun.insight.scaffold.verbs import Wishes, scaffold
 from nnrun.installation import installing
 from tests.data.reading import read_chunks, read_table
@@ -162,7 +162,8 @@ def test_the_first_sheet_that_holds_cells_or_the_one_that_is_named(book: Book) -
     path = book(Empty=[], Data=[["x"], [1]], Notes=[["x"], [2], [3]])
     first = read_table(path)
     assert first.frame["x"].tolist() == [1]
-    assert first.notices == ("data.xlsx: sheet 'Data' is read; data.format.sheet names another: 'Notes'",)
+    told = "data.xlsx: sheet 'Data' is read; data.format.sheet (init --sheet) names another: 'Notes'"
+    assert first.notices == (told,)
     named = read_table(path, Reading.by(Data(source=str(path), format=Format(sheet="Notes"))))
     assert (named.frame["x"].tolist(), named.notices) == ([2, 3], ())
     assert fault(path, sheet="Note") == ": no sheet 'Note'; did you mean 'Notes'?"
@@ -170,6 +171,35 @@ def test_the_first_sheet_that_holds_cells_or_the_one_that_is_named(book: Book) -
     assert fault(path, sheet="Empty") == ": sheet 'Empty' is empty"
     only = read_table(book("only.xlsx", June=[["x"], [1]]), Reading(sheet="May"))
     assert only.notices == ("only.xlsx: no sheet 'May'; 'June' is read, the only one that holds cells",)
+
+
+def test_sheets_that_are_hidden_come_last(book: Book) -> None:
+    def hide(made: Any) -> None:
+        made["Lists"].sheet_state = "hidden"
+
+    path = book(Lists=[["unit"], ["kg"]], Data=[["x"], [1]], change=hide)
+    table = read_table(path)
+    assert (table.columns, read_table(path, Reading(sheet="Lists")).columns) == (["x"], ["unit"])
+    assert table.notices[0].endswith(": 'Lists'")
+
+
+def test_a_column_that_another_sheet_may_hold(book: Book, tmp_path: Path) -> None:
+    rows = [["x", "y"], *([i % 9 + 0.5, "ab"[i % 2]] for i in range(120))]
+    path = book(Cover=[["unit", "sales"], ["month", "June"]], Data=rows)
+    beside = "(data.xlsx: sheet 'Cover' is read; data.format.sheet (init --sheet) names another: 'Data')"
+    with pytest.raises(DataError) as caught:
+        prepare(Data(source=str(path), target="y"), "float64")
+    assert str(caught.value) == f"{path}:1: no column 'y'; the columns are unit, sales {beside}"
+    with pytest.raises(UsageError, match=r"to be predicted\? \(data.xlsx: sheet 'Cover' is read; "):
+        scaffold(str(path), Wishes(), tmp_path / "config.yaml")
+
+
+def test_new_files_cannot_name_their_sheet(book: Book) -> None:
+    path = book(Cover=[["unit", "sales"], ["month", "June"]], Data=[["x"], [1]])
+    put = "data.xlsx: sheet 'Cover' is read; put another first to read that: 'Data'"
+    table = read_table(path, Reading(features=("x",)))
+    assert (table.notices, table.beside) == ((put,), f" ({put})")
+    assert fault(path, features=("x",), sheet="Dat") == ": no sheet 'Dat'; give that name to one of 'Cover', 'Data'"
 
 
 def test_init_takes_the_sheet_and_new_files_are_read_by_it(book: Book, tmp_path: Path) -> None:
@@ -190,7 +220,7 @@ def test_sheets_without_a_table(book: Book) -> None:
     noted = book(Notes=[["see Data"]], Data=[["x", "y"], [1, 2]])
     assert fault(noted) == (
         ":1: a row of names and none below it; add the rows of the table (data.xlsx: sheet 'Notes' is read; "
-        "data.format.sheet names another: 'Data')"
+        "data.format.sheet (init --sheet) names another: 'Data')"
     )
     stray = book(Data=[["x", "y"], [1, 2], [3, 4, "see above"]])
     assert fault(stray) == ":3:3: a value in a column without a name; name the column, or remove it"
