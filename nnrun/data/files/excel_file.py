@@ -31,6 +31,7 @@ from nnrun.text import MANY, counted, listed
 
 _MOST_ROWS = 1 << 20  # that a sheet has room for; up to a damaged number of a row, empty ones would be filled in
 _TOGETHER = 1 << 10  # rows that are looked at together
+_HEAD = 10  # rows among which the names are looked for
 _KEPT = 1 << 20  # cells that are read once
 _OLD = b"\xd0\xcf\x11\xe0"  # how files begin that are no archives: old workbooks, and those with a password
 _MIDNIGHT = dt.time()
@@ -173,18 +174,29 @@ def _choose(path: Path, book: Any, reading: Reading) -> tuple[str, list[str]]:
 
 def _names(path: Path, sheet: str, rows: Iterator[Row], reading: Reading, others: str) -> tuple[int, list[str]]:
     """The row of the names and what stands in it; row 0, and nothing, where there are none."""
-    beginning = _next(path, rows, 2)
+    beginning = _next(path, rows, _HEAD)
     if not beginning:
         raise DataError(f"{path}: sheet {sheet!r} is empty", ("data", "format", "sheet"))
     if reading.header is False:
         return 0, []
-    (number, values), (below, more) = beginning[0], beginning[-1]
-    if len([*filter(None, values)]) == 1 and len([*filter(None, more)]) > 1:
+    number, values = beginning[0]
+    if below := _below_titles(beginning):
         raise DataError(
             f"{path}:{number}: a title above the table; the names of its columns seem to stand in row {below}; remove "
             f"what stands above them{others}"
         )
-    return number, ["" if value is None else str(value).strip() for value in values]
+    return number, ["" if value is None else str(_cell(value, ".")).strip() for value in values]
+
+
+def _below_titles(rows: Sequence[Row]) -> int:
+    """The number of the first row of several cells if rows of one stand above it, of which only the first is a number.
+
+    More of them are a column of numbers beside which something is noted.
+    """
+    filled = [[value for value in values if value not in (None, "")] for _, values in rows]
+    first = next((place for place, cells in enumerate(filled) if len(cells) > 1), 0)
+    column = any(isinstance(value, (int, float)) for cells in filled[1:first] for value in cells)
+    return 0 if column else first and rows[first][0]
 
 
 def _rows(path: Path, sheet: Any, above: int = 0) -> Iterator[Row]:

@@ -217,6 +217,9 @@ def test_sheets_without_a_table(book: Book) -> None:
     assert fault(book(Data=[["x", "y"]])).startswith(":1: a row of names and none below it")
     titled = book(Data=[["Sales of 2026"], [], ["x", "y"], [1, 2]])
     assert fault(titled).startswith(":1: a title above the table; the names of its columns seem to stand in row 3")
+    subtitled = book(Data=[["Sales of 2026"], ["as of", None], [DAY], [], ["x", "y"], [1, 2]])
+    assert fault(subtitled).startswith(":1: a title above the table; the names of its columns seem to stand in row 5")
+    assert fault(book(Data=[["x"], [1], [2, "see above"]])).startswith(":3:2: a value in a column without a name")
     noted = book(Notes=[["see Data"]], Data=[["x", "y"], [1, 2]])
     assert fault(noted) == (
         ":1: a row of names and none below it; add the rows of the table (data.xlsx: sheet 'Notes' is read; "
@@ -243,6 +246,13 @@ def test_times_and_faults_of_formulas(book: Book) -> None:
     assert frame.loc[0, ["at", "span", "odd"]].tolist() == ["13:30:00", "30:00:00", "#DIV/0!"]
     commas = read_table(book(Data=rows), Reading(decimal=",")).frame
     assert (commas.loc[0, "pad"], commas.loc[1, "odd"]) == (1.5, "2,5")
+
+
+def test_names_are_what_a_csv_file_has(book: Book) -> None:
+    noon = DAY.replace(hour=12)
+    assert read_table(book(Data=[[DAY, noon, 1.5, " x "], [1, 2, 3, 4]])).columns == [
+        "2026-01-31", "2026-01-31 12:00:00", "1.5", "x",
+    ]  # fmt: skip
 
 
 def test_what_is_no_workbook(book: Book, tmp_path: Path) -> None:
