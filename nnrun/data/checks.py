@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnrun.data.facts.columns import ColumnFacts
-from nnrun.data.facts.kinds import Meaning, ambiguity, stand_in
+from nnrun.data.facts.kinds import Meaning, ambiguity, example, stand_in
 from nnrun.data.facts.offsets import mixed, unlike
 from nnrun.data.facts.survey import Survey
 from nnrun.data.features.categories import Limits
@@ -163,17 +163,24 @@ def _many_numbers(facts: ColumnFacts) -> str | None:
 
 
 def check_slips(found: Survey, columns: Iterable[str]) -> None:
-    """Raise DataError at the first text cell of a column that otherwise holds many different numbers."""
+    """Raise DataError at the first text cell of a column that otherwise holds many different numbers, or dates."""
     for name in columns:
         facts = found.columns[name]
-        if facts.declared or not facts.slips or facts.kind != "category" or len(facts.texts.distinct) <= FEW_VALUES:
+        if facts.declared or facts.kind != "category" or len(facts.texts.distinct) <= FEW_VALUES:
             continue
-        if facts.slips <= (1 - MOSTLY_NUMBERS) * facts.present:
-            place, text = facts.first_slip
-            raise DataError(
-                f"{place}: {shown(text)} is not a number, but {facts.present - facts.slips} of {facts.present} values "
-                f"of column {name!r} are; {CORRECT}, or list it in data.format.missing"
-            )
+        undated = facts.undated
+        if 0 < facts.slips <= (1 - MOSTLY_NUMBERS) * facts.present:
+            raise _slip(facts, facts.slips, "number", facts.first_slip)
+        if undated.format:
+            raise _slip(facts, undated.rows, f"date like {example(undated.format)}", undated.first)
+
+
+def _slip(facts: ColumnFacts, slips: int, what: str, first: tuple[str, str]) -> DataError:
+    place, text = first
+    return DataError(
+        f"{place}: {shown(text)} is not a {what}, but {facts.present - slips} of {facts.present} values of column "
+        f"{facts.name!r} are; {CORRECT}, or list it in data.format.missing"
+    )
 
 
 def check_sizes(table: Table, columns: Iterable[str]) -> None:

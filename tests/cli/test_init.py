@@ -168,6 +168,15 @@ def test_what_it_is_told_stands_in_the_config(nnrun: Nnrun, here: Path) -> None:
     assert nnrun("train", "config.yaml", "--set", "training.epochs=1", "-q").code == 0
 
 
+def test_a_column_with_a_slip_can_be_dropped(nnrun: Nnrun, here: Path) -> None:
+    days = [f"2026-{row % 12 + 1:02}-{row % 28 + 1:02}" for row in range(90)]
+    rows = [f"{day},{row % 13},{row % 2}" for row, day in enumerate([*days, "unknown"])]
+    Path("data.csv").write_text("\n".join(["day,x,y", *rows]) + "\n", encoding="utf-8")
+    assert "data.csv:92:1: 'unknown' is not a date like" in nnrun("init", "data.csv", "--target", "y").err
+    assert nnrun("init", "data.csv", "--target", "y", "--drop", "day").code == 0
+    assert load_config(Path("config.yaml")).config.data.drop == ("day",)
+
+
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [

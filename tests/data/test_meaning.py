@@ -208,6 +208,35 @@ def test_numbers_that_are_text_for_some_values_are_told(csv: Csv, load: Load) ->
     assert cured.fitted.features == ["a", "a is missing", "x"]
 
 
+DAYS = [f"{i % 28 + 1:02}.{i % 11 + 1:02}.2026" for i in range(100)]
+
+
+@pytest.mark.parametrize("place", [0, 40, 100])
+@pytest.mark.parametrize("cells", [None, 25])
+def test_what_is_no_date_among_dates_is_an_error(
+    csv: Csv, load: Load, monkeypatch: pytest.MonkeyPatch, place: int, cells: int | None
+) -> None:
+    if cells:
+        monkeypatch.setattr("nnrun.data.files.chunks.CELLS", cells * 3)
+    days = [*DAYS[:place], "unknown", *DAYS[place:]]
+    path = csv("day,x,y", *(f"{day},{i % 9},{i % 7}" for i, day in enumerate(days)))
+    with pytest.raises(DataError) as caught:
+        load(path, target="y", task="regression")
+    assert str(caught.value) == (
+        f"{path}:{place + 2}:1: 'unknown' is not a date like 31.01.2026, but 100 of 101 values of column 'day' are; "
+        "correct it, or leave the field empty if the value is unknown, or list it in data.format.missing"
+    )
+    told = load(path, target="y", task="regression", format={"missing": ["unknown"]})
+    assert "day month" in told.fitted.features
+    assert load(path, target="y", task="regression", kinds={"day": "text"}).fitted.features == ["x"]
+
+
+@pytest.mark.parametrize("others", [["unknown"] * 20, ["2026-01-31"] * 20])
+def test_many_that_are_no_such_dates_make_a_column_of_text(csv: Csv, load: Load, others: list[str]) -> None:
+    path = csv("day,x,y", *(f"{day},{i % 9},{i % 7}" for i, day in enumerate([*DAYS, *others])))
+    assert "day month" not in load(path, target="y", task="regression").fitted.features
+
+
 # rounding, missing targets, weights
 
 

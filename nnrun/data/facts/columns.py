@@ -8,6 +8,7 @@ import numpy as np
 
 from nnrun.data.facts.kinds import ISO, Meaning, Texts
 from nnrun.data.facts.tallies import Distinct
+from nnrun.data.facts.undated import Undated
 from nnrun.data.files.table import Table, odd_of, slips_of
 from nnrun.data.files.values import EXACT, Kind, Values, kind_of, labels, missing_of
 
@@ -28,6 +29,7 @@ class ColumnFacts:
         self.first_slip = ("", "")  # the place and the text that is no number
         self.why = ""  # what that is, in a column that is declared to be one of numbers
         self.texts = Texts()
+        self.undated = Undated()
         self.beyond_exact = False  # whole numbers of which float64 makes neighbours equal
         self._dropped = Distinct()  # of a column that is not learned from, by which rows may be known
 
@@ -67,8 +69,10 @@ class ColumnFacts:
             self.beyond_exact |= max(-int(values.min()), int(values.max())) > EXACT
 
     def _see_text(self, table: Table) -> None:
-        series = table.frame[self.name]
+        series, formats = table.frame[self.name], self.texts.formats
         self.texts.see(series)
+        if not self.texts.formats:
+            self.undated.see(table, self.name, formats, self.present)
         slips, what = odd_of(table, self.name) if self.declared == "number" else (slips_of(table, self.name), "")
         if slips.any() and not self.slips:
             row = table.first(slips)

@@ -256,7 +256,7 @@ def _check(config: Data, table: Table, found: Survey, columns: list[JudgedColumn
     target = found.target.name
     found.target.check()
     check_rows(config, {"all": found} if isinstance(config.source, str) else {})
-    check_slips(found, [column.name for column in columns if column.role != "target"])
+    check_slips(found, [name for name in found.columns if name not in (target, *config.drop)])
     check_sizes(table, [column.name for column in columns if column.role == "feature" and column.kind == "number"])
     distinct = next(column.distinct for column in columns if column.role == "target")
     if found.target.column.kind != "number" and distinct > max(1, MOST_CLASSES * len(table)):
