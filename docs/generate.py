@@ -662,7 +662,7 @@ config works as well.
 Without `--target` the columns are listed, with those that are often the target (exit code 2). Whatever training would
 refuse is refused here, with its place (exit code 4): a file that is not there, which is told before anything of the
 config, a target without any value, a target with one value or a different
-one in each row, a word among numbers that comes once, a table without a column to learn from.
+one in each row, a word among numbers that comes once, one among dates, a table without a column to learn from.
 
 ## What is proposed"""
 

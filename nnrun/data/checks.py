@@ -105,7 +105,7 @@ def choose_features(config: Data, found: Survey, target: str) -> tuple[dict[str,
         *(f"column {name!r} is left out: {reason}" for name, reason in reasons.items() if reason),
         *_of_dates(found, [name for name, meaning in kept.items() if meaning.kind == "date"], config.time),
         *filter(None, (_large_numbers(found.columns[name]) for name in kept)),
-        *filter(None, (_many_numbers(found.columns[name]) for name in columns)),
+        *many_numbers(found, columns),
     ]
 
 
@@ -147,8 +147,12 @@ def _large_numbers(facts: ColumnFacts) -> str | None:
 SOME_NUMBERS = 0.2  # share of the values of a column of text from which on it is told that they are numbers
 
 
+def many_numbers(found: Survey, columns: Iterable[str]) -> list[str]:
+    """The notices on columns that are text because of some of their values, while many others are numbers."""
+    return [*filter(None, (_many_numbers(found.columns[name]) for name in columns))]
+
+
 def _many_numbers(facts: ColumnFacts) -> str | None:
-    """The notice on a column that is text because of some of its values, while many others are numbers."""
     numbers = facts.present - facts.slips
     if facts.declared or not facts.slips or facts.kind != "category" or len(facts.texts.distinct) <= FEW_VALUES:
         return None

@@ -168,6 +168,16 @@ def test_what_it_is_told_stands_in_the_config(nnrun: Nnrun, here: Path) -> None:
     assert nnrun("train", "config.yaml", "--set", "training.epochs=1", "-q").code == 0
 
 
+def test_numbers_in_a_column_that_is_left_out_are_told(nnrun: Nnrun, here: Path) -> None:
+    cells = [f"<0.{row:03}" if row % 3 == 1 else f"{row}.125" for row in range(120)]
+    rows = [f"{cell},{row % 13},{row % 2}" for row, cell in enumerate(cells)]
+    Path("data.csv").write_text("\n".join(["lab,x,y", *rows]) + "\n", encoding="utf-8")
+    told = " ".join(nnrun("init", "data.csv", "--target", "y").out.split())
+    assert "left out lab: an identifier: 120 values in 120 rows" in told
+    assert "column 'lab' is taken for text: 80 of 120 values are numbers, 40 are not, the first '<0.001'" in told
+    assert "taken for text" not in nnrun("init", "data.csv", "--target", "y", "--force", "--drop", "lab").out
+
+
 def test_a_column_with_a_slip_can_be_dropped(nnrun: Nnrun, here: Path) -> None:
     days = [f"2026-{row % 12 + 1:02}-{row % 28 + 1:02}" for row in range(90)]
     rows = [f"{day},{row % 13},{row % 2}" for row, day in enumerate([*days, "unknown"])]

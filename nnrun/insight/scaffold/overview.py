@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nnrun.config.data_section import Data, Declared
-from nnrun.data.checks import check_roles, check_sizes, check_slips
+from nnrun.data.checks import check_roles, check_sizes, check_slips, many_numbers
 from nnrun.data.division import check_rows
 from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.kinds import Meaning
@@ -154,8 +154,13 @@ def gather(config: Data, source: str | Mapping[str, str], metric: str | None = N
         has_names=has_names,
         words=words,
         sheet=config.format.sheet,
-        notices=[*data.notices, *data.division.notices],
+        notices=[*data.notices, *many_numbers(found, _unasked(config, columns)), *data.division.notices],
     )
+
+
+def _unasked(config: Data, columns: list[JudgedColumn]) -> list[str]:
+    """Columns that are left out without having been named, of which training would say nothing."""
+    return [column.name for column in columns if column.role == "left out" and column.name not in config.drop]
 
 
 def _target(config: Data, table: Table, has_names: bool) -> str:
