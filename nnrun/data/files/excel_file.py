@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -21,13 +21,13 @@ from typing import Any
 
 from nnrun.data.files.bombs import check_unpacked
 from nnrun.data.files.csv_file import Piece, tables_of
-from nnrun.data.files.formulas import Unstored, unstored
+from nnrun.data.files.formulas import Unstored, judge_formulas, unstored
 from nnrun.data.files.reading import Header, Reading, name_columns
 from nnrun.data.files.table import Table, suggest
 from nnrun.data.files.typed_rows import Decimals, as_text
 from nnrun.errors import DataError
 from nnrun.installation import lacking
-from nnrun.text import MANY, counted, listed
+from nnrun.text import MANY, listed
 
 _MOST_ROWS = 1 << 20  # that a sheet has room for; up to a damaged number of a row, empty ones would be filled in
 _TOGETHER = 1 << 10  # rows that are looked at together
@@ -35,8 +35,6 @@ _HEAD = 10  # rows among which the names are looked for
 _KEPT = 1 << 20  # cells that are read once
 _OLD = b"\xd0\xcf\x11\xe0"  # how files begin that are no archives: old workbooks, and those with a password
 _MIDNIGHT = dt.time()
-_COMPUTE = "open the workbook in a spreadsheet program and save it"
-_NO_VALUES = f"of formulas without stored values; {_COMPUTE}"
 
 # What openpyxl and zipfile raise on files that are damaged or of another kind; a fault of XML is a SyntaxError.
 _UNUSABLE = (
@@ -65,6 +63,26 @@ class Sheet:
     rows: Sequence[Row]  # all of them, if they are few, as it takes long to go through them again
 
 
+class _Times:
+    """In which columns, by their places, there are dates and spans of time."""
+
+    def __init__(self) -> None:
+        self.dates, self.spans = set[int](), set[int]()
+
+    def see(self, rows: Iterable[Row]) -> None:
+        """Take in the next rows."""
+        for _, row in rows:
+            for place, value in enumerate(row):
+                if isinstance(value, (dt.date, dt.timedelta)):
+                    (self.dates if isinstance(value, dt.date) else self.spans).add(place)
+
+    def told(self, header: Header) -> list[str]:
+        """The notice on spans, which their text does not tell from times of day."""
+        names = [repr(header.names[place]) for place in sorted(self.spans)]
+        cure = "give their cells the format of a number to learn from how long they are"
+        return [f"spans of time are text, in {listed(names)}; {cure}"] if names else []
+
+
 def read_xlsx(path: Path, reading: Reading, rows: int | None = None, found: Sheet | None = None) -> Iterator[Table]:
     """Tables of at most so many rows, or one of all for None; a formula is the value that is stored with it.
 
@@ -85,12 +103,12 @@ def find_sheet(path: Path, reading: Reading) -> Sheet:
         name, notices = _choose(path, book, reading)
         others = f" ({notices[0]})" if notices else ""
         above, names = _names(path, name, _rows(path, book[name]), reading, others)
-        decimals, filled, dated, kept, cells = Decimals(reading), Counter[int](), set[int](), list[Row](), 0
+        decimals, filled, times, kept, cells = Decimals(reading), Counter[int](), _Times(), list[Row](), 0
         rows, many = _rows(path, book[name], above), 0
         while several := _next(path, rows, _TOGETHER):
             many += len(several)
             filled.update(place for _, row in several for place, value in enumerate(row) if value is not None)
-            dated.update(place for _, row in several for place, value in enumerate(row) if isinstance(value, dt.date))
+            times.see(several)
             decimals.see(row for _, row in several)
             cells += sum(len(row) for _, row in several)
             kept += several
@@ -104,9 +122,11 @@ def find_sheet(path: Path, reading: Reading) -> Sheet:
     if reading.header is False:
         names = [f"c{number}" for number in range(1, width + 1)]
     header = name_columns([*names, *[""] * (width - len(names))], path.name)
-    unreadable, told = _of_formulas(path, header, formulas, filled, reading.target)
-    dates = frozenset(header.names[place] for place in dated)
-    return Sheet(name, others, header, above, unreadable, dates, decimals, (*notices, *header.notices, *told), kept)
+    unreadable, told = judge_formulas(path, header, formulas, filled, reading.target)
+    dates = frozenset(header.names[place] for place in times.dates)
+    spans = [] if reading.features else times.told(header)
+    notices = [*notices, *header.notices, *told, *spans]
+    return Sheet(name, others, header, above, unreadable, dates, decimals, notices, kept)
 
 
 def is_workbook(path: Path) -> bool:
@@ -251,25 +271,3 @@ def _without_values(path: Path, sheet: Any, above: int) -> dict[int, Unstored]:
     """The formulas below the names that have none: programs write sheets without computing them."""
     with _explained(path):
         return unstored(sheet._get_source, above)
-
-
-def _of_formulas(
-    path: Path, header: Header, found: Mapping[int, Unstored], filled: Container[int], target: str
-) -> tuple[dict[str, str], list[str]]:
-    """The columns that are not to be read for formulas without values, and the notice on others that have some.
-
-    The target is not to be read for one: its row would be left out, as one that has none.
-    """
-    unreadable, gaps = dict[str, str](), list[str]()
-    for place, name in enumerate(header.names):
-        if place not in found or name in header.unnamed:
-            continue
-        cells, row = found[place]
-        first = f"the first {path}:{row}:{place + 1}"
-        if place not in filled:
-            unreadable[name] = _NO_VALUES
-        elif name == target:
-            unreadable[name] = f"in {counted(cells, 'row')} a formula without a stored value, {first}; {_COMPUTE}"
-        else:
-            gaps.append(f"{cells:,} in column {name!r} ({first})")
-    return unreadable, [f"formulas without stored values are gaps: {listed(gaps)}; {_COMPUTE}"] if gaps else []

@@ -11,7 +11,7 @@ from nnrun.config.data_section import Data, Declared
 from nnrun.data.checks import check_roles, check_sizes, check_slips, many_numbers
 from nnrun.data.division import check_rows
 from nnrun.data.facts.columns import ColumnFacts
-from nnrun.data.facts.kinds import Meaning
+from nnrun.data.facts.kinds import Meaning, day_of
 from nnrun.data.facts.survey import Survey
 from nnrun.data.features.categories import Limits
 from nnrun.data.features.learner import Learner
@@ -141,7 +141,7 @@ def gather(config: Data, source: str | Mapping[str, str], metric: str | None = N
         features=sum(len(learner.column.features) for learner in learners),
         image=data.image,
         groups=_groups(table, used, kinds),
-        dates=[column.name for column in used if column.kind == "date"],
+        dates=[column.name for column in used if day_of(found.columns[column.name].meaning.format or "")],
         group=config.group,
         time=config.time,
         lacking=sum(survey.target.column.missing for survey in data.found.values()),

@@ -99,7 +99,7 @@ def _group(overview: Overview) -> Choice | None:
 
 
 def _time(overview: Overview) -> Choice | None:
-    """By `--time`; else as a comment, where there is a column of dates."""
+    """By `--time`; else as a comment, where there is a column of dates, not of times of day alone."""
     if overview.time:
         return Choice(overview.time, "trains on the oldest rows and tests on the newest")
     if not overview.dates or len(overview.files) > 1 or overview.group:

@@ -248,6 +248,14 @@ def test_times_and_faults_of_formulas(book: Book) -> None:
     assert (commas.loc[0, "pad"], commas.loc[1, "odd"]) == (1.5, "2,5")
 
 
+def test_spans_of_time_are_told(book: Book) -> None:
+    path = book(Data=[["x", "dur", "at"], *([i, dt.timedelta(minutes=i), dt.time(13, i)] for i in range(3))])
+    assert read_table(path).notices == (
+        "spans of time are text, in 'dur'; give their cells the format of a number to learn from how long they are",
+    )
+    assert read_table(path, Reading(features=("dur",))).notices == ()  # they are learned as they are
+
+
 def test_names_are_what_a_csv_file_has(book: Book) -> None:
     noon = DAY.replace(hour=12)
     assert read_table(book(Data=[[DAY, noon, 1.5, " x "], [1, 2, 3, 4]])).columns == [
