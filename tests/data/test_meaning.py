@@ -231,6 +231,12 @@ def test_what_is_no_date_among_dates_is_an_error(
     assert load(path, target="y", task="regression", kinds={"day": "text"}).fitted.features == ["x"]
 
 
+def test_a_long_span_among_short_ones_is_no_slip(csv: Csv, load: Load) -> None:
+    spans = [*(f"{i // 60}:{i % 60:02}" for i in range(600, 700)), "24:10"]
+    path = csv("span,x,y", *(f"{span},{i % 9},{i % 7}" for i, span in enumerate(spans)))
+    assert load(path, target="y", task="regression").fitted.features == ["x"]
+
+
 @pytest.mark.parametrize("others", [["unknown"] * 20, ["2026-01-31"] * 20])
 def test_many_that_are_no_such_dates_make_a_column_of_text(csv: Csv, load: Load, others: list[str]) -> None:
     path = csv("day,x,y", *(f"{day},{i % 9},{i % 7}" for i, day in enumerate([*DAYS, *others])))

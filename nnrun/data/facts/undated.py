@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnrun.data.facts.kinds import possible_formats, read_dates
+from nnrun.data.facts.kinds import day_of, possible_formats, read_dates
 from nnrun.data.files.table import MOSTLY_NUMBERS, Table
 
 _LOOKED_AT = 10  # different values, one of which is a date where most are
 
 
 class Undated:
-    """The rows of a column of text that no one format of dates reads, while one reads nearly all others."""
+    """The rows of a column of text that no one format of dates reads, while one reads nearly all others.
+
+    Times of day are not looked for: spans of time look like them as long as they are short.
+    """
 
     def __init__(self) -> None:
         self._rows: dict[str, int] = {}  # by format; none is left where the column is no such one
@@ -23,7 +26,8 @@ class Undated:
         values = table.frame[column].dropna().astype(str)
         if not self._begun:
             self._begun, different = True, map(str, values.unique()[:_LOOKED_AT])
-            self._rows = dict.fromkeys(formats or next(filter(None, map(possible_formats, different)), []), 0)
+            formats = formats or next(filter(None, map(possible_formats, different)), [])
+            self._rows = dict.fromkeys(filter(day_of, formats), 0)
         for format, before in [*self._rows.items()]:
             wrong = np.isnat(read_dates(values, format))
             if wrong.any() and not before:
