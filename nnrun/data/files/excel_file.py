@@ -90,11 +90,20 @@ def read_xlsx(path: Path, reading: Reading, rows: int | None = None, found: Shee
     """
     known = found or find_sheet(path, reading)
     dialect = known.decimals.dialect(reading)
-    with _opened(path) as book:
+    with _opened(path) as book, _beside(known.others):
         pieces = _pieces(path, book, known, rows)
         for table in tables_of(path, known.header, dialect, pieces, known.notices):
             placed = replace(table, header_line=known.above, beside=known.others)
             yield replace(placed, unreadable=known.unreadable, dated=known.dated)
+
+
+@contextmanager
+def _beside(others: str) -> Iterator[None]:
+    """What is wrong with the sheet may be that another is the table."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{error}{others}", error.key) from None
 
 
 def find_sheet(path: Path, reading: Reading) -> Sheet:

@@ -190,6 +190,10 @@ def test_a_column_that_another_sheet_may_hold(book: Book, tmp_path: Path) -> Non
     with pytest.raises(DataError) as caught:
         prepare(Data(source=str(path), target="y"), "float64")
     assert str(caught.value) == f"{path}:1: no column 'y'; the columns are unit, sales {beside}"
+    wide = book("wide.xlsx", Cover=[["unit", "sales"], ["month", "June", "2026"]], Data=rows)
+    assert fault(wide) == f":2:3: a value in a column without a name; name the column, or remove it {beside}".replace(
+        "data.xlsx", "wide.xlsx"
+    )
     with pytest.raises(UsageError, match=r"to be predicted\? \(data.xlsx: sheet 'Cover' is read; "):
         scaffold(str(path), Wishes(), tmp_path / "config.yaml")
 
