@@ -55,7 +55,8 @@ TestError = Annotated[str | None, _error("Error on the test set")]
 BaseError = Annotated[str | None, _error("Best error anybody could reach; left out: the config's, or 0")]
 Tolerance = Annotated[str | None, _error("Largest gap that counts as none; left out: the config's, or 1.5%")]
 FailOn = Annotated[
-    str | None, typer.Option(metavar="KINDS", help="Exit with 6 if one is high: bias,variance,mismatch,dev_overfit.")
+    list[str] | None,
+    typer.Option(metavar="KINDS", help="Exit with 6 if one is high: bias,variance,mismatch,dev_overfit; repeatable."),
 ]
 By = Annotated[str | None, typer.Option(metavar="COLUMN", help="Errors by the values of a column, such as the target.")]
 EstimateBase = Annotated[
@@ -103,7 +104,7 @@ def diagnose(
     """
     from nnrun.insight.diagnosis.verbs import Looks, nobody
 
-    gates, workers = _kinds(fail_on), _workers(cluster, any_bits, learning_curve)
+    gates, workers = _kinds(fail_on or []), _workers(cluster, any_bits, learning_curve)
     looks = Looks(by, estimate_base, learning_curve, nobody if quiet else say, ascii_only(), workers)
     typed = (base_error, train_error, train_dev_error, dev_error, test_error)
     errors = dict(zip(("base", "train", "train_dev", "dev", "test"), typed, strict=True))
@@ -230,11 +231,11 @@ def _of_run(
     return found, dict(looks.of(stored, given, largest))
 
 
-def _kinds(fail_on: str | None) -> list[str]:
-    kinds = [kind.strip() for kind in fail_on.split(",")] if fail_on is not None else []
-    if unknown := [kind for kind in kinds if kind not in KINDS]:
-        raise UsageError(f"--fail-on {fail_on}: {unknown[0]!r} is none of {', '.join(KINDS)}")
-    return kinds
+def _kinds(fail_on: Sequence[str]) -> list[str]:
+    kinds = [(text, kind.strip()) for text in fail_on for kind in text.split(",")]
+    if unknown := next((pair for pair in kinds if pair[1] not in KINDS), None):
+        raise UsageError(f"--fail-on {unknown[0]}: {unknown[1]!r} is none of {', '.join(KINDS)}")
+    return list(dict.fromkeys(kind for _, kind in kinds))
 
 
 def fraction(option: str, text: str) -> float:

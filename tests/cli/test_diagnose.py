@@ -121,6 +121,7 @@ def test_the_ladder(nnrun: Nnrun) -> None:
         ((*NUMBERS, "--test-size", "9"), "--test-size stands without --test-error"),
         (("latest", *NUMBERS), "a run brings its errors along"),
         ((*NUMBERS, "--fail-on", "bais"), "'bais' is none of bias, variance"),
+        ((*NUMBERS, "--fail-on", "bias", "--fail-on", "bais"), "--fail-on bais: 'bais' is none of"),
         ((*NUMBERS, "--tolerance", "1.5"), "did you mean 1.5%?"),
         (("--base-error", "2"), "did you mean 2%?"),
     ],
@@ -138,6 +139,13 @@ def test_a_gate(nnrun: Nnrun, kinds: str, code: int) -> None:
     assert done.code == code
     assert done.json["verdict"]["variance"] == "high"
     assert ("variance high" in done.err) == (code == 6)
+
+
+@pytest.mark.parametrize("kinds", [("variance", "bias"), ("bias", "variance"), ("variance,bias", "variance")])
+def test_gates_given_one_by_one_are_all_held(nnrun: Nnrun, kinds: tuple[str, ...]) -> None:
+    gates = [word for kind in kinds for word in ("--fail-on", kind)]
+    done = nnrun("diagnose", "--train-error", "1%", "--dev-error", "11%", *gates)
+    assert (done.code, done.err) == (6, "nnrun: variance high, which --fail-on forbids\n")
 
 
 def test_commands_for_numbers_run_as_printed(typed: Typed, config: Write) -> None:
