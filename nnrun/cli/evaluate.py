@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -99,6 +99,7 @@ def evaluate(
     look = _closer_look(calibrate, importance, bool(data or gates or baselines or cost or fail_on))
     _check_fail_on(fail_on, data)
     model = load_model(StoredRun(find_run(runs, run)))
+    _refuse_beyond(gates, model.target.task)
     if look:
         look(model, json)
         return
@@ -162,22 +163,32 @@ def _weigh_columns(model: Model, json: bool) -> None:
 def _gate(text: str) -> Gate:
     from nnrun.engine.metrics import METRICS
     from nnrun.errors import UsageError
+    from nnrun.insight.comparison.listing import as_number
     from nnrun.models.evaluation import FILE, PLAIN
     from nnrun.text import PARTS, part_and_name
 
-    written = re.fullmatch(r"\s*(\w+)\s*([<>])(=?)\s*([-+\d.eE]+)\s*(%?)\s*", text)
-    try:
-        if not written:
-            raise ValueError
-        name, sign, equal, number, share = written.groups()
-        gate = Gate(text, name, sign == "<", bool(equal), float(number) / (100 if share else 1))
-    except ValueError:
-        raise UsageError(f"--require {text!r}: write a metric, a sign and a number, such as 'dev_error<0.05'") from None
+    written = re.fullmatch(r"\s*(\w+)\s*([<>])(=?)\s*([-+\d.eE]+\s*%?)\s*", text)
+    bound = as_number(written[4]) if written else None
+    if not written or bound is None:
+        raise UsageError(f"--require {text!r}: write a metric, a sign and a number, such as 'dev_error<0.05'")
+    name = written[1]
     part, metric = part_and_name(name)
     if part not in (*PARTS, FILE) or metric.removeprefix(PLAIN) not in METRICS:
         known = f"{', '.join(PARTS)} or {FILE}, then _ and one of {', '.join(METRICS)}"
         raise UsageError(f"--require {text}: no metric {name!r}; a name is {known}")
-    return gate
+    return Gate(text, name, written[2] == "<", bool(written[3]), bound)
+
+
+def _refuse_beyond(gates: Sequence[Gate], task: str) -> None:
+    """UsageError for a bound that says nothing of classes; an error of numbers, 1 − R², may lie above 1."""
+    from nnrun.engine.metrics import beyond
+    from nnrun.errors import UsageError
+    from nnrun.models.evaluation import PLAIN
+    from nnrun.text import part_and_name
+
+    for gate in gates if task == "classification" else ():
+        if why := beyond(part_and_name(gate.name)[1].removeprefix(PLAIN), gate.bound):
+            raise UsageError(f"--require {gate.text}: {why}")
 
 
 def _broken(gate: Gate, found: Evaluation) -> list[str]:

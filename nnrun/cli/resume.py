@@ -57,7 +57,8 @@ def resume(
         refuse_for("what is paused", epochs=epochs, set=settings, trials=trials)
         return ask_and_tell(found, "resume", json)
     of_a_search: search.Shared = {"workers": workers, "cluster": cluster, "any_bits": any_bits, "repeat": repeat}
-    of_a_search |= {"timeout": timeout, "target": target, "stop_when_flat": search.size(stop_when_flat)}
+    of_a_search |= {"timeout": timeout, "target": search.of_metric("--target", target)}
+    of_a_search |= {"stop_when_flat": search.of_metric("--stop-when-flat", stop_when_flat)}
     of_a_search |= {"trial_timeout": trial_timeout, "trial_memory": trial_memory, "stack": stack}
     of_a_search |= {"cluster_wait": cluster_wait}
     if is_search(found):

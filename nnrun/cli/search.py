@@ -84,8 +84,7 @@ Timeout = Annotated[
     float | None, typer.Option(metavar="SECONDS", help="End after so long in all; what is finished counts.", min=0)
 ]
 Target = Annotated[
-    float | None,
-    typer.Option(metavar="VALUE", help="End at a value as good as this, such as 0.02."),
+    str | None, typer.Option(metavar="VALUE", help="End at a value of the metric as good as this: 0.02 or 2%.")
 ]
 StopWhenFlat = Annotated[
     str | None,
@@ -147,7 +146,8 @@ def search(
     from nnrun.search.state import options_of
     from nnrun.search.verbs import begin
 
-    limits: Limits = {"timeout": timeout, "target": target, "stop_when_flat": size(stop_when_flat), "stack": stack}
+    limits: Limits = {"timeout": timeout, "target": of_metric("--target", target), "stack": stack}
+    limits |= {"stop_when_flat": of_metric("--stop-when-flat", stop_when_flat)}
     limits |= {"trial_timeout": trial_timeout, "trial_memory": trial_memory, "cluster_wait": cluster_wait}
     options = options_of(workers, repeat, cluster, any_bits, **limits)
     with search_console(quiet or json, options, verbose) as screen, stop_request(screen) as stop:
@@ -156,14 +156,14 @@ def search(
     raise typer.Exit(exit_code(outcome, stop))
 
 
-def size(text: str | None) -> float | None:
-    """What --stop-when-flat says: `0.1%` or 0.001; UsageError for what is no number."""
-    if text is None:
-        return None
-    try:
-        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        raise UsageError(f"--stop-when-flat {text}: not a number; write 0.001 or 0.1%") from None
+def of_metric(option: str, text: str | None) -> float | None:
+    """A value or a difference of the metric: `2%` or 0.02; UsageError for what is no number."""
+    from nnrun.insight.comparison.listing import as_number
+
+    value = None if text is None else as_number(text)
+    if text is not None and value is None:
+        raise UsageError(f"{option} {text}: not a number; write 0.02 or 2%")
+    return value
 
 
 def _as_settings(trials: int | None, strategy: str | None) -> Iterator[str]:

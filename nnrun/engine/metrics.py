@@ -157,6 +157,7 @@ class Metric:
     help: str
     tasks: tuple[Task, ...]
     of: Callable[[Any, Any, Any], float] | None
+    share: bool = False  # lies, of classes, between 0 and 1
     decides: bool = False  # looks at nothing but the class with the largest probability
 
 
@@ -164,23 +165,31 @@ _CLASSES: tuple[Task, ...] = ("classification",)
 _VALUES: tuple[Task, ...] = ("regression",)
 
 METRICS: dict[str, Metric] = {
-    "error": Metric("share of wrong classes; for a regression 1 − R²", BOTH, None),
+    "error": Metric("share of wrong classes; for a regression 1 − R²", BOTH, None, share=True),
     "loss": Metric("mean loss as in training: log loss of classes, of numbers `training.loss`", BOTH, None),
     "balanced_error": Metric(
-        "share of wrong classes, the mean over the classes that occur", _CLASSES, balanced_error, decides=True
+        "share of wrong classes, the mean over the classes that occur",
+        _CLASSES,
+        balanced_error,
+        share=True,
+        decides=True,
     ),
     "auc": Metric(
         "area under the ROC curve; of more than two classes the mean of each against the rest",
         _CLASSES,
         auc,
+        share=True,
     ),
     "average_precision": Metric(
         "area under the curve of precision over recall, in steps; of two classes that of the second as sorted, of "
         "more as in auc",
         _CLASSES,
         average_precision,
+        share=True,
     ),
-    "f1": Metric("harmonic mean of precision and recall, the mean over the classes", _CLASSES, f1, decides=True),
+    "f1": Metric(
+        "harmonic mean of precision and recall, the mean over the classes", _CLASSES, f1, share=True, decides=True
+    ),
     "brier": Metric(
         "mean squared distance of the probabilities from the truth, halved for two classes", _CLASSES, brier
     ),
@@ -188,6 +197,7 @@ METRICS: dict[str, Metric] = {
         f"expected calibration error: how far confidence and share of hits lie apart, in {CALIBRATION_BINS} bins",
         _CLASSES,
         calibration_error,
+        share=True,
     ),
     "r2": Metric("R²: share of the target's variance that is explained", _VALUES, r2),
     "mae": Metric("mean absolute error, in the target's own unit", _VALUES, mae),
@@ -207,3 +217,14 @@ def misfit(name: str, task: str) -> str | None:
     if task == "classification":
         return "needs numbers to predict, and the target is classes"
     return "needs classes to predict, and the target is a number"
+
+
+def beyond(name: str, bound: float) -> str | None:
+    """Why nobody wants a bound that a share does not come to, as where 5 is written for 5%; None for others.
+
+    The error of a regression, 1 − R², may, where the mean of the target is the better prediction.
+    """
+    if name not in METRICS or not METRICS[name].share or not 1 < bound < np.inf:
+        return None
+    meant = f"; did you mean {bound:g}%?" if bound <= 100 else ""
+    return f"{bound:g} is {100 * bound:g}%, more than any {name} of use{meant}"

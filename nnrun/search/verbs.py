@@ -13,7 +13,7 @@ from nnrun.config.load import Loaded
 from nnrun.config.space.known import load_known
 from nnrun.config.space.space import Space
 from nnrun.data.dataset import Dataset
-from nnrun.engine.metrics import METRICS, misfit
+from nnrun.engine.metrics import METRICS, beyond, misfit
 from nnrun.engine.scores import HIGHER_IS_BETTER, searched_by
 from nnrun.errors import ConfigError, UsageError
 from nnrun.runs.assembly import batch_size
@@ -27,7 +27,7 @@ from nnrun.search.seeds import SEED
 from nnrun.search.state import Options, Search
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.study import Watcher
-from nnrun.text import closest, one_of
+from nnrun.text import closest, one_of, part_and_name
 
 __all__ = ["Options", "SearchOutcome", "begin", "begin_seeds", "resume"]
 
@@ -50,6 +50,7 @@ def begin(
     config, usual = loaded.config, space
     space, known = _checked(loaded, usual)  # before the data are read, as that may take a while
     refuse_flat(options, config.search.strategy, config.search.metric)
+    refuse_target(options, config.search.metric)
     strategy_of(known, space, [config.search.trials])  # an optional library may be missing
     trainings = config.search.trials * (config.data.folds or 1)
     with opened(loaded, root, options, watcher, told_to_stop, trainings) as (executor, loaded, dataset):
@@ -153,6 +154,13 @@ def refuse_flat(options: Options, strategy: str, metric: str) -> None:
         raise UsageError(f"--stop-when-flat {size:g}: {metric} is a share; write {size:g}% or a number below 1")
 
 
+def refuse_target(options: Options, metric: str) -> None:
+    """UsageError for a target that the first trial reaches whatever it comes to, or that none can."""
+    _, name = part_and_name(metric.removeprefix("-"))
+    if options.target is not None and (why := beyond(name, options.target)):
+        raise UsageError(f"--target {options.target:g}: {why}")
+
+
 def _unknown_word(what: str, word: str, names: Sequence[str]) -> str:
     """`no strategy 'rundom'; did you mean random? allowed: …`."""
     close = closest(word.lower(), names)
@@ -204,6 +212,7 @@ def resume(
         space, known = load_known(loaded, begun=search.plan.space)
         _refuse_changes(search, space)
         refuse_flat(search.options, search.plan.strategy, search.plan.metric)
+        refuse_target(search.options, search.plan.metric)
         return go_on(extended(replace(search, known=known), trials), watcher, told_to_stop)
 
 

@@ -134,6 +134,8 @@ def test_gates(nnrun: Nnrun, gate: str, code: int) -> None:
             "dev_eror<1",
             "no metric 'dev_eror'; a name is train, train_dev, dev, test or data, then _ and one of error, loss,",
         ),
+        ("dev_error<20", "20 is 2000%, more than any error of use; did you mean 20%?"),
+        ("dev_plain_auc>90", "did you mean 90%?"),
         ("dev_mae<1", "no dev_mae was measured; there are train_error,"),
     ],
 )

@@ -485,7 +485,26 @@ def test_a_size_that_is_none_is_refused(nnrun: Nnrun, config: Callable[..., Path
     assert not Path("runs").exists()
 
 
-@pytest.mark.parametrize(("target", "ended"), [("0.9999", "finished 3 trials"), ("0.3", "target reached")])
+@pytest.mark.parametrize(
+    ("metric", "target", "words"),
+    [
+        ("error", "5", "--target 5: 5 is 500%, more than any error of use; did you mean 5%?"),
+        ("auc", "95", "did you mean 95%?"),
+        ("error", "little", "--target little: not a number; write 0.02 or 2%"),
+    ],
+)
+def test_a_target_that_says_nothing_is_refused(
+    nnrun: Nnrun, config: Callable[..., Path], metric: str, target: str, words: str
+) -> None:
+    config(SMALL)
+    refused = nnrun("search", "--set", f"metrics.primary={metric}", "--target", target)
+    assert (refused.code, words in refused.err) == (2, True), refused.err
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "ended"), [("99.99%", "finished 3 trials"), ("0.9999", "finished 3 trials"), ("0.3", "target reached")]
+)
 def test_a_target_of_a_metric_of_which_more_is_better(
     nnrun: Nnrun, config: Callable[..., Path], target: str, ended: str
 ) -> None:
