@@ -5,21 +5,26 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nnrun.cli import completing
-from nnrun.cli.common import A_RUN, RUNS, Debug, Force, Json, Runs, explained
+from nnrun.cli.common import A_RUN, RUNS, STDOUT, Debug, Force, Json, Runs, explained
 from nnrun.cli.terminal.signals import tidy_end
-from nnrun.cli.terminal.streams import json_result, result, say
+from nnrun.cli.terminal.streams import content_result, json_result, result, say
 from nnrun.errors import NnrunError, UsageError
 from nnrun.machine.posix import stand_back
 from nnrun.text import counted, one_of, wrapped
 
 if TYPE_CHECKING:
+    from nnrun.models.export.formats import Exported
+    from nnrun.models.export.formats import Format as Kind
+    from nnrun.models.model import Model
     from nnrun.runs.rundir import RunDir
 
 PATIENCE = 600.0  # seconds, with a tool that takes in the end of a run
@@ -54,8 +59,8 @@ Output = Annotated[
         "-o",
         "--output",
         metavar="FILE",
-        help="Left out: model.onnx or model.py here. For TensorBoard a folder, for MLflow a file or an address; "
-        "left out: beside the runs, or as MLFLOW_TRACKING_URI says.",
+        help="Left out: model.onnx or model.py here; - prints the file. For TensorBoard a folder, for MLflow a file or "
+        "an address; left out: beside the runs, or as MLFLOW_TRACKING_URI says.",
     ),
 ]
 Follow = Annotated[
@@ -87,13 +92,15 @@ def export(
 
     named = runs_ or ["latest"]
     if format in TRACKERS:
+        if output == STDOUT:
+            raise UsageError(f"-o -: what {format} reads is no stream; name where it is to go, or leave -o out")
         found = [find_run(runs, name) for name in named]
         return _follow(format, found, output) if follow else _tell(format, found, output, json)
     if follow:
         raise UsageError(f"--follow is for --format {one_of(TRACKERS)}")
     if len(named) > 1:
         raise UsageError(f"{len(named)} runs have as many models; name one, or --format {one_of(TRACKERS)}")
-    return _model(find_run(runs, named[0]), format, Path(output) if output else None, force, json)
+    return _model(find_run(runs, named[0]), format, output, force, json)
 
 
 def _tell(format: str, found: list[RunDir], output: str | None, json: bool) -> None:
@@ -141,31 +148,54 @@ def _end_in_time(run: RunDir) -> None:
     os._exit(1)
 
 
-def _model(found: RunDir, format: str | None, output: Path | None, force: bool, json: bool) -> None:
+def _model(found: RunDir, format: str | None, output: str | None, force: bool, json: bool) -> None:
     from nnrun.models.export.formats import FORMATS, format_for
     from nnrun.models.export.formats import export as write
     from nnrun.models.model import load_model
     from nnrun.models.output import check_free, check_spares
     from nnrun.runs.stored import StoredRun
 
-    name = format_for(format, output)
+    name = format_for(format, Path(output) if output else None)
     chosen = FORMATS[name]
-    path = output or Path(f"model{chosen.suffix}")
-    check_free(path, force)
+    path, streamed = Path(output or f"model{chosen.suffix}"), output == STDOUT
+    if json and streamed:
+        raise UsageError(f"--json prints one document on stdout, so the model needs a file: -o model{chosen.suffix}")
+    if not streamed:
+        check_free(path, force)
     chosen.require()
     model = load_model(StoredRun(found))
+    if streamed:
+        return _stream(model, chosen)
     check_spares(path, model.learned_from)
     with tidy_end():
         done = write(model, chosen, path)
-    size, networks = path.stat().st_size, len(model.shares)
+    size = path.stat().st_size
     if json:
-        facts = {"run": model.run.name, "format": name, "path": str(path), "bytes": size, "networks": networks}
+        facts = {"run": model.run.name, "format": name, "path": str(path), "bytes": size, "networks": len(model.shares)}
         checked = {"rows": done.rows, "largest_difference": done.difference, "unchecked": done.unchecked}
-        json_result({"schema_version": 1, **facts, **checked, "notices": done.notices})
-        return
+        return json_result({"schema_version": 1, **facts, **checked, "notices": done.notices})
+    first, *rest = _about(model, chosen, done)
+    return result(first, f"file     {path}, {size:,} bytes", *rest)
+
+
+def _stream(model: Model, chosen: Kind) -> None:
+    """The file itself on stdout, once it is checked; what is told of it goes to stderr."""
+    from nnrun.models.export.formats import export as write
+
+    with tidy_end(), TemporaryDirectory() as folder:
+        path = Path(folder, f"model{chosen.suffix}")
+        done = write(model, chosen, path)
+        content_result(path.read_bytes())
+    say(*_about(model, chosen, done))
+
+
+def _about(model: Model, chosen: Kind, done: Exported) -> Iterator[str]:
+    """Which run it is of, how it was checked, and what of the run is not in it."""
+    several = f", {len(model.shares)} networks" if len(model.shares) > 1 else ""
+    yield f"run      {model.run.name}{several}"
     told = f"{done.rows:,} dev rows by {chosen.by}, largest difference {done.difference or 0:.1e}"
     if done.unchecked:
         told = f"no: the file could not be compared with the run on its data ({done.unchecked})"
-    several = f", {networks} networks" if networks > 1 else ""
-    lines = [*wrapped(told, "checked  "), *(line for notice in done.notices for line in wrapped(notice, "notice   "))]
-    result(f"run      {model.run.name}{several}", f"file     {path}, {size:,} bytes", *lines)
+    yield from wrapped(told, "checked  ")
+    for notice in done.notices:
+        yield from wrapped(notice, "notice   ")

@@ -12,7 +12,7 @@ import pytest
 from nnrun.installation import installing
 from nnrun.models.export.formats import FORMATS
 from nnrun.runs.listener import Outcome
-from tests.cli.conftest import QUICK, Done
+from tests.cli.conftest import NNRUN, QUICK, Done
 from tests.models.test_ensembles import assembled
 
 Nnrun = Callable[..., Done]
@@ -34,6 +34,25 @@ def test_a_file_is_written_and_checked(trained: Path, nnrun: Nnrun, format: str,
     assert again.code == 2 and f"{path} exists" in again.err
     found = nnrun("export", "--format", format, "--force", "--json").json
     assert found["path"] == path and found["rows"] == 30 and found["largest_difference"] <= 1e-5
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_dash_is_stdout(trained: Path, nnrun: Nnrun, format: str) -> None:
+    assert nnrun("export", "--format", format, "-o", "model.file").code == 0
+    command = [*NNRUN, "export", "--format", format, "-o", "-"]
+    done = subprocess.run(command, capture_output=True, check=True)
+    assert done.stdout == Path("model.file").read_bytes()
+    assert b"checked  30 dev rows" in done.stderr
+    assert not Path("-").exists()
+    refused = nnrun(*command[len(NNRUN) :], "--json")
+    assert refused.code == 2 and "so the model needs a file: -o model." in refused.json["error"]["problems"][0]
+
+
+@pytest.mark.parametrize("format", ["tensorboard", "mlflow"])
+def test_what_a_tool_reads_is_no_stream(trained: Path, nnrun: Nnrun, format: str) -> None:
+    done = nnrun("export", "--format", format, "-o", "-")
+    assert done.code == 2 and f"-o -: what {format} reads is no stream" in done.err
+    assert not Path("-").exists()
 
 
 def test_a_search_exports_its_best_run(here: Path, nnrun: Nnrun) -> None:

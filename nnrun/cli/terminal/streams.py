@@ -133,16 +133,17 @@ def _print(*lines: str) -> None:
         raise
 
 
-def content_result(content: str) -> None:
+def content_result(content: str | bytes) -> None:
     """Print the content of a file to stdout as it would stand on the disk, UTF-8 whatever the terminal speaks.
 
     A terminal itself is shown it as all else.
     """
     if sys.stdout.isatty():
-        return result(*content.removesuffix("\n").split("\n"), paint=str)
+        text = content if isinstance(content, str) else content.decode(errors="replace")
+        return result(*text.removesuffix("\n").split("\n"), paint=str)
     try:
         sys.stdout.flush()
-        sys.stdout.buffer.write(content.encode())
+        sys.stdout.buffer.write(content.encode() if isinstance(content, str) else content)
         sys.stdout.buffer.flush()
     except OSError:
         give_up(sys.stdout)
