@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 NAME = "nnrun"
 MODULES = {"mlflow-skinny": "mlflow"}  # of libraries that have another name
-RUNS = Path("runs")  # where runs lie, unless NNRUN_RUNS or --runs says otherwise
+RUNS = Path("runs")  # where runs lie, unless the variable or --runs says otherwise
+RUNS_VARIABLE = "NNRUN_RUNS"
 _PACKAGE = Path(__file__).parent
 
 
@@ -35,10 +36,19 @@ def as_options(settings: Iterable[str]) -> list[str]:
     return [word for setting in settings for word in ("--set", setting)]
 
 
+def runs_folder(text: str | Path) -> Path:
+    """Where runs lie, as it is typed: a shell leaves the `~/` of `--runs=~/here` alone, and nobody reads variables."""
+    return Path(text).expanduser() if str(text).startswith("~/") else Path(text)
+
+
+def usual_runs() -> Path:
+    """Where commands look for runs."""
+    return runs_folder(os.environ.get(RUNS_VARIABLE) or RUNS)
+
+
 def elsewhere(runs: Path) -> list[str]:
     """The option that leads to these runs, if they are not where commands look anyway."""
-    usual = Path(os.environ.get("NNRUN_RUNS") or RUNS)
-    return [] if runs.resolve() == usual.resolve() else ["--runs", str(runs)]
+    return [] if runs.resolve() == usual_runs().resolve() else ["--runs", str(runs)]
 
 
 def typed_here(command: str) -> str:

@@ -47,7 +47,16 @@ A_RUN = "Path, id, short name such as a3f2 or @1, or latest."
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help=A_RUN, autocompletion=completing.runs)]
 WhichRun = RunArgument  # where it has no default
 SeveralRuns = Annotated[list[str], typer.Argument(metavar="RUN...", help=A_RUN, autocompletion=completing.runs)]
-Runs = Annotated[Path, typer.Option("--runs", envvar="NNRUN_RUNS", metavar="DIR", help="Where the runs lie.")]
+Runs = Annotated[
+    Path,
+    typer.Option(
+        "--runs",
+        envvar=installation.RUNS_VARIABLE,
+        metavar="DIR",
+        help="Where the runs lie.",
+        parser=installation.runs_folder,
+    ),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option(

@@ -8,12 +8,11 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from nnrun.installation import RUNS
+from nnrun.installation import usual_runs
 
 if TYPE_CHECKING:
     from nnrun.config.reference import Row
@@ -54,7 +53,7 @@ def runs(ctx: typer.Context, incomplete: str) -> list[str]:
     from nnrun.errors import NnrunError
     from nnrun.runs.finding import find_run, list_runs
 
-    root = Path(ctx.params.get("runs") or os.environ.get("NNRUN_RUNS") or RUNS)
+    root = ctx.params.get("runs") or usual_runs()
     above, inside, _ = incomplete.rpartition("/")
     try:
         if inside:
@@ -137,7 +136,7 @@ def tags(ctx: typer.Context, incomplete: str) -> list[str]:
     from nnrun.runs.finding import list_runs
     from nnrun.runs.labels import labels_of
 
-    root, found = Path(ctx.params.get("runs") or os.environ.get("NNRUN_RUNS") or RUNS), set[str]()
+    root, found = ctx.params.get("runs") or usual_runs(), set[str]()
     for run in list_runs(root):
         try:
             found |= set(labels_of(run)["tags"])

@@ -283,6 +283,19 @@ def test_commands_name_the_run_alone_where_it_is_found_anyway(
     assert nnrun(*done.next[0].split()[1:]).code == 0
 
 
+def test_home_is_where_it_is_however_runs_are_named(
+    nnrun: Nnrun, config: Write, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(here / "home"))
+    assert nnrun("train", config(), "-q", "--runs=~/kept").code == 0
+    (run,) = (here / "home" / "kept").glob("[!.]*")
+    assert not Path("~").exists()
+    monkeypatch.setenv("NNRUN_RUNS", "~/kept")
+    assert [found["id"] for found in nnrun("list", "--json").json["runs"]] == [run.name]
+    assert nnrun("show").out.startswith(f"run      {run}\n")
+    assert "--runs" not in nnrun("diagnose", "--runs", run.parent).out
+
+
 def test_nothing_left_to_train_is_said(nnrun: Nnrun, config: Write) -> None:
     nnrun("train", config())
     note = "note     nothing was left to train; "
