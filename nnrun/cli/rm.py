@@ -38,7 +38,13 @@ def rm(
     removals, reasons = planned(named(runs, references))
     if reasons:
         raise UsageError("\n".join([*reasons, *(["nothing was removed"] if yes else [])]))
-    carry_out(runs, removals, [], [], yes, json, ["rm", *references])
+    carry_out(runs, removals, [], [], yes, json, ["rm", *(_name(removal, runs) for removal in removals)])
+
+
+def _name(removal: Removal, runs: Path) -> str:
+    """What names the same run later, too: `latest` and @1 are others once a run is made."""
+    path = removal.path
+    return path.name if path.parent.resolve() == runs.resolve() and not removal.is_link else str(path)
 
 
 def carry_out(

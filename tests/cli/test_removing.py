@@ -61,13 +61,23 @@ def test_rm_tells_first_and_removes_when_told_to(nnrun: Nnrun, three: list[str])
     dry = nnrun("rm", "0001", "--json").json
     assert (dry["dry_run"], dry["bytes"], [each["id"] for each in dry["runs"]]) == (True, size, [three[1]])
     told = nnrun("rm", "net1", "net1")
-    assert told.next == ["nnrun rm net1 net1 --yes"]
+    assert told.next == [f"nnrun rm {three[1]} --yes"]
     assert f"would remove 1 run, {removing.size_told(size)}" in told.out
     assert ids() == three
     done = nnrun("rm", "net1", "@0", "--yes")
     assert (done.code, "removed 2 runs" in done.out, ids()) == (0, True, three[:1])
     assert [*ROOT.glob(".*")] == []
     assert nnrun("rm", "net1").code == 2
+
+
+def test_the_command_that_removes_names_what_was_told(nnrun: Nnrun, three: list[str]) -> None:
+    (told,) = nnrun("rm", "latest", "@1").next
+    place("20260102-000000-net3-0003")
+    assert nnrun(*told.split()[1:]).code == 0
+    assert ids() == [three[0], "20260102-000000-net3-0003"]
+    (told,) = nnrun("rm", ROOT / three[0], "--runs", "elsewhere").next
+    assert nnrun(*told.split()[1:]).code == 0
+    assert ids() == ["20260102-000000-net3-0003"]
 
 
 @pytest.mark.parametrize(
