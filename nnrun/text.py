@@ -285,10 +285,11 @@ def log_scale(values: Iterable[float]) -> tuple[float, float]:
     return min([high - math.log(2), *logs]), high
 
 
-def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A line of titles and a line a row; every key that a row has is a column."""
+def csv_text(rows: Sequence[Mapping[str, Any]], usual: Sequence[str] = ()) -> str:
+    """A line of titles and a line a row; every key that a row has is a column, without a row these usual ones."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
+    titles = dict.fromkeys(key for row in rows for key in row) or usual
+    writer = csv.DictWriter(text, list(titles), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().rstrip("\n")

@@ -35,7 +35,7 @@ def show(
     """Show a run: result, epochs, what its config changes, events."""
     from nnrun.runs.finding import find_run
     from nnrun.runs.labels import label_lines, labels_of
-    from nnrun.runs.stored import StoredRun, record_of
+    from nnrun.runs.stored import COLUMNS, StoredRun, record_of
     from nnrun.text import csv_text
 
     found = StoredRun(find_run(runs, run))
@@ -47,7 +47,7 @@ def show(
     elif json:
         json_result(_whole(found, record_of(found)))
     elif csv:
-        csv_result(csv_text(found.flat_rows))
+        csv_result(csv_text(found.flat_rows, COLUMNS))
     else:
         result(*_page(found, record_of(found)))
 

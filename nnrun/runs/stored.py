@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 HELD = ("running", "paused")  # status of what a process trains
 UNDER_WAY = ("created", "running", "paused", "failed")  # status in run.json of what has not written its result
 DEEPEST = 20  # levels of a config; nnrun writes 5
+COLUMNS = ("epoch", "step", "learning_rate", "train_loss", "cost", "train_error", "dev_loss", "dev_error", "seconds")
 NESTED = ("layers", "step_losses", "members")  # keys of an epoch that hold more than one number
 WRITTEN_FIRST = {"status", "created", "data", "parent"}
 CHANGES = "training.changes"  # a setting whose value has dotted keys itself, by epoch

@@ -55,6 +55,9 @@ def test_options(nnrun: Nnrun, two: list[str]) -> None:
     assert [row["id"] for row in rows] == [fast, slow]
     assert float(rows[0]["dev_loss"]) < float(rows[1]["dev_loss"])
     assert nnrun("list", "--filter", "status=diverged") == (0, "no run fulfils that\n", "")
+    titles = nnrun("list", "--filter", "status=diverged", "--csv").out
+    assert list(rows[0])[: titles.count(",") + 1] == titles.rstrip("\n").split(",")
+    assert nnrun("list", "--csv", "--runs", "none").out == titles and titles.startswith("id,kind,name,")
 
 
 def test_the_newest_is_on_top_and_programs_get_the_oldest_first(nnrun: Nnrun, two: list[str]) -> None:

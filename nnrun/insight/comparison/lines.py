@@ -10,7 +10,7 @@ from typing import Any
 
 from nnrun.config.values import Settings
 from nnrun.errors import NnrunError
-from nnrun.insight.comparison.listing import BROKEN, LISTED, Entry
+from nnrun.insight.comparison.listing import BROKEN, FACTS, LISTED, Entry
 from nnrun.insight.comparison.tables import GAP, LEAST, Column, Legend, fitted, fitting, folded, total
 from nnrun.runs.lineage import Change, Place, fork_of, tree, watched
 from nnrun.runs.members import is_gathered
@@ -31,8 +31,8 @@ def plain(entry: Entry) -> Settings:
 
 
 def as_csv(entries: Sequence[Entry]) -> str:
-    """A row a run: facts, then every number of the best epoch that any of them has."""
-    return csv_text(rows(entries))
+    """A row a run: facts, then every number of the best epoch that any of them has; of no run the facts alone."""
+    return csv_text(rows(entries), FACTS)
 
 
 def rows(entries: Sequence[Entry]) -> list[Settings]:

@@ -25,6 +25,10 @@ from nnrun.text import closest, one_of, yaml_text
 
 LISTED = ("train", "dev", "test")  # parts whose numbers a list of runs has
 BROKEN = "unreadable"  # in place of a status
+FACTS = (
+    "id", "kind", "name", "status", "created", "epochs", "best_epoch", "trials", "best_trial", "ties", "seconds",
+    "parent", "tags", "note", "nudges", "members",
+)  # fmt: skip
 TAGS = "tags"  # a condition holds where it does for one of them
 STATUSES = ("done", "diverged", "failed", "interrupted", "created", "running", "paused", BROKEN)
 AGE = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)\s*([mhdw])")
