@@ -128,11 +128,12 @@ one document on stdout; `nnrun schema` prints JSON anyway."""
 
 CODES = {
     0: "Success; of a search: at least one trial ended well.",
-    1: "An unexpected error; `--debug` shows where. Of a search: every trial failed.",
+    1: "An unexpected error; `--debug` shows where. Of a search: every trial failed, or none had ended when "
+    "`--timeout` was over.",
     5: "Training met numbers that are not finite; the run says in which epoch, step and layer. Of a search: no trial "
     "ended well, and some diverged.",
-    6: "`nnrun check` found a fault, `nnrun diagnose --fail-on` what it forbids, or what `nnrun evaluate --require` "
-    "wants does not hold.",
+    6: "`nnrun check` found a fault, `nnrun diagnose --fail-on` what it forbids, `--fail-on drift` of `nnrun evaluate` "
+    "or `nnrun predict` rows unlike those of training, or what `nnrun evaluate --require` wants does not hold.",
     129: "The terminal was closed (SIGHUP); the same as 130.",
     130: "Interrupted by Ctrl-C; `nnrun resume` continues at the last whole epoch, a search with the trials that are "
     "not finished.",
