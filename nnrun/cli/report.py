@@ -112,4 +112,6 @@ def write(run: RunDir, runs: Path, costs: list[str] | None = None) -> Path:
 
 def told(page: Path) -> str:
     """Where the page lies, and how large it is."""
-    return f"report   {page} ({page.stat().st_size / 1e6:.1f} MB)"
+    from nnrun.runs.removing import size_told
+
+    return f"report   {page} ({size_told(page.stat().st_size)})"

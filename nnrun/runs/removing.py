@@ -203,7 +203,7 @@ def size_of(folder: Path) -> int:
 
 def size_told(size: int) -> str:
     """812 bytes, 14.2 kB, 3.1 GB."""
-    unit = next((unit for unit, scale in SIZES.items() if size >= scale), None)
+    unit = next((unit for unit, scale in SIZES.items() if size >= 0.9995 * scale), None)  # 999.9 kB is 1 MB
     return f"{size / SIZES[unit]:.3g} {unit}" if unit else counted(size, "byte")
 
 

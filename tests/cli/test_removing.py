@@ -81,6 +81,21 @@ def test_the_command_that_removes_names_what_was_told(nnrun: Nnrun, three: list[
 
 
 @pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        (1, "1 byte"),
+        (999, "999 bytes"),
+        (1000, "1 kB"),
+        (40_440, "40.4 kB"),
+        (999_600, "1 MB"),
+        (3_100_000_000, "3.1 GB"),
+    ],
+)
+def test_a_size_has_the_unit_that_three_digits_fit(size: int, words: str) -> None:
+    assert removing.size_told(size) == words
+
+
+@pytest.mark.parametrize(
     ("options", "gone"),
     [
         (["--older", "30d"], [0]),

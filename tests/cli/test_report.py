@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from nnrun.runs.removing import size_told
 from nnrun.runs.rundir import RunDir
 
 Done = Any
@@ -27,7 +28,8 @@ def page(run: Path) -> str:
 def test_the_page_of_the_latest_run(here: Path, nnrun: NNRun) -> None:
     done = nnrun("train", *QUICK)
     assert f"nnrun report {newest().name}" in done.next
-    assert re.fullmatch(rf"report   {newest() / 'report.html'} \([\d.]+ [kM]B\)\n", nnrun("report").out)
+    told, written = nnrun("report").out, newest() / "report.html"
+    assert told == f"report   {written} ({size_told(written.stat().st_size)})\n"
     assert f"<h1>Run {newest().name}</h1>" in page(newest())
     assert nnrun("report", "--json").json["report"] == str(newest() / "report.html")
 
@@ -130,7 +132,7 @@ def test_a_folder_has_a_page_of_all_its_runs(here: Path, nnrun: NNRun) -> None:
     hostile.mkdir()
     (hostile / "run.json").write_text("{")
     done = nnrun("report", "--all")
-    assert re.fullmatch(r"report   runs/report.html \([\d.]+ MB\)\n", done.out)
+    assert re.fullmatch(r"report   runs/report.html \([\d.]+ [kM]B\)\n", done.out)
     text = folder_page()
     runs = [path.name for path in Path("runs").iterdir() if path.is_dir() and path.name[0] not in ".<"]
     assert all(name.replace("<", "&lt;").replace(">", "&gt;") in text for name in runs)
