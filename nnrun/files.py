@@ -41,21 +41,37 @@ def write_atomically(path: Path, content: bytes, durable: bool = False) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, overwrite: bool = True) -> Iterator[Path]:
     """A temporary name in the same folder for the block to write to; it becomes `path` when the block ends well.
 
-    Whatever ends the block early leaves nothing behind. An OSError tells the name of the file that was meant.
+    FileExistsError where something is there by then that is not to be overwritten. Whatever ends the block early leaves
+    nothing behind. An OSError tells the name of the file that was meant.
     """
     temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}{TEMPORARY}")
     try:
         yield temporary
-        temporary.replace(path)
+        if overwrite or not _linked(path, temporary):
+            temporary.replace(path)
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError) and error.errno and error.filename in (None, str(temporary)):
             raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
         raise
+
+
+def _linked(path: Path, temporary: Path) -> bool:
+    """Whether the file has the name now, by a link: unlike a rename it takes nobody's place; some disks have none."""
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        raise
+    except OSError:
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        return False
+    temporary.unlink()
+    return True
 
 
 def regular(path: str | Path, flags: int = os.O_RDONLY) -> int:

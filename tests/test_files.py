@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from socket import AF_UNIX, socket
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -67,6 +68,25 @@ def test_an_error_names_the_file_that_was_meant(tmp_path: Path, name: str | None
         raise OSError(28, "No space left on device", str(temporary) if name == "temporary" else name)
     assert caught.value.filename == ("other.csv" if name == "other.csv" else str(tmp_path / "out.csv"))
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_what_came_meanwhile_is_not_replaced_unless_that_is_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    if not links:  # as on a stick
+        monkeypatch.setattr(Path, "hardlink_to", Mock(side_effect=PermissionError(1, "Operation not permitted")))
+    path = tmp_path / "out.csv"
+    with pytest.raises(FileExistsError, match=r"out\.csv"), replacing(path, overwrite=False) as temporary:
+        temporary.write_text("late")
+        path.write_text("early")
+    assert (path.read_text(), names(tmp_path)) == ("early", ["out.csv"])
+    with replacing(path) as temporary:
+        temporary.write_text("forced")
+    assert path.read_text() == "forced"
+    with replacing(tmp_path / "new.csv", overwrite=False) as temporary:
+        temporary.write_text("new")
+    assert names(tmp_path) == ["new.csv", "out.csv"]
 
 
 def test_what_a_kill_left_is_told_apart_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

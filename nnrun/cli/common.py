@@ -226,12 +226,12 @@ def table_file(output: str, force: bool, json: bool, what: str, example: str) ->
     return path
 
 
-def write_table(path: Path | None, frames: Iterable[pd.DataFrame]) -> None:
+def write_table(path: Path | None, frames: Iterable[pd.DataFrame], force: bool) -> None:
     """Into the file, whole or not at all, or piece by piece to stdout."""
     from nnrun.models.output import write_file, write_text
 
     if path:
-        write_file(path, frames)
+        write_file(path, frames, force)
     else:
         write_text(content_result, frames)
 

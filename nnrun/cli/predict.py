@@ -103,7 +103,7 @@ def predict(
     rows = IN if data == STDIN else Path(data)
     check_spares(path or OUT, [rows, *model.learned_from])
     found = Predictions(model, id or (), asked_for(model, interval, members), drift_of(model, bool(fail_on)))
-    _write(found, data, path)
+    _write(found, data, path, force)
     if json:
         _print_json(found, path)
     else:
@@ -111,9 +111,9 @@ def predict(
     tell_drift(found.drift, model, quiet or json, fail_on)
 
 
-def _write(found: Predictions, data: str, path: Path | None) -> None:
+def _write(found: Predictions, data: str, path: Path | None, force: bool) -> None:
     with tidy_end(), closing(found.of_source(data)) as frames:
-        write_table(path, frames)
+        write_table(path, frames, force)
 
 
 def _told(found: Predictions, data: str, path: Path | None) -> Iterator[str]:

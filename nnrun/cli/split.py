@@ -44,7 +44,7 @@ def split(
     if path:
         check_spares(path, found.files)
     with tidy_end():
-        write_table(path, found)
+        write_table(path, found, force)
     if json:
         document = {"run": found.run.name, "path": str(path), "rows": found.counts}
         json_result({"schema_version": 1, **document})

@@ -60,10 +60,13 @@ def _named(output: Path | int, file: Path | int) -> str:
     return str(next((one for one in (output, file) if isinstance(one, Path)), "standard output"))
 
 
-def write_file(path: Path, frames: Frames) -> None:
-    """Write all of them, or leave nothing behind."""
-    with replacing(path) as temporary:
-        FORMATS[path.suffix.lower()].write(temporary, frames)
+def write_file(path: Path, frames: Frames, overwrite: bool) -> None:
+    """Write all of them, or leave nothing behind; UsageError for a file that another process has written meanwhile."""
+    try:
+        with replacing(path, overwrite) as temporary:
+            FORMATS[path.suffix.lower()].write(temporary, frames)
+    except FileExistsError:
+        raise UsageError(f"{path} exists by now; choose another name, or --force to replace it") from None
 
 
 def write_text(write: Callable[[str], object], frames: Frames) -> None:

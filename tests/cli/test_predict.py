@@ -20,6 +20,7 @@ import pandas as pd
 import pytest
 
 from nnrun.api import load_run
+from nnrun.data.files.frame import write_csv
 from tests.cli.conftest import NNRUN, SECONDS, Done
 from tests.test_docs import blocks, shape
 
@@ -48,6 +49,20 @@ def trained(here: Path, nnrun: Nnrun) -> Path:
     )
     assert nnrun("train", "c.yaml", "-q").code == 0
     return here
+
+
+def test_of_two_at_once_one_writes_the_file(trained: Path, nnrun: Nnrun, monkeypatch: pytest.MonkeyPatch) -> None:
+    def other_first(*arguments: Any, **options: Any) -> None:
+        Path("out.csv").write_text("of the other")
+        write_csv(*arguments, **options)
+
+    monkeypatch.setattr("nnrun.models.output.write_csv", other_first)
+    for command in (["predict", "latest", "new.csv"], ["split", "latest"]):
+        late = nnrun(*command, "-o", "out.csv")
+        assert (late.code, late.out) == (2, "") and late.err.startswith("nnrun: out.csv exists by now; choose another")
+        assert (Path("out.csv").read_text(), list(trained.glob(".out*"))) == ("of the other", [])
+        assert nnrun(*command, "-o", "out.csv", "--force").code == 0
+        Path("out.csv").unlink()
 
 
 def rows_of(text: str) -> list[dict[str, str]]:
