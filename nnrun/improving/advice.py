@@ -11,6 +11,7 @@ from nnrun.improving.budget import Spent
 from nnrun.improving.changes import LEFT_OUT, Change, drawn, epochs_of, variants
 from nnrun.improving.record import Fault, Reason
 from nnrun.improving.standing import Ask, Standing
+from nnrun.insight.diagnosis.in_doubt import of_trials
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.insight.diagnosis.recipe import REMEDIES, ranked
 from nnrun.runs.symptoms.evidence import Evidence
@@ -88,6 +89,8 @@ class Advice:
             beside = self.beside(here, fitted, number)
             if not beside:
                 return None
+            if count:
+                fitted = replace(fitted, move=of_trials(change.move, len(beside)))
             longest = max(beside, key=lambda settings: epochs_of(self.base, [settings]))
             costs = [*beside, *[longest] * (2 * self.seeds + self.again)]  # it is measured, and the end is kept free
             cost = Spent(len(costs), epochs_of(self.base, costs))

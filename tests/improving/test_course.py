@@ -109,6 +109,13 @@ def test_each_step_has_diagnosis_change_evidence_and_verdict(whole: RunDir) -> N
             assert len(step["evidence"]["gains"]) == 3
 
 
+def test_a_search_says_of_how_many_trials_it_is(whole: RunDir) -> None:
+    searches = [step for step in read_steps(whole) if step["rule"] == "search"]
+    assert searches, [step["rule"] for step in read_steps(whole)]
+    for step in searches:
+        assert step["why"].endswith(f", a search finds: {len(step['tried'])} trials.")
+
+
 def test_each_printed_command_trains_the_trial_that_it_tells_of(whole: RunDir, tmp_path: Path) -> None:
     for step in read_steps(whole)[:3]:
         again, told = trained_by(step["command"], tmp_path), trial(whole, step["trial"])

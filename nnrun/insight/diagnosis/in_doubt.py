@@ -53,6 +53,12 @@ def trials(e: Evidence, weight: float, why: str, settings: Settings) -> Move:
     return Move(weight, f"{why}: {how}.", {**settings, **folds}, "search", ("--trials", count))
 
 
+def of_trials(move: Move, count: int) -> Move:
+    """The same search of so many trials, on the rows as they are split."""
+    why, _, _ = move.why.rpartition(":")
+    return move._replace(why=f"{why}: {counted(count, 'trial')}.", options=("--trials", str(count)))
+
+
 def fresh_dev(e: Evidence) -> Move | None:
     """A dev set that was chosen by for too long."""
     found = e.verdict.judgement("dev_overfit") if e.verdict else None
