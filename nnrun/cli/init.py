@@ -116,7 +116,7 @@ def _check_free(output: Path, force: bool) -> None:
 
 def _write(output: Path, text: str, quiet: bool) -> None:
     """The config, and beside it the schema that its first line points to, which only editors need."""
-    from nnrun.config.reference import json_schema
+    from nnrun.config.reference import is_schema, json_schema
     from nnrun.errors import UsageError
     from nnrun.files import to_json, write_atomically
     from nnrun.insight.scaffold.verbs import SCHEMA
@@ -125,11 +125,11 @@ def _write(output: Path, text: str, quiet: bool) -> None:
         write_atomically(output, text.encode())
     except OSError as error:
         raise UsageError(f"{output}: cannot be written ({error.strerror}); name another file with -o") from None
-    schema, content = output.with_name(SCHEMA), f"{to_json(json_schema(), indent=2)}\n".encode()
+    schema = output.with_name(SCHEMA)
     try:
         if not schema.exists():
-            write_atomically(schema, content)
-        elif schema.read_bytes() != content and not quiet:
+            write_atomically(schema, f"{to_json(json_schema(), indent=2)}\n".encode())
+        elif not quiet and not is_schema(schema.read_bytes()):
             say(f"note     {schema} is not of this version; `{command('schema')} > {quote(str(schema))}` renews it")
     except OSError as error:
         say(f"note     {schema}: cannot be written ({error.strerror}); the config works without it")

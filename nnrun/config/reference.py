@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple, TypedDict, cast
 
@@ -10,6 +11,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from nnrun.config.config import Config
 from nnrun.config.dump import one_line
 from nnrun.config.versions import VERSION
+from nnrun.files import to_json
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -82,6 +84,23 @@ def json_schema() -> Node:
     schema = Config.model_json_schema(schema_generator=_Untitled)
     schema["properties"] = OF_FILES | schema["properties"]
     return cast(Node, {"$schema": DIALECT, **schema})
+
+
+def is_schema(text: bytes) -> bool:
+    """Whether this is the schema of this version, whatever it says of the keys: `python -OO` leaves docstrings out."""
+    try:
+        return bool(_without_words(json.loads(text)) == _without_words(json.loads(to_json(json_schema()))))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _without_words(value: Any) -> Any:
+    if isinstance(value, list):
+        return list(map(_without_words, value))
+    if not isinstance(value, dict):
+        return value
+    words = ("description",) if isinstance(value.get("description"), str) else ()
+    return {key: _without_words(each) for key, each in value.items() if key not in words}
 
 
 def reference_rows() -> list[Row]:

@@ -7,6 +7,8 @@ import gzip
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -354,6 +356,15 @@ def test_nothing_is_overwritten(nnrun: Nnrun, table: Rows) -> None:
     done = nnrun("init", table(), "--target", "y", "-o", "other.yaml")
     assert (done.code, Path("nnrun.schema.json").read_text(encoding="utf-8")) == (0, "mine")
     assert "nnrun schema > nnrun.schema.json" in done.err
+
+
+def test_a_schema_without_docstrings_is_of_this_version(nnrun: Nnrun, table: Rows) -> None:
+    command = [sys.executable, "-OO", "-m", "nnrun", "schema"]
+    bare = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    assert len(bare) < len(nnrun("schema").out)
+    for text, noted in {bare: False, bare.replace('"hidden"', '"concealed"'): True}.items():
+        Path("nnrun.schema.json").write_text(text, encoding="utf-8")
+        assert ("is not of this version" in nnrun("init", table(), "--target", "y", "--force").err) is noted
 
 
 FILES: dict[str, tuple[str | None, Sequence[str], int, str]] = {
