@@ -66,7 +66,8 @@ def write_file(path: Path, frames: Frames, overwrite: bool) -> None:
         with replacing(path, overwrite) as temporary:
             FORMATS[path.suffix.lower()].write(temporary, frames)
     except FileExistsError:
-        raise UsageError(f"{path} exists by now; choose another name, or --force to replace it") from None
+        check_free(path, overwrite)
+        raise
 
 
 def write_text(write: Callable[[str], object], frames: Frames) -> None:

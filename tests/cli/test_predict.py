@@ -59,7 +59,7 @@ def test_of_two_at_once_one_writes_the_file(trained: Path, nnrun: Nnrun, monkeyp
     monkeypatch.setattr("nnrun.models.output.write_csv", other_first)
     for command in (["predict", "latest", "new.csv"], ["split", "latest"]):
         late = nnrun(*command, "-o", "out.csv")
-        assert (late.code, late.out) == (2, "") and late.err.startswith("nnrun: out.csv exists by now; choose another")
+        assert (late.code, late.out) == (2, "") and late.err.startswith("nnrun: out.csv exists; choose another")
         assert (Path("out.csv").read_text(), list(trained.glob(".out*"))) == ("of the other", [])
         assert nnrun(*command, "-o", "out.csv", "--force").code == 0
         Path("out.csv").unlink()
