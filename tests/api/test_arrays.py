@@ -68,7 +68,11 @@ def test_numbers_without_names_serve_where_they_are_as_many(tmp_path: Path) -> N
     by_name = run.predict(pd.DataFrame(x, columns=run._stored.data.columns))
     for rows in (x, np.ma.masked_array(np.nan_to_num(x), np.isnan(x))):
         pd.testing.assert_frame_equal(run.predict(rows), by_name)
-    assert run.evaluate({"x": x, "target": ["setosa", "virginica"]})["data"] == "the rows"
+    called = run.evaluate({"x": x, "target": ["setosa", "virginica"]})
+    assert called["data"] == "the rows"
+    assert run.evaluate({"x": x, "y": ["setosa", "virginica"]})["parts"] == called["parts"]
+    with pytest.raises(DataError, match="'x' has 2 rows but 'y' has 1"):
+        run.predict({"x": x, "y": ["setosa"]})
     with pytest.raises(DataError, match="no columns 'sepal length"):
         run.predict(x[:, :3])
 

@@ -40,6 +40,7 @@ _LOCAL_HEADER = struct.Struct("<26sHH")  # of a zip member, up to the lengths of
 _ENCRYPTED = 1
 _PART = re.compile(r"[xy]_?(train|dev|val|valid|test)", re.IGNORECASE)
 _HALVES = (0xD800, 0xDFFF)  # code points that UTF-16 uses in pairs
+_USUAL_TARGET = "y"  # what its array is called
 _NUMBERS, _LABELS, _CELLS = "biuf", "biufU", "biufUM"
 
 Array = npt.NDArray[Any]
@@ -55,14 +56,14 @@ def of_arrays(path: Path, arrays: dict[str, Array], reading: Reading, rows: int 
     """The same of arrays by name, those of the archive at `path`, or of what is called so."""
     _check_parts(path, arrays)
     y_name = _target_array(path, arrays, reading)
-    x_name = _feature_array(path, arrays, reading.target)
+    x_name = _feature_array(path, arrays, y_name)
     x = arrays[x_name]
     _check_dtype(path, x_name, x, _NUMBERS, "numbers")
-    targets = {} if y_name is None else {y_name: _checked_target(path, y_name, arrays[y_name])}
+    targets = {} if y_name is None else {reading.target: _checked_target(path, y_name, arrays[y_name])}
     _check_shape(path, f"array {x_name!r}", x)
-    for name, y in targets.items():
+    for y in targets.values():
         if len(x) != len(y):
-            raise DataError(f"{path}: {x_name!r} has {len(x)} rows but {name!r} has {len(y)}; they must be as many")
+            raise DataError(f"{path}: {x_name!r} has {len(x)} rows but {y_name!r} has {len(y)}; they must be as many")
     check_image(path, x.shape, reading)
     yield from _tables(path, x, _names(x_name, x.shape[1:], reading), reading, rows, targets)
 
@@ -223,16 +224,17 @@ def _check_parts(path: Path, arrays: Collection[str]) -> None:
 
 
 def _target_array(path: Path, arrays: dict[str, Array], reading: Reading) -> str | None:
+    """Its name; new rows may call it 'y' whatever it was called in the table that a run learned from."""
     name = reading.target
     if name in arrays:
         return name
     if not reading.target_needed:
-        return None
+        return _USUAL_TARGET if _USUAL_TARGET in arrays and len(arrays) > 1 else None
     hint = suggest(name, arrays) or f"; the arrays are {', '.join(arrays) or 'none'}"
     raise DataError(f"{path}: no array {name!r}{hint}", ("data", "target"))
 
 
-def _feature_array(path: Path, arrays: dict[str, Array], target: str) -> str:
+def _feature_array(path: Path, arrays: dict[str, Array], target: str | None) -> str:
     others = [name for name in arrays if name != target]
     named = [name for name in others if name in ("x", "X")]
     candidates = named or others
