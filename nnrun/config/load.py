@@ -19,7 +19,7 @@ from nnrun.config.messages import Places
 from nnrun.config.overrides import apply, over, reshape
 from nnrun.config.values import KeyPath, describe, kind
 from nnrun.config.versions import KEY, current, unreadable
-from nnrun.config.yaml_text import Source, decode, parse, read_bytes
+from nnrun.config.yaml_text import Source, decode, parse, placed, read_bytes
 from nnrun.errors import ConfigError
 from nnrun.files import is_sealed
 from nnrun.installation import command, shipped
@@ -51,9 +51,9 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | by
     """Read a file, or `text` in its place; without both, every key has its default.
 
     Relative paths in the file are relative to its folder, in overrides to the current directory.
-    Raises ConfigError with every problem found, a line each.
+    Raises ConfigError with every problem found, a line each; a text without a file has no places that a user knows.
     """
-    name = "<text>" if path is None else str(path)
+    name = "" if path is None else str(path)
     if path is not None and path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
         raise ConfigError([f"{name}: a table, where a config is needed; {_making(path)} writes one for it"])
     content = _content(path, text)
@@ -138,7 +138,7 @@ def _whole(source: Source, folder: Path, trail: Sequence[Path | None]) -> Source
         try:
             whole = over(whole, _extended(base, folder, trail))
         except _BaseError as error:
-            raise ConfigError([f"{source.name}:{here.value.line}:{here.value.column}: {EXTENDS}: {error}"]) from None
+            raise ConfigError([f"{placed(source.name, here.value)}{EXTENDS}: {error}"]) from None
     positions = {path: place for path, place in source.positions.items() if path[0] != EXTENDS}
     return over(whole, replace(source, values=values, positions=positions))
 

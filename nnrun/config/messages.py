@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from nnrun.config.hints import choices_of, entry_called, field_at, section_form, unknown_key
 from nnrun.config.values import KeyPath, Tree, describe, dotted, kind, plain
-from nnrun.config.yaml_text import Place, Source
+from nnrun.config.yaml_text import Mark, Place, Source, placed
 from nnrun.errors import MOST
 from nnrun.text import one_of, shortened
 
@@ -99,10 +99,9 @@ class Places:
             return self.arguments.get(path)
         return next((argument for p, argument in self.arguments.items() if p[: len(path)] == path), None)
 
-    def _in_file(self, mark: tuple[int, int], text: str, file: str) -> Located:
-        line, column = mark
-        order = line + (OF_ANOTHER_FILE if file else 0)
-        return Located(order, column, f"{file or self.name}:{line}:{column}: {text}")
+    def _in_file(self, mark: Mark, text: str, file: str) -> Located:
+        order = mark.line + (OF_ANOTHER_FILE if file else 0)
+        return Located(order, mark.column, f"{placed(file or self.name, mark)}{text}")
 
 
 class Wrong(NamedTuple):

@@ -26,6 +26,11 @@ class Mark(NamedTuple):
     column: int
 
 
+def placed(name: str, mark: Mark) -> str:
+    """What stands before a message on a file; nothing where a text has no name, as its lines are nobody's."""
+    return f"{name}:{mark.line}:{mark.column}: " if name else ""
+
+
 class Place(NamedTuple):
     """Where a key stands and where its value begins; the same for an item of a list."""
 
@@ -230,9 +235,7 @@ def parse(text: str, name: str) -> Source:
         if not isinstance(values, dict):
             raise _StopError(Mark(1, 1), f"expected a mapping of sections, got {describe(values)}")
     except _StopError as stop:
-        raise ConfigError(
-            [f"{name}:{stop.problem.mark.line}:{stop.problem.mark.column}: {stop.problem.text}"]
-        ) from None
+        raise ConfigError([f"{placed(name, stop.problem.mark)}{stop.problem.text}"]) from None
     return Source(name, values, walk.positions, walk.problems)
 
 
@@ -242,10 +245,9 @@ def decode(content: bytes, name: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = error.object[: error.start].split(b"\n")
-        place = f"{name}:{len(before)}:{len(before[-1]) + 1}"
-        raise ConfigError(
-            [f"{place}: not UTF-8 text (byte 0x{error.object[error.start]:02x}); save it as UTF-8"]
-        ) from None
+        place = placed(name, Mark(len(before), len(before[-1]) + 1))
+        byte = error.object[error.start]
+        raise ConfigError([f"{place}not UTF-8 text (byte 0x{byte:02x}); save it as UTF-8"]) from None
 
 
 def read_bytes(path: Path) -> bytes:

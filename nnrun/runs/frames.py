@@ -39,7 +39,10 @@ def on_frames(loaded: Loaded, data: Tables, root: Path) -> Loaded:
     source = named(data, root)
     format = loaded.config.data.format.model_dump(exclude_defaults=True)
     found_out = [f"data.format.{key}={'null' if key == 'sheet' else 'auto'}" for key in _AS_WRITTEN if key in format]
-    return overridden(loaded, [f"data.source={one_line(source)}", *found_out])
+    whole = overridden(loaded, [f"data.source={one_line(source)}", *found_out])
+    for key in ("source", "format"):
+        whole.places.forget(("data", key))  # nobody wrote these
+    return whole
 
 
 def named(data: str | Path | Tables, root: Path) -> str | dict[str, str]:

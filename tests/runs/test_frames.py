@@ -196,6 +196,16 @@ def test_what_cannot_be_trained_on(frame: pd.DataFrame, runs: Path, change: Any,
     assert not list(runs.glob("2*")) and not list(runs.glob("frames/.*"))
 
 
+def test_errors_name_no_place_that_nobody_wrote(frame: pd.DataFrame, runs: Path) -> None:
+    with pytest.raises(DataError, match=r"^data\.source: .*nofile\.csv: no such file"):
+        nnrun.train(with_source("nofile.csv"), runs)
+    with pytest.raises(DataError, match=r"^data\.target: .*\.csv:1: which column is the target\?"):
+        nnrun.train(SETTINGS, runs, data=frame.rename(columns={"y": "z"}))
+    searched = {**with_source(), "search": {"space": {"optimizer.lr": {"log": [0.1, 1]}}}}
+    with pytest.raises(ConfigError, match=r"^search\.space\.optimizer\.lr: unknown key"):
+        nnrun.search(searched, trials=2, runs=runs, data=frame)
+
+
 def test_a_folder_that_cannot_be_written_to(frame: pd.DataFrame, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match=r"data cannot be written there .* another folder"):

@@ -166,7 +166,7 @@ def test_a_mistake_is_told_with_its_place(tmp_path: Path, line: str, message: st
 def test_all_mistakes_come_at_once_in_the_order_of_the_file() -> None:
     text = "search:\n  space:\n    seed: {int: [0, 5]}\n    network.depth: {int: [4, 2]}\n    lr: {log: [0, 1]}\n"
     with pytest.raises(ConfigError) as caught:
-        load_space(load_config(None, text=text))
+        load_space(load_config(Path("c.yaml"), text=text))
     assert [problem.split(":")[1] for problem in caught.value.problems] == ["3", "4", "5"]
 
 
@@ -278,7 +278,7 @@ def test_a_width_without_a_layer_is_told(depth: dict[str, Any], when: list[int] 
 
 def test_a_space_in_which_nothing_is_ever_active_is_a_mistake() -> None:
     text = "search:\n  space:\n    optimizer.beta2: {uniform: [0.8, 0.9], when: {optimizer.name: sgd}}\n"
-    with pytest.raises(ConfigError, match=r"^<text>:3:5: search.space: none of the parameters can ever be active$"):
+    with pytest.raises(ConfigError, match=r"^search.space: none of the parameters can ever be active$"):
         load_space(load_config(None, text=text))
 
 
@@ -290,7 +290,7 @@ def test_a_range_that_contradicts_the_rest_of_the_config_is_a_mistake() -> None:
     with pytest.raises(ConfigError) as caught:
         load_space(load_config(None, text=text))
     assert caught.value.problems == [
-        "<text>:5:27: search.space.network.depth.int[0]: regularization.dropout: has length 3, "
+        "search.space.network.depth.int[0]: regularization.dropout: has length 3, "
         "network.hidden has length 1; give one number, or one rate a layer"
     ]
 
