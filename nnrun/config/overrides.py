@@ -28,6 +28,7 @@ SHAPES = HIDDEN, DEPTH, WIDTH = ("network", "hidden"), ("network", "depth"), ("n
 
 # What begins something else than text in YAML: lines below, of which an argument has none; an item, a key or a name.
 OF_LINES, OF_ITEMS, OF_TEXT = ("|", ">"), ("-", "?", ":", "!", "&"), (",", "@", "`", "%", "*", "&", "!")
+COMMENTED = r"#\S|[^\"'\[{#].*\s#"  # a comment in YAML, of which an argument has none either
 
 
 class Setting(NamedTuple):
@@ -67,8 +68,8 @@ def parse_settings(arguments: Sequence[str]) -> Settings:
 
 
 def _value(text: str) -> Any:
-    """As YAML has it; a mark that means something in a file alone, such as `|` or `@`, stands for itself here."""
-    if text[:1] in OF_LINES or text in OF_ITEMS or re.match(r"#\S", text):
+    """As YAML has it; a mark that means something in a file alone, such as `|` or ` #`, stands for itself here."""
+    if text[:1] in OF_LINES or text in OF_ITEMS or re.match(COMMENTED, text):
         return text
     try:
         return parse_value(text)

@@ -45,6 +45,7 @@ def test_values_are_read_as_in_the_file_and_the_last_one_counts() -> None:
         ("data.source=digts", "no data set 'digts'; did you mean digits? (for a file of that name write ./digts)"),
         ("optimizer.name=", "the value is missing; write null for none"),
         ("optimizer.name=# adam", "the value is missing; write null for none"),
+        ("optimizer.learning_rate=0.1 # low", "expected a number, got the text '0.1 # low'"),
         ("optimizer.name", "expected key=value"),
         ("=3", "the text '' is not a key; write section.key=value"),
         ("optimizer..name=3", "the text 'optimizer..name' is not a key; write section.key=value"),
@@ -67,7 +68,7 @@ def test_a_mark_of_yaml_stands_for_itself(mark: str) -> None:
     assert getattr(loaded.config.data.format, key) == mark
 
 
-@pytest.mark.parametrize("text", ["@user", "`x`", "%", "*", "& co", "!", "#rooms", "-", "?", ">50k", "| a"])
+@pytest.mark.parametrize("text", ["@user", "`x`", "%", "*", "& co", "!", "#rooms", "price #1", "-", "?", ">50k", "| a"])
 def test_a_column_may_be_called_so(text: str) -> None:
     assert load_config(Path("config.yaml"), [f"data.target={text}"], BASE).config.data.target == text
 
