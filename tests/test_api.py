@@ -367,6 +367,7 @@ def test_a_search_goes_on(config: Path, runs: Path) -> None:
     assert type(longer) is nnrun.Search
     assert len(search.trials) == len(longer.trials) == 4
     assert isinstance(nnrun.resume(search.id, runs=runs), nnrun.Search)
+    assert isinstance(nnrun.resume(search, overrides=["data.source=iris"], workers=1), nnrun.Search)
     with pytest.raises(UsageError, match="--epochs has no meaning for a search"):
         nnrun.resume(search.id, epochs=3, runs=runs)
     with pytest.raises(UsageError, match="--trials has no meaning for one run"):

@@ -43,6 +43,7 @@ def resume(
 def resume(
     run: Kind,
     *,
+    overrides: Sequence[str] = (),
     trials: int | None = None,
     workers: int | None = None,
     timeout: float | None = None,
@@ -74,8 +75,9 @@ def resume(
 ) -> Run | Search:
     """Continue a run in place to `epochs` in total, or with overrides as a child run; or a search, to so many `trials`.
 
-    A search keeps the limits that it was given, unless new ones are given, as for `search`. Raises UsageError for what
-    has no meaning for it, DataError where the data is no longer what it began with.
+    A search keeps the limits that it was given, unless new ones are given, as for `search`; overrides may name its
+    `data.source` where that was moved. Raises UsageError for what has no meaning for it, DataError where the data is no
+    longer what it began with.
     """
     found = directory_of(run, runs)
     if found.status == "paused":
@@ -87,12 +89,14 @@ def resume(
     if not is_search(found):
         refuse_for("one run", trials=trials, workers=workers, repeat=repeat, **limits)
         return Run(verbs.resume(found, epochs, overrides).run)
-    refuse_for("a search", epochs=epochs, set=overrides)
+    refuse_for("a search", epochs=epochs)
     if is_improvement(found):
         ends = {"target": target, "stop_when_flat": stop_when_flat, "timeout": timeout}
         refuse_for("an improvement", trials=trials, repeat=repeat, **ends)
     elif StoredSearch(StoredRun(found)).retest:
         refuse_for("a retest", trials=trials, target=target, stop_when_flat=stop_when_flat, repeat=repeat)
+    if overrides:
+        searches.move_data(found, overrides)
     _resume_search(found, trials, options_here(workers, repeat, **limits))
     return _as_it_is(found)
 

@@ -46,7 +46,8 @@ def resume(
 ) -> None:
     """Continue a run or a search; with --set, as a child run.
 
-    A search, be it a retest, keeps the limits that it was given, unless new ones are given.
+    A search, be it a retest, keeps the limits that it was given, unless new ones are given; with --set
+    data.source=FILE it finds its data where that was moved.
 
     Example:  nnrun resume latest --epochs 100
     """
@@ -62,19 +63,28 @@ def resume(
     of_a_search |= {"trial_timeout": trial_timeout, "trial_memory": trial_memory, "stack": stack}
     of_a_search |= {"cluster_wait": cluster_wait}
     if is_search(found):
-        refuse_for("a search", epochs=epochs, set=settings)
-        return _resume_search(found, trials, json, quiet, verbose, of_a_search)
+        refuse_for("a search", epochs=epochs)
+        return _resume_search(found, settings, trials, json, quiet, verbose, of_a_search)
     refuse_for("one run", trials=trials, **of_a_search)
     return _resume_run(found, epochs, settings or [], json, quiet, verbose)
 
 
 def _resume_search(
-    found: RunDir, trials: int | None, json: bool, quiet: bool, verbose: bool, options: search.Shared
+    found: RunDir,
+    settings: Sequence[str] | None,
+    trials: int | None,
+    json: bool,
+    quiet: bool,
+    verbose: bool,
+    options: search.Shared,
 ) -> None:
     from nnrun.improving.record import is_improvement
     from nnrun.runs.stored import StoredRun
     from nnrun.search.stored import StoredSearch
+    from nnrun.search.verbs import move_data
 
+    if settings:
+        move_data(found, settings)
     if is_improvement(found):
         refuse_for("an improvement", trials=trials, **_given(options, "target", "stop_when_flat", "repeat", "timeout"))
         return improve.go_on(found, json, quiet, verbose, **options)

@@ -12,6 +12,7 @@ from nnrun.config.dump import dump_sections
 from nnrun.config.load import Loaded
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.data.files.chunks import Heard, nobody
+from nnrun.data.files.sources import source_files
 from nnrun.errors import ConfigError, DataError, MisfitError, StoppedError
 from nnrun.files import sealed_document, sealed_text
 from nnrun.runs.engines import decided
@@ -161,3 +162,14 @@ def changed_since(before: StoredRun | None, dataset: Dataset) -> list[str]:
 def same_data(run: StoredRun, dataset: Dataset) -> bool:
     """Whether the rows and their parts are those the run began with, wherever the file lies now."""
     return run.data.same_rows(dataset.fitted)
+
+
+def is_gone(config: Config) -> bool:
+    """Whether a file of the data is no longer where it was."""
+    return not all(file.exists() for file in source_files(config.data).values())
+
+
+def move_source(run: RunDir, settings: Sequence[str]) -> None:
+    """Write into a run where its data lies now; its rows are known to be the same."""
+    config = StoredRun(run).loaded(settings).config
+    run.write(RESOLVED, sealed_text(dump_sections(config.resolved())))

@@ -293,6 +293,24 @@ def test_resume_refuses_what_would_change_a_search(
     assert (the_search() / "trials.jsonl").read_bytes() == before
 
 
+def test_a_search_goes_on_where_its_data_was_moved(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    rows = [f"{k % 7},{k % 5},{'ab'[k % 7 > 3]}" for k in range(80)]
+    Path("old.csv").write_text("\n".join(["x,z,y", *rows]))
+    config(SMALL.replace("iris", "old.csv, target: y"))
+    nnrun("search", "--workers", "1", "--trials", "2")
+    Path("old.csv").rename("new.csv")
+    Path("other.csv").write_text("\n".join(["x,z,y", *rows[1:]]))
+    lost = nnrun("resume", "latest", "--trials", "3", "--workers", "1")
+    assert lost.code == 4
+    assert f"`nnrun resume {the_search().name} --set data.source=FILE` goes on with the file where it lies" in lost.err
+    other = nnrun("resume", "latest", "--set", "data.source=other.csv")
+    assert other.code == 4 and "the data there is not what it began with" in other.err
+    assert nnrun("resume", "latest", "--trials", "3", "--workers", "1", "--set", "data.source=new.csv").code == 0
+    assert len(records(the_search())) == 3
+    assert all("new.csv" in path.read_text() for path in the_search().rglob("resolved.yaml"))
+    assert nnrun("evaluate", str(the_search() / "trials/0000")).code == 0
+
+
 def test_a_run_refuses_the_options_of_a_search(nnrun: Nnrun, config: Callable[..., Path]) -> None:
     config(SMALL)
     nnrun("train")
