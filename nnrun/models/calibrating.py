@@ -120,7 +120,7 @@ def with_scores(model: Model, level: Fraction) -> Calibrated:
     try:
         run = trained(model.run)
     except DataError as error:
-        raise DataError(f"{error} (its rows calibrate --interval, and none have been scored yet)") from None
+        raise DataError(f"{error}; its rows calibrate --interval, and none have been scored yet") from None
     reads = _Reading.of(run)
     if reads.refused:
         raise UsageError(f"--interval takes rows of the test part to calibrate it, which is not read: {reads.refused}")

@@ -113,7 +113,7 @@ def _on_rows(found: Evaluation, data: str | InMemory) -> None:
         predictors = _predictors(found, trained(found.model.run))
     except DataError as error:
         predictors = dict[str, Predictor]({NETWORK: found.model})
-        found.notes.append(f"there is nothing to fit baselines on ({error})")
+        found.notes.append(f"there is nothing to fit baselines on: {error}")
     model, counting, found.drift = found.model, _Counting(found.model), drift_of(found.model, target=True)
     beyond = Beyond(model.target)
     scores, plain = _scores(model, predictors), _plain_scores(found, model, predictors)

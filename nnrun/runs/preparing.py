@@ -15,6 +15,7 @@ from nnrun.data.files.chunks import Heard, nobody
 from nnrun.data.files.sources import source_files
 from nnrun.errors import ConfigError, DataError, MisfitError, StoppedError
 from nnrun.files import sealed_document, sealed_text
+from nnrun.installation import command, elsewhere
 from nnrun.runs.engines import decided
 from nnrun.runs.environment import describe
 from nnrun.runs.listener import ToldToStop
@@ -164,9 +165,12 @@ def same_data(run: StoredRun, dataset: Dataset) -> bool:
     return run.data.same_rows(dataset.fitted)
 
 
-def is_gone(config: Config) -> bool:
-    """Whether a file of the data is no longer where it was."""
-    return not all(file.exists() for file in source_files(config.data).values())
+def if_gone(run: RunDir, config: Config, error: DataError) -> DataError:
+    """The same error, with the command that says where the data lies now if a file of it is gone."""
+    if all(file.exists() for file in source_files(config.data).values()):
+        return error
+    again = command("resume", run.id, "--set", "data.source=FILE", *elsewhere(run.path.parent))
+    return DataError(f"{error} (if it was moved: `{again}`)")
 
 
 def move_source(run: RunDir, settings: Sequence[str]) -> None:

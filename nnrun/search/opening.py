@@ -10,11 +10,10 @@ from pathlib import Path
 from nnrun.config.load import Loaded
 from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError, UsageError
-from nnrun.installation import command, elsewhere
 from nnrun.runs.engines import by_numpy
 from nnrun.runs.finding import PLAN
 from nnrun.runs.folds import refuse_unfit
-from nnrun.runs.preparing import begun, first_files, is_gone, prepare, same_data, session_of, until_told
+from nnrun.runs.preparing import begun, first_files, if_gone, prepare, same_data, session_of, until_told
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.executors import Executor
@@ -78,10 +77,7 @@ def reopened(
         try:
             dataset, _ = prepare(loaded, run.path.parent, until_told(watcher.preparing, told_to_stop))
         except DataError as error:
-            if not is_gone(loaded.config):
-                raise
-            again = command("resume", run.id, "--set", "data.source=FILE", *elsewhere(run.path.parent))
-            raise DataError(f"{error}; `{again}` goes on with the file where it lies now") from None
+            raise if_gone(run, loaded.config, error) from None
         if not same_data(StoredRun(run), dataset):
             raise DataError(f"{run.id}: the data is no longer what this {what} began with; begin a new one")
         yield Search(run, loaded.config, dataset, plan, options, executor, [loaded.config])

@@ -289,3 +289,17 @@ def test_no_threshold_between_many_classes_or_numbers(nnrun: Nnrun) -> None:
     nnrun("train", *QUICK, *sets("data.source=diabetes"))
     assert "this run predicts numbers" in nnrun("report", "--cost", "a=2").err
     assert "curves" not in nnrun("evaluate", "--json").json
+
+
+def test_of_a_run_whose_data_was_moved_the_way_is_told(nnrun: Nnrun, here: Path) -> None:
+    (here / "old.csv").write_text("x,y\n" + "".join(f"{k % 7},{'ab'[k % 7 > 3]}\n" for k in range(80)))
+    nnrun("train", *QUICK, *sets("data.source=old.csv", "data.target=y"))
+    known = json.loads(nnrun("evaluate", "--json").out)["parts"]
+    (here / "old.csv").rename(here / "new.csv")
+    (run,) = (here / "runs").glob("2*")
+    told = nnrun("evaluate")
+    way = ("resume", run.name, "--set", "data.source=FILE")
+    assert told.code == 4 and told.err.startswith(f"the data of {run.name}: ")
+    assert told.err.endswith(f"(if it was moved: `nnrun {' '.join(way)}`)\n")
+    assert nnrun(*(word.replace("FILE", "new.csv") for word in way)).code == 0
+    assert json.loads(nnrun("evaluate", "--json").out)["parts"] == known

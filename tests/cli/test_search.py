@@ -302,7 +302,11 @@ def test_a_search_goes_on_where_its_data_was_moved(nnrun: Nnrun, config: Callabl
     Path("other.csv").write_text("\n".join(["x,z,y", *rows[1:]]))
     lost = nnrun("resume", "latest", "--trials", "3", "--workers", "1")
     assert lost.code == 4
-    assert f"`nnrun resume {the_search().name} --set data.source=FILE` goes on with the file where it lies" in lost.err
+    way = f"no such file (if it was moved: `nnrun resume {the_search().name} --set data.source=FILE`)"
+    assert way in lost.err.replace("; did you mean 'new.csv'?", "")
+    for of in (the_search(), the_search() / "trials/0000"):
+        told = nnrun("evaluate", str(of))
+        assert told.code == 4 and re.match("the data of .*/", told.err) and way in told.err
     other = nnrun("resume", "latest", "--set", "data.source=other.csv")
     assert other.code == 4 and "the data there is not what it began with" in other.err
     assert nnrun("resume", "latest", "--trials", "3", "--workers", "1", "--set", "data.source=new.csv").code == 0
