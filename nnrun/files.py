@@ -18,7 +18,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Any
 
-from nnrun.errors import DataError
+from nnrun.errors import DataError, UsageError
 from nnrun.machine.posix import NO_LINK, is_locked, try_lock
 
 TEMPORARY = ".temporary"
@@ -64,10 +64,8 @@ def _linked(path: Path, temporary: Path) -> bool:
     """Whether the file has the name now, by a link: unlike a rename it takes nobody's place; some disks have none."""
     try:
         path.hardlink_to(temporary)
-    except FileExistsError:
-        raise
-    except OSError:
-        if path.exists():
+    except OSError as error:
+        if isinstance(error, FileExistsError) or path.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
         return False
     temporary.unlink()
@@ -273,6 +271,23 @@ def drop_torn_line(path: Path) -> None:
             content = file.readall()
         if content and not content.endswith(b"\n"):
             write_atomically(path, content[: content.rfind(b"\n") + 1])
+
+
+def is_closed(folder: Path) -> bool:
+    """Whether nothing may be written into a folder that is there."""
+    return folder.is_dir() and not os.access(folder, os.W_OK, effective_ids=True)
+
+
+def refuse_closed(folder: Path) -> None:
+    """UsageError for such a folder, before work is done that nothing would be left of."""
+    if is_closed(folder):
+        raise UsageError(f"{folder}: cannot write there; nothing was changed, and a copy in a folder of yours would do")
+
+
+def open_lock(path: Path) -> FileIO:
+    """A file to be locked, which is made where there is none; UsageError in a closed folder."""
+    refuse_closed(path.parent)
+    return FileIO(path, "a", opener=regular)
 
 
 def lock_exclusively(descriptor: int, attempts: int = LOCK_ATTEMPTS) -> bool:

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 import nnrun
 from nnrun.engine.network import Network
 from nnrun.errors import ConfigError, DataError, UsageError
+from tests.unprivileged import shared_folder, without_privileges
 
 COLUMNS = [f"{part} {side} (cm)" for part in ("sepal", "petal") for side in ("length", "width")]
 FLOWERS = ("setosa", "versicolor", "virginica")
@@ -456,3 +457,19 @@ def test_the_columns_that_matter_from_python(config: Path, runs: Path) -> None:
     found = nnrun.train(config, runs=runs).importance()
     assert sorted(own["column"] for own in found["columns"]) == sorted(COLUMNS)
     assert found["part"] == "dev" and nnrun.load_run(runs=runs).evaluate()["test_reads"] == 2
+
+
+def test_a_folder_that_may_not_be_written_to_is_told_before_any_work() -> None:
+    with shared_folder() as folder:
+        run = nnrun.train({"data": {"source": "iris"}, "training": {"epochs": 4}}, folder)
+        known = run.evaluate()["parts"], run.report()  # what is imported late may be closed, too
+        for path in (run.path, folder):
+            path.chmod(0o555)
+        before = sorted(path.name for path in run.path.iterdir())
+        with without_privileges():
+            for verb in (lambda: nnrun.resume(run, epochs=9), run.calibrate, run.report):
+                with pytest.raises(UsageError, match=rf"^{run.path}: cannot write there; nothing was changed"):
+                    verb()
+            assert run.evaluate()["parts"] == known[0]
+            assert len(run.predict(np.ones((1, 4)), interval=0.5)) == 1
+        assert sorted(path.name for path in run.path.iterdir()) == before

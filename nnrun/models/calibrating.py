@@ -16,6 +16,7 @@ from nnrun.engine.losses import Loss
 from nnrun.engine.metrics import Task, calibration_error
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError, UsageError
+from nnrun.files import refuse_closed
 from nnrun.models.calibration import Calibration, identity, place
 from nnrun.models.model import Model
 from nnrun.models.reads import count_read, why_not
@@ -94,8 +95,9 @@ def calibrate(model: Model) -> Calibrated:
 
     The temperature of classes is fitted on dev, from the pool as it is without one. Test rows, which chose nothing, are
     scored for intervals; dev rows where there is no test part. Raises DataError where the run's data is gone or has
-    changed, UsageError while the run is training, or where it has learned all rows.
+    changed, UsageError while the run is training, where it has learned all rows, or may not be written to.
     """
+    refuse_closed(model.run.path)
     run = trained(model.run)
     found, reads = Calibrated(model), _Reading.of(run)
     if reads.refused:
@@ -129,7 +131,7 @@ def with_scores(model: Model, level: Fraction) -> Calibrated:
     count = None if groups is None else len(np.unique(groups))
     place(level, reads.part, sum(len(each.measured) for each in rows), count)
     calibration = _calibration(model, _scores(model, reads.part, rows))
-    with suppress(OSError):  # a directory that cannot be written to has them scored again the next time
+    with suppress(OSError, UsageError):  # a directory that cannot be written to has them scored again the next time
         _keep(found, calibration, reads)
     return found
 

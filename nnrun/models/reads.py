@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from nnrun.files import is_closed
 from nnrun.runs.finding import search_of
 from nnrun.runs.members import whole_of
 from nnrun.runs.rundir import RunDir
@@ -30,6 +31,8 @@ def count_read(run: RunDir) -> int:
     A directory that cannot be written to keeps its old count.
     """
     reads = _reads(run) + 1
+    if is_closed(run.path):
+        return reads
     with suppress(OSError), run.locked():
         reads = _reads(run) + 1  # another process may have read it since
         _enter(run, reads)

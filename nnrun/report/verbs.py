@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nnrun.errors import DataError, UsageError
-from nnrun.files import write_atomically
+from nnrun.files import refuse_closed, write_atomically
 from nnrun.improving.record import is_improvement, read_steps
 from nnrun.insight.comparison.listing import Entry, select
 from nnrun.installation import command, elsewhere
@@ -37,6 +37,7 @@ def write_report(run: StoredRun, usual: Path, options: Sequence[str] = (), costs
     `usual` is the config that commands take where none is named, and `options` lead them to the runs. `costs` are texts
     CLASS=COST, by which the threshold of a run is chosen; UsageError where they make no sense.
     """
+    refuse_closed(run.path)
     run.directory.write(PAGE, report_of(run, usual, options, costs))
     return run.path / PAGE
 
@@ -63,6 +64,7 @@ def write_folder_report(root: Path, filters: Sequence[str] = ()) -> Path:
         raise UsageError(f"no runs in {root} yet; `{command('train', *elsewhere(root))}` makes one")
     if not (found := select(entries, filters, None, False)):
         raise UsageError("no run fulfils that; there would be nothing on the page")
+    refuse_closed(root)
     write_atomically(root / PAGE, encoded(folder_page(root, found).render()))
     return root / PAGE
 
@@ -72,6 +74,7 @@ def write_lesson(run: StoredRun, name: str) -> tuple[Path, str]:
 
     Raises UsageError for a name that is not known, and where a run has not what the picture needs.
     """
+    refuse_closed(run.path)
     file, lesson = LESSON.format(name), lesson_of(run, name)
     run.directory.write(file, lesson_page(run, name, lesson).render())
     return run.path / file, lesson.see

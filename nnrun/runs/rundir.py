@@ -25,6 +25,7 @@ from nnrun.files import (
     json_lines,
     lock_exclusively,
     naming,
+    open_lock,
     put,
     read_regular,
     regular,
@@ -138,8 +139,7 @@ class RunDir:
 
     def update_record(self, **values: Any) -> None:
         """Set keys of run.json."""
-        text = sealed_document({**self.read_record(), **values})
-        self.write(RECORD, text)
+        self.write(RECORD, text := sealed_document({**self.read_record(), **values}))
         self._record = _identity(self.path / RECORD), read_written(text.encode(), str(self.path / RECORD))
 
     @property
@@ -238,7 +238,7 @@ class RunDir:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run while training it; the system lets go when the process dies, however it dies."""
-        with FileIO(self.path / LOCK, "a", opener=regular) as lock:
+        with open_lock(self.path / LOCK) as lock:
             if not lock_exclusively(lock.fileno()):
                 raise UsageError(f"{self.path}: {self._holder()} is training this run")
             for file in (EPOCHS, EVENTS, LOG):
