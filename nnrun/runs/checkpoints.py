@@ -230,6 +230,9 @@ def read_weights(run: RunDir, name: str, shapes: Mapping[str, Shape] | None = No
         why = why_pruned(run) if run.exists else "there is no run any more"
         if why:
             raise UsageError(f"{run.path}: {why}")
+        record = run.read_record()
+        if name == "best" and (failed := record.get("divergence")) and record.get("best_epoch") is None:
+            raise UsageError(f"{name_of(run)} diverged in epoch {failed['epoch']}, so it has no checkpoint {name!r}")
         may_come = "" if run.status in OVER else " yet"
         raise UsageError(
             f"{name_of(run)} has no checkpoint {name!r}{may_come if name in USUAL else f'; it is {one_of(USUAL)}'}"

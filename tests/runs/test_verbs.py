@@ -410,7 +410,7 @@ def test_divergence_in_the_first_epoch(train_run: Train) -> None:
     assert outcome.record["best_epoch"] is None
     assert outcome.run.metrics() == []
     assert outcome.run.load_checkpoint("best") is None
-    with pytest.raises(UsageError, match=r"has no checkpoint 'best'$"):
+    with pytest.raises(UsageError, match=r"diverged in epoch 1, so it has no checkpoint 'best'$"):
         load_weights(outcome.run)
 
 
