@@ -160,3 +160,4 @@ def test_evaluating_needs_the_target(change: Callable[[str], str], message: str,
     done = predict(change(text), command="evaluate")
     assert (done.code, done.out) == (4, "")
     assert message in done.err
+    assert "data.missing_target" not in done.err, "that is a key of training"

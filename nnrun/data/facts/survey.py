@@ -120,6 +120,8 @@ def _lacking(table: Table, column: str, target: TargetFacts) -> DataError | None
 MAX_AUTO_CLASSES = 20
 Wanted = Literal["auto", "classification", "regression"]
 
+FILLED_OR_DROPPED = "fill them in or remove these rows; data.missing_target: drop leaves them out"
+
 
 class TargetFacts:
     """What decides between the tasks; labels are kept as long as the target may be one of classes."""
@@ -169,14 +171,13 @@ class TargetFacts:
         """Which rows `(rows,)` have a target, where some have none and may do so; else None."""
         return np.concatenate(self._there) if self.may_be_missing and self.column.missing else None
 
-    def check(self) -> None:
+    def check(self, cure: str = FILLED_OR_DROPPED) -> None:
         """Raise DataError at the first row without a target, unless that is allowed, or with an infinite one."""
         count = self.column.missing
         if count and not (self.may_be_missing and self.column.present):
             raise DataError(
                 f"{self.column.first_missing}: no value in target column {self.name!r} "
-                f"({counted(count, 'row')} in all); fill them in or remove these rows; "
-                "data.missing_target: drop leaves them out"
+                f"({counted(count, 'row')} in all); {cure}"
             )
         if self.column.kind == "number" and self.infinite:
             raise self.infinite
@@ -224,10 +225,10 @@ class TargetFacts:
 
 
 def check_target(table: Table, name: str) -> None:
-    """Raise DataError at the first row of a table without a target, or with an infinite one."""
+    """Raise DataError at the first row of new data without a target, or with an infinite one."""
     facts = TargetFacts(ColumnFacts.of(table, name), "regression")
     facts.see(table)
-    facts.check()
+    facts.check("fill them in, or remove these rows, by which nothing can be judged")
 
 
 NOTHING_DECLARED: Mapping[str, Declared] = {}
