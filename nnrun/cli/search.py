@@ -25,7 +25,7 @@ from nnrun.cli.common import (
     unless_enough,
 )
 from nnrun.cli.report import Report, if_asked, told
-from nnrun.cli.terminal.streams import csv_result, json_result, result, say
+from nnrun.cli.terminal.streams import FAULT, csv_result, json_result, result, say
 from nnrun.errors import UsageError
 from nnrun.installation import command
 from nnrun.machine.posix import LEAST_MEMORY
@@ -208,6 +208,9 @@ def tell(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None = No
         written = {"report": str(page)} if page else {}
         json_result({**outcome.record, "id": run.id, "path": str(run.path), "records": outcome.records, **written})
         return
+    if quiet and outcome.status == "failed":  # else it was told as they ended
+        first = min(outcome.records, key=lambda record: record["number"])
+        say(f"{FAULT}all trials failed; trial {first['number']}: {first.get('error')}")
     search = StoredSearch(StoredRun(run))
     found = brief(search.record, search.plan.metric) if quiet else [*_summary(search), ""]
     lines = [*found, f"search   {run.path}", *([told(page)] if page else [])]

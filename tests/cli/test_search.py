@@ -441,6 +441,8 @@ def test_a_search_whose_trials_all_fail_ends_with_1(nnrun: Nnrun, config: Callab
     assert done.err.count("failed (took longer than --trial-timeout)") == 3
     assert "finished 3 trials (3 failed)" in done.out
     assert "Traceback" not in done.err
+    done = nnrun("search", "-q", "--trials", "2", "--trial-timeout", "0.001", "--workers", "1")
+    assert (done.code, done.err) == (1, "nnrun: all trials failed; trial 0: took longer than --trial-timeout\n")
 
 
 def test_a_target_ends_a_search_and_is_kept_until_another_is_given(nnrun: Nnrun, config: Callable[..., Path]) -> None:
