@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from nnrun.config.dump import one_line
 from nnrun.config.load import Loaded, overridden
+from nnrun.config.messages import LONGEST_ARGUMENT
 from nnrun.data.files.frame import write_csv
 from nnrun.data.split import STORED
-from nnrun.errors import DataError, UsageError
+from nnrun.errors import ConfigError, DataError, UsageError
 from nnrun.files import TEMPORARY, sha256_of
-from nnrun.text import listed, one_of, shown
+from nnrun.text import listed, one_of, shortened, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,12 @@ def on_frames(loaded: Loaded, data: Tables, root: Path) -> Loaded:
     source = named(data, root)
     format = loaded.config.data.format.model_dump(exclude_defaults=True)
     found_out = [f"data.format.{key}={'null' if key == 'sheet' else 'auto'}" for key in _AS_WRITTEN if key in format]
-    whole = overridden(loaded, [f"data.source={one_line(source)}", *found_out])
+    here = f"data.source={one_line(source)}"
+    try:
+        whole = overridden(loaded, [here, *found_out])
+    except ConfigError as error:
+        nowhere = f"--set {shortened(here, LONGEST_ARGUMENT)}: "
+        raise ConfigError([problem.removeprefix(nowhere) for problem in error.problems]) from None
     for key in ("source", "format"):
         whole.places.forget(("data", key))  # nobody wrote these
     return whole

@@ -201,6 +201,8 @@ def test_errors_name_no_place_that_nobody_wrote(frame: pd.DataFrame, runs: Path)
         nnrun.train(with_source("nofile.csv"), runs)
     with pytest.raises(DataError, match=r"^data\.target: .*\.csv:1: which column is the target\?"):
         nnrun.train(SETTINGS, runs, data=frame.rename(columns={"y": "z"}))
+    with pytest.raises(ConfigError, match=r"^dev is missing; data\.folds: 5 does without"):
+        nnrun.train(with_source(), runs, data={"train": frame})
     searched = {**with_source(), "search": {"space": {"optimizer.lr": {"log": [0.1, 1]}}}}
     with pytest.raises(ConfigError, match=r"^search\.space\.optimizer\.lr: unknown key"):
         nnrun.search(searched, trials=2, runs=runs, data=frame)
