@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from nnrun.data.files.cells import codes_notice
 from nnrun.data.files.content import Framed
 from nnrun.data.files.reading import Header, Reading, name_columns
 from nnrun.data.files.table import Table, stated_numbers
-from nnrun.data.files.values import EXACT
+from nnrun.data.files.values import EXACT, labels
 from nnrun.errors import DataError
 from nnrun.installation import lacking
 from nnrun.machine.capacity import lacking_memory
@@ -132,9 +134,10 @@ def _without(column: Any, missing: Sequence[str]) -> Any:
 
     if not missing or pa.types.is_null(column.type):
         return column
-    # Arrow makes -999.9000000000001 of a decimal -999.9, but not of its text.
-    found = column.cast(pa.string()).cast(pa.float64()) if pa.types.is_decimal(column.type) else column
-    if pa.types.is_integer(found.type) or pa.types.is_floating(found.type):
+    found = column
+    if pa.types.is_decimal(found.type):
+        stated = _stated_decimals(missing, found.type)
+    elif pa.types.is_integer(found.type) or pa.types.is_floating(found.type):
         stated = pa.array(stated_numbers(missing, np.dtype(found.type.to_pandas_dtype())), found.type)
     else:
         found, stated = column.cast(pa.string()), pa.array(missing)
@@ -144,26 +147,58 @@ def _without(column: Any, missing: Sequence[str]) -> Any:
     return compute.if_else(compute.is_in(found, stated), pa.scalar(None, column.type), column)
 
 
-def _told_apart(name: str, column: Any, reading: Reading) -> tuple[Any, str]:
-    """Whole numbers as text where that is wanted, and codes where float64, which missing values need, makes some equal.
+def _stated_decimals(missing: Sequence[str], type: Any) -> Any:
+    """Those of the texts that are numbers, as a column of decimals of this type holds them, exactly."""
+    import pyarrow as pa
 
-    With a notice on what was not asked for. Decimals become float64.
+    stated = []
+    for text in missing:
+        with suppress(ArithmeticError, pa.ArrowInvalid):  # of what is no number, or none that fits
+            stated.append(pa.scalar(Decimal(text), type).as_py())
+    return pa.array(stated, type)
+
+
+def _told_apart(name: str, column: Any, reading: Reading) -> tuple[Any, str]:
+    """Whole numbers as text where that is wanted, and codes where float64 makes some equal, with a notice on these.
+
+    Missing values need float64, and so do numbers beyond 64 bits. Decimals are whole numbers where all of them are.
     """
+    import pyarrow as pa
+
+    if pa.types.is_decimal(column.type):
+        column = _plain_decimals(column)
+        if pa.types.is_floating(column.type):
+            return (pa.array(labels(column.to_pandas()), pa.string()) if name in reading.text else column), ""
+    elif not pa.types.is_integer(column.type):
+        return column, ""
+    if name in reading.text:
+        return column.cast(pa.string()), ""
+    if name not in reading.numbers and _loses_digits(column):
+        text = column.cast(pa.string())
+        if notice := codes_notice(name, text.to_pandas()):
+            return text, notice
+    return column if pa.types.is_integer(column.type) else column.cast(pa.float64()), ""
+
+
+def _plain_decimals(column: Any) -> Any:
+    """Decimals as whole numbers where all of them are, as databases store codes so, else as float64."""
+    import pyarrow as pa
+
+    for type in (pa.int64(), pa.uint64(), pa.decimal256(76, 0)):
+        with suppress(pa.ArrowInvalid):
+            return column.cast(type)
+    return column.cast(pa.float64())
+
+
+def _loses_digits(column: Any) -> bool:
+    """Whether NumPy would have to hold whole numbers as float64, and some are too large for it."""
     import pyarrow as pa
     from pyarrow import compute
 
     if pa.types.is_decimal(column.type):
-        return column.cast(pa.float64()), ""
-    if not pa.types.is_integer(column.type):
-        return column, ""
-    if name in reading.text:
-        return column.cast(pa.string()), ""
-    ends = compute.min_max(column).as_py() if column.null_count and name not in reading.numbers else {}
-    if max((abs(end) for end in ends.values() if end is not None), default=0) <= EXACT:
-        return column, ""
-    text = column.cast(pa.string())
-    notice = codes_notice(name, text.to_pandas())
-    return (text, notice) if notice else (column, "")
+        return True  # beyond 64 bits
+    ends = compute.min_max(column).as_py() if column.null_count else {}
+    return max((abs(end) for end in ends.values() if end is not None), default=0) > EXACT
 
 
 def _plain_schema(schema: Any) -> Any:

@@ -179,6 +179,36 @@ def test_large_numbers_without_gaps_are_told(tmp_path: Path, load: Any) -> None:
         assert told not in load(source, target="y", group="key").notices
 
 
+@pytest.mark.parametrize("type", [pa.decimal128(38, 0), pa.decimal128(38, 10), pa.decimal256(60, 0)])
+@pytest.mark.parametrize(("first", "told"), [(1000, False), (FIRST, False), (10**20, True)])
+def test_decimals_that_are_whole_are_whole_numbers(tmp_path: Path, load: Any, type: Any, first: int, told: Any) -> None:
+    """Databases write codes so: groups, classes and categories of them stay apart, however long they are."""
+    codes = [Decimal(first + i // 2) for i in range(120)]
+    few = pa.array([Decimal(first + i % 3) for i in range(120)], type)
+    path = write(tmp_path / "a.parquet", key=pa.array(codes, type), few=few, x=list(range(120)))
+    assert read_table(path).frame["key"].nunique() == 60
+    assert read_table(path, Reading(text=frozenset({"key"}))).frame["key"].tolist() == [str(code) for code in codes]
+    data = load(path, target="few", group="key")
+    assert data.classes == [str(first + i) for i in range(3)]
+    assert any(notice.startswith(TOLD) for notice in data.notices) == told
+    features = load(path, target="x", kinds={"few": "category"}, drop=["key"]).fitted.features
+    assert features == [f"few={first + i}" for i in range(3)]
+    assert load(path, target="x", kinds={"few": "number"}, drop=["key"]).fitted.features == ["few"]
+
+
+def test_decimals_with_a_fraction_that_comes_late_are_numbers_in_all_pieces(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.parquet", p=pa.array([*map(Decimal, ["1.00", "2.00", "2.50", "7.00"])]))
+    assert [chunk.frame["p"].dtype.kind for chunk in read_chunks(path, 2)] == ["i", "f"]
+    text = [chunk.frame["p"].tolist() for chunk in read_chunks(path, 2, Reading(text=frozenset({"p"})))]
+    assert text == [["1", "2"], ["2.5", "7"]]
+
+
+def test_a_code_that_is_stated_to_be_missing_leaves_its_neighbours(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.parquet", key=pa.array([Decimal(10**20 + i) for i in range(3)], pa.decimal128(38, 0)))
+    frame = read_table(path, Reading(missing=(f"{10**20 + 1}.0", "unknown", "nan", "1e50"))).frame
+    assert frame["key"].dropna().tolist() == [str(10**20), str(10**20 + 2)]
+
+
 @pytest.mark.parametrize("type", [pa.date32(), pa.timestamp("us"), pa.timestamp("us", "UTC")])
 def test_stored_dates_that_stand_for_none_are_told(tmp_path: Path, load: Any, type: Any) -> None:
     days = [dt.date(9999, 12, 31), dt.date(1900, 1, 1), DAY]
