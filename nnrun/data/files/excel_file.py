@@ -271,8 +271,9 @@ def _cell(value: Any, mark: str) -> Any:
     if isinstance(value, dt.datetime):
         return value.date() if value.time() == _MIDNIGHT else value
     if isinstance(value, dt.timedelta):
-        minutes, seconds = divmod(round(value.total_seconds()), 60)
-        return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+        seconds = round(value.total_seconds())
+        minutes, second = divmod(abs(seconds), 60)
+        return f"{'-' if seconds < 0 else ''}{minutes // 60}:{minutes % 60:02}:{second:02}"
     return value
 
 

@@ -267,6 +267,19 @@ def test_names_are_what_a_csv_file_has(book: Book) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("span", "text"),
+    [
+        (dt.timedelta(hours=-1, minutes=-30), "-1:30:00"),
+        (dt.timedelta(seconds=-1), "-0:00:01"),
+        (dt.timedelta(hours=-30), "-30:00:00"),
+        (dt.timedelta(seconds=-0.25), "0:00:00"),
+    ],
+)
+def test_negative_spans_of_time(book: Book, span: dt.timedelta, text: str) -> None:
+    assert read_table(book(Data=[["span", "x"], [span, 1]])).frame.loc[0, "span"] == text
+
+
 def test_what_is_no_workbook(book: Book, tmp_path: Path) -> None:
     path = book(Data=[["x"], [1]])
     assert is_workbook(path)
