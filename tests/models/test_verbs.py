@@ -370,6 +370,19 @@ def test_new_times_have_an_offset_as_those_of_training_have(tmp_path: Path, stor
         assert (told in made.notices()) == (frame["t"].dt.tz is None)
 
 
+def test_new_times_have_an_offset_where_the_format_of_training_has_none(tmp_path: Path) -> None:
+    """Whose text has no room for one."""
+    path, times = tmp_path / "a.csv", pd.date_range("2026-01-01", periods=60, freq="17h")
+    pd.DataFrame({"t": times.strftime("%d.%m.%Y %H:%M"), "y": np.arange(60) / 3}).to_csv(path, index=False)
+    run = verbs.train(load_config(None, [f"data.source={path}", "data.target=y", *QUICK]), tmp_path / "runs").run
+    told = "times of column 't' have an offset, where those of training have none; they are taken in UTC"
+    for zone in (None, "Europe/Berlin"):
+        pd.DataFrame({"t": times.tz_localize(zone)}).to_parquet(new := tmp_path / "new.parquet")
+        made = Predictions(load_model(StoredRun(run)))
+        list(made.of_source(str(new)))
+        assert (told in made.doubts()) == (zone is not None)
+
+
 def test_stored_dates_are_dates_whatever_text_training_had(tmp_path: Path) -> None:
     """In a frame, of pandas or of Python, and in a workbook, also beside text; other text stays no date."""
     path, days = tmp_path / "a.csv", pd.Series(pd.date_range("2021-01-01", periods=60, freq="17D"))

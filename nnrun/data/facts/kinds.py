@@ -87,8 +87,8 @@ class Texts:
         if self._formats is None:
             self._formats = possible_formats(different[0])
         self._formats = _still_read(different, self._formats)
-        if self._formats == [ISO] and len(self.offsets) < 2:
-            self.offsets |= with_offset(different)
+        if self._formats and len(self.offsets) < 2:
+            self.offsets |= with_offset(different) if self._formats == [ISO] else {False}
         if self._formats:
             far = values[values.str.match(_STAND_INS)]
             self.stand_ins.update({str(text)[:10]: int(rows) for text, rows in far.value_counts().items()})
