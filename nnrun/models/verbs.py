@@ -115,11 +115,12 @@ def _on_rows(found: Evaluation, data: str | InMemory) -> None:
         predictors = dict[str, Predictor]({NETWORK: found.model})
         found.notes.append(f"there is nothing to fit baselines on: {error}")
     model, counting, found.drift = found.model, _Counting(found.model), drift_of(found.model, target=True)
-    beyond = Beyond(model.target)
+    beyond, read = Beyond(model.target), dict[str, None]()  # notices on how rows were read, in order
     scores, plain = _scores(model, predictors), _plain_scores(found, model, predictors)
     with closing(tables_of(model, data, target=False)) as tables:
         for table in with_target(found.model, tables, found.notes):
             x, y = _prepared(found.model, table)
+            read |= dict.fromkeys((*table.notices, *table.doubts))
             if found.drift:
                 found.drift.see(table)
             counting.add(table, y)
@@ -132,7 +133,7 @@ def _on_rows(found: Evaluation, data: str | InMemory) -> None:
         raise DataError(f"{data if isinstance(data, str) else IN_MEMORY}: no rows with a target, so none to judge by")
     for counted in scores.values():
         counted.weights, counted.groups = counting.weights(), counting.groups()
-    found.notes += [*counting.notes(), *beyond.notices()]
+    found.notes += [*read, *counting.notes(), *beyond.notices()]
     found.enter(FILE, scores, plain)
 
 

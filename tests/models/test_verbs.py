@@ -356,6 +356,21 @@ def test_one_odd_cell_among_numbers_with_units_is_named_itself(
     assert str(caught.value).startswith(f"the rows: row {int(place.split(':')[0]) - 1}: {what.removesuffix(':')}")
 
 
+def test_an_evaluation_tells_how_a_file_was_read(tmp_path: Path) -> None:
+    """Once each, as predictions do, as its error may come from there."""
+    path, new = tmp_path / "a.csv", tmp_path / "new.csv"
+    path.write_text("weight,x,y\n" + "".join(f"{40 + i} kg,{i}.5,{i / 3}\n" for i in range(60)))
+    run = verbs.train(load_config(None, [f"data.source={path}", "data.target=y", *QUICK]), tmp_path / "runs").run
+    new.write_text("weight;x;y\n" + "".join(f"{40 + i};{i},5;{i},25\n" for i in range(60)))
+    model = load_model(StoredRun(run))
+    made, notes = Predictions(model), evaluate(model, str(new)).notes
+    list(made.of_source(str(new)))
+    assert "the numbers of column 'weight' have no unit; they are taken for kg, as in training" in notes
+    assert len(notes) == len(set(notes))
+    told = [notice for notice in made.notices() if "the target 'y' is there too" not in notice]
+    assert "decimal commas" in " ".join(told) and set(told) <= set(notes)
+
+
 @pytest.mark.parametrize("stored", [False, True])
 def test_new_times_have_an_offset_as_those_of_training_have(tmp_path: Path, stored: bool) -> None:
     path, times = tmp_path / "a.csv", pd.date_range("2026-01-01", periods=60, freq="17h", tz="UTC")
