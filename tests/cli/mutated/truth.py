@@ -91,7 +91,10 @@ def _cells(values: Any) -> list[Any]:
         numbers = values.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64()).to_pylist()
         return [None if number is None else np.datetime64(number, "us") for number in numbers]
     if pa.types.is_decimal(type):
-        return [None if value is None else float(value) for value in values.to_pylist()]
+        return [
+            None if value is None else int(value) if int(value) == value else float(value)
+            for value in values.to_pylist()
+        ]
     if pa.types.is_nested(type) or pa.types.is_time(type) or pa.types.is_duration(type) or "binary" in str(type):
         return [None] * len(values)
     return list(values.to_pylist())
