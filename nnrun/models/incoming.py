@@ -109,8 +109,8 @@ def in_units(table: Table, reading: Reading) -> Table:
 def _other_unit(name: str, found: str, known: str) -> str:
     if not found:
         return (
-            f"column {name!r} has numbers without {known}, and was trained on numbers with it; write 5.5% as 5.5%, "
-            "not as 5.5 or 0.055"
+            f"column {name!r} has numbers without {known}, and was trained on numbers with it; write 5.5% as the text "
+            "5.5%, not as 5.5 or as 0.055, which a workbook stores where it shows 5.5%"
         )
     trained, cure = (f"in {known}", f"convert them to {known}") if known else ("without a unit", "write them so")
     return f"column {name!r} has numbers in {found}, and was trained on numbers {trained}; {cure}"

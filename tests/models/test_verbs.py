@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -286,7 +287,7 @@ def test_truths_in_a_column_of_numbers_are_told(plants: tuple[RunDir, Path], tmp
 
 UNITS = {
     "another one": ("110 lb,50%", "has numbers in lb, and was trained on numbers in kg; convert them to kg"),
-    "a fraction": ("49.9 kg,0.5", "numbers without %, and was trained on numbers with it; write 5.5% as 5.5%"),
+    "a fraction": ("49.9 kg,0.5", "numbers without %, and was trained on numbers with it; write 5.5% as the text 5.5%"),
     "one": ("49.9 kg,50%", None),
     "none": ("49.9,50%", None),
 }
@@ -354,6 +355,23 @@ def test_one_odd_cell_among_numbers_with_units_is_named_itself(
         Predictions(load_model(StoredRun(run))).of_rows(pd.read_csv(new))
     place, _, what = message.partition(" ")
     assert str(caught.value).startswith(f"the rows: row {int(place.split(':')[0]) - 1}: {what.removesuffix(':')}")
+
+
+def test_numbers_in_text_of_parquet_are_those_of_a_run(tmp_path: Path) -> None:
+    """A column with a unit can be written in no other way there."""
+    path, new = tmp_path / "a.csv", tmp_path / "new.parquet"
+    frame = pd.DataFrame({"weight": [f"{40 + i} kg" for i in range(60)], "share": [f"{i % 9}.5%" for i in range(60)]})
+    frame.assign(y=np.arange(60) / 3).to_csv(path, index=False)
+    run = verbs.train(load_config(None, [f"data.source={path}", "data.target=y", *QUICK]), tmp_path / "runs").run
+    model = load_model(StoredRun(run))
+    frame.assign(weight=frame["weight"].where(frame.index % 2 == 0)).to_parquet(new)
+    made = pd.concat(Predictions(model).of_source(str(new)))["prediction"]
+    wanted = pd.concat(Predictions(model).of_source(str(path)))["prediction"]
+    assert made[::2].tolist() == wanted[::2].tolist()
+    for share, what in [("5 kg", "'5 kg' in column 'share' is in kg, where training had %"), (5.5, "the text 5.5%")]:
+        frame.assign(share=[*frame["share"][:59], share] if isinstance(share, str) else share).to_parquet(new)
+        with pytest.raises(DataError, match=re.escape(what)):
+            list(Predictions(model).of_source(str(new)))
 
 
 def test_an_evaluation_tells_how_a_file_was_read(tmp_path: Path) -> None:

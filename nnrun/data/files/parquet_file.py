@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -15,9 +16,10 @@ import numpy as np
 from nnrun.data.files.bombs import check_unpacked
 from nnrun.data.files.cells import codes_notice
 from nnrun.data.files.content import Framed
+from nnrun.data.files.frame import read_frame
 from nnrun.data.files.reading import Header, Reading, name_columns
 from nnrun.data.files.table import Table, stated_numbers
-from nnrun.data.files.values import EXACT, labels
+from nnrun.data.files.values import EXACT, kind_of, labels
 from nnrun.errors import DataError
 from nnrun.installation import lacking
 from nnrun.machine.capacity import lacking_memory
@@ -124,7 +126,20 @@ def _table(path: Path, header: Header, batch: Any, reading: Reading, start: int)
         repeated=header.repeated,
         unreadable=unreadable,
     )
-    return table.without_unnamed(header.unnamed)
+    return _numbers_in_text(table, reading).without_unnamed(header.unnamed)
+
+
+def _numbers_in_text(table: Table, reading: Reading) -> Table:
+    """Text in columns that are known to hold numbers as a CSV file's: of a type it is, but not of that one."""
+    names = [name for name in table.columns if name in reading.numbers - reading.text]
+    texts = [name for name in names if kind_of(table.column(name)) == "category"]
+    if not texts:
+        return table
+    read = read_frame(table.frame[texts], table.name, reading, texts)
+    columns = {name: read.frame[name].array for name in texts}
+    notices = (*table.notices, *read.notices)
+    content = Framed(table.frame.assign(**columns))
+    return replace(table, content=content, notices=notices, units=read.units, decimal=read.decimal)
 
 
 def _without(column: Any, missing: Sequence[str]) -> Any:
