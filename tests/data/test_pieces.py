@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import resource
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,10 @@ from nnrun.config.data_section import Data
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.data.facts.tallies import Distinct, Moments
 from nnrun.data.files import chunks
-from nnrun.data.files.chunks import beside
+from nnrun.data.files.chunks import Kept, beside
+from nnrun.data.files.content import of_columns
 from nnrun.data.files.records import Records
+from nnrun.data.files.table import Table
 from nnrun.data.raw import read_parts
 from nnrun.errors import DataError
 
@@ -450,3 +454,21 @@ def test_pieces_of_different_units_are_text(tmp_path: Path, cells: Any, before: 
     data = load_dataset(Data(source=str(path), target="y"), "float64", tmp_path / "cache")
     assert data.fitted.reading.units == {"x": before.strip()}
     assert len([notice for notice in data.notices if "'x'" in notice]) == 1
+
+
+def test_a_file_that_is_kept_is_closed_in_whatever_order_a_cycle_is_taken_apart(tmp_path: Path) -> None:
+    """That of an error and the frames that it was raised in, for one."""
+    table = Table(of_columns({"x": np.arange(3)}, np.arange(3)), "a")
+    kept = Kept(tmp_path)
+    cycle: list[Any] = [kept]
+    cycle.append(cycle)
+    del kept
+    list(cycle[0].keep(iter([table, table])))
+    held = cycle[0]._file.raw  # which gc then leaves where it is, and moves what alone the list holds behind it
+    gc.collect()
+    del held, table
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        del cycle
+        gc.collect()
+    assert [str(one.message) for one in told] == []

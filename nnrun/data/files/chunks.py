@@ -6,6 +6,7 @@ import os
 import pickle
 import shutil
 import tempfile
+import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -182,17 +183,15 @@ class Kept:
     def forget(self) -> None:
         """Make room."""
         if self._file is not None:
-            with suppress(OSError):
-                self._file.close()
+            _close(self._file)
         self._file, self.is_whole = None, False
-
-    def __del__(self) -> None:
-        self.forget()
 
     def _put(self, tables: Iterable[Table]) -> bool:
         """Whether there was room for them; without it, all is forgotten."""
         try:
-            self._file = self._file or tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115
+                weakref.finalize(self, _close, self._file)  # in a cycle, `__del__` may come after that of the file
             for table in tables:
                 pickle.dump(table, self._file, protocol=5)
             self._file.flush()
@@ -202,6 +201,11 @@ class Kept:
             pass  # the source is read again
         self.forget()
         return False
+
+
+def _close(file: IO[bytes]) -> None:
+    with suppress(OSError):
+        file.close()
 
 
 class Whole:
