@@ -28,7 +28,8 @@ SHAPES = HIDDEN, DEPTH, WIDTH = ("network", "hidden"), ("network", "depth"), ("n
 
 # What begins something else than text in YAML: lines below, of which an argument has none; an item, a key or a name.
 OF_LINES, OF_ITEMS, OF_TEXT = ("|", ">"), ("-", "?", ":", "!", "&"), (",", "@", "`", "%", "*", "&", "!")
-COMMENTED = r"#\S|[^\"'\[{#].*\s#"  # a comment in YAML, of which an argument has none either
+# What begins a comment in a file, outside of quotes, lists and maps; an argument has none.
+COMMENTED = r"#\S|[^\"'\[{#].*\s#"
 
 
 class Setting(NamedTuple):

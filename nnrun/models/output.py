@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nnrun.data.files.frame import write_csv
 from nnrun.errors import UsageError
-from nnrun.files import replacing
+from nnrun.files import is_closed, replacing
 from nnrun.installation import require_extra
 from nnrun.runs.finding import is_record
 
@@ -35,13 +35,13 @@ def check_free(path: Path, overwrite: bool) -> None:
     """Raise UsageError where there is something already, or no folder that can be written to."""
     if path.exists() and not path.is_file():
         raise UsageError(f"{path}: not a regular file; name one that is not there yet")
-    if path.exists() and not overwrite:
+    if (path.exists() or path.is_symlink()) and not overwrite:
         raise UsageError(f"{path} exists; choose another name, or --force to replace it")
     if path.exists() and is_record(path):
         raise UsageError(f"{path}: is a file of a run, which would be damaged; choose another name")
     if not path.parent.is_dir():
         raise UsageError(f"{path.parent}: no such folder; make it first")
-    if not os.access(path.parent, os.W_OK):
+    if is_closed(path.parent):
         raise UsageError(f"{path.parent}: nothing can be written there; choose another folder")
 
 

@@ -199,7 +199,8 @@ class _Worker:
         if self._process.exitcode is None:
             self._process.kill()
         elif self._process.pid and not self._connection.poll():  # its server died, which tells nothing of it: it lives
-            os.kill(self._process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has ended meanwhile
+                os.kill(self._process.pid, signal.SIGKILL)
         self._process.join()
 
 

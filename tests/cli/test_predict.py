@@ -51,6 +51,14 @@ def trained(here: Path, nnrun: Nnrun) -> Path:
     return here
 
 
+def test_a_link_to_nothing_is_in_the_way_before_any_work(trained: Path, nnrun: Nnrun) -> None:
+    Path("out.csv").symlink_to("gone")
+    refused = nnrun("predict", "latest", "new.csv", "-o", "out.csv")
+    assert (refused.code, refused.err.startswith("nnrun: out.csv exists; choose another")) == (2, True)
+    assert nnrun("predict", "latest", "new.csv", "-o", "out.csv", "--force").code == 0
+    assert not Path("out.csv").is_symlink()
+
+
 def test_of_two_at_once_one_writes_the_file(trained: Path, nnrun: Nnrun, monkeypatch: pytest.MonkeyPatch) -> None:
     def other_first(*arguments: Any, **options: Any) -> None:
         Path("out.csv").write_text("of the other")

@@ -258,9 +258,10 @@ from nnrun.search.executors import Pool
 
 begun = Path("begun")
 hang = "import os, time; open('pid', 'w').write(str(os.getpid())); os.replace('pid', 'begun'); time.sleep(6000)"
-with closing(Pool(1, timeout=3.0)) as pool:
+with closing(Pool(1, timeout=10.0)) as pool:
     future = pool.submit(partial(exec, hang), {"trials": [0]})
     while not begun.exists():
+        assert not future.done(), future.exception()
         time.sleep(0.01)
     os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)
     print(type(future.exception()).__name__, begun.read_text())

@@ -62,11 +62,13 @@ def longer_memory(e: Evidence) -> Move | None:
     """
     optimizer = e.config.optimizer
     rule, diverged = OPTIMIZERS[optimizer.name], e.status == "diverged"
-    both = rule.adaptive and rule.uses_beta1
-    if not both or optimizer.beta1**2 < sqrt(optimizer.beta2) or not (diverged or "jumping" in e.signs):
+    if not (rule.adaptive and rule.uses_beta1) or not (diverged or "jumping" in e.signs):
+        return None
+    longer = usual(optimizer.name)["beta2"]
+    if not sqrt(optimizer.beta2) <= optimizer.beta1**2 < sqrt(longer) or (diverged and e.rate > ABSURD):
         return None
     why = f"With β2 = {optimizer.beta2:g} squares are forgotten before the gradients are, so nothing bounds a step."
-    return Move(101 if diverged else 90, why, {"optimizer.beta2": usual(optimizer.name)["beta2"]})
+    return Move(101 if diverged else 90, why, {"optimizer.beta2": longer})
 
 
 def decay(e: Evidence) -> Move | None:

@@ -218,6 +218,8 @@ def judge_rates(
     beyond = "" if found.diverges is None else f"; the loss diverges at {found.diverges:.1g}"
     if found.suggestion is None or trial is None or not useless:
         status, told = _of_its_own(configured, found, trial)
+        if status == "pass" and found.diverges is not None and configured >= found.diverges:
+            beyond = ""  # with one step a rate the curve errs, and the trial speaks against it
         return Finding(status, told + beyond, LOWER_RATE if status == "warn" else None, numbers, picture)
     other = round_rate(found.suggestion)
     here = f"to {number(trial.configured)}" if math.isfinite(trial.configured) else "nowhere, as they diverge"

@@ -326,6 +326,7 @@ def test_after_a_divergence_the_rate_that_was_tried_counts() -> None:
 @pytest.mark.parametrize(("optimizer", "advised"), [
     ({"beta2": 0}, True), ({"beta2": 0.65}, True), ({"beta2": 0.66}, False),  # 0.9⁴ = 0.6561
     ({"beta1": 0.5, "beta2": 0.1}, False), ({"name": "rmsprop", "beta2": 0}, False),
+    ({"beta1": 0.9999, "beta2": 0.999}, False), ({"beta1": 0.9999, "beta2": 0.99}, False),  # the usual one is no cure
 ])  # fmt: skip
 @pytest.mark.parametrize("status", ["diverged", "done"])
 def test_squares_that_are_forgotten_before_the_gradients_are_to_blame_first(
@@ -334,6 +335,11 @@ def test_squares_that_are_forgotten_before_the_gradients_are_to_blame_first(
     evidence = seen(BIASED, "jumping", status=status, values={"optimizer": optimizer})
     assert (first(evidence) == {"optimizer.beta2": 0.999}) is advised
     assert not any("optimizer.beta2" in move.settings for move in moves(seen(BIASED, "flat"), REMEDIES))
+
+
+def test_a_rate_beyond_all_reason_is_lowered_before_a_longer_memory_is_thought_of() -> None:
+    optimizer = {"beta2": 0.5, "learning_rate": 1e30}
+    assert "optimizer.learning_rate" in (first(seen(BIASED, status="diverged", values={"optimizer": optimizer})) or {})
 
 
 def test_units_that_are_dead_are_no_reason_for_another_activation() -> None:

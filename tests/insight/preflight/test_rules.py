@@ -349,6 +349,13 @@ def test_another_rate_is_suggested_only_where_a_trial_speaks_for_it(here: float,
     assert ("as they diverge" in found.text, "nan" in found.text) == (math.isnan(here), False)
 
 
+def test_a_rate_that_learns_is_not_said_to_diverge() -> None:
+    """In the range test, where each rate has one step."""
+    for rate, told in ((1.0, True), (50.0, False)):
+        found = judge_rates(*curve(1e-3, 10.0), rate, Trial(300, 2.3, 1.0, 0.9))
+        assert (found.status, "diverges" in found.text) == ("pass", told)
+
+
 @pytest.mark.parametrize("there", [2.29, math.nan, 5.0])
 @pytest.mark.parametrize(("here", "where"), [(math.nan, "nowhere, as they diverge"), (31.0, "to 31")])
 def test_a_rate_that_loses_is_too_high_also_where_no_other_is_better(here: float, where: str, there: float) -> None:
