@@ -197,7 +197,7 @@ CHECKS: dict[str, Check] = {
         f"range test from {range_test.LOWEST:g} to {range_test.HIGHEST:g}; steepest fall, at most a tenth of where the "
         f"smoothed loss is {range_test.DIVERGED:g} times its lowest; suggested where {range_test.TRIAL_STEPS} steps on "
         f"the same batches lower the loss by {range_test.LEAST_FALL:.0%} there, and by less than "
-        f"{learning.USELESS:.0%} of that at the config's",
+        f"{learning.USELESS:.0%} of that at the config's, or {learning.HALF:.0%} if that is beyond where it diverges",
         "Smith 2017, Cyclical Learning Rates",
         after=(*SIGNALS, "augment"),
     ),

@@ -38,6 +38,7 @@ BATCH_RATES = (1e-3, 1e-2, 1e-1)  # tried side by side, so that the rate is no p
 LEARNED = {"classification": 0.0, "regression": 0.01}  # error at which a batch counts as learned
 LOWER_RATE = "a lower optimizer.learning_rate"
 USELESS = 0.1  # of the fall at the other rate: what is less is no matter of taste
+HALF = 0.5  # of that fall: beyond where the loss diverges a rate may fall to guessing alone
 NARROW = 16  # units of a layer that is tried next
 LARGEST = 5_000_000  # parameters of a network that is tried on one batch
 
@@ -170,11 +171,10 @@ class Trial(NamedTuple):
     configured: float
     other: float
 
-    @property
-    def useless(self) -> bool:
-        """Whether the config's rate gets nowhere while the other one learns."""
+    def useless(self, beyond: bool) -> bool:
+        """Whether the config's rate gets nowhere while the other learns; not half as far, where it may diverge."""
         there, here = self.first - self.other, self.first - self.configured
-        return there > LEAST_FALL * self.first and not here >= USELESS * there
+        return there > LEAST_FALL * self.first and not here >= (HALF if beyond else USELESS) * there
 
     @property
     def lost(self) -> bool:
@@ -208,7 +208,8 @@ def judge_rates(
 ) -> Finding:
     """The curve beside the rate of the config; another one is suggested where a trial of both speaks for it."""
     found = find_rate(rates, losses)
-    useless = trial is not None and trial.useless
+    is_beyond = found.diverges is not None and configured >= found.diverges
+    useless = trial is not None and trial.useless(is_beyond)
     suggestion = found.suggestion if useless else None
     numbers = {
         "suggestion": suggestion, "steepest": found.suggestion, "diverges": found.diverges,
@@ -218,7 +219,7 @@ def judge_rates(
     beyond = "" if found.diverges is None else f"; the loss diverges at {found.diverges:.1g}"
     if found.suggestion is None or trial is None or not useless:
         status, told = _of_its_own(configured, found, trial)
-        if status == "pass" and found.diverges is not None and configured >= found.diverges:
+        if status == "pass" and is_beyond:
             beyond = ""  # with one step a rate the curve errs, and the trial speaks against it
         return Finding(status, told + beyond, LOWER_RATE if status == "warn" else None, numbers, picture)
     other = round_rate(found.suggestion)

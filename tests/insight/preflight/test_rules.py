@@ -349,6 +349,12 @@ def test_another_rate_is_suggested_only_where_a_trial_speaks_for_it(here: float,
     assert ("as they diverge" in found.text, "nan" in found.text) == (math.isnan(here), False)
 
 
+def test_a_rate_beyond_where_the_loss_diverges_is_to_learn_as_well_as_another() -> None:
+    """One that falls to guessing alone, from the losses of a bad start, does not."""
+    for rate, status in ((1.0, "pass"), (50.0, "warn")):
+        assert judge_rates(*curve(1e-3, 10.0), rate, Trial(300, 2.9, 2.3, 0.1)).status == status
+
+
 def test_a_rate_that_learns_is_not_said_to_diverge() -> None:
     """In the range test, where each rate has one step."""
     for rate, told in ((1.0, True), (50.0, False)):
