@@ -160,9 +160,11 @@ def directory_of(named: Run | Search | str | Path, runs: str | Path) -> RunDir:
     return named.directory if isinstance(named, (Run, Search)) else in_full(find_run(Path(runs), str(named)))
 
 
-def options_here(workers: int | None, repeat: int | None = None, **limits: Unpack[Limits]) -> Options:
+def options_here(
+    workers: int | None, repeat: int | None = None, moved: Sequence[str] = (), **limits: Unpack[Limits]
+) -> Options:
     """Those of the command, where one worker without limits is this process."""
-    return replace(options_of(workers, repeat, **limits), in_process=True)
+    return replace(options_of(workers, repeat, moved=moved, **limits), in_process=True)
 
 
 class _Called(ModuleType):

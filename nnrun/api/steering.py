@@ -95,9 +95,7 @@ def resume(
         refuse_for("an improvement", trials=trials, repeat=repeat, **ends)
     elif StoredSearch(StoredRun(found)).retest:
         refuse_for("a retest", trials=trials, target=target, stop_when_flat=stop_when_flat, repeat=repeat)
-    if overrides:
-        searches.move_data(found, overrides)
-    _resume_search(found, trials, options_here(workers, repeat, **limits))
+    _resume_search(found, trials, options_here(workers, repeat, overrides, **limits))
     return _as_it_is(found)
 
 

@@ -64,14 +64,14 @@ def resume(
     of_a_search |= {"cluster_wait": cluster_wait}
     if is_search(found):
         refuse_for("a search", epochs=epochs)
-        return _resume_search(found, settings, trials, json, quiet, verbose, of_a_search)
+        of_a_search["moved"] = settings or []
+        return _resume_search(found, trials, json, quiet, verbose, of_a_search)
     refuse_for("one run", trials=trials, **of_a_search)
     return _resume_run(found, epochs, settings or [], json, quiet, verbose)
 
 
 def _resume_search(
     found: RunDir,
-    settings: Sequence[str] | None,
     trials: int | None,
     json: bool,
     quiet: bool,
@@ -81,10 +81,7 @@ def _resume_search(
     from nnrun.improving.record import is_improvement
     from nnrun.runs.stored import StoredRun
     from nnrun.search.stored import StoredSearch
-    from nnrun.search.verbs import move_data
 
-    if settings:
-        move_data(found, settings)
     if is_improvement(found):
         refuse_for("an improvement", trials=trials, **_given(options, "target", "stop_when_flat", "repeat", "timeout"))
         return improve.go_on(found, json, quiet, verbose, **options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Unpack
+from typing import TYPE_CHECKING, Annotated, NotRequired, Unpack
 
 import typer
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         cluster: str | None
         any_bits: bool
         repeat: int | None
+        moved: NotRequired[Sequence[str]]
 
 
 EXIT_CODES = {"done": 0, "diverged": 5, "failed": 1}

@@ -103,7 +103,7 @@ def resume(
     told_to_stop: Callable[[], bool] = lambda: False,
 ) -> SearchOutcome:
     """Continue an improvement to its end; DataError where the data is no longer what it began with."""
-    loaded, record = StoredRun(run).loaded(), read(run)
+    loaded, record = StoredRun(run).loaded(options.moved), read(run)
     with reopened(run, loaded, "improvement", options, watcher, told_to_stop) as left:
         search = extended(replace(left, config=_base(loaded.config)))
         return _go_on(search, record, watcher, teller, told_to_stop)

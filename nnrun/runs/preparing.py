@@ -25,6 +25,7 @@ from nnrun.runs.session import Session
 from nnrun.runs.stored import StoredRun
 
 CACHE = ".cache"  # beside the runs
+SOURCE = "data.source"
 
 
 def prepare(loaded: Loaded, root: Path, heard: Heard = nobody) -> tuple[Dataset, Session]:
@@ -173,7 +174,19 @@ def if_gone(run: RunDir, config: Config, error: DataError) -> DataError:
     return DataError(f"{error} (if it was moved: `{again}`)")
 
 
+def names_source(setting: str) -> bool:
+    """Whether a setting says where data lies, and nothing else."""
+    key = setting.partition("=")[0].strip()
+    return key == SOURCE or key.startswith(f"{SOURCE}.")
+
+
 def move_source(run: RunDir, settings: Sequence[str]) -> None:
-    """Write into a run where its data lies now; its rows are known to be the same."""
-    config = StoredRun(run).loaded(settings).config
-    run.write(RESOLVED, sealed_text(dump_sections(config.resolved())))
+    """Write into a run where its data lies now, and into all runs in it, as their own data is read again.
+
+    The rows are known to be the same.
+    """
+    files = run.path.rglob(run.resolved.name)
+    for path in sorted(files, key=lambda path: -len(path.parts)):  # its own last, so that it can be done again
+        one = RunDir(path.parent)
+        config = StoredRun(one).loaded(settings).config
+        one.write(RESOLVED, sealed_text(dump_sections(config.resolved())))

@@ -13,7 +13,17 @@ from nnrun.errors import DataError, UsageError
 from nnrun.runs.engines import by_numpy
 from nnrun.runs.finding import PLAN
 from nnrun.runs.folds import refuse_unfit
-from nnrun.runs.preparing import begun, first_files, if_gone, prepare, same_data, session_of, until_told
+from nnrun.runs.preparing import (
+    SOURCE,
+    begun,
+    first_files,
+    if_gone,
+    move_source,
+    prepare,
+    same_data,
+    session_of,
+    until_told,
+)
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.executors import Executor
@@ -79,12 +89,18 @@ def reopened(
         except DataError as error:
             raise if_gone(run, loaded.config, error) from None
         if not same_data(StoredRun(run), dataset):
+            if options.moved:
+                why = f"the data there is not what it began with; {SOURCE} may only name where it lies"
+                raise DataError(f"{run.id}: {why}")
             raise DataError(f"{run.id}: the data is no longer what this {what} began with; begin a new one")
         yield Search(run, loaded.config, dataset, plan, options, executor, [loaded.config])
 
 
 def extended(search: Search, trials: int | None = None) -> Search:
-    """With what this call changes of the plan, on the disk too; UsageError where less is asked for than was."""
+    """With what this call changes, on the disk too: the plan, and where the data lies; so what refuses comes before.
+
+    UsageError where less is asked for than was.
+    """
     run, plan, options = search.run, search.plan, search.options
     if trials is not None and trials < plan.total:
         raise UsageError(f"{run.id} was asked for {plan.total} trials already; --trials must not be fewer")
@@ -93,4 +109,6 @@ def extended(search: Search, trials: int | None = None) -> Search:
     changed = plan.extended(trials, options.kept(), options.repeat)
     if changed != plan:
         run.write(PLAN, changed.text())
+    if search.options.moved:
+        move_source(run, search.options.moved)
     return replace(search, plan=changed)

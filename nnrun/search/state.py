@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from nnrun.machine.posix import LEAST_MEMORY
 from nnrun.runs.environment import describe
 from nnrun.runs.finding import TRIALS
 from nnrun.runs.listener import ToldToStop
-from nnrun.runs.preparing import CACHE
+from nnrun.runs.preparing import CACHE, SOURCE, names_source
 from nnrun.runs.rundir import RunDir
 from nnrun.search.executors import Executor, Inline, Pool
 from nnrun.search.ledger import Ledger
@@ -44,6 +44,7 @@ def options_of(
     repeat: int | None,
     cluster: str | None = None,
     any_bits: bool = False,
+    moved: Sequence[str] = (),
     **limits: Unpack[Limits],
 ) -> Options:
     """What who asks for a search has said; UsageError for what this system cannot do, or makes no sense.
@@ -64,8 +65,11 @@ def options_of(
         raise UsageError("--allow-different-bits needs --cluster: workers here train to the same bits")
     if cluster is None and limits.get("cluster_wait") is not None:
         raise UsageError("--cluster-wait needs --cluster: it is for a scheduler that is gone")
+    for setting in moved:
+        if not names_source(setting):
+            raise UsageError(f"--set has no meaning for a search, but for {SOURCE} where its data was moved: {setting}")
     own = workers or usual_workers(LEAST_MEMORY)
-    return Options(own, repeat=repeat, cluster=cluster, any_bits=any_bits, in_process=False, **limits)
+    return Options(own, repeat=repeat, cluster=cluster, any_bits=any_bits, moved=moved, in_process=False, **limits)
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class Options:
     stack: int | None = None
     repeat: int | None = None  # trainings with new seeds of each of the best trials
     cluster: str | None = None  # where the workers are, if not here
+    moved: Sequence[str] = ()  # where its data lies now, as settings of a config
     any_bits: bool = False  # whether workers may train there whose bits differ from those of this machine
     in_process: bool = True  # one worker without limits may be this process, which then cannot stop in mid-trial
 

@@ -15,10 +15,9 @@ from nnrun.config.space.space import Space
 from nnrun.data.dataset import Dataset
 from nnrun.engine.metrics import METRICS, beyond, misfit
 from nnrun.engine.scores import HIGHER_IS_BETTER, searched_by
-from nnrun.errors import ConfigError, DataError, UsageError
+from nnrun.errors import ConfigError, UsageError
 from nnrun.runs.assembly import batch_size
 from nnrun.runs.judge import DEFINED, metric_notices, undefined
-from nnrun.runs.preparing import move_source, prepare, same_data
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.opening import create, extended, opened, reopened
@@ -30,9 +29,7 @@ from nnrun.search.strategies import STRATEGIES
 from nnrun.search.study import Watcher
 from nnrun.text import closest, one_of, part_and_name
 
-__all__ = ["Options", "SearchOutcome", "begin", "begin_seeds", "move_data", "resume"]
-
-SOURCE = "data.source"
+__all__ = ["Options", "SearchOutcome", "begin", "begin_seeds", "resume"]
 
 FINALS = [*(f"{part}_{name}" for part in ("dev", "train") for name in METRICS), "cost"]  # that trials have
 
@@ -210,32 +207,13 @@ def resume(
 
     Raises UsageError where fewer are asked for than were, or where what the trials follow from has changed.
     """
-    loaded = StoredRun(run).loaded()
+    loaded = StoredRun(run).loaded(options.moved)
     with reopened(run, loaded, "search", options, watcher, told_to_stop) as search:
         space, known = load_known(loaded, begun=search.plan.space)
         _refuse_changes(search, space)
         refuse_flat(search.options, search.plan.strategy, search.plan.metric)
         refuse_target(search.options, search.plan.metric)
         return go_on(extended(replace(search, known=known), trials), watcher, told_to_stop)
-
-
-def move_data(run: RunDir, settings: Sequence[str]) -> None:
-    """Let a search name its data where that lies now, and all runs in it, too, as their own data is read again.
-
-    Raises UsageError for other settings, DataError where the rows are not those that it began with.
-    """
-    for setting in settings:
-        key = setting.partition("=")[0].strip()
-        if key != SOURCE and not key.startswith(f"{SOURCE}."):
-            raise UsageError(f"--set has no meaning for a search, but for {SOURCE} where its data was moved: {setting}")
-    stored = StoredRun(run)
-    with run.locked():
-        dataset, _ = prepare(stored.loaded(settings), run.path.parent)
-        if not same_data(stored, dataset):
-            raise DataError(f"{run.id}: the data there is not what it began with; {SOURCE} may only name where it lies")
-        files = run.path.rglob(run.resolved.name)
-        for path in sorted(files, key=lambda path: -len(path.parts)):  # its own last, so that it can be done again
-            move_source(RunDir(path.parent), settings)
 
 
 def _refuse_changes(search: Search, space: Space) -> None:

@@ -309,7 +309,11 @@ def test_a_search_goes_on_where_its_data_was_moved(nnrun: Nnrun, config: Callabl
         assert told.code == 4 and re.match("the data of .*/", told.err) and way in told.err
     other = nnrun("resume", "latest", "--set", "data.source=other.csv")
     assert other.code == 4 and "the data there is not what it began with" in other.err
-    assert nnrun("resume", "latest", "--trials", "3", "--workers", "1", "--set", "data.source=new.csv").code == 0
+    moved = ("--workers", "1", "--set", "data.source=new.csv")
+    for refused in (("--trials", "1"), ("--target", "200"), ("--set", "seed=2")):
+        assert nnrun("resume", "latest", *refused, *moved).code == 2
+    assert not any("new.csv" in path.read_text() for path in the_search().rglob("resolved.yaml"))
+    assert nnrun("resume", "latest", "--trials", "3", *moved).code == 0
     assert len(records(the_search())) == 3
     assert all("new.csv" in path.read_text() for path in the_search().rglob("resolved.yaml"))
     assert nnrun("evaluate", str(the_search() / "trials/0000")).code == 0

@@ -91,7 +91,7 @@ def resume(
     told_to_stop: Callable[[], bool] = lambda: False,
 ) -> SearchOutcome:
     """Continue a retest to its end; DataError where the data is no longer what it began with."""
-    loaded, record = StoredRun(run).loaded(), read(run)
+    loaded, record = StoredRun(run).loaded(options.moved), read(run)
     with reopened(run, loaded, "retest", options, watcher, told_to_stop) as left:
         held = extended(left)
         return go_on(held, watcher, told_to_stop, _course(held, record))
