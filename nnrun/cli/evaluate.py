@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -99,7 +99,6 @@ def evaluate(
     look = _closer_look(calibrate, importance, bool(data or gates or baselines or cost or fail_on))
     _check_fail_on(fail_on, data)
     model = load_model(StoredRun(find_run(runs, run)))
-    _refuse_beyond(gates, model.target.task)
     if look:
         look(model, json)
         return
@@ -161,7 +160,7 @@ def _weigh_columns(model: Model, json: bool) -> None:
 
 
 def _gate(text: str) -> Gate:
-    from nnrun.engine.metrics import METRICS
+    from nnrun.engine.metrics import METRICS, beyond
     from nnrun.errors import UsageError
     from nnrun.insight.comparison.listing import as_number
     from nnrun.models.evaluation import FILE, PLAIN
@@ -176,19 +175,9 @@ def _gate(text: str) -> Gate:
     if part not in (*PARTS, FILE) or metric.removeprefix(PLAIN) not in METRICS:
         known = f"{', '.join(PARTS)} or {FILE}, then _ and one of {', '.join(METRICS)}"
         raise UsageError(f"--require {text}: no metric {name!r}; a name is {known}")
+    if why := beyond(metric.removeprefix(PLAIN), bound):
+        raise UsageError(f"--require {text}: {why}")
     return Gate(text, name, written[2] == "<", bool(written[3]), bound)
-
-
-def _refuse_beyond(gates: Sequence[Gate], task: str) -> None:
-    """UsageError for a bound that says nothing of classes; an error of numbers, 1 − R², may lie above 1."""
-    from nnrun.engine.metrics import beyond
-    from nnrun.errors import UsageError
-    from nnrun.models.evaluation import PLAIN
-    from nnrun.text import part_and_name
-
-    for gate in gates if task == "classification" else ():
-        if why := beyond(part_and_name(gate.name)[1].removeprefix(PLAIN), gate.bound):
-            raise UsageError(f"--require {gate.text}: {why}")
 
 
 def _broken(gate: Gate, found: Evaluation) -> list[str]:

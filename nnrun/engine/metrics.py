@@ -157,7 +157,7 @@ class Metric:
     help: str
     tasks: tuple[Task, ...]
     of: Callable[[Any, Any, Any], float] | None
-    share: bool = False  # lies, of classes, between 0 and 1
+    share: bool = False  # nothing of use lies above 1, and it may be written as per cent
     decides: bool = False  # looks at nothing but the class with the largest probability
 
 
@@ -199,7 +199,7 @@ METRICS: dict[str, Metric] = {
         calibration_error,
         share=True,
     ),
-    "r2": Metric("R²: share of the target's variance that is explained", _VALUES, r2),
+    "r2": Metric("R²: share of the target's variance that is explained", _VALUES, r2, share=True),
     "mae": Metric("mean absolute error, in the target's own unit", _VALUES, mae),
     "rmse": Metric("root of the mean squared error, in the target's own unit", _VALUES, rmse),
 }
@@ -222,7 +222,7 @@ def misfit(name: str, task: str) -> str | None:
 def beyond(name: str, bound: float) -> str | None:
     """Why nobody wants a bound that a share does not come to, as where 5 is written for 5%; None for others.
 
-    The error of a regression, 1 − R², may, where the mean of the target is the better prediction.
+    The error of a regression, 1 − R², may lie above 1, but the mean of the target is the better prediction there.
     """
     if name not in METRICS or not METRICS[name].share or not 1 < bound < np.inf:
         return None

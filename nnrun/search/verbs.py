@@ -155,10 +155,20 @@ def refuse_flat(options: Options, strategy: str, metric: str) -> None:
 
 
 def refuse_target(options: Options, metric: str) -> None:
-    """UsageError for a target that the first trial reaches whatever it comes to, or that none can."""
-    _, name = part_and_name(metric.removeprefix("-"))
-    if options.target is not None and (why := beyond(name, options.target)):
-        raise UsageError(f"--target {options.target:g}: {why}")
+    """UsageError for a target above what a share comes to, or with the sign of a metric that is turned round.
+
+    The first trial would reach it whatever it comes to, or none could.
+    """
+    target, as_read = options.target, metric.removeprefix("-")
+    if target is None:
+        return
+    _, name = part_and_name(as_read)
+    why = beyond(name, target)
+    if metric != as_read and target < 0:
+        meant = f"{-target:g}%" if beyond(name, -target) else f"{-target:g}"
+        why = f"the target of {metric} is a value of {as_read}, without the sign; did you mean {meant}?"
+    if why:
+        raise UsageError(f"--target {target:g}: {why}")
 
 
 def _unknown_word(what: str, word: str, names: Sequence[str]) -> str:

@@ -136,6 +136,7 @@ def test_gates(nnrun: Nnrun, gate: str, code: int) -> None:
         ),
         ("dev_error<20", "20 is 2000%, more than any error of use; did you mean 20%?"),
         ("dev_plain_auc>90", "did you mean 90%?"),
+        ("dev_r2>90", "90 is 9000%, more than any r2 of use; did you mean 90%?"),
         ("dev_mae<1", "no dev_mae was measured; there are train_error,"),
     ],
 )
@@ -143,6 +144,13 @@ def test_gates_that_make_no_sense(nnrun: Nnrun, gate: str, message: str) -> None
     nnrun("train", *QUICK, *sets("data.source=iris"))
     done = nnrun("evaluate", "--require", gate)
     assert done.code == 2 and message in done.err
+
+
+def test_an_error_of_numbers_has_a_gate_as_one_of_classes(nnrun: Nnrun) -> None:
+    nnrun("train", *QUICK, *sets("data.source=diabetes"))
+    refused = nnrun("evaluate", "--require", "dev_error<20")
+    assert refused.code == 2 and "did you mean 20%?" in refused.err
+    assert nnrun("evaluate", "--require", "dev_r2>-100").code == 0
 
 
 def test_of_a_search_the_best_trial_is_evaluated(nnrun: Nnrun, here: Path) -> None:

@@ -518,6 +518,10 @@ def test_a_size_that_is_none_is_refused(nnrun: Nnrun, config: Callable[..., Path
     [
         ("error", "5", "--target 5: 5 is 500%, more than any error of use; did you mean 5%?"),
         ("auc", "95", "did you mean 95%?"),
+        ("auc", "-0.9", "the target of -dev_auc is a value of dev_auc, without the sign; did you mean 0.9?"),
+        ("auc", "-95", "did you mean 95%?"),
+        ("r2", "90", "did you mean 90%?"),
+        ("r2", "-0.9", "--target -0.9: the target of -dev_r2 is a value of dev_r2"),
         ("error", "little", "--target little: not a number; write 0.02 or 2%"),
     ],
 )
