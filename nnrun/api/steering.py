@@ -75,9 +75,9 @@ def resume(
 ) -> Run | Search:
     """Continue a run in place to `epochs` in total, or with overrides as a child run; or a search, to so many `trials`.
 
-    A search keeps the limits that it was given, unless new ones are given, as for `search`; overrides may name its
-    `data.source` where that was moved. Raises UsageError for what has no meaning for it, DataError where the data is no
-    longer what it began with.
+    A search keeps the limits that it was given, unless new ones are given, as for `search`. Overrides of nothing but
+    `data.source` let either find its own rows where they were moved, in place. Raises UsageError for what has no
+    meaning for it, DataError where the data is no longer what it began with.
     """
     found = directory_of(run, runs)
     if found.status == "paused":

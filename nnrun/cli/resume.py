@@ -46,8 +46,8 @@ def resume(
 ) -> None:
     """Continue a run or a search; with --set, as a child run.
 
-    A search, be it a retest, keeps the limits that it was given, unless new ones are given; with --set
-    data.source=FILE it finds its data where that was moved.
+    A search, be it a retest, keeps the limits that it was given, unless new ones are given. With --set
+    data.source=FILE alone either finds its data where that was moved, in place, if the rows are the same.
 
     Example:  nnrun resume latest --epochs 100
     """

@@ -13,6 +13,7 @@ from nnrun.config.dump import dump_yaml, one_line
 from nnrun.config.load import Loaded
 from nnrun.config.overrides import configured
 from nnrun.data.dataset import Dataset
+from nnrun.data.files.chunks import Heard
 from nnrun.errors import DataError, UsageError
 from nnrun.files import json_lines, sealed_text
 from nnrun.installation import as_options, command, elsewhere
@@ -21,7 +22,17 @@ from nnrun.runs.finding import best_in, is_search, search_of
 from nnrun.runs.lineage import Repeated, repeated
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
 from nnrun.runs.members import has_members, refuse_gathered, whole_of
-from nnrun.runs.preparing import begun, changed_since, create, prepare, same_data, session_of, until_told
+from nnrun.runs.preparing import (
+    begun,
+    changed_since,
+    create,
+    move_source,
+    names_source,
+    prepare,
+    same_data,
+    session_of,
+    until_told,
+)
 from nnrun.runs.records import Given, Parent
 from nnrun.runs.rundir import CONFIG, EVENTS, RESOLVED, RunDir
 from nnrun.runs.session import Session
@@ -101,6 +112,9 @@ def resume(
 ) -> Outcome:
     """Continue a run in place, to `epochs` in total if given; with overrides, as a child run beside it.
 
+    Overrides that only say where its own rows lie now make no child: that is written into it, be there something left
+    to train or not, so that it can be evaluated.
+
     Raises UsageError where that makes no sense: a schedule shaped by the planned total with another total, fewer
     epochs than are trained, a diverged run without a change, overrides that change the network's shape, its features,
     classes or target; DataError where the data changed.
@@ -121,11 +135,23 @@ def resume(
         if overrides or epochs is not None:
             raise UsageError(_as_begun(run))
         return folds.resume(run, listener, told_to_stop)
-    if overrides:
+    moved = epochs is None and _is_moved(run, overrides, until_told(listener.preparing, told_to_stop))
+    if overrides and not moved:
         settings = [*overrides, *([] if epochs is None else [f"{TOTAL}={epochs}"])]
         return _begin_child(run, settings, listener, told_to_stop, argv)
     with run.locked():
+        if moved:
+            move_source(run, overrides)
         return _go_on(run, epochs, listener, told_to_stop)
+
+
+def _is_moved(run: RunDir, settings: Sequence[str], heard: Heard) -> bool:
+    """Whether these only say where the run's own rows lie now."""
+    if not settings or not all(map(names_source, settings)):
+        return False
+    before = StoredRun(run)
+    dataset, _ = prepare(before.loaded(settings), run.path.parent, heard)
+    return same_data(before, dataset)
 
 
 def _as_begun(run: RunDir) -> str:

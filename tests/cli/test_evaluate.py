@@ -310,4 +310,9 @@ def test_of_a_run_whose_data_was_moved_the_way_is_told(nnrun: Nnrun, here: Path)
     assert told.code == 4 and told.err.startswith(f"the data of {run.name}: ")
     assert told.err.endswith(f"(if it was moved: `nnrun {' '.join(way)}`)\n")
     assert nnrun(*(word.replace("FILE", "new.csv") for word in way)).code == 0
-    assert json.loads(nnrun("evaluate", "--json").out)["parts"] == known
+    assert json.loads(nnrun("evaluate", run.name, "--json").out)["parts"] == known
+    assert [*(here / "runs").glob("2*")] == [run], "no child"
+    rows = (here / "new.csv").read_text().splitlines(keepends=True)
+    (here / "more.csv").write_text("".join([*rows, *rows[1:9]]))
+    assert nnrun("resume", run.name, "--set", "data.source=more.csv").code == 0
+    assert len([*(here / "runs").glob("2*")]) == 2, "of other rows it is one"
