@@ -37,8 +37,8 @@ def as_options(settings: Iterable[str]) -> list[str]:
 
 
 def runs_folder(text: str | Path) -> Path:
-    """Where runs lie, as it is typed: a shell leaves the `~/` of `--runs=~/here` alone, and nobody reads variables."""
-    return Path(text).expanduser() if str(text).startswith("~/") else Path(text)
+    """Where runs lie, as it is typed: a shell leaves the `~` of `--runs=~/here` alone, and nobody reads variables."""
+    return Path(text).expanduser() if str(text).split("/")[0] == "~" else Path(text)
 
 
 def usual_runs() -> Path:

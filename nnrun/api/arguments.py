@@ -71,7 +71,7 @@ def _fitting(value: Any, kinds: list[str], name: str, example: str = "") -> Any:
 
 def _one_of_them(value: Any, kinds: list[str]) -> Any:
     """The value as one of the first kind that it is of; TypeError where it is of none, OverflowError if too large."""
-    if "Path" in kinds and isinstance(value, str) and value.startswith("~/"):
+    if "Path" in kinds and isinstance(value, str) and value.split("/")[0] == "~":
         value = str(Path(value).expanduser())  # as a shell does, and nobody else
     for kind in kinds:
         with suppress(TypeError, UnicodeEncodeError):

@@ -151,6 +151,8 @@ def test_a_path_may_begin_at_home(run: Any, tmp_path: Path, monkeypatch: pytest.
     trained = api.train("~/mine.yaml", runs="~/runs")
     assert trained.directory.path.parent == tmp_path / "runs"
     assert api.load_run(runs="~/runs").directory.id == trained.directory.id
+    (Path("~/runs").expanduser() / trained.directory.id).rename(Path("~").expanduser() / trained.directory.id)
+    assert api.load_run(trained.directory.id, runs="~").directory.id == trained.directory.id
 
 
 def test_an_interval_may_be_a_number(run: Any, rows: pd.DataFrame) -> None:

@@ -294,6 +294,10 @@ def test_home_is_where_it_is_however_runs_are_named(
     assert [found["id"] for found in nnrun("list", "--json").json["runs"]] == [run.name]
     assert nnrun("show").out.startswith(f"run      {run}\n")
     assert "--runs" not in nnrun("diagnose", "--runs", run.parent).out
+    run.rename(here / "home" / run.name)
+    monkeypatch.setenv("NNRUN_RUNS", "~")
+    for found in (nnrun("list", "--json"), nnrun("list", "--json", "--runs=~")):
+        assert [entry["id"] for entry in found.json["runs"]] == [run.name]
 
 
 def test_nothing_left_to_train_is_said(nnrun: Nnrun, config: Write) -> None:
