@@ -33,11 +33,14 @@ def show(
     debug: Debug = False,
 ) -> None:
     """Show a run: result, epochs, what its config changes, events."""
+    from nnrun.errors import UsageError
     from nnrun.runs.finding import find_run
     from nnrun.runs.labels import label_lines, labels_of
     from nnrun.runs.stored import COLUMNS, StoredRun, record_of
     from nnrun.text import csv_text
 
+    if json and csv:
+        raise UsageError("--json and --csv: only one of them")
     found = StoredRun(find_run(runs, run))
     if found.is_search:
         record_of(found)  # DataError where there is none

@@ -254,3 +254,8 @@ def test_children_and_changes_are_told(nnrun: Nnrun, trained: Path) -> None:
     shown = nnrun("show", younger.id).out
     assert f"\nparent   {trained.name}, which is gone, from epoch 2\n" in shown
     assert "  from epoch 3, when it left its parent, 2026-11-27 03:15:04, from process" in shown
+
+
+def test_one_form_is_printed_and_no_other(nnrun: Nnrun) -> None:
+    both = nnrun("show", "--csv", "--json")
+    assert both.code == 2 and both.json["error"]["problems"] == ["--json and --csv: only one of them"]
