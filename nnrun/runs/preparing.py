@@ -15,7 +15,7 @@ from nnrun.data.files.chunks import Heard, nobody
 from nnrun.data.files.sources import source_files
 from nnrun.errors import ConfigError, DataError, MisfitError, StoppedError
 from nnrun.files import sealed_document, sealed_text
-from nnrun.installation import command, elsewhere
+from nnrun.installation import as_options, command, elsewhere
 from nnrun.runs.engines import decided
 from nnrun.runs.environment import describe
 from nnrun.runs.listener import ToldToStop
@@ -167,10 +167,12 @@ def same_data(run: StoredRun, dataset: Dataset) -> bool:
 
 
 def if_gone(run: RunDir, config: Config, error: DataError) -> DataError:
-    """The same error, with the command that says where the data lies now if a file of it is gone."""
-    if all(file.exists() for file in source_files(config.data).values()):
+    """The same error, with the command that says where the data lies now if files of it are gone."""
+    gone = [part for part, file in source_files(config.data).items() if not file.exists()]
+    if not gone:
         return error
-    again = command("resume", run.id, "--set", "data.source=FILE", *elsewhere(run.path.parent))
+    keys = [SOURCE] if isinstance(config.data.source, str) else [f"{SOURCE}.{part}" for part in gone]
+    again = command("resume", run.id, *as_options([f"{key}=FILE" for key in keys]), *elsewhere(run.path.parent))
     return DataError(f"{error} (if it was moved: `{again}`)")
 
 

@@ -316,3 +316,18 @@ def test_of_a_run_whose_data_was_moved_the_way_is_told(nnrun: Nnrun, here: Path)
     (here / "more.csv").write_text("".join([*rows, *rows[1:9]]))
     assert nnrun("resume", run.name, "--set", "data.source=more.csv").code == 0
     assert len([*(here / "runs").glob("2*")]) == 2, "of other rows it is one"
+
+
+def test_of_moved_sets_each_file_that_is_gone_is_asked_for(nnrun: Nnrun, here: Path) -> None:
+    """One file in place of three would be split, and rows that were trained on be in dev and test."""
+    for part, rows in {"train": 60, "dev": 20, "test": 20}.items():
+        (here / f"{part}.csv").write_text("x,y\n" + "".join(f"{k % 7},{'ab'[k % 7 > 3]}\n" for k in range(rows)))
+    nnrun("train", *QUICK, *sets("data.source={train: train.csv, dev: dev.csv, test: test.csv}", "data.target=y"))
+    for part in ("dev", "test"):
+        (here / f"{part}.csv").rename(here / f"own-{part}.csv")
+    (run,) = (here / "runs").glob("2*")
+    way = f"resume {run.name} --set data.source.dev=FILE --set data.source.test=FILE"
+    assert nnrun("evaluate").err.endswith(f"(if it was moved: `nnrun {way}`)\n")
+    found = way.replace("dev=FILE", "dev=own-dev.csv").replace("test=FILE", "test=own-test.csv")
+    assert (nnrun(*found.split()).code, nnrun("evaluate", run.name).code) == (0, 0)
+    assert [*(here / "runs").glob("2*")] == [run]
