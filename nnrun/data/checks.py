@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -85,8 +85,13 @@ def no_feature(table: Table, target: str) -> DataError:
     return DataError(f"{table.at_header()}: no column left to learn {target!r} from; add columns, or drop fewer")
 
 
-def choose_features(config: Data, found: Survey, target: str) -> tuple[dict[str, Meaning], list[str]]:
-    """What each column to learn from means, and a notice for each that is left out without being named in `drop`."""
+def choose_features(
+    config: Data, found: Survey, target: str, begins: bool = False
+) -> tuple[dict[str, Meaning], list[str]]:
+    """What each column to learn from means, and a notice for each that is left out without being named in `drop`.
+
+    `begins` says that no run has learned from the data.
+    """
     roles = {"group": config.group, "time": config.time}
     dropped = [name for name, kind in config.declared.items() if kind == "drop"]
     unused = {target, config.weight, *dropped, *roles.values()}
@@ -95,6 +100,8 @@ def choose_features(config: Data, found: Survey, target: str) -> tuple[dict[str,
         if not found.columns[name].present:
             raise DataError(f"{found.head.at_column(name)}: column {name!r} has no value at all; add it to data.drop")
     check_slips(found, columns if config.task == "classification" else [*columns, target])
+    if begins:
+        check_undated(found, columns)
     least = None if config.rare_below == "auto" else config.rare_below
     reasons = {name: found.columns[name].reason_to_leave_out(least) for name in columns}
     kept = {name: _declared(found, name) for name, reason in reasons.items() if reason is None}
@@ -167,16 +174,27 @@ def _many_numbers(facts: ColumnFacts) -> str | None:
 
 
 def check_slips(found: Survey, columns: Iterable[str]) -> None:
-    """Raise DataError at the first text cell of a column that otherwise holds many different numbers, or dates."""
-    for name in columns:
-        facts = found.columns[name]
-        if facts.declared or facts.kind != "category" or len(facts.texts.distinct) <= FEW_VALUES:
-            continue
-        undated = facts.undated
+    """Raise DataError at the first text cell of a column that otherwise holds many different numbers."""
+    for facts in _of_many_texts(found, columns):
         if 0 < facts.slips <= (1 - MOSTLY_NUMBERS) * facts.present:
             raise _slip(facts, facts.slips, "number", facts.first_slip)
-        if undated.format:
-            raise _slip(facts, undated.rows, f"date like {example(undated.format)}", undated.first)
+
+
+def check_undated(found: Survey, columns: Iterable[str]) -> None:
+    """Raise DataError at the first text cell of a column that otherwise holds many different dates.
+
+    For what begins with the data: a run of an earlier version may have learned from such texts, or left them out.
+    """
+    for facts in _of_many_texts(found, columns):
+        if undated := facts.undated.format:
+            error = _slip(facts, facts.undated.rows, f"date like {example(undated)}", facts.undated.first)
+            raise DataError(f"{error}; if these are no dates, data.kinds: {{{facts.name}: category}} says so")
+
+
+def _of_many_texts(found: Survey, columns: Iterable[str]) -> Iterator[ColumnFacts]:
+    for facts in (found.columns[name] for name in columns):
+        if not facts.declared and facts.kind == "category" and len(facts.texts.distinct) > FEW_VALUES:
+            yield facts
 
 
 def _slip(facts: ColumnFacts, slips: int, what: str, first: tuple[str, str]) -> DataError:

@@ -196,6 +196,14 @@ def test_a_column_with_a_slip_can_be_dropped(nnrun: Nnrun, here: Path) -> None:
     assert load_config(Path("config.yaml")).config.data.drop == ("day",)
 
 
+def test_groups_may_look_like_numbers_or_dates_with_slips(nnrun: Nnrun, here: Path) -> None:
+    rows = [f"{'K7' if row % 30 == 4 else 1000 + row % 25},{row * 7 % 31},{row % 2}" for row in range(100)]
+    Path("data.csv").write_text("\n".join(["sku,size,y", *rows]) + "\n", encoding="utf-8")
+    assert "'K7' is not a number" in nnrun("init", "data.csv", "--target", "y").err
+    assert nnrun("init", "data.csv", "--target", "y", "--group", "sku").code == 0
+    assert nnrun("train", "config.yaml", "--set", "training.epochs=1", "-q").code == 0
+
+
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [

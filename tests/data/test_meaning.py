@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nnrun.config.data_section import Data
 from nnrun.data.damage import checked
-from nnrun.data.dataset import Dataset
+from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.errors import DataError
 from tests.data.reading import read_table
 
@@ -224,11 +226,47 @@ def test_what_is_no_date_among_dates_is_an_error(
         load(path, target="y", task="regression")
     assert str(caught.value) == (
         f"{path}:{place + 2}:1: 'unknown' is not a date like 31.01.2026, but 100 of 101 values of column 'day' are; "
-        "correct it, or leave the field empty if the value is unknown, or list it in data.format.missing"
+        "correct it, or leave the field empty if the value is unknown, or list it in data.format.missing; "
+        "if these are no dates, data.kinds: {day: category} says so"
     )
     told = load(path, target="y", task="regression", format={"missing": ["unknown"]})
     assert "day month" in told.fitted.features
     assert load(path, target="y", task="regression", kinds={"day": "text"}).fitted.features == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("codes", "other"),
+    [
+        ([f"{i % 8 + 1}.{i % 4 + 1}.{i % 7 + 10}" for i in range(100)], "2.0.1"),
+        ([f"2{i:03}-{i % 12 + 1}" for i in range(100)], "2010-A"),
+        ([f"{i % 12 + 1}-{i % 9 + 1}-{i * 37 + 3000}" for i in range(100)], "30-13-0001"),
+        ([f"{i % 12 + 1}/{i % 9 + 1}/{i % 31 + 1}" for i in range(100)], "13/13/13"),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 40])
+def test_codes_that_look_like_dates_are_categories(
+    csv: Csv, load: Load, codes: list[str], other: str, place: int
+) -> None:
+    codes = [*codes[:place], other, *codes[place:]] * 5
+    path = csv("code,x,y", *(f"{code},{i % 9},{i % 7}" for i, code in enumerate(codes)))
+    found = load(path, target="y", task="regression").fitted.features
+    assert any(name.startswith("code=") for name in found)
+
+
+@pytest.mark.parametrize(
+    "day", ["%Y-%m-%d", "%m/%d/%Y", "%Y.%m.%d", "%d %b %Y", "%d-%b-%y", "%B %d, %Y", "%d.%m.%Y %H:%M"]
+)
+def test_a_slip_among_dates_of_any_clear_format_is_told(csv: Csv, load: Load, day: str) -> None:
+    days = [(dt.datetime(2026, 1, 31, 13, 30) + dt.timedelta(i)).strftime(day) for i in range(60)]
+    path = csv("day,x,y", *(f'"{text}",{i % 9},{i % 7}' for i, text in enumerate([*days, "unknown"])))
+    with pytest.raises(DataError, match="'unknown' is not a date like"):
+        load(path, target="y", task="regression")
+
+
+def test_a_run_reads_its_data_as_it_did_before_slips_among_dates_were_told(csv: Csv, tmp_path: Path) -> None:
+    path = csv("day,x,y", *(f"{day},{i % 9},{i % 7}" for i, day in enumerate([*DAYS, "unknown"])))
+    config = Data(source=str(path), target="y", task="regression")
+    assert load_dataset(config, "float64", tmp_path / "cache").fitted.features == ["x"]
 
 
 def test_a_long_span_among_short_ones_is_no_slip(csv: Csv, load: Load) -> None:
