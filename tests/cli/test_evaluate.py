@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openpyxl
 import pytest
 
 Nnrun = Callable[..., Any]
@@ -50,6 +51,24 @@ def test_of_two_classes_it_is_told_whose_average_precision_it_is(
     assert told in " ".join(evaluated.split())
     for text in (trained, searched, evaluated):
         assert (warned in " ".join(text.split())) == (frequent == "ok")
+
+
+@pytest.mark.parametrize("lacking", ["error", "drop"])
+def test_a_formula_without_a_stored_value_is_no_row_without_a_target(nnrun: Nnrun, here: Path, lacking: str) -> None:
+    book = openpyxl.Workbook()
+    for row in (["a", "y"], *([k % 7, "pq"[k % 2]] for k in range(60))):
+        book.active.append(row)
+    book.save("data.xlsx")
+    assert (
+        nnrun("train", *QUICK, *sets("data.source=data.xlsx", "data.target=y", f"data.missing_target={lacking}")).code
+        == 0
+    )
+    book.active["B4"] = '=A4&"x"'
+    book.save("new.xlsx")
+    done = nnrun("evaluate", "latest", "new.xlsx")
+    told = "new.xlsx: target column 'y' is in 1 row a formula without a stored value, the first new.xlsx:4:2; open the"
+    assert (done.code, told in " ".join(done.err.split())) == (4, True), done.err
+    assert nnrun("predict", "latest", "new.xlsx").code == 0
 
 
 def test_the_page_of_numbers(nnrun: Nnrun) -> None:
