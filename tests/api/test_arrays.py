@@ -71,8 +71,10 @@ def test_numbers_without_names_serve_where_they_are_as_many(tmp_path: Path) -> N
     called = run.evaluate({"x": x, "target": ["setosa", "virginica"]})
     assert called["data"] == "the rows"
     assert run.evaluate({"x": x, "y": ["setosa", "virginica"]})["parts"] == called["parts"]
-    with pytest.raises(DataError, match="'x' has 2 rows but 'y' has 1"):
-        run.predict({"x": x, "y": ["setosa"]})
+    for y, told in ((["setosa"], "'x' has 2 rows but 'y' has 1"), (np.eye(2), "'y' has shape"), ([1j, 2j], "of type")):
+        with pytest.raises(DataError, match=f"the rows: target column 'target' is unfit: .*{told}"):
+            run.evaluate({"x": x, "y": np.array(y)})
+        pd.testing.assert_frame_equal(run.predict({"x": x, "y": np.array(y)}), by_name)
     with pytest.raises(DataError, match="no columns 'sepal length"):
         run.predict(x[:, :3])
 

@@ -10,6 +10,7 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
@@ -59,13 +60,18 @@ def of_arrays(path: Path, arrays: dict[str, Array], reading: Reading, rows: int 
     x_name = _feature_array(path, arrays, y_name)
     x = arrays[x_name]
     _check_dtype(path, x_name, x, _NUMBERS, "numbers")
-    targets = {} if y_name is None else {reading.target: _checked_target(path, y_name, arrays[y_name])}
     _check_shape(path, f"array {x_name!r}", x)
-    for y in targets.values():
-        if len(x) != len(y):
-            raise DataError(f"{path}: {x_name!r} has {len(x)} rows but {y_name!r} has {len(y)}; they must be as many")
     check_image(path, x.shape, reading)
-    yield from _tables(path, x, _names(x_name, x.shape[1:], reading), reading, rows, targets)
+    targets, unfit = dict[str, Array](), dict[str, str]()
+    if y_name is not None:
+        try:
+            targets[reading.target] = _checked_target(path, y_name, arrays[y_name], x_name, len(x))
+        except DataError as error:
+            if reading.target_needed:
+                raise
+            unfit[reading.target] = f"unfit: {str(error).removeprefix(f'{path}: ')}"  # of which who predicts needs none
+    for table in _tables(path, x, _names(x_name, x.shape[1:], reading), reading, rows, targets):
+        yield replace(table, unreadable=unfit)
 
 
 def read_npy(path: Path, reading: Reading, rows: int | None = None) -> Iterator[Table]:
@@ -244,12 +250,14 @@ def _feature_array(path: Path, arrays: dict[str, Array], target: str | None) -> 
     return candidates[0]
 
 
-def _checked_target(path: Path, name: str, y: Array) -> Array:
+def _checked_target(path: Path, name: str, y: Array, x_name: str, rows: int) -> Array:
     _check_dtype(path, name, y, _LABELS, "numbers or text")
-    if y.ndim != 1 and y.shape[1:] != (1,):
+    if not y.ndim or y.shape[1:] not in ((), (1,)):
         raise DataError(f"{path}: array {name!r} has shape {y.shape}; it must hold one value a row: (rows,)")
     y = y.reshape(-1)
     _check_text(path, f"array {name!r}", y)
+    if len(y) != rows:
+        raise DataError(f"{path}: {x_name!r} has {rows} rows but {name!r} has {len(y)}; they must be as many")
     return y
 
 
