@@ -31,7 +31,7 @@ from nnrun.text import MANY, listed
 
 _MOST_ROWS = 1 << 20  # that a sheet has room for; up to a damaged number of a row, empty ones would be filled in
 _TOGETHER = 1 << 10  # rows that are looked at together
-_HEAD = 10  # rows among which the names are looked for
+_HEAD = 20  # rows among which the names are looked for, in the first half, and rows of the table below them
 _KEPT = 1 << 20  # cells that are read once
 _OLD = b"\xd0\xcf\x11\xe0"  # how files begin that are no archives: old workbooks, and those with a password
 _MIDNIGHT = dt.time()
@@ -220,12 +220,14 @@ def _names(path: Path, sheet: str, rows: Iterator[Row], reading: Reading, others
 def _below_titles(rows: Sequence[Row]) -> int:
     """The number of the first row of several cells if rows of one stand above it, of which only the first is a number.
 
-    More of them are a column of numbers beside which something is noted.
+    More of them are a column of numbers beside which something is noted, as of texts where few rows have several cells.
     """
     filled = [[value for value in values if value not in (None, "")] for _, values in rows]
-    first = next((place for place, cells in enumerate(filled) if len(cells) > 1), 0)
+    first = next((place for place, cells in enumerate(filled[: _HEAD // 2]) if len(cells) > 1), 0)
+    wide = sum(len(cells) > 1 for cells in filled[first:])
+    noted = wide == 1 or 2 * wide <= len(filled) - first
     column = any(isinstance(value, (int, float)) for cells in filled[1:first] for value in cells)
-    return 0 if column else first and rows[first][0]
+    return 0 if column or noted else first and rows[first][0]
 
 
 def _rows(path: Path, sheet: Any, above: int = 0) -> Iterator[Row]:

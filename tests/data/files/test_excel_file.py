@@ -223,7 +223,14 @@ def test_sheets_without_a_table(book: Book) -> None:
     assert fault(titled).startswith(":1: a title above the table; the names of its columns seem to stand in row 3")
     subtitled = book(Data=[["Sales of 2026"], ["as of", None], [DAY], [], ["x", "y"], [1, 2]])
     assert fault(subtitled).startswith(":1: a title above the table; the names of its columns seem to stand in row 5")
-    assert fault(book(Data=[["x"], [1], [2, "see above"]])).startswith(":3:2: a value in a column without a name")
+    for rows in (
+        [[1], [2, "see above"]],
+        [["a"], ["b", "see above"], ["c"], ["d"]],
+        [["a"]] * 8 + [["b", "so"], ["c"]],
+    ):
+        noted = book(Data=[["x"], *rows])
+        place = f":{1 + max(number for number, row in enumerate(rows, 1) if len(row) > 1)}:2:"
+        assert fault(noted).startswith(f"{place} a value in a column without a name")
     noted = book(Notes=[["see Data"]], Data=[["x", "y"], [1, 2]])
     assert fault(noted) == (
         ":1: a row of names and none below it; add the rows of the table (data.xlsx: sheet 'Notes' is read; "
