@@ -55,9 +55,14 @@ def tables_of(model: Model, rows: str | InMemory, target: bool) -> Generator[Tab
         for table in tables:
             require_features(model, table)
             if target:
-                _require_readable(table, model.target.name)
-                require_column(table, model.target.name, "target")
+                _require_target(table, model.target.name)
             yield table
+
+
+def _require_target(table: Table, name: str) -> None:
+    if what := table.unreadable.get(name):
+        raise DataError(f"{table.name}: target column {name!r} is {what}")
+    require_column(table, name, "target")
 
 
 def _slices(table: Table, most: int) -> Generator[Table, None, None]:
@@ -261,14 +266,10 @@ def _unseen(column: Column) -> str:
 
 
 def with_target(model: Model, tables: Iterable[Table], notes: list[str]) -> Iterator[Table]:
-    """All rows, or, where training left out those without a target, the others; notes how many there were.
-
-    Raises DataError for a target that cannot be read, whose rows would be taken for such.
-    """
+    """All rows, or, where training left out those without a target, the others; notes how many there were."""
     name, lacking = model.target.name, 0
     for table in tables:
-        _require_readable(table, name)
-        if model.config.data.missing_target == "error" or name not in table.columns:
+        if model.config.data.missing_target == "error":
             yield table
             continue
         there = ~missing_of(table.column(name))
@@ -277,11 +278,6 @@ def with_target(model: Model, tables: Iterable[Table], notes: list[str]) -> Iter
             yield table.take(np.flatnonzero(there))
     if lacking:
         notes.append(f"{counted(lacking, 'row')} without a target left out (data.missing_target)")
-
-
-def _require_readable(table: Table, target: str) -> None:
-    if what := table.unreadable.get(target):
-        raise DataError(f"{table.name}: target column {target!r} is {what}")
 
 
 def require_features(model: Model, table: Table) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from nnrun.data.facts.survey import check_target
 from nnrun.data.facts.tallies import Coded
 from nnrun.data.features.weights import part_weights, read_weights, weight_notices
-from nnrun.data.files.table import Table, require_column
+from nnrun.data.files.table import Table
 from nnrun.data.files.values import labels
 from nnrun.data.groups import joined_rows
 from nnrun.engine.parameters import Array
@@ -24,7 +24,7 @@ from nnrun.models.incoming import IN_MEMORY
 from nnrun.models.model import Model
 from nnrun.models.operating import read_costs
 from nnrun.models.reads import count_read, why_not
-from nnrun.models.rows import probability_notices, require_features, tables_of, with_target
+from nnrun.models.rows import probability_notices, tables_of, with_target
 from nnrun.models.scores import Scores
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.assembly import examples
@@ -117,7 +117,7 @@ def _on_rows(found: Evaluation, data: str | InMemory) -> None:
     model, counting, found.drift = found.model, _Counting(found.model), drift_of(found.model, target=True)
     beyond, read = Beyond(model.target), dict[str, None]()  # notices on how rows were read, in order
     scores, plain = _scores(model, predictors), _plain_scores(found, model, predictors)
-    with closing(tables_of(model, data, target=False)) as tables:
+    with closing(tables_of(model, data, target=True)) as tables:
         for table in with_target(found.model, tables, found.notes):
             x, y = _prepared(found.model, table)
             read |= dict.fromkeys((*table.notices, *table.doubts))
@@ -180,8 +180,6 @@ class _Counting:
 
 def _prepared(model: Model, table: Table) -> tuple[Array, Array]:
     """Features and targets of raw rows; raises DataError at the first cell that does not fit."""
-    require_features(model, table)
-    require_column(table, model.target.name, "target")
     check_target(table, model.target.name)
     return model.features(table), model.target.encode(table, model.config.training.dtype)
 
