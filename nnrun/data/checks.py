@@ -85,13 +85,8 @@ def no_feature(table: Table, target: str) -> DataError:
     return DataError(f"{table.at_header()}: no column left to learn {target!r} from; add columns, or drop fewer")
 
 
-def choose_features(
-    config: Data, found: Survey, target: str, begins: bool = False
-) -> tuple[dict[str, Meaning], list[str]]:
-    """What each column to learn from means, and a notice for each that is left out without being named in `drop`.
-
-    `begins` says that no run has learned from the data.
-    """
+def choose_features(config: Data, found: Survey, target: str) -> tuple[dict[str, Meaning], list[str]]:
+    """What each column to learn from means, and a notice for each that is left out without being named in `drop`."""
     roles = {"group": config.group, "time": config.time}
     dropped = [name for name, kind in config.declared.items() if kind == "drop"]
     unused = {target, config.weight, *dropped, *roles.values()}
@@ -100,8 +95,6 @@ def choose_features(
         if not found.columns[name].present:
             raise DataError(f"{found.head.at_column(name)}: column {name!r} has no value at all; add it to data.drop")
     check_slips(found, columns if config.task == "classification" else [*columns, target])
-    if begins:
-        check_undated(found, columns)
     least = None if config.rare_below == "auto" else config.rare_below
     reasons = {name: found.columns[name].reason_to_leave_out(least) for name in columns}
     kept = {name: _declared(found, name) for name, reason in reasons.items() if reason is None}
@@ -112,7 +105,7 @@ def choose_features(
         *(f"column {name!r} is left out: {reason}" for name, reason in reasons.items() if reason),
         *_of_dates(found, [name for name, meaning in kept.items() if meaning.kind == "date"], config.time),
         *filter(None, (_large_numbers(found.columns[name]) for name in kept)),
-        *many_numbers(found, columns),
+        *mixtures(found, columns),
     ]
 
 
@@ -154,22 +147,24 @@ def _large_numbers(facts: ColumnFacts) -> str | None:
 SOME_NUMBERS = 0.2  # share of the values of a column of text from which on it is told that they are numbers
 
 
-def many_numbers(found: Survey, columns: Iterable[str]) -> list[str]:
-    """The notices on columns that are text because of some of their values, while many others are numbers."""
-    return [*filter(None, (_many_numbers(found.columns[name]) for name in columns))]
+def mixtures(found: Survey, columns: Iterable[str]) -> list[str]:
+    """The notices on columns that are text because of some values, while many are numbers, or nearly all dates."""
+    return [*filter(None, map(_mixed, _of_many_texts(found, columns)))]
 
 
-def _many_numbers(facts: ColumnFacts) -> str | None:
-    numbers = facts.present - facts.slips
-    if facts.declared or not facts.slips or facts.kind != "category" or len(facts.texts.distinct) <= FEW_VALUES:
+def _mixed(facts: ColumnFacts) -> str | None:
+    undated = facts.undated
+    if facts.slips and facts.present - facts.slips >= SOME_NUMBERS * facts.present and facts.meaning.kind != "date":
+        what, like, others, (place, text) = "numbers", "", facts.slips, facts.first_slip
+    elif undated.format:
+        what, like, others, (place, text) = "dates", f" like {example(undated.format)}", undated.rows, undated.first
+    else:
         return None
-    if numbers < SOME_NUMBERS * facts.present or facts.meaning.kind == "date":
-        return None
-    place, text = facts.first_slip
     return (
-        f"column {facts.name!r} is taken for text: {numbers:,} of {facts.present:,} values are numbers, "
-        f"{facts.slips:,} are not, the first {shown(text)} ({place}); rewrite these, or list them in "
-        f"data.format.missing, to learn from numbers; data.kinds: {{{facts.name}: category}} says it is text"
+        f"column {facts.name!r} is taken for text: {facts.present - others:,} of {facts.present:,} values are {what}"
+        f"{like}, {others:,} {'is' if others == 1 else 'are'} not, the first {shown(text)} ({place}); rewrite these, "
+        f"or list them in data.format.missing, to learn from {what}; data.kinds: {{{facts.name}: category}} says it is "
+        "text"
     )
 
 
@@ -177,32 +172,17 @@ def check_slips(found: Survey, columns: Iterable[str]) -> None:
     """Raise DataError at the first text cell of a column that otherwise holds many different numbers."""
     for facts in _of_many_texts(found, columns):
         if 0 < facts.slips <= (1 - MOSTLY_NUMBERS) * facts.present:
-            raise _slip(facts, facts.slips, "number", facts.first_slip)
-
-
-def check_undated(found: Survey, columns: Iterable[str]) -> None:
-    """Raise DataError at the first text cell of a column that otherwise holds many different dates.
-
-    For what begins with the data: a run of an earlier version may have learned from such texts, or left them out.
-    """
-    for facts in _of_many_texts(found, columns):
-        if undated := facts.undated.format:
-            error = _slip(facts, facts.undated.rows, f"date like {example(undated)}", facts.undated.first)
-            raise DataError(f"{error}; if these are no dates, data.kinds: {{{facts.name}: category}} says so")
+            place, text = facts.first_slip
+            raise DataError(
+                f"{place}: {shown(text)} is not a number, but {facts.present - facts.slips} of {facts.present} values "
+                f"of column {facts.name!r} are; {CORRECT}, or list it in data.format.missing"
+            )
 
 
 def _of_many_texts(found: Survey, columns: Iterable[str]) -> Iterator[ColumnFacts]:
     for facts in (found.columns[name] for name in columns):
         if not facts.declared and facts.kind == "category" and len(facts.texts.distinct) > FEW_VALUES:
             yield facts
-
-
-def _slip(facts: ColumnFacts, slips: int, what: str, first: tuple[str, str]) -> DataError:
-    place, text = first
-    return DataError(
-        f"{place}: {shown(text)} is not a {what}, but {facts.present - slips} of {facts.present} values of column "
-        f"{facts.name!r} are; {CORRECT}, or list it in data.format.missing"
-    )
 
 
 def check_sizes(table: Table, columns: Iterable[str]) -> None:

@@ -107,10 +107,8 @@ def weights_together(datasets: Sequence[Dataset], part: str) -> npt.NDArray[Any]
     return part_weights(datasets[0].fitted.weights, part, y, datasets[0].classes, column)
 
 
-def load_dataset(config: Data, dtype: str, cache: Path, heard: Heard = nobody, begins: bool = False) -> Dataset:
+def load_dataset(config: Data, dtype: str, cache: Path, heard: Heard = nobody) -> Dataset:
     """Prepare the data, or map what an earlier call prepared; raises DataError if the data is unfit.
-
-    `begins` says that no run has learned from them, so that more is asked of their columns.
 
     A cache that cannot be written costs a notice, unless the data is larger than memory: then it is a DataError.
     """
@@ -120,7 +118,7 @@ def load_dataset(config: Data, dtype: str, cache: Path, heard: Heard = nobody, b
     if cached is not None:
         return _dataset(cached)
     healed = [f"{entry}: the prepared data there was damaged; it is prepared anew"] if there else []
-    prepared = prepare(config, dtype, heard, cache, begins)
+    prepared = prepare(config, dtype, heard, cache)
     try:
         store_entry(entry, prepared)
     except OSError as error:

@@ -153,15 +153,13 @@ class Prepared:
         return arrays
 
 
-def prepare(
-    config: Data, dtype: str, heard: Heard = nobody, folder: Path | None = None, begins: bool = False
-) -> Prepared:
+def prepare(config: Data, dtype: str, heard: Heard = nobody, folder: Path | None = None) -> Prepared:
     """Read, check and split the data, and learn from the training part what turns rows into numbers.
 
-    What is read of a large text file is kept in the folder, or one above it, while this takes; `begins` says that
-    no run has learned from the data. Raises DataError for data that is missing, malformed or unfit for the task.
+    What is read of a large text file is kept in the folder, or one above it, while this takes. Raises DataError for
+    data that is missing, malformed or unfit for the task.
     """
-    data = divided(config, heard, folder, begins)
+    data = divided(config, heard, folder)
     learners, goal, preprocessor, profiles = _learn(data, config, dtype)
     target = goal.target
     weights = describe_weights(config, data.classes)
@@ -225,7 +223,7 @@ def _learn(
     return learners, goal, found, {"columns": of_columns, "target": goal.profile(table)}
 
 
-def divided(config: Data, heard: Heard = nobody, folder: Path | None = None, begins: bool = False) -> Divided:
+def divided(config: Data, heard: Heard = nobody, folder: Path | None = None) -> Divided:
     """Read, check and split the data.
 
     Raises DataError as `prepare` does.
@@ -241,7 +239,7 @@ def divided(config: Data, heard: Heard = nobody, folder: Path | None = None, beg
     classes = target.find_classes(place) if task == "classification" else None
     if task == "regression":
         target.check_varies(place)
-    features, notices = choose_features(config, reference, target.name, begins)
+    features, notices = choose_features(config, reference, target.name)
     least = None if config.rare_below == "auto" else config.rare_below
     limits = Limits(config.max_categories, least, config.encode_categories)
     if all(chunks.is_one for chunks in sources.values()):  # of more than that, a piece at a time is in memory

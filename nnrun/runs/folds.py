@@ -60,7 +60,7 @@ def train(
     Raises ConfigError or DataError before the directory is made, whichever fold is unfit.
     """
     heard = until_told(listener.preparing, told_to_stop)
-    loaded, whole = begun(loaded, root, heard, loaded.config.data.folds or 1, before)
+    loaded, whole = begun(loaded, root, heard, trainings=loaded.config.data.folds or 1)
     refuse_unfit(loaded, root, heard)
     loaded.notices.extend([*whole.notices, *changed_since(before, whole)])  # some are of no single fold
     files = {MEMBERS: members_file(loaded.config, [])}

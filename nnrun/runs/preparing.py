@@ -35,15 +35,10 @@ def prepare(loaded: Loaded, root: Path, heard: Heard = nobody) -> tuple[Dataset,
         return dataset, session_of(loaded, dataset)
 
 
-def begun(
-    loaded: Loaded, root: Path, heard: Heard = nobody, trainings: int = 1, before: StoredRun | None = None
-) -> tuple[Loaded, Dataset]:
-    """The data of a run that begins, or a search of so many; the configuration now says which engine trains.
-
-    `before` is the run that it repeats, whose columns are known.
-    """
+def begun(loaded: Loaded, root: Path, heard: Heard = nobody, trainings: int = 1) -> tuple[Loaded, Dataset]:
+    """The data of a run that begins, or a search of so many; the configuration now says which engine trains."""
     with located(loaded):
-        dataset = _dataset(loaded.config, root, heard, begins=before is None)
+        dataset = _dataset(loaded.config, root, heard)
         config, told = decided(loaded.config, dataset, trainings, heard)
         return replace(loaded, config=config, notices=[*loaded.notices, *told]), dataset
 
@@ -54,8 +49,8 @@ def session_of(loaded: Loaded, dataset: Dataset) -> Session:
         return Session([loaded.config], dataset)
 
 
-def _dataset(config: Config, root: Path, heard: Heard, begins: bool = False) -> Dataset:
-    return load_dataset(config.data, config.training.dtype, root / CACHE, heard, begins)
+def _dataset(config: Config, root: Path, heard: Heard) -> Dataset:
+    return load_dataset(config.data, config.training.dtype, root / CACHE, heard)
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def train(
         return folds.train(loaded, root, listener, told_to_stop, argv, given, refit, before)
     if refit:
         raise UsageError("--refit trains on the rows of all folds in the end; --set data.folds=5 makes five")
-    loaded, dataset = begun(loaded, root, until_told(listener.preparing, told_to_stop), before=before)
+    loaded, dataset = begun(loaded, root, until_told(listener.preparing, told_to_stop))
     loaded.notices.extend(changed_since(before, dataset))
     session = session_of(loaded, dataset)
     run = create(root, loaded, dataset, argv, given=given)

@@ -40,16 +40,14 @@ def opened(
     watcher: Watcher,
     told_to_stop: Callable[[], bool],
     trainings: int,
-    before: StoredRun | None = None,
 ) -> Iterator[tuple[Executor, Loaded, Dataset]]:
     """Workers that wait, the configuration with the engine for so many trainings, and its data.
 
-    `before` is the run that it repeats. Raises ConfigError or DataError where it cannot be trained, in any of its
-    folds.
+    Raises ConfigError or DataError where it cannot be trained, in any of its folds.
     """
     with closing(options.executor(told_to_stop)) as executor:  # workers start while the data is read
         heard = until_told(watcher.preparing, told_to_stop)
-        loaded, dataset = begun(loaded, root, heard, trainings, before)
+        loaded, dataset = begun(loaded, root, heard, trainings)
         measuring = replace(loaded, config=by_numpy(loaded.config))
         session_of(measuring, dataset)
         if loaded.config.data.in_folds:

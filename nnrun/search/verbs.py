@@ -42,11 +42,10 @@ def begin(
     told_to_stop: Callable[[], bool] = lambda: False,
     argv: Sequence[str] = (),
     space: Space | None = None,
-    before: StoredRun | None = None,
 ) -> SearchOutcome:
     """Search around a configuration in a new directory under `root`; in that space, if the config has none.
 
-    `before` is the run that it repeats, if it does. Raises ConfigError or DataError before the directory is made.
+    Raises ConfigError or DataError before the directory is made.
     """
     config, usual = loaded.config, space
     space, known = _checked(loaded, usual)  # before the data are read, as that may take a while
@@ -54,7 +53,7 @@ def begin(
     refuse_target(options, config.search.metric)
     strategy_of(known, space, [config.search.trials])  # an optional library may be missing
     trainings = config.search.trials * (config.data.folds or 1)
-    with opened(loaded, root, options, watcher, told_to_stop, trainings, before) as (executor, loaded, dataset):
+    with opened(loaded, root, options, watcher, told_to_stop, trainings) as (executor, loaded, dataset):
         config = loaded.config
         refuse_misfit(loaded, dataset)
         space, known = load_known(loaded, _batch(loaded, dataset), usual)
@@ -86,7 +85,7 @@ def begin_seeds(
     settings |= {"search.strategy": "grid", "search.space": "{}", "search.enqueue": "[]"}
     seeds = [run.config.seed + k for k in range(1, n)]
     loaded = run.loaded([f"{key}={value}" for key, value in settings.items()])
-    return begin(loaded, root, options, watcher, told_to_stop, argv, Space.of({SEED: {"choice": seeds}}), run)
+    return begin(loaded, root, options, watcher, told_to_stop, argv, Space.of({SEED: {"choice": seeds}}))
 
 
 def _checked(loaded: Loaded, usual: Space | None) -> tuple[Space, list[Config]]:

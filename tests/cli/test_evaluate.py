@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -70,27 +69,6 @@ def test_a_formula_without_a_stored_value_is_no_row_without_a_target(nnrun: Nnru
     told = "new.xlsx: target column 'y' is in 1 row a formula without a stored value, the first new.xlsx:4:2; open the"
     assert (done.code, told in " ".join(done.err.split())) == (4, True), done.err
     assert nnrun("predict", "latest", "new.xlsx").code == 0
-
-
-def test_runs_from_before_slips_among_dates_were_told_are_read_on(
-    nnrun: Nnrun, here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rows = [f"{k % 9},2026-{k % 6 + 1:02}-{k % 5 + 1:02},{k % 2}" for k in range(150)]
-    (here / "data.csv").write_text("\n".join(["a,day,y", *rows, "1,unknown,1"]) + "\n")
-    began = sets("data.source=data.csv", "data.target=y")
-    with monkeypatch.context() as earlier:
-        earlier.setattr("nnrun.data.checks.check_undated", lambda *_: None)
-        assert nnrun("train", *QUICK, *began).code == 0
-        search = nnrun("search", *QUICK, *began, "--trials", "2", "--workers", "1", "--json").json["id"]
-    (run,) = (path.name for path in (here / "runs").glob("[0-9]*") if path.name != search)
-    for words in (
-        ("evaluate", run), ("resume", run, "--epochs", "4"), ("rerun", run), ("ensemble", run, "--seeds", "2"),
-        ("resume", search, "--trials", "3"), ("retest", search, "--top", "1", "--workers", "1"),
-    ):  # fmt: skip
-        shutil.rmtree(here / "runs" / ".cache")
-        assert (done := nnrun(*words, "-q")).code == 0, (words, done.err)
-    shutil.rmtree(here / "runs" / ".cache")
-    assert "'unknown' is not a date like 2026-01-31" in nnrun("train", *QUICK, *began).err
 
 
 def test_the_page_of_numbers(nnrun: Nnrun) -> None:

@@ -26,12 +26,12 @@ def csv(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def load(tmp_path: Path) -> Callable[..., Dataset]:
-    """load(path, target="y") prepares a source for a first run in float64, cached under the test's own directory."""
+    """load(path, target="y") prepares a source in float64, cached under the test's own directory."""
 
     def call(source: Any, dtype: str = "float64", **settings: Any) -> Dataset:
         if isinstance(source, dict):
             source = {part: str(path) for part, path in source.items()}
         config = Data(source=source if isinstance(source, dict) else str(source), **settings)
-        return load_dataset(config, dtype, tmp_path / "cache", begins=True)
+        return load_dataset(config, dtype, tmp_path / "cache")
 
     return call

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.config.data_section import Data
 from nnrun.data.damage import checked
-from nnrun.data.dataset import Dataset, load_dataset
+from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError
 from tests.data.reading import read_table
 
@@ -215,23 +214,23 @@ DAYS = [f"{i % 28 + 1:02}.{i % 11 + 1:02}.2026" for i in range(100)]
 
 @pytest.mark.parametrize("place", [0, 40, 100])
 @pytest.mark.parametrize("cells", [None, 25])
-def test_what_is_no_date_among_dates_is_an_error(
+def test_what_is_no_date_among_dates_is_told(
     csv: Csv, load: Load, monkeypatch: pytest.MonkeyPatch, place: int, cells: int | None
 ) -> None:
     if cells:
         monkeypatch.setattr("nnrun.data.files.chunks.CELLS", cells * 3)
     days = [*DAYS[:place], "unknown", *DAYS[place:]]
     path = csv("day,x,y", *(f"{day},{i % 9},{i % 7}" for i, day in enumerate(days)))
-    with pytest.raises(DataError) as caught:
-        load(path, target="y", task="regression")
-    assert str(caught.value) == (
-        f"{path}:{place + 2}:1: 'unknown' is not a date like 31.01.2026, but 100 of 101 values of column 'day' are; "
-        "correct it, or leave the field empty if the value is unknown, or list it in data.format.missing; "
-        "if these are no dates, data.kinds: {day: category} says so"
+    data = load(path, target="y", task="regression")
+    (told,) = (notice for notice in data.notices if "taken for text" in notice)
+    assert told == (
+        "column 'day' is taken for text: 100 of 101 values are dates like 31.01.2026, 1 is not, the first 'unknown' "
+        f"({path}:{place + 2}:1); rewrite these, or list them in data.format.missing, to learn from dates; "
+        "data.kinds: {day: category} says it is text"
     )
-    told = load(path, target="y", task="regression", format={"missing": ["unknown"]})
-    assert "day month" in told.fitted.features
-    assert load(path, target="y", task="regression", kinds={"day": "text"}).fitted.features == ["x"]
+    cured = load(path, target="y", task="regression", format={"missing": ["unknown"]})
+    assert "day month" in cured.fitted.features
+    assert not any("taken for text" in notice for notice in cured.notices)
 
 
 @pytest.mark.parametrize(
@@ -249,8 +248,9 @@ def test_codes_that_look_like_dates_are_categories(
 ) -> None:
     codes = [*codes[:place], other, *codes[place:]] * 5
     path = csv("code,x,y", *(f"{code},{i % 9},{i % 7}" for i, code in enumerate(codes)))
-    found = load(path, target="y", task="regression").fitted.features
-    assert any(name.startswith("code=") for name in found)
+    found = load(path, target="y", task="regression")
+    assert any(name.startswith("code=") for name in found.fitted.features)
+    assert not any("taken for text" in notice for notice in found.notices)
 
 
 @pytest.mark.parametrize(
@@ -259,14 +259,8 @@ def test_codes_that_look_like_dates_are_categories(
 def test_a_slip_among_dates_of_any_clear_format_is_told(csv: Csv, load: Load, day: str) -> None:
     days = [(dt.datetime(2026, 1, 31, 13, 30) + dt.timedelta(i)).strftime(day) for i in range(60)]
     path = csv("day,x,y", *(f'"{text}",{i % 9},{i % 7}' for i, text in enumerate([*days, "unknown"])))
-    with pytest.raises(DataError, match="'unknown' is not a date like"):
-        load(path, target="y", task="regression")
-
-
-def test_a_run_reads_its_data_as_it_did_before_slips_among_dates_were_told(csv: Csv, tmp_path: Path) -> None:
-    path = csv("day,x,y", *(f"{day},{i % 9},{i % 7}" for i, day in enumerate([*DAYS, "unknown"])))
-    config = Data(source=str(path), target="y", task="regression")
-    assert load_dataset(config, "float64", tmp_path / "cache").fitted.features == ["x"]
+    notices = load(path, target="y", task="regression").notices
+    assert any("60 of 61 values are dates like" in notice for notice in notices)
 
 
 def test_a_long_span_among_short_ones_is_no_slip(csv: Csv, load: Load) -> None:

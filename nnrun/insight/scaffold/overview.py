@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nnrun.config.data_section import Data, Declared
-from nnrun.data.checks import check_roles, check_sizes, check_slips, check_undated, many_numbers
+from nnrun.data.checks import check_roles, check_sizes, check_slips, mixtures
 from nnrun.data.division import check_rows
 from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.kinds import Meaning, day_of
@@ -154,7 +154,7 @@ def gather(config: Data, source: str | Mapping[str, str], metric: str | None = N
         has_names=has_names,
         words=words,
         sheet=config.format.sheet,
-        notices=[*data.notices, *many_numbers(found, _unasked(config, columns)), *data.division.notices],
+        notices=[*data.notices, *mixtures(found, _unasked(config, columns)), *data.division.notices],
     )
 
 
@@ -263,7 +263,6 @@ def _check(config: Data, table: Table, found: Survey, columns: list[JudgedColumn
     check_rows(config, {"all": found} if isinstance(config.source, str) else {})
     learned = [name for name in found.columns if name not in (target, config.group, config.time, *config.drop)]
     check_slips(found, learned)
-    check_undated(found, learned)
     check_sizes(table, [column.name for column in columns if column.role == "feature" and column.kind == "number"])
     distinct = next(column.distinct for column in columns if column.role == "target")
     if found.target.column.kind != "number" and distinct > max(1, MOST_CLASSES * len(table)):

@@ -36,7 +36,7 @@ def train_seeds(
 ) -> Outcome:
     """A new run of so many networks, which begins with the configuration of another run."""
     found = trainable(run)
-    return train(found.loaded([f"network.ensemble={n}"]), root, listener, told_to_stop, argv, before=found)
+    return train(found.loaded([f"network.ensemble={n}"]), root, listener, told_to_stop, argv)
 
 
 def train_cycles(
@@ -61,7 +61,7 @@ def train_cycles(
     settings = [f"optimizer.schedule={{name: cosine, cycles: {n}}}", "regularization.early_stopping=null"]
     loaded = with_settings(found, settings, found.text)
     loaded.notices.append(f"the rate falls in {n} cycles, at whose ends states are kept; early stopping is off")
-    return train(loaded, root, listener, told_to_stop, argv, before=found)
+    return train(loaded, root, listener, told_to_stop, argv)
 
 
 def trainable(run: RunDir) -> StoredRun:

@@ -72,7 +72,7 @@ def begin(
     record = _record(search, asked, space, loaded.config.seed)
     _refuse_contradictions(record, space, loaded)
     total = len(record["settings"]) * asked.seeds
-    with opened(loaded, root, options, watcher, told_to_stop, total, search.run) as (executor, loaded, dataset):
+    with opened(loaded, root, options, watcher, told_to_stop, trainings=total) as (executor, loaded, dataset):
         config = loaded.config
         refuse_misfit(loaded, dataset)
         record["same_data"] = same_data(search.run, dataset)
