@@ -447,7 +447,7 @@ WORDS_ALONE = {  # that name an option or a command which was typed, or whose va
     "cli/common:wrapper", "cli/compare:compare", "cli/terminal/panel:", "cli/configs:configs",
     "cli/terminal/watch_screen:refuse_without_terminal", "cli/terminal/watch_drawing:", "cli/terminal/watch_view:",
     "cli/diagnose:_hold", "cli/diagnose:_of_curves", "cli/clean:clean", "cli/tag:tag",
-    "cli/report:_refuse_both", "cli/export:export", "tracking/mlflow_store:command_to_look",
+    "cli/report:_refuse_both", "cli/export:export", "cli/show:show", "tracking/mlflow_store:command_to_look",
     "cli/diagnose:_workers", "cli/ensemble:_train_apart", "search/verbs:begin_seeds",
     "tracking/tensorboard_files:command_to_look",
     "models/ensembling/verbs:of_search", "cli/evaluate:_broken", "cli/common:tell_drift", "cli/init:_refuse",

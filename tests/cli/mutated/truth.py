@@ -30,6 +30,8 @@ def differences(path: Path, table: Table) -> list[str]:
     if name.endswith((".csv", ".tsv", ".txt")):
         return list(islice(_in_text(path, table), 5))
     found = {".npy": _of_npy, ".npz": _of_npz, ".parquet": _of_parquet}[path.suffix](path)
+    # A target that is none is not in the table of an archive: who only reads or predicts needs none.
+    found = [(name, there) for name, there in found if name in table.columns or name not in table.unreadable]
     columns = [table.frame.iloc[:, at] for at in range(table.frame.shape[1])]
     if len(found) != len(columns):
         return [f"{len(columns)} columns where there are {len(found)}"]
