@@ -71,12 +71,7 @@ def resume(
 
 
 def _resume_search(
-    found: RunDir,
-    trials: int | None,
-    json: bool,
-    quiet: bool,
-    verbose: bool,
-    options: search.Shared,
+    found: RunDir, trials: int | None, json: bool, quiet: bool, verbose: bool, options: search.Shared
 ) -> None:
     from nnrun.improving.record import is_improvement
     from nnrun.runs.stored import StoredRun
