@@ -66,17 +66,17 @@ def run_of(root: Path, name: str) -> RunDir:
     return RunDir(next(root.glob(f"*-{name}-*")))
 
 
-def drawn(page: Any) -> int:
-    """Points of the longest curve."""
-    return int(page.evaluate("Math.max(0, ...shownLines.map((one) => one.x.length))"))
+def until_drawn(page: Any, lines: int) -> None:
+    """With their points: a line of a run is there, and empty, before these have come."""
+    until(page, f"shownLines.length === {lines} && shownLines.every((one) => one.x.length) && graph !== null")
 
 
 def test_a_new_epoch_and_a_new_run_appear_and_what_was_chosen_stays(page: Any, root: Path) -> None:
     assert page.locator("#runs tbody tr").count() == 2
     run = run_of(root, "first")
     page.locator(f'tr[data-id="{run.id}"] input').check()
-    until(page, "shownLines.length === 2")
-    assert drawn(page) == 3
+    until_drawn(page, lines=2)
+    assert page.evaluate("shownLines.map((one) => one.x.length)") == [3, 3]
     row = {**run.metrics()[-1], "epoch": 4}
     with (run.path / EPOCHS).open("a") as file:
         file.write(to_json(row) + "\n")
@@ -93,7 +93,7 @@ def test_all_is_done_by_keyboard_too(page: Any, root: Path) -> None:
     until(page, "document.querySelectorAll('#runs tbody tr').length === 1")
     page.locator("#runs tbody input").focus()
     page.keyboard.press("Space")
-    until(page, "shownLines.length === 2")
+    until_drawn(page, lines=2)
     assert page.evaluate("document.activeElement.type") == "checkbox"  # where it was, though the table was drawn anew
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
@@ -108,7 +108,7 @@ def test_curves_and_lines_are_walked_by_keyboard(page: Any) -> None:
     page.keyboard.press("Space")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Space")
-    until(page, "shownLines.length === 4")
+    until_drawn(page, lines=4)
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.id") == "filter"
     page.keyboard.press("Escape")
@@ -189,7 +189,7 @@ GAPS = """() => {
 
 def test_a_gap_stays_a_gap_and_a_point_between_two_is_a_dot(page: Any) -> None:
     page.locator("#runs tbody input").first.check()
-    until(page, "shownLines.length === 2 && graph !== null")
+    until_drawn(page, lines=2)
     assert page.evaluate(GAPS) == [True, False, False, False, True]
 
 
@@ -197,7 +197,7 @@ def test_many_curves_are_drawn_thin_and_the_table_is_their_legend(page: Any) -> 
     points = "{ points: [[1, 2, 3, 4, 5, 6, 7, 1], [2, 1, 2, 3, 4, 5, 6, 2]] }"
     page.evaluate(f"for (let i = 0; i < 20; i++) chosen.push(`run ${{i}}`), curves.set(`run ${{i}}`, {points})")
     page.evaluate("plotSoon()")
-    until(page, "shownLines.length === 40 && graph !== null")
+    until_drawn(page, lines=40)
     assert page.evaluate("graph.series.slice(1).every((one) => one.width === 1)")
     assert page.evaluate("graph.data.slice(1).map(([lines]) => lines.length)") == 2 * [3, 3, 3, 3, 2, 2, 2, 2]
     assert page.locator("#legend button").all_inner_texts() == ["train", "dev"]
@@ -267,14 +267,14 @@ def test_of_a_chosen_run_that_goes_nothing_is_left(page: Any, root: Path) -> Non
         page.locator(f'tr[data-id="{run_of(root, name).id}"] input').check()
     page.locator("#together button").wait_for()
     page.locator("#differences caption").wait_for()
-    until(page, "shownLines.length === 4")
+    until_drawn(page, lines=4)
     second = run_of(root, "second")
     page.locator("#runs").get_by_role("button", name=second.id).click()
     page.locator("#detail").wait_for(state="visible")
     shutil.rmtree(second.path)
     page.locator("#together button").wait_for(state="detached")
     page.locator("#differences caption").wait_for(state="detached")
-    until(page, "shownLines.length === 2")
+    until_drawn(page, lines=2)
     page.locator("#detail").wait_for(state="hidden")
 
 
