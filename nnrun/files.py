@@ -137,7 +137,7 @@ def to_json(value: Any, indent: int | None = None) -> str:
 
 
 def dumped(value: Any, indent: int | None = None) -> str:
-    """The same of what `finite` has given."""
+    """Strict JSON of what `finite` has given."""
     return _encoder(indent).encode(value)
 
 
@@ -181,13 +181,13 @@ def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def sealed_line(record: Mapping[str, Any]) -> str:
-    """The same as a line of JSON, whose content is written out only once."""
+    """The record with its checksum as a line of JSON, whose content is written out only once."""
     content = to_json({key: value for key, value in record.items() if key != CHECKSUM})
     return f'{content.removesuffix("}")}{SEAM}{checksum(content.encode())}"}}'
 
 
 def sealed_document(record: Mapping[str, Any]) -> str:
-    """The same as a file of JSON, a key a line."""
+    """The record with its checksum as a file of JSON, a key a line."""
     return to_json(sealed(record), indent=2) + "\n"
 
 

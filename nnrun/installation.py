@@ -52,7 +52,7 @@ def elsewhere(runs: Path) -> list[str]:
 
 
 def typed_here(command: str) -> str:
-    """The same line as a shell runs it here and now."""
+    """A command as a shell runs it here and now."""
     return program() + command.removeprefix(NAME)
 
 
@@ -147,7 +147,7 @@ def _missing(extra: str) -> Iterator[str]:
 
 
 def _library(requirement: str) -> str:
-    """Its name, which for those of the extras is that of the module too, but for MODULES."""
+    """The name of a requirement, which for those of the extras is that of the module too, but for MODULES."""
     return re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
 
 

@@ -136,7 +136,7 @@ def number(value: float | None) -> str:
 
 
 def numbers_apart(values: Sequence[float]) -> list[str]:
-    """The same of several, with as many digits more as tell different ones apart."""
+    """Several numbers as texts, with as many digits more as tell different ones apart."""
     texts = [number(value) for value in values]
     for digits in range(5, 18):
         if len(set(texts)) == len(set(values)):

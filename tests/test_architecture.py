@@ -75,6 +75,10 @@ FILES = {
     "search": ["trials.jsonl", "values.json", "trials.csv", "wider.yaml", "retest.json"],
     "improving": ["improve.json", "steps.jsonl", "improved.yaml"],
 }  # fmt: skip
+# How no docstring begins: words that point at what stood before, which help() and a hover do not show.
+PRONOUNS = ("The same.", "The same,", "The same of ", "The same as ", "The same with ", "The same for ", "The same in ",
+            "Those ", "Those,", "Their", "That ", "They ", "It ", "Its ", "As it ", "So ", "Or ", "Also ", "Until now",
+            "These too")  # fmt: skip
 # Who spells one all the same, and why.
 ALSO_SPELLED = {
     ("cli/common.py", "config.yaml"): "what a user calls a config, looked for in the current directory",
@@ -256,6 +260,17 @@ def test_no_function_has_more_than_40_lines() -> None:
         (path, node) for path in MODULES for node in ast.walk(parsed(path)) if isinstance(node, ast.FunctionDef)
     ]
     assert [f"{path}:{node.lineno} {node.name}" for path, node in functions if lines_of_code(node) > 40] == []
+
+
+def test_no_docstring_begins_with_a_pronoun() -> None:
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    told = [
+        (path, getattr(node, "name", ""), ast.get_docstring(node) or "")
+        for path in MODULES
+        for node in ast.walk(parsed(path))
+        if isinstance(node, kinds)
+    ]
+    assert [f"{path} {name}: {doc}" for path, name, doc in told if doc.startswith(PRONOUNS)] == []
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -102,7 +102,7 @@ def _whole(value: Any) -> int:
 
 
 def _number(value: Any) -> float:
-    """As it is where it is Python's, so that it is told as it was written."""
+    """A number: Python's own as it is, so that it is told as it was written, others as float; else TypeError."""
     if isinstance(value, bool) or not isinstance(value, Real):
         _refused()
     number = float(value)

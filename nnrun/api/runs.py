@@ -57,7 +57,7 @@ class Run:
 
     @property
     def id(self) -> str:
-        """Its name."""
+        """The name of the run's directory."""
         return self.directory.id
 
     @property
@@ -87,7 +87,7 @@ class Run:
 
     @property
     def epochs(self) -> pd.DataFrame:
-        """The same as a table, without what was recorded of layers, mini-batches and members."""
+        """A table with a row an epoch, without what was recorded of layers, mini-batches and members."""
         import pandas as pd
 
         rows = self._stored.flat_rows

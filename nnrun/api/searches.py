@@ -51,7 +51,7 @@ class Search:
 
     @property
     def id(self) -> str:
-        """Its name."""
+        """The name of the search's directory."""
         return self.directory.id
 
     @property
@@ -156,14 +156,14 @@ def search(
 
 
 def directory_of(named: Run | Search | str | Path, runs: str | Path) -> RunDir:
-    """That of a run or a search, or of the one that a path, an id or a short name means; UsageError where none is."""
+    """The directory of a run or a search, or of what a path, an id or a short name means; UsageError where none is."""
     return named.directory if isinstance(named, (Run, Search)) else in_full(find_run(Path(runs), str(named)))
 
 
 def options_here(
     workers: int | None, repeat: int | None = None, moved: Sequence[str] = (), **limits: Unpack[Limits]
 ) -> Options:
-    """Those of the command, where one worker without limits is this process."""
+    """Options as a command has them, but that one worker without limits is this process."""
     return replace(options_of(workers, repeat, moved=moved, **limits), in_process=True)
 
 

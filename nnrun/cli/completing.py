@@ -28,7 +28,7 @@ class Meant(str):
     __slots__ = ()
 
     def startswith(self, *_: object) -> bool:
-        """So it is never left out."""
+        """True whatever is typed, so that Typer never leaves the offer out."""
         return True
 
 
@@ -131,7 +131,7 @@ def statuses(incomplete: str) -> list[str]:
 
 
 def tags(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Those that runs of the folder have."""
+    """The tags that runs of the folder have."""
     from nnrun.errors import NnrunError
     from nnrun.runs.finding import list_runs
     from nnrun.runs.labels import labels_of

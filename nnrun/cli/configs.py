@@ -44,7 +44,7 @@ def configs(
 
 
 def examples() -> dict[str, Path]:
-    """Their files by name."""
+    """The files of the example configs by name."""
     return {path.stem: path for path in sorted((shipped() / "configs").glob("*.yaml"))}
 
 

@@ -119,7 +119,7 @@ def diagnose(
 
 
 def _workers(cluster: str | None, any_bits: bool, needed: bool) -> Options | None:
-    """Those of a cluster; None where all is trained here. UsageError where nothing is to be trained."""
+    """The options of a cluster; None where all is trained here. UsageError where nothing is to be trained."""
     if cluster is None and not any_bits:
         return None
     if not needed:

@@ -177,7 +177,7 @@ def _as_settings(trials: int | None, strategy: str | None) -> Iterator[str]:
 
 
 def exit_code(outcome: SearchOutcome, stop: StopRequest) -> int:
-    """That of a signal where one stopped it, or `nnrun stop`."""
+    """The exit code of a search: that of a signal where one stopped it, or `nnrun stop`, else by how it ended."""
     if stop() or outcome.record["ended_by"] == "signal":
         return stop.exit_code
     return EXIT_CODES.get(outcome.status, 1)

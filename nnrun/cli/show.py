@@ -130,7 +130,7 @@ def _of_its_rung(run: StoredRun, record: RunRecord) -> Iterator[str]:
 
 
 def _relatives(run: StoredRun, record: RunRecord, gone: bool) -> Iterator[str]:
-    """Its parent and its children, each with the epoch at which they parted."""
+    """The parent and the children of a run, each with the epoch at which they parted."""
     from nnrun.runs.lineage import children_of
 
     if parent := record["parent"]:

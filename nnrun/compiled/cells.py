@@ -161,7 +161,7 @@ def scaled(whole: Any, tenfold: int) -> float:
 
 @inlined
 def by_product(whole: Any, tenfold: int) -> float:
-    """The same by a product with the leading bits of the power of ten, which always are enough (Lemire 2021)."""
+    """whole · 10^tenfold by a product with the leading bits of the power, which always are enough (Lemire 2021)."""
     shift = 0
     while whole < TOP:
         whole <<= ONE

@@ -140,7 +140,7 @@ def scaled_weights(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: 
 
 @inlined
 def transpose(matrix: Any, out: Any, columns: int) -> None:
-    """Its columns become rows."""
+    """The columns of a matrix become rows of `out`."""
     count = matrix.size // columns
     for i in range(count):
         row = part(matrix, i * columns, columns)

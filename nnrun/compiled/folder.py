@@ -49,7 +49,7 @@ def name_for(prefix: str, *made_for: object) -> str:
 
 
 def note_use(path: Path) -> None:
-    """Its time says when code was used last."""
+    """Set the time of a file, which says when code was used last."""
     with suppress(OSError):
         os.utime(path)
 

@@ -41,7 +41,7 @@ def forward(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, la
 
 @inlined
 def add_to_rows(memory: Any, start: int, stride: int, b: Any, m: int) -> None:
-    """The same numbers to each of `m` rows."""
+    """Add the numbers `b` to each of `m` rows."""
     for i in range(m):
         row = part(memory, start + i * stride, b.size)
         for j in range(b.size):
@@ -78,7 +78,7 @@ def normalise(plan: Any, v: Any, constants: Any, m: int, layer: int, lo: int, n:
 
 @inlined
 def normalise_as_known(plan: Any, v: Any, m: int, layer: int, lo: int, n: int) -> None:
-    """The same with the running averages, which stay as they are."""
+    """Batch norm with the running averages, which stay as they are."""
     T = v.memory.dtype.type
     units, z = plan.widths[layer + 1], plan.z[layer] + lo
     gamma, beta = part(v.theta, plan.gamma[layer] + lo, n), part(v.theta, plan.b[layer] + lo, n)

@@ -35,7 +35,7 @@ class Pass(NamedTuple):
 
     @classmethod
     def of(cls, plan: Plan, pieces: Integers) -> Pass:
-        """That of a plan, which is kept alive here."""
+        """The pass of a plan, which is kept alive here."""
         packed = codes.packed(plan)
         return cls(packed, packed.ctypes.data, pieces)
 

@@ -32,7 +32,7 @@ def spent_on(work: Callable[[], object]) -> Spent:
 
 
 class Pace:
-    """That of a trainer: how many steps come next, and whether threads share them."""
+    """The pace of a trainer: how many steps come next, and whether threads share them."""
 
     def __init__(self) -> None:
         """Shared, until something disturbs it."""

@@ -170,7 +170,7 @@ def vectors_of(trainer: Trainer, member: int, sums: Array) -> Vectors:
 
 
 def judged_vectors_of(trainer: Trainer, member: int, sums: Array) -> Vectors:
-    """The same, for a pass that measures what epochs are judged by."""
+    """One member's numbers, where they lie, for a pass that measures what epochs are judged by."""
     judged = trainer.judged
     own = vectors_of(trainer, member, sums)
     return own._replace(theta=judged.theta[member], state=judged.state[member])

@@ -72,7 +72,7 @@ class CompiledSteps(NumpyEngine):
             self.given.append(Given(vectors_of(trainer, k, sums), own, self.supply.gathers))
 
     def measure(self, trainer: Trainer) -> list[Array]:
-        """The same sums."""
+        """What the evaluators sum up, by compiled code where that is worth it."""
         return self.measuring() if self.measuring else super().measure(trainer)
 
     def train(self, trainer: Trainer, see: Observer | None, measure: bool) -> Iterator[int]:

@@ -61,10 +61,10 @@ Turn: TypeAlias = "Callable[[Lane], Sequence[Turn]]"  # works in a lane, gives b
 
 
 class Lanes:
-    """Those of the threads that share the members of a trainer."""
+    """The lanes of threads that share the members of a trainer."""
 
     def __init__(self, count: int, room: Room, dtype: np.dtype[Any]) -> None:
-        """So many, with so much room each."""
+        """As many lanes as `count`, with so much room each."""
         self._lanes = [Lane(room, dtype) for _ in range(count)]
 
     def __len__(self) -> int:

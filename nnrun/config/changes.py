@@ -78,7 +78,7 @@ def last_epoch(config: Config) -> int:
 
 
 def _reach(config: Config) -> tuple[list[tuple[int, int]], int]:
-    """Those, and the last epoch of all."""
+    """What `out_of_reach` gives, and the last epoch that the training comes to."""
     last = config.training.epochs
     found = []
     for start in sorted(config.training.changes):
@@ -121,7 +121,7 @@ def with_changes(config: Config, epoch: int, settings: Settings) -> Config:
 
 
 def changed(config: Config, epoch: int, settings: Settings) -> Config:
-    """The same, but whether they can change is not looked at."""
+    """The configuration with further values from an epoch on, whether they can change or not."""
     held = config.training.changes
     others = without({epoch: held.get(epoch, {})}, settings).get(epoch, {})
     return configured(config, {".".join(CHANGES): {**held, epoch: {**others, **settings}}})

@@ -60,7 +60,7 @@ def dump_sections(values: Tree) -> str:
 
 @lru_cache(256)
 def _section(name: str, section: str) -> str:
-    """Its lines. What stands below makes a block of it, as other sections do."""
+    """The lines of a section. What stands below makes a block of it, as other sections do."""
     below: Tree = {f"{name}.": []}
     return dump_yaml({name: literal_eval(section), **below}).removesuffix(dump_yaml(below))
 

@@ -77,7 +77,7 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | by
 
 
 def overridden(loaded: Loaded, overrides: Sequence[str]) -> Loaded:
-    """The same with further overrides on top; ConfigError as for a file."""
+    """A loaded configuration with further overrides on top; ConfigError as for a file."""
     return load_config(loaded.path, [*loaded.overrides, *overrides], loaded.text) if overrides else loaded
 
 

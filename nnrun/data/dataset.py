@@ -48,7 +48,7 @@ class Part:
     column: npt.NDArray[Any] | None = None
 
     def take(self, rows: slice | Indices) -> Part:
-        """These rows `(k,)`."""
+        """A part of these rows alone, `(k,)`."""
         further = [None if values is None else values[rows] for values in (self.weights, self.groups, self.column)]
         return Part(self.x[rows], self.y[rows], *further)
 

@@ -132,7 +132,7 @@ class Fitted:
 
     @property
     def identifiers(self) -> list[str]:
-        """Those of them that had another value in each row, and in an early run all of them."""
+        """Names of the columns left out that had another value in each row; in an early run all that were left out."""
         return self.document.get("identifiers", self.left_out)
 
     @property
@@ -181,7 +181,7 @@ class Fitted:
 
     @property
     def classes(self) -> list[str] | None:
-        """Their names in order; None where the target is a number."""
+        """The names of the classes in order; None where the target is a number."""
         return self.document["classes"]
 
     @property

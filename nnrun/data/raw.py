@@ -46,7 +46,7 @@ def read_parts(config: Data, heard: Heard = nobody) -> RawParts:
 
 
 def as_spelled(config: Data, rows: Table) -> Table | None:
-    """The same rows of one source, in order, with the text of their cells; None where there is no text to copy.
+    """Rows of one source, in order, with the text of their cells; None where there is no text to copy.
 
     That is so where values have types, and where decimals have a comma, which a table of text cannot do without.
     """

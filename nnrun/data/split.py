@@ -78,7 +78,7 @@ class Split:
 
 
 class TooFewError(ValueError):
-    """There are fewer rows, or groups, than parts, or than folds need; `key` of the section says how many these are."""
+    """Raised for fewer rows, or groups, than parts or folds need; `key` of the section says how many these are."""
 
     def __init__(self, count: int, unit: str, parts: int, folds: Folds | None = None) -> None:
         way_out = ", or do without a test set (data.split: [0.8, 0.2, 0])" if parts == len(DIVIDED) else ""

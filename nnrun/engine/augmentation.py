@@ -50,7 +50,7 @@ class Flip:
     force: bool = option(False, "also where a mirrored image is known to be of another class")
 
     def draws(self, size: int) -> int:
-        """One."""
+        """One an example."""
         return 1
 
     def __call__(self, what: Array, u: Array) -> Array:
@@ -85,7 +85,7 @@ class Rotation:
     degrees: float = option(10.0, "largest angle to either side", gt=0, le=180)
 
     def draws(self, size: int) -> int:
-        """One."""
+        """One an example."""
         return 1
 
     def __call__(self, what: Array, u: Array) -> Array:
@@ -104,7 +104,7 @@ class Zoom:
     factor: float = option(0.1, "largest change of the size, as a share of it", gt=0, lt=1)
 
     def draws(self, size: int) -> int:
-        """One."""
+        """One an example."""
         return 1
 
     def __call__(self, what: Array, u: Array) -> Array:

@@ -22,7 +22,7 @@ Rows = NDArray[np.int64]
 
 
 def read_ahead(window_rows: Iterator[Rows], x: Array, block: int) -> Iterator[Rows]:
-    """The same row numbers, window by window; when one is handed out, the blocks of the next are being read.
+    """Row numbers, window by window; when one window is handed out, the blocks of the next are being read.
 
     When the next is asked for, its pages are given back: where memory is short the system would rather keep what has
     been used than what is to come. An array that is not mapped from a file is left alone.

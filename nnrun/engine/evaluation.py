@@ -64,7 +64,7 @@ class Examples:
 
 
 def pieces(rows: int, size: int) -> Iterator[slice]:
-    """So many rows in chunks of this size, the last of which may be smaller."""
+    """Slices of so many rows in chunks of this size, the last of which may be smaller."""
     return (slice(start, min(start + size, rows)) for start in range(0, rows, size))
 
 
@@ -96,12 +96,12 @@ def logits_in_chunks(
 
 
 def of_network(network: Network, loss: Loss, logits: Array) -> Array:
-    """Those of members that share a body pooled."""
+    """The logits of a network, those of members that share a body pooled."""
     return logits if network.members == 1 else loss.pool(np.moveaxis(logits, -3, 0), _equal(network.members))
 
 
 def opinions_in_chunks(network: Network, bound: Sequence[Bound], x: Array, size: int) -> Iterator[tuple[slice, Array]]:
-    """The same of each, also of those that share a body: the logits of a network's stand next to each other."""
+    """(rows, logits) of each member, also where they share a body: those of a network stand next to each other."""
 
     def apart(rows: slice, logits: Array) -> Array:
         return logits.reshape(-1, *logits.shape[-2:])

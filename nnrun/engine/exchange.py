@@ -58,7 +58,7 @@ class _Features(NamedTuple):
     x: Array
 
     def changed(self, places: Sequence[int], rows: Array, donors: Array) -> Array:
-        """These rows with the features of the donors, `(1, M, n)`."""
+        """Rows with the features of the donors at these places, `(1, M, n)`."""
         x = self.x[rows]
         x[:, places] = self.x[donors[:, None], places]
         return x[None]

@@ -30,7 +30,7 @@ EPSILON = 1e-5  # smaller steps are no better: at 1e-7 rounding alone leaves abo
 
 
 class LayerCheck(NamedTuple):
-    """The same ratio over the parameters of one layer, and the one of them in which both differ most."""
+    """The ratio of one layer: how far both gradients differ, and the parameter in which they differ most."""
 
     layer: str
     ratio: float

@@ -206,7 +206,7 @@ class Dropout(_SameWidth):
         return np.minimum(np.round(self.rate.reshape(-1) * CHANCES), CHANCES - 1).astype(np.uint16)
 
     def forward(self, p: Views, s: Views, x: Array, mode: Mode) -> tuple[Array, Backward]:
-        """The same mask and scale in both directions; nothing where the mode has no stream for it."""
+        """One mask and scale for both directions; nothing is done where the mode has no stream for the layer."""
         if self.depth not in mode.streams:
             return x, _pass_through
         members = self.rate.shape[:-2]

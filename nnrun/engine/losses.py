@@ -213,7 +213,7 @@ class SquaredError(_Values):
         return out
 
     def each(self, logits: Array, targets: Array) -> tuple[Array, Array]:
-        """Both are the squared error."""
+        """The squared error, which is loss and mistake alike."""
         squares = _mean_square(logits - targets)
         return squares, squares
 

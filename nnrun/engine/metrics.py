@@ -206,7 +206,7 @@ METRICS: dict[str, Metric] = {
 
 
 def metrics_of(task: str) -> dict[str, Metric]:
-    """Those that a task has, in the order of the table."""
+    """The metrics that a task has, by name, in the order of the table."""
     return {name: metric for name, metric in METRICS.items() if task in metric.tasks}
 
 

@@ -64,7 +64,7 @@ class Plain:
         return 1.0
 
     def averages(self, steps: Steps) -> tuple[PerStep | float, ...]:
-        """None."""
+        """Nothing, as no sum is kept."""
         return ()
 
 

@@ -32,7 +32,7 @@ class Spent:
 
 @dataclass(frozen=True)
 class Budget:
-    """So much of one unit."""
+    """What an improvement may spend: an amount of one unit."""
 
     amount: float
     unit: Unit

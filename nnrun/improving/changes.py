@@ -84,7 +84,7 @@ def variants(base: Config, here: Settings, change: Settings) -> list[Settings]:
 
 
 def drawn(base: Config, here: Settings, move: Move, seed: int, count: int) -> list[Settings]:
-    """So many settings from the space that a search would draw from, on top of what holds."""
+    """As many settings as `count` from the space that a search would draw from, on top of what holds."""
     config = configured(base, here)
     space = _space(config, move)
     brief = Brief(space, seed, [count])
@@ -93,7 +93,7 @@ def drawn(base: Config, here: Settings, move: Move, seed: int, count: int) -> li
 
 
 def _space(config: Config, move: Move) -> Space:
-    """That which the advice names, or the usual one around the config."""
+    """The space that the advice names, or the usual one around the config."""
     written = move.settings.get("search.space")
     if isinstance(written, str):
         config = configured(config, {"search.space": parse_value(written)})

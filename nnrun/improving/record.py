@@ -131,7 +131,7 @@ def is_improvement(run: RunDir) -> bool:
 
 
 def read(run: RunDir) -> ImproveRecord:
-    """That of an improvement; DataError where it is damaged."""
+    """The record of an improvement; DataError where it is damaged."""
     return cast(ImproveRecord, complete(run.read_json(IMPROVE, ImproveRecord), ImproveRecord))
 
 

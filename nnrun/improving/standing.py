@@ -37,7 +37,7 @@ class Standing:
 
     @property
     def error(self) -> float:
-        """Their mean."""
+        """The mean dev error of all seeds."""
         return fmean(self.errors)
 
     @property
@@ -52,7 +52,7 @@ class Standing:
 
     @property
     def measured(self) -> Measured:
-        """As it is written."""
+        """The result as it is written."""
         spread = stdev(self.errors) if len(self.errors) > 1 else None
         numbers = [record["number"] for record in self.records]
         return {"settings": self.settings, "dev_error": self.error, "deviation": spread, "trials": numbers}
@@ -65,7 +65,7 @@ def rank(record: TrialRecord) -> tuple[float, float, int]:
 
 
 def dev_error(record: TrialRecord) -> float:
-    """That of a training; 1 where it came to nothing, or to less than a guess, by however much."""
+    """The dev error of a training; 1 where it came to nothing, or to less than a guess, by however much."""
     error = record["final"].get("dev_error") if record["status"] == "done" else None
     return ALL_WRONG if error is None or not isfinite(error) else min(float(error), ALL_WRONG)
 

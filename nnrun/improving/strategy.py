@@ -48,7 +48,7 @@ class Steps(Strategy):
             self.ending = ended.value
 
     def seed(self, number: int) -> int:
-        """That of a training."""
+        """The seed of the training of this number."""
         return improve_seed(self.config.seed, self._asks[number].seed)
 
     @property

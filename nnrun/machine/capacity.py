@@ -20,12 +20,12 @@ CACHED = ("inactive_file", "active_file")  # pages of files, which the system ta
 
 
 def all_cores() -> int:
-    """Those of the machine."""
+    """The number of the machine's cores."""
     return os.cpu_count() or 1
 
 
 def usable_cores() -> int:
-    """Those this process may keep busy: that it may run on, and for which its group has time."""
+    """The number of cores this process may keep busy: that it may run on, and for which its group has time."""
     on = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else all_cores()
     return max(1, math.ceil(min(on, cores_allowed())))
 

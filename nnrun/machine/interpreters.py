@@ -16,7 +16,7 @@ _lock = threading.Lock()
 
 @contextmanager
 def blind_to_the_folder() -> Iterator[None]:
-    """Those that are started in the block, and those that they start, import nothing of the current directory.
+    """Interpreters started in the block, and those that they start, import nothing of the current directory.
 
     Blocks of several threads may overlap; after the last the variable is as it was.
     """

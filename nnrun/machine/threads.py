@@ -63,7 +63,7 @@ def alone() -> Iterator[None]:
 
 @contextmanager
 def _as_before(*variables: str) -> Iterator[None]:
-    """These are after the block what they were before."""
+    """Variables of the environment are after the block what they were before."""
     before = {name: os.environ.get(name) for name in variables}
     try:
         yield
@@ -143,7 +143,7 @@ def _taken_back(asked: deque[int]) -> int:
 
 
 def _interrupts(begun: int, ended: Sequence[None], woken: SimpleQueue[None]) -> list[BaseException]:
-    """Those that come while so many helpers end their work; they are raised when nobody works any more.
+    """Interrupts that come while so many helpers end their work; they are raised when nobody works any more.
 
     Who has ended is read off `ended` alone: an interrupt may take along what has just been got from `woken`.
     """

@@ -194,7 +194,7 @@ def _least_cost(x: Array, loss: Loss, targets: Array, weights: Array | None) -> 
     in_all = w.sum()
 
     def cost(flat: Array) -> tuple[float, Array]:
-        """That for a weight of 1, with its gradient."""
+        """The cost for a weight of 1, with its gradient."""
         theta = flat.reshape(n + 1, loss.width)
         W, logits = theta[:n], x @ theta[:n] + theta[n]
         total, _ = loss.sums(logits, targets, w)
@@ -243,7 +243,7 @@ def linear_dev_error(run: StoredRun) -> float | None:
 
 
 def _dev_error(dataset: Dataset) -> float | None:
-    """The same of a data set; None where it has too many features to try in a second."""
+    """The dev error by ridge regression on a data set; None where it has too many features to try in a second."""
     if dataset.n_features > MOST_FEATURES:
         return None
     train, dev = (_without_codes(sample(examples(dataset, part), MEASURED), dataset) for part in ("train", "dev"))

@@ -29,7 +29,7 @@ class Beyond:
         self.count += int(beyond.sum())
 
     def notices(self) -> list[str]:
-        """That there are such rows; empty without any."""
+        """The notice on rows predicted so; empty without any."""
         return [_told(self.count, self.first)] if self.count else []
 
 

@@ -272,7 +272,7 @@ def _rows(piece: Trained, part: str, most: int) -> _Rows:
 
 
 def _scores(model: Model, part: str, rows: Scored) -> ScoresRecord:
-    """Theirs at the model's temperature."""
+    """The scores of the rows at the model's temperature."""
     values, groups = np.concatenate([_how_far(model, each.piece, each.measured) for each in rows]), _groups(rows)
     order = np.argsort(values, kind="stable")
     found: ScoresRecord = {"part": part, "out_of_fold": len(rows) > 1, "values": values[order].tolist()}

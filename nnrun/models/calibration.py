@@ -109,7 +109,7 @@ def read_level(given: str | float) -> Fraction:
 
 
 def percents(level: Fraction) -> str:
-    """As it is read: 90%."""
+    """A level as it is read: 90%."""
     return f"{float(100 * level):g}%"
 
 

@@ -61,7 +61,7 @@ class Model:
 
     @cached_property
     def preprocessors(self) -> list[Preprocessor]:
-        """Those that differ, in the order in which x has what they make of a row."""
+        """The preprocessors that differ, in the order in which x has what they make of a row."""
         return list(self._places)
 
     @cached_property
@@ -109,7 +109,7 @@ class Model:
         return values
 
     def predict_features(self, x: Array) -> Array:
-        """The same from prepared features `(m, n)`, such as those of a `Part`."""
+        """What `predict` gives, from prepared features `(m, n)`, such as those of a `Part`."""
         predictions = np.empty((len(x), len(self.target.classes or [0])), x.dtype)
         for rows, logits in self.logits(x):
             predictions[rows] = self.loss.predict(logits if self.shift is None else logits + self.shift)
@@ -152,7 +152,7 @@ class Model:
         return ((rows, self._pooled(own)) for rows, own in self.opinions(x))
 
     def exchanged(self, x: Array) -> Exchanged:
-        """The same of rows of x that are given features of each other, at the price of what that changes."""
+        """What `logits` says of rows of x that are given features of each other, at the price of what that changes."""
         of_each = [member.exchanged(own, self.target, self._rows_at_once) for member, own in self._each(x)]
 
         def logits(places: Sequence[int], rows: Array, donors: Array) -> Iterator[tuple[slice, Array]]:
@@ -172,7 +172,7 @@ class Model:
         return _beside([member.logits(own, self.target, self._rows_at_once) for member, own in self._each(x)])
 
     def opinions_of_each(self, x: Array) -> Iterator[tuple[slice, Array]]:
-        """The same, of networks whose members share a body those of each of these; see `shares_of_each`."""
+        """(rows, logits) of each network, or of each member where members share its body; see `shares_of_each`."""
         return _beside([member.opinions(own, self.target, self._rows_at_once) for member, own in self._each(x)])
 
     @property
@@ -212,7 +212,7 @@ def _beside(chunks: Sequence[Iterator[tuple[slice, Array]]]) -> Iterator[tuple[s
 
 
 def _within(part: slice, places: Sequence[int]) -> list[int]:
-    """Those of these places that lie in a part, counted from its start."""
+    """The places that lie in a part, counted from its start."""
     return [place - part.start for place in places if part.start <= place < part.stop]
 
 

@@ -32,7 +32,7 @@ class CurveDocument(TypedDict):
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """The same whole, `(points,)` each, one for each different probability."""
+    """A class beside all others at each different probability, `(points,)` each."""
 
     thresholds: Array
     found: Array  # rows of the class that have so much or more

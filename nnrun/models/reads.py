@@ -40,7 +40,7 @@ def count_read(run: RunDir) -> int:
 
 
 def _reads(run: RunDir) -> int:
-    """Until now; of a search's best run, those of the search."""
+    """How often the test part was read until now; of a search's best run, that of the search."""
     chosen = run.read_record().get("chosen")
     if chosen and search_of(run):
         return int(chosen["test_reads"])

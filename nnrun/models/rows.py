@@ -90,7 +90,7 @@ class Predictions:
         self._beyond = Beyond(self.model.target)
 
     def of_source(self, source: str) -> Generator[pd.DataFrame, None, None]:
-        """Those of a file's rows, `-` for standard input; raises DataError for whatever cannot be read or is unfit."""
+        """Predictions of a file's rows, `-` for standard input; DataError for whatever cannot be read or is unfit."""
         self._file = None if source == STDIN else source
         reading = self.model.fitted.reading
         features = {column.name for column in self.model.columns}
@@ -99,7 +99,7 @@ class Predictions:
             yield from self.of(tables)
 
     def of_rows(self, rows: InMemory) -> pd.DataFrame:
-        """Those of rows in memory, with the index of a frame; raises DataError where they do not fit."""
+        """Predictions of rows in memory, with the index of a frame; raises DataError where they do not fit."""
         import pandas as pd
 
         table = in_memory(self.model, rows)
@@ -149,7 +149,7 @@ class Predictions:
         ]
 
     def doubts(self) -> list[str]:
-        """Those of the notices by which rows are predicted worse than others, or otherwise than was meant."""
+        """The notices by which rows are predicted worse than others, or otherwise than was meant."""
         return [
             *(notice for notice, doubtful in self._read.items() if doubtful),
             *self.model.ignored,

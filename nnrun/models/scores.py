@@ -120,7 +120,7 @@ class Scores:
         return self._y[0], self._predicted[0], self.weights
 
     def _learned(self) -> tuple[Array, Array, Array | None]:
-        """The same as the network learned them, which of a logarithm is not the target's own unit."""
+        """Targets and predictions as the network learned them, which may be logarithms, and the weights."""
         y, predicted, weights = self._rows()
         return self.target.as_learned(y), self.target.as_learned(predicted), weights
 

@@ -229,7 +229,7 @@ def _trees(found: Evaluation, judged: str) -> str:
 
 
 def _ends(gain: PairedGain) -> tuple[float, float] | None:
-    """Those of the interval of its size; None where there is none."""
+    """The ends of the interval of a gain's size; None where there is none."""
     low, high = gain["low"], gain["high"]
     if low is None or high is None:
         return None

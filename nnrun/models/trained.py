@@ -47,7 +47,7 @@ class Trained:
 
     @cached_property
     def model(self) -> Model:
-        """Its best network; UsageError where there is no checkpoint, DataError where it is broken."""
+        """The run's best network; UsageError where there is no checkpoint, DataError where it is broken."""
         model = load_model(self.run)
         return model if self.temperature is None else replace(model, temperature=self.temperature)
 
@@ -128,7 +128,7 @@ class Trained:
 
 
 def mistakes_of(chunks: Iterable[tuple[slice, Array]], loss: Loss, measured: Examples, members: int = 1) -> Array:
-    """The same for members, `(members, rows)`, whose logits `(members, rows, width)` come in chunks."""
+    """The mistakes of members, `(members, rows)`, whose logits `(members, rows, width)` come in chunks."""
     found = np.empty((members, len(measured)))
     for rows, logits in chunks:
         targets = loss.targets(measured.y[rows], measured.x.dtype)

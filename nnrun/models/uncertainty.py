@@ -47,7 +47,7 @@ class Beside(Protocol):
 
     @property
     def columns(self) -> list[str]:
-        """Their names."""
+        """The names of the columns."""
 
     def cells(self, x: Array, predicted: Array) -> Iterator[Array]:
         """One `(rows,)` for each, from prepared features and what the model predicts."""
@@ -68,7 +68,7 @@ def asked_for(model: Model, interval: str | float | None, members: bool) -> list
 
 
 def _intervals(found: Calibrated, level: Fraction) -> Beside:
-    """That hold the truth of new rows with this probability; UsageError where too few rows calibrate them."""
+    """Intervals that hold the truth of new rows with this probability; UsageError where too few rows calibrate them."""
     model, scores = found.model, found.scores
     assert scores is not None
     how = f"{calibrated_by(scores)}{_cost(found)}{_ungrouped(found)}"

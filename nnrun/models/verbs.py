@@ -208,7 +208,7 @@ def _scores(model: Model, predictors: Iterable[str], weights: Array | None = Non
 
 
 def _plain_scores(found: Evaluation, model: Model, predictors: Iterable[str]) -> ByPredictor:
-    """Those in which every row counts once, of the probabilities that are given out; empty where it does anyway."""
+    """Scores in which every row counts once, of the probabilities that are given out; empty where it does anyway."""
     if not found.error_kind:
         return {}
     return {name: Scores(model.loss, model.target, model.shift) for name in predictors}

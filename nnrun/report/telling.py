@@ -103,7 +103,7 @@ def frame(charts: Sequence[Chart]) -> Markup:
 
 
 def _card(kind: str, name: str, status: str, parts: Iterable[Markup], run: StoredRun) -> Markup:
-    """The same under a heading, and where it lies."""
+    """A card with parts under a heading, and where the run lies."""
     words = tag("span", kind, cls="kind"), tag("span", name, cls="name"), tag("span", status, cls=f"badge {status}")
     return _framed(tag("div", *words, cls="head"), *parts, tag("p", code(str(run.path)), cls="foot"))
 

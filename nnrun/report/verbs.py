@@ -43,7 +43,7 @@ def write_report(run: StoredRun, usual: Path, options: Sequence[str] = (), costs
 
 
 def report_of(run: StoredRun, usual: Path, options: Sequence[str] = (), costs: Sequence[str] | None = None) -> str:
-    """The same as text; nothing is written."""
+    """The page of a run or a search as text; nothing is written."""
     if costs and run.is_search:
         raise UsageError(f"--cost chooses a threshold of one network; name a run, such as {run.path}/best")
     known = read_costs(costs, run.data.classes) if costs else None

@@ -48,7 +48,7 @@ def in_folds(config: Config) -> list[Config]:
 
 
 def of_folds(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Those of the folds alone."""
+    """The outcomes of the folds alone."""
     return [outcome for outcome in outcomes if outcome.config.data.fold != ALL]
 
 

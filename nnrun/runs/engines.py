@@ -47,7 +47,7 @@ def _refuse_without_extra() -> None:
 
 
 def ready_engine(config: Config) -> type[NumpyEngine]:
-    """The same engine, or NumPy's where its code would have to be compiled first, for what is not worth that."""
+    """The engine of a configuration, but NumPy's where code would be compiled first, for what is not worth that."""
     engine = engine_of(config)
     if engine is NumpyEngine:
         return engine
@@ -125,10 +125,10 @@ def saved_seconds(config: Config, dataset: Dataset) -> float:
 
 
 def with_engine(config: Config, engine: str) -> Config:
-    """The same configuration but for its engine."""
+    """The configuration with another engine."""
     return configured(config, {KEY: engine})
 
 
 def by_numpy(config: Config) -> Config:
-    """The same configuration for a process that trains nothing, so that it need not load the compiled engine."""
+    """The configuration for a process that trains nothing, so that it need not load the compiled engine."""
     return with_engine(config, "numpy")

@@ -97,7 +97,7 @@ def find_run(root: Path, reference: str) -> RunDir:
 
 
 def _meant(reference: str, runs: list[RunDir]) -> list[RunDir]:
-    """Those that a reference may mean: by the surest of its meanings that is one run's, else by the surest there is."""
+    """The runs a reference may mean: by the surest of its meanings that is one run's, else by the surest there is."""
     if reference == "latest" or BACK.fullmatch(reference):
         back = int(reference.removeprefix("@")) if reference[0] == "@" else 0
         return sorted(runs, key=_created, reverse=True)[back : back + 1]
@@ -152,12 +152,12 @@ def whole_of(run: RunDir) -> RunDir:
 
 
 def in_full(run: RunDir) -> RunDir:
-    """The same, whatever folder becomes the current one."""
+    """A run by its full path, whatever folder becomes the current one."""
     return run if run.path.is_absolute() else RunDir(run.path.absolute())
 
 
 def from_here(run: RunDir) -> RunDir:
-    """The same as texts name it: by its path from the current folder, if it lies in it; DataError where it is gone."""
+    """A run as texts name it: by its path from the current folder, if it lies in it; DataError where it is gone."""
     if not run.exists:
         run.read(RECORD)
     with suppress(ValueError, OSError):  # it lies elsewhere, or the current folder is gone
@@ -173,7 +173,7 @@ def is_record(path: Path) -> bool:
 
 
 def name_of(run: RunDir) -> str:
-    """Its id; inside another as it is typed: SEARCH/trials/0007, SEARCH/best, RUN/members/02."""
+    """The id of a run; inside another as it is typed: SEARCH/trials/0007, SEARCH/best, RUN/members/02."""
     whole = search_of(run) or members.whole_of(run)
     return f"{whole.id}/{run.path.resolve().relative_to(whole.path.resolve()).as_posix()}" if whole else run.id
 

@@ -32,7 +32,7 @@ _ALIVE: list[Follower] = []  # of all runs; nobody waits for these, and Python w
 
 
 class Followers:
-    """Those of one run; `tell` hears a line of each that cannot go on, once."""
+    """The followers of one run; `tell` hears a line of each that cannot go on, once."""
 
     def __init__(self, run: RunDir, tools: Sequence[str], tell: Callable[[str], None]) -> None:
         self.run, self.tell = run, tell

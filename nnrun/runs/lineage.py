@@ -148,7 +148,7 @@ def _is_readable(run: StoredRun) -> bool:
 
 
 def ancestors_of(run: StoredRun) -> Iterator[StoredRun]:
-    """Its parent, the parent's parent and so on, as far as they are there; each once."""
+    """The parent of a run, the parent's parent and so on, as far as they are there; each once."""
     seen, parent = {run.id}, parent_of(run)
     while parent and parent.id not in seen:
         yield parent

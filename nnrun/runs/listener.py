@@ -40,7 +40,7 @@ class Listener:
         """An epoch is over."""
 
     def symptoms(self, found: Sequence[FoundSymptom]) -> None:
-        """This is wrong now; told whenever it is something else than before."""
+        """What is wrong now; told whenever it is something else than before."""
 
     def told(self, line: str) -> None:
         """Something that was asked for from outside has been done, or refused."""

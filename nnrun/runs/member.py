@@ -63,7 +63,7 @@ class Member:
         return ((rows, self._in(unit, logits)) for rows, logits in chunks)
 
     def opinions(self, x: Array, unit: Target, size: int) -> Iterator[tuple[slice, Array]]:
-        """The same of each of those that share a body, `(networks · those, rows, width)`."""
+        """What `logits` gives, of each of those that share a body: `(networks · those, rows, width)`."""
         chunks = opinions_in_chunks(self.network, self._bound, x, size)
         return ((rows, self._in(unit, logits)) for rows, logits in chunks)
 

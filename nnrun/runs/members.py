@@ -147,7 +147,7 @@ def fold_line(config: Config, record: RunRecord) -> str:
 
 
 def folds_in(record: RunRecord) -> list[MemberRecord]:
-    """Those that a run has trained; none of a run of another kind."""
+    """The folds that a run has trained; none of a run of another kind."""
     return [each for each in record.get("members") or [] if "fold" in each]
 
 
@@ -158,7 +158,7 @@ def folds_table(record: RunRecord) -> list[str]:
 
 
 def folds_told(record: RunRecord) -> tuple[list[list[str]], list[str]]:
-    """The same as rows of cells, their titles first, and as lines; nothing of a run of another kind."""
+    """The folds of a run as rows of cells, their titles first, and as lines; nothing of a run of another kind."""
     folds, final = folds_in(record), record.get("final") or {}
     if not folds or "dev_error_se" not in final:
         return [], []

@@ -65,7 +65,7 @@ def located(loaded: Loaded) -> Iterator[None]:
 
 
 def until_told(heard: Heard, told_to_stop: ToldToStop) -> Heard:
-    """The same, but StoppedError as soon as it is told to stop."""
+    """What calls `heard`, but raises StoppedError as soon as it is told to stop."""
 
     def hear(step: str, done: int, rows: int | None) -> None:
         if told_to_stop():
@@ -167,7 +167,7 @@ def same_data(run: StoredRun, dataset: Dataset) -> bool:
 
 
 def if_gone(run: RunDir, config: Config, error: DataError) -> DataError:
-    """The same error, with the command that says where the data lies now if files of it are gone."""
+    """The error, with the command that says where the data lies now if files of it are gone."""
     gone = [part for part, file in source_files(config.data).items() if not file.exists()]
     if not gone:
         return error

@@ -65,7 +65,7 @@ def _is_as_written(line: bytes) -> bool:
 
 
 def read_document(content: bytes, where: str, kind: Any) -> Found:
-    """The same of a file that nnrun writes over many lines.
+    """The record of a file that nnrun writes over many lines.
 
     A program that changes it writes it anew in a layout of its own, and is believed; damage leaves the layout.
     """

@@ -145,7 +145,7 @@ def _flat(vectors: Array) -> Array:
 
 
 def measures(loss: Loss, dataset: Dataset, part: str, logits: Array, names: Sequence[str]) -> dict[str, float]:
-    """The same of what several networks say together of a part: logits `(rows, width)`."""
+    """The measures of what several networks say together of a part: logits `(rows, width)`."""
     measured = examples(dataset, part)
     y, weights, scale = loss.targets(measured.y, logits.dtype), measured.weights, measured.error_scale or np.nan
     losses, mistakes = loss.sums(logits, y, weights)

@@ -68,7 +68,7 @@ def numbers(row: Row) -> Mapping[str, Number]:
 
 
 def finite_values(values: Iterable[float | None]) -> list[float]:
-    """Those that are finite, as NaN, or null in a file, stands where training diverged."""
+    """The values that are finite, as NaN, or null in a file, stands where training diverged."""
     return [value for value in values if value is not None and isfinite(value)]
 
 

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def on_batch(config: Config, beginning: Beginning) -> Iterator[str]:
-    """That few rows may be taken all at once, where the size was left to nnrun."""
+    """A remark that few rows may be taken all at once, where the size was left to nnrun."""
     if config.training.batch_size == "auto" and beginning.batch_size < beginning.rows["train"] <= SMALL_DATA:
         told = "batch_size: full fits a set as small as this, too; with a step an epoch it needs many more epochs"
         yield from wrapped(told, "note     ")
 
 
 def on_stopping(record: RunRecord) -> Iterator[str]:
-    """That early stopping has two aims at once."""
+    """A remark that early stopping has two aims at once."""
     if record["stopped_early"]:
         aims = "to fit the training set and not to overfit it; L2 or dropout leaves them apart"
         yield from wrapped(f"early stopping mixes two aims, {aims}", "note     ")

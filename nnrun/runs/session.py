@@ -64,12 +64,12 @@ class Session:
 
     @property
     def trainer(self) -> Trainer:
-        """That of the stage."""
+        """The trainer of the stage."""
         return self.stage.trainer
 
     @property
     def _standing(self) -> Stage:
-        """That of the last whole epoch: where the first one of a stage is not over, the stage before."""
+        """The stage of the last whole epoch: where the first one of a stage is not over, the stage before."""
         return self._left if self._left and self.trainer.epoch < self.stage.start else self.stage
 
     def _enter(self, epoch: int) -> None:

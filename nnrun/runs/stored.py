@@ -52,7 +52,7 @@ class StoredRun:
 
     @property
     def name(self) -> str:
-        """As it is typed: its id, or SEARCH/trials/0007."""
+        """The run's name as it is typed: its id, or SEARCH/trials/0007."""
         return name_of(self.directory)
 
     @property
@@ -80,13 +80,13 @@ class StoredRun:
 
     @cached_property
     def latest(self) -> Config:
-        """The same as it holds in the last epoch so far."""
+        """The configuration as it holds in the last epoch so far."""
         from nnrun.config.changes import at
 
         return at(self.config, max(1, len(self.rows))) if self.config.training.changes else self.config
 
     def loaded(self, overrides: Sequence[str] = ()) -> Loaded:
-        """The same with overrides, and where each value stands."""
+        """The configuration with overrides, and where each value stands; ConfigError as for a file."""
         from nnrun.config.load import load_config
 
         return load_config(self.directory.resolved, overrides, self.text)
@@ -137,7 +137,7 @@ class StoredRun:
 
     @property
     def flat_rows(self) -> list[dict[str, Number]]:
-        """The same for a table: without what is more than one number."""
+        """One record an epoch for a table: without what is more than one number."""
         return [{key: value for key, value in numbers(row).items() if key not in NESTED} for row in self.rows]
 
     def changes_until(self, epoch: int) -> list[Event]:
@@ -163,7 +163,7 @@ def ended_with_rung(record: RunRecord, config: Config) -> bool:
 
 
 def record_of(run: StoredRun) -> RunRecord:
-    """The same, with the epochs of a run that is running, was killed or failed, which has not written its result.
+    """What `head_of` reads, with the epochs of a run that is running, was killed or failed and wrote no result yet.
 
     What stands there from before it was resumed is left out.
     """

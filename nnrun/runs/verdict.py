@@ -80,7 +80,7 @@ class Gap:
 
     @property
     def interval(self) -> str:
-        """Its ends as they stand on screen; empty where there is none, or the sets count as exact."""
+        """The interval's ends as they stand on screen; empty where there is none, or the sets count as exact."""
         if self.low is None or self.high is None or self.low == self.high:
             return ""
         return f"{points(self.low)} to {points(self.high)}"
@@ -207,7 +207,7 @@ def of_run(final: Mapping[str, float | None], rows: Mapping[str, int], base: flo
 
 
 def of_record(record: RunRecord, base: float, tolerance: float) -> Verdict | None:
-    """The same of a record, with the sizes of its sets."""
+    """The verdict on the errors of a record, with the sizes of its sets; None as for `of_run`."""
     final = record.get("final")
     return of_run(final, set_sizes(record["data"]), base, tolerance) if final and can_be_judged(final) else None
 

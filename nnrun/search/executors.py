@@ -96,7 +96,7 @@ class Inline:
         return future
 
     def news(self) -> list[str]:
-        """There is none."""
+        """No news."""
         return []
 
     def close(self) -> None:
@@ -124,7 +124,7 @@ class Pool:
         return self._threads.submit(self._do, work, job)
 
     def news(self) -> list[str]:
-        """There is none."""
+        """No news."""
         return []
 
     def close(self) -> None:

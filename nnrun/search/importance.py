@@ -72,7 +72,7 @@ def importances(space: Space, trials: Sequence[tuple[Settings, float]], optimize
 
 
 def comparable(plan: Plan, records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Those trials of a search that tell what matters: drawn from the whole space, and trained equally long."""
+    """The trials of a search that tell what matters: drawn from the whole space, and trained equally long."""
     kept = STRATEGIES[plan.strategy].compared(plan.brief(), (record["number"] for record in records))
     return [record for record in records if record["number"] in kept]
 

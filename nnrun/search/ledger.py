@@ -48,7 +48,7 @@ class Ledger:
 
     @classmethod
     def of(cls, run: RunDir, space: Space | None = None) -> Ledger:
-        """That of a search."""
+        """The ledger of a search."""
         return cls(run.path / LEDGER, space)
 
     def read(self) -> tuple[list[TrialRecord], int]:
@@ -57,7 +57,7 @@ class Ledger:
         return records, len(broken)
 
     def read_whole(self) -> list[TrialRecord]:
-        """The same records; DataError where a line is not whole, but for a torn last one."""
+        """Every record by number, the first of each; DataError where a line is not whole, but for a torn last one."""
         records, broken = self._sorted_out()
         for each in broken:
             if not each.torn:

@@ -84,7 +84,7 @@ class Plan:
 
     @classmethod
     def read(cls, run: RunDir) -> Plan:
-        """That of a search; DataError where it has none."""
+        """The plan of a search; DataError where it has none."""
         where, written = run.path / PLAN, yaml_of(run, PLAN)
         missing = missing_keys(written, WrittenPlan)
         problem = f"{', '.join(missing)} missing" if missing else misfit(written, WrittenPlan)

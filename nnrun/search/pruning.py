@@ -26,7 +26,7 @@ Ceilings = list[float | None]  # epoch by epoch, the best score so far above whi
 
 
 def judged_by(number: int) -> int:
-    """So many trials, from 0 on, decide on the trial of this number."""
+    """How many trials, from 0 on, decide on the trial of this number."""
     return number // 2 // GROUP * GROUP
 
 

@@ -72,7 +72,7 @@ def sharing(records: Iterable[TrialRecord]) -> list[TrialRecord]:
 
 
 def ranked(records: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """Those that have a value, the best first: by it, then by dev loss, then by number."""
+    """The records that have a value, the best first: by it, then by dev loss, then by number."""
     valued = [(value, dev_loss(record), record["number"], record) for record in records
               if (value := record["metric"]) is not None]  # fmt: skip
     return [record for *_, record in sorted(valued, key=lambda each: each[:3])]

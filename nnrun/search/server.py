@@ -22,7 +22,7 @@ def _keep_quiet(*error: object) -> None:
 
 
 def _leave_nothing() -> None:
-    """It ends after its parent, which may have been killed: then its socket is still there, in a folder of its own."""
+    """Remove the socket and its folder as this process ends, which a parent that was killed has left."""
     with suppress(OSError, TypeError):  # it is gone, or this one died before it knew it
         socket = Path(forkserver._forkserver._forkserver_address)  # type: ignore[attr-defined]
         socket.unlink()

@@ -197,7 +197,7 @@ class Clock:
 
     @property
     def seconds(self) -> float:
-        """Until now."""
+        """The seconds until now."""
         return self.before + time.monotonic() - self.begun
 
     @contextmanager

@@ -57,7 +57,7 @@ class StoredSearch:
 
     @cached_property
     def kept(self) -> list[TrialRecord]:
-        """Those that are there, in place of some that `loss` speaks of; DataError where a line is damaged."""
+        """The trials that are there, in place of some that `loss` speaks of; DataError where a line is damaged."""
         return Ledger.of(self.run.directory, self.plan.space).read_whole()
 
     @property

@@ -62,7 +62,7 @@ class Watcher:
         """A trial is over; `best` is the best so far."""
 
     def began(self, trials: Sequence[Trial]) -> None:
-        """They have been handed out, perhaps not for the first time."""
+        """The trials have been handed out, perhaps not for the first time."""
 
     def waiting(self, running: int) -> None:
         """Said several times a second: so many trials are in training."""
@@ -214,7 +214,7 @@ class Study:
             future.add_done_callback(self._landed.put)
 
     def _ready(self) -> list[Trial]:
-        """Those in the queue for which nothing has to be waited for; while nothing flies, the first one is."""
+        """Trials in the queue for which nothing has to be waited for; while nothing flies, the first one is."""
         ready, flat, workers = self._queue, self._budget.flat, self.executor.workers
         if self.pruner:
             ready = [trial for trial in ready if self.pruner.ready(trial.number)]

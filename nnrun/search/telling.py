@@ -234,7 +234,7 @@ def so_far(record: SearchRecord, trials: int, total: int) -> str:
 
 
 def progress(record: SearchRecord, records: Sequence[TrialRecord], total: int, metric: str) -> list[str]:
-    """The same, with the best trials."""
+    """How far a search is, with the best trials."""
     kind = kind_of(record)
     return [
         so_far(record, len(records), total),

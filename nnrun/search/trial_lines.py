@@ -48,7 +48,7 @@ def remark(record: TrialRecord) -> str:
 
 
 def beginning_line(trial: Trial) -> str:
-    """That a trial begins, perhaps once more, and with which settings."""
+    """The line that tells that a trial begins, perhaps once more, and with which settings."""
     again = f", attempt {trial.attempts}" if trial.attempts > 1 else ""
     return f"begun    trial {trial.number}{again}" + (f": {told}" if (told := settings(trial.values)) else "")
 

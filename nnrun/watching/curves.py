@@ -64,7 +64,7 @@ class Cursor:
 
 
 def _some(file: BinaryIO) -> bytes:
-    """So much of it that there is a whole line, if there is one."""
+    """As many bytes of a file as hold a whole line, if there is one."""
     found = file.read(BATCH)
     while b"\n" not in found and (more := file.read(BATCH)):
         found += more

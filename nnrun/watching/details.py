@@ -71,7 +71,7 @@ def _system(stored: StoredRun) -> Iterator[str]:
 
 
 def _charts(stored: StoredRun, trials: TrialsSoFar | None) -> list[Chart]:
-    """Those of its report, whose libraries are loaded for these alone."""
+    """The charts of the run's report, whose libraries are loaded for these alone."""
     from nnrun.report.verbs import run_charts, search_charts
     from nnrun.search.stored import StoredSearch
 

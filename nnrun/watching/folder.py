@@ -133,7 +133,7 @@ class Folder:
         return self.so_far[run.id]
 
     def trials(self, name: str) -> TrialsSoFar | None:
-        """Those of a search, of which only new ones are read; None where there is no such search."""
+        """The trials of a search, of which only new ones are read; None where there is no such search."""
         with self.lock:
             seen = self.seen.get(name)
             if seen is None or seen.row["kind"] != "search" or _foreign(seen.run):
@@ -147,7 +147,7 @@ class Folder:
             return self.looks, rows, [name for name, at in self.gone.items() if at > look and name not in self.seen]
 
     def curve(self, name: str) -> Curve | None:
-        """That of a run, up to date; None where there is no such run."""
+        """The curve of a run, up to date; None where there is no such run."""
         with self.lock:
             seen = self.seen.get(name)
             if seen is None or _foreign(seen.run):

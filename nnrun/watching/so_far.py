@@ -43,14 +43,14 @@ class SoFar(ABC):
 
     @abstractmethod
     def _enter(self, lines: Sequence[Line]) -> None:
-        """These too; DataError where one is damaged."""
+        """Take in further lines; DataError where one is damaged."""
 
     @abstractmethod
     def _told(self) -> Settings:
         """The keys of run.json that stand for it."""
 
     def look(self) -> Settings:
-        """As it is now; DataError where a line is damaged."""
+        """What the file holds by now; DataError where a line is damaged."""
         with self._lock:
             for lines, void in self._cursor.batches():
                 if void:

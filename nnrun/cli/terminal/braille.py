@@ -64,7 +64,7 @@ def _dot(x: float, y: float | None, corner: tuple[float, float], scale: tuple[fl
 
 
 def _between(points: Sequence[Point], axes: Axes) -> Iterator[Point]:
-    """Those within the axes and the neighbours outside, so that lines run to the edge; logarithms where asked for."""
+    """Points within the axes and neighbours outside, so that lines run to the edge; logarithms where asked for."""
     for i, (x, y) in enumerate(points):
         before = points[i - 1][0] if i else x
         after = points[i + 1][0] if i + 1 < len(points) else x

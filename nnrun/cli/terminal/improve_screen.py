@@ -62,12 +62,12 @@ class ImproveConsole(Screen, Watcher, Teller):
             self.say(line)
 
     def step(self, step: StepRecord) -> None:
-        """It has ended."""
+        """A step has ended."""
         for line in telling.step_lines(step):
             self.say(line)
 
     def say(self, line: str) -> None:
-        """As it is."""
+        """Print a line as it is."""
         say(line)
 
 
@@ -92,7 +92,7 @@ class LiveImproveConsole(ImproveConsole):
         self.finished += 1
 
     def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
-        """It is counted."""
+        """A training has ended and is counted."""
         self.finished = finished
         self.best = best["metric"] if best["metric"] is not None else self.best
 

@@ -163,7 +163,7 @@ class Steered(Panel):
         self._told: list[str] = []
 
     def press(self, typed: str) -> bool:
-        """As in the view of the run itself; the rate that is lowered is the one that holds now."""
+        """Take keys as in the view of the run itself; the rate that is lowered is the one that holds now."""
         if typed[:1] == "r" and not self.typing:
             with suppress(NnrunError, OSError):
                 self.rate = StoredRun(self.run).latest.optimizer.learning_rate

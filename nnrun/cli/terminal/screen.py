@@ -46,7 +46,7 @@ class Preparation:
         self._bar: Progress | None = None
 
     def __call__(self, step: str, done: int, rows: int | None) -> None:
-        """So many rows are through a step, of those in all if that is known; or the step `compiling` begins."""
+        """As many rows as `done` are through a step, of all if that is known; or the step `compiling` begins."""
         if step == COMPILING:
             self.close()
             say("engine   compiling the training step, which is done once on this machine")
@@ -63,7 +63,7 @@ class Preparation:
             self._bar.update(self._bar.task_ids[0], description=step, completed=done, total=rows, refresh=True)
 
     def close(self) -> None:
-        """It is over, well or not."""
+        """The preparation is over, well or not."""
         if self._bar is not None:
             self._bar.stop()
         if self._told and self._began is not None:
@@ -81,7 +81,7 @@ class Counting:
         self._bar: Progress | None = None
 
     def __call__(self, done: int, of: int) -> None:
-        """So many of these are done."""
+        """As many of the things as `done` are done."""
         self._began = self._began or time.monotonic()
         if not self._told and time.monotonic() - self._began < MOMENT:
             return
@@ -93,7 +93,7 @@ class Counting:
             self._bar.update(self._bar.task_ids[0], completed=done, total=of, refresh=True)
 
     def close(self) -> None:
-        """It is over, well or not."""
+        """The work is over, well or not."""
         if self._bar is not None:
             self._bar.stop()
 

@@ -71,7 +71,7 @@ class SearchConsole(Screen, Watcher):
             say(*heading(run.id, plan, plan.space, self.options.workers_here, self.error_kind), *outlook(plan))
 
     def outlook(self, told: Callable[[], list[str]]) -> None:
-        """As it is, before the first trial."""
+        """Print the outlook as it is, before the first trial."""
         for line in told():
             self.say(line)
 
@@ -90,7 +90,7 @@ class SearchConsole(Screen, Watcher):
             say(self.pace(finished))
 
     def say(self, line: str) -> None:
-        """As it is."""
+        """Print a line as it is."""
         say(line)
 
     def _count(self, record: TrialRecord) -> None:
@@ -146,7 +146,7 @@ class LiveSearchConsole(SearchConsole):
         del self.ranked[BEST_SHOWN:]
 
     def began(self, trials: Sequence[Trial]) -> None:
-        """They are in training from now on."""
+        """The trials are in training from now on."""
         super().began(trials)
         now = time.monotonic()
         for trial in trials:
@@ -220,7 +220,7 @@ class LiveSearchConsole(SearchConsole):
         return self._wrapped(f"best     {told}, {more}" if more else f"best     {told}")
 
     def _in_training(self, width: int, height: int) -> list[str]:
-        """Those that are in training, as many as a quarter of the screen takes; of others no file is read."""
+        """Lines on trials in training, as many as a quarter of the screen takes; of others no file is read."""
         most, now = max(1, height // 4), time.monotonic()
         first = [self.in_training[number] for number in sorted(self.in_training)[:most]]
         for trial in first:

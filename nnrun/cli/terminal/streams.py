@@ -75,7 +75,7 @@ def hushed(wanted: bool) -> Iterator[None]:
 
 
 def _results(lines: Iterable[str]) -> Iterator[str]:
-    """Those that are neither a note or a command to type next, nor go on with one."""
+    """The lines that are neither a note or a command to type next, nor go on with one."""
     beside = False
     for line in lines:
         beside = line.startswith(BESIDE) or (beside and line.startswith(" " * len(BESIDE[0])))
@@ -173,7 +173,7 @@ def json_result(value: Any) -> None:
 
 
 def _escaped(line: str) -> str:
-    """The same JSON, in which no letter is left that a terminal would obey."""
+    """A line of JSON in which no letter is left that a terminal would obey."""
     import json
 
     shown = (letter if on_screen(letter) == letter else json.dumps(letter)[1:-1] for letter in line)

@@ -70,7 +70,7 @@ class PlainConsole(Screen, Listener):
         say(*([f"data     {telling.rows_of(beginning)}"] if further else telling.heading(whole.id, config, beginning)))
 
     def changed(self, config: Config) -> None:
-        """There may be another number of epochs to come."""
+        """The number of epochs to come may be another one."""
         self.epochs = config.training.epochs
 
     def epoch(self, row: Row) -> None:
@@ -144,7 +144,7 @@ class LiveConsole(PlainConsole):
         self.live.update(self, refresh=True)
 
     def changed(self, config: Config) -> None:
-        """Also the rate that a key lowers."""
+        """The number of epochs to come, and the rate that a key lowers, may be other ones."""
         super().changed(config)
         self.panel.rate = config.optimizer.learning_rate
 

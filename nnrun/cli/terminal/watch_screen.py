@@ -236,7 +236,7 @@ class WatchScreen(Screen):
         return drawn(self.seen, width, height)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """As it was drawn last."""
+        """The screen as it was drawn last."""
         for line in self._lines:
             yield _text(line, self.seen.plain)
 

@@ -71,7 +71,7 @@ class View:
 
     @property
     def listed(self) -> list[Row]:
-        """Those that fulfil the filter, in order."""
+        """The rows that fulfil the filter, in order."""
         rows = [row for row in self.rows.values() if self.selected is None or row["id"] in self.selected]
         rows.sort(key=_age, reverse=True)
         return sorted(rows, key=_error) if self.order == "best" else rows

@@ -152,7 +152,7 @@ class Choice(Domain):
 
     @classmethod
     def wrong(cls, written: Any) -> list[Wrong]:
-        """There must be a choice, and none twice."""
+        """What is wrong with written choices: there must be one, and none twice."""
         if not isinstance(written, list):
             return [((), f"expected a list of choices, got {describe(written)}")]
         if not written:

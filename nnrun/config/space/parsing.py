@@ -232,14 +232,14 @@ def _decided(space: Space, config: Config) -> Space:
 
 
 def _reshaped(parameters: Sequence[Parameter], config: Config) -> Iterator[str]:
-    """That the layers which the config lists are given up for those that are drawn."""
+    """A note where the layers that the config lists are given up for those that are drawn."""
     network = config.network
     if "hidden" in network.model_fields_set and {DEPTH, WIDTH} & {parameter.key for parameter in parameters}:
         yield f"network.hidden {list(network.hidden)} is replaced by depth × [width] in what is drawn; trial 0 keeps it"
 
 
 def _without_effect(parameters: Sequence[Parameter]) -> Iterator[str]:
-    """That a width is drawn in vain where the depth that is drawn beside it leaves no layer."""
+    """A note where a width is drawn in vain, as the depth that is drawn beside it leaves no layer."""
     found = {parameter.key: parameter for parameter in parameters}
     depth, width = found.get(DEPTH), found.get(WIDTH)
     if depth is None or width is None or not depth.domain.contains(0):

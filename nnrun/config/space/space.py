@@ -42,7 +42,7 @@ class Parameter:
     when: tuple[tuple[str, Choice], ...] = ()
 
     def written(self) -> WrittenRange:
-        """As it would be written in the file."""
+        """The range as it would be written in the file."""
         range_ = {self.domain.name: self.domain.written()}
         conditions = {key: allowed.written() for key, allowed in self.when}
         return {**range_, "when": conditions} if conditions else range_
@@ -55,7 +55,7 @@ class Parameter:
         return self.wider(upper) if at_end else None
 
     def wider(self, upper: bool) -> Domain | None:
-        """Its range with one end moved on; None where there is no end, or the key allows nothing beyond it."""
+        """The range with one end moved on; None where there is no end, or the key allows nothing beyond it."""
         beyond = self.domain.wider(upper)
         if beyond is None or beyond == self.domain:
             return None

@@ -39,7 +39,7 @@ def association(column: Values, target: NDArray[np.float64] | Indices, classes: 
 
 
 def association_of(values: Floats, ordered: bool, target: NDArray[np.float64] | Indices, classes: bool) -> Association:
-    """The same of numbers `(m,)`, which may stand for values without an order."""
+    """How well each target is guessed from numbers `(m,)` alone, which may stand for values without an order."""
     if not classes:
         goal = target.astype(np.float64)[:, None]
         left = float(np.square(_guesses(values, goal, ordered) - goal).mean())

@@ -146,7 +146,7 @@ def _marks(text: str) -> list[str]:
 
 
 def _still_read(values: list[str], formats: list[str]) -> list[str]:
-    """Those of the formats that read these values too; if none does, those with a time of day behind the date."""
+    """The formats that read these values too; if none does, those with a time of day behind the date."""
     reading = [format for format in formats if _all_read(values, format)]
     longer = (f"{day}{time}" for time in _TIMES[1:] for day in map(day_of, formats) if day)
     return reading or list(dict.fromkeys(format for format in longer if _all_read(values, format)))

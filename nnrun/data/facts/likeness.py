@@ -19,7 +19,7 @@ class Difference(NamedTuple):
 
 
 def holm(found: Sequence[Difference], significance: float = SIGNIFICANCE) -> list[Difference]:
-    """Those that differ though so many columns were tested, the clearest first (Holm 1979)."""
+    """The differences that hold though so many columns were tested, the clearest first (Holm 1979)."""
     ordered = sorted(found, key=lambda d: (d.p, -d.distance))
     kept = 0
     while kept < len(ordered) and ordered[kept].p <= significance / (len(ordered) - kept):

@@ -19,7 +19,7 @@ def with_offset(texts: Iterable[str]) -> set[bool]:
 
 
 def offsets_in(series: pd.Series[Any]) -> set[bool]:
-    """The same of a column of dates, text or stored; empty where there is no date."""
+    """Whether dates of a column, text or stored, have an offset, both where some have; empty where there is no date."""
     present = series.dropna()
     if not len(present):
         return set()

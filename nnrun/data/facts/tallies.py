@@ -37,7 +37,7 @@ class Coded:
 
     @property
     def groups(self) -> npt.NDArray[np.int32]:
-        """The same, `7.0` being no other value than `7` where all are whole numbers as text, as with categories."""
+        """The number of each row, `(rows,)`, `7.0` being `7` where all are whole numbers as text, as for categories."""
         alike = Coded()
         alike.see(self.codes, spelled_alike([*self.index]))
         return alike.codes

@@ -98,7 +98,7 @@ def codes_of(values: pd.Series[Any], vocabulary: tuple[str, ...]) -> npt.NDArray
 
 
 def notices_of(column: str, counts: Mapping[str, int], kept: Sequence[str], embedding: int | None) -> list[str]:
-    """That values learn so many numbers, or that some share a feature or a row; in how many rows, and by which key."""
+    """Notices on values that learn so many numbers, or share a feature or a row; in how many rows, and by which key."""
     rows = sum(counts.values())
     outside, others = rows - sum(counts[value] for value in kept), len(counts) - len(kept)
     told = f"column {column!r}: each of {len(kept):,} values learns {embedding} numbers (an embedding)"

@@ -191,7 +191,7 @@ class Goal:
     classes: bool
 
     def of(self, rows: npt.NDArray[np.bool_]) -> Goal:
-        """That of some of the rows."""
+        """The target of some of the rows."""
         return Goal(self.target[rows], self.classes)
 
 
@@ -246,7 +246,7 @@ def _pieces(edges: Floats, most: int) -> Pieces | None:
 
 
 def _apart(values: Floats) -> Floats:
-    """Those of `(m,)`, in order, that differ from the one before by more than rounding; the first one always."""
+    """The values of `(m,)`, in order, that differ from the one before by more than rounding; the first one always."""
     ordered = np.unique(values)
     with np.errstate(over="ignore"):
         gaps = np.diff(ordered)

@@ -41,7 +41,7 @@ class WrittenProfile(TypedDict):
 
 
 class WrittenProfiles(TypedDict):
-    """Those of the columns that are learned from, and that of the target."""
+    """The profiles of the columns that are learned from, and that of the target."""
 
     columns: dict[str, WrittenProfile]
     target: WrittenProfile
@@ -56,7 +56,7 @@ def of_moments(rows: int, moments: Moments) -> WrittenProfile:
 
 
 def of_numbers(rows: int, moments: Moments, sample: Floats) -> WrittenProfile:
-    """The same with quantiles, of a sample of the values `(m,)`, missing = NaN."""
+    """The profile of a column of numbers with quantiles, of a sample of the values `(m,)`, missing = NaN."""
     profile, present = of_moments(rows, moments), np.sort(sample[~np.isnan(sample)])
     if len(present):
         places = np.ceil(np.arange(QUANTILES + 1) / QUANTILES * len(present)).astype(np.int64) - 1

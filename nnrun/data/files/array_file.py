@@ -54,7 +54,7 @@ def read_npz(path: Path, reading: Reading, rows: int | None = None) -> Iterator[
 
 
 def of_arrays(path: Path, arrays: dict[str, Array], reading: Reading, rows: int | None = None) -> Iterator[Table]:
-    """The same of arrays by name, those of the archive at `path`, or of what is called so."""
+    """Tables of at most so many rows, from arrays by name: those of the archive at `path`, or of what is called so."""
     _check_parts(path, arrays)
     y_name = _target_array(path, arrays, reading)
     x_name = _feature_array(path, arrays, y_name)
@@ -80,7 +80,7 @@ def read_npy(path: Path, reading: Reading, rows: int | None = None) -> Iterator[
 
 
 def of_array(path: Path, values: Array, reading: Reading, rows: int | None = None) -> Iterator[Table]:
-    """The same of the array of the file at `path`, or of what is called so."""
+    """Tables of at most so many rows, from the array of the file at `path`, or of what is called so."""
     if values.dtype.names:
         yield from _records(path, values, reading, rows)
         return
@@ -230,7 +230,7 @@ def _check_parts(path: Path, arrays: Collection[str]) -> None:
 
 
 def _target_array(path: Path, arrays: dict[str, Array], reading: Reading) -> str | None:
-    """Its name; new rows may call it 'y' whatever it was called in the table that a run learned from."""
+    """The target's name; new rows may call it 'y' whatever it was called in the table that a run learned from."""
     name = reading.target
     if name in arrays:
         return name

@@ -157,7 +157,7 @@ class Kept:
         self.is_whole = False
 
     def keep(self, tables: Iterator[Table]) -> Iterator[Table]:
-        """The same tables, all of them kept once the last one was given."""
+        """The tables as they come, all of them kept once the last one was given."""
         self.forget()
         room, waiting = self._folder is not None, []
         for number, table in enumerate(tables):

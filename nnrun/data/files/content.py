@@ -45,7 +45,7 @@ class Content(Protocol):
         """The rows at these positions `(m,)`, or between two of them, which are not copied."""
 
     def only(self, columns: Sequence[str]) -> Content:
-        """These columns alone, in this order."""
+        """The rows with these columns alone, in this order."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Framed:
         return Framed(self.frame.iloc[rows])
 
     def only(self, columns: Sequence[str]) -> Framed:
-        """These columns alone."""
+        """The rows with these columns alone, in this order."""
         return Framed(self.frame[list(columns)])
 
 
@@ -128,7 +128,7 @@ class Plain:
         return Plain({name: values[rows] for name, values in self.columns.items()}, self.numbers[rows])
 
     def only(self, columns: Sequence[str]) -> Plain:
-        """These columns alone."""
+        """The rows with these columns alone, in this order."""
         return Plain({name: self.columns[name] for name in columns}, self.numbers)
 
 

@@ -59,7 +59,7 @@ class Dialect:
 
     @property
     def separators(self) -> str:
-        """The same in words."""
+        """What stands between fields, in words."""
         return NAMES[self.layout.delimiter]
 
 
@@ -135,7 +135,7 @@ def _check_title(path: Path, layout: Layout) -> None:
 
 
 def encoding_of(path: Path, known: str) -> str:
-    """That which is known, or else is found; raises DataError at the first byte that is no text in it."""
+    """The encoding that is known, or else is found; raises DataError at the first byte that is no text in it."""
     if known == "auto":
         return find_encoding(path)
     name = "utf-8-sig" if codecs.lookup(known).name == "utf-8" else known

@@ -28,7 +28,7 @@ class Unstored(NamedTuple):
 
 
 def unstored(opened: Callable[[], IO[bytes]], above: int) -> dict[int, Unstored]:
-    """Those below the row `above` by the place of their column, from 0; `opened` gives the XML of the sheet."""
+    """Formulas without a value below the row `above`, by the place of the column, from 0; `opened` gives the XML."""
     found: dict[int, Unstored] = {}
     number = 0
     with opened() as source:

@@ -209,7 +209,7 @@ def _may_be_names(numbers: Sequence[str]) -> bool:
 
 
 def _columns(names: Sequence[str], rows: Rows) -> Iterator[tuple[str, list[str]]]:
-    """Those whose name says something, without rows that repeat all names."""
+    """The columns whose name says something, without rows that repeat all names."""
     fitting = [row for row in rows if len(row) == len(names) and row != names]
     yield from ((name, [row[at] for row in fitting]) for at, name in enumerate(names) if name.strip() not in _GAPS)
 

@@ -163,7 +163,7 @@ def _without(column: Any, missing: Sequence[str]) -> Any:
 
 
 def _stated_decimals(missing: Sequence[str], type: Any) -> Any:
-    """Those of the texts that are numbers, as a column of decimals of this type holds them, exactly."""
+    """The texts that are numbers, as a column of decimals of this type holds them, exactly."""
     import pyarrow as pa
 
     stated = []

@@ -57,7 +57,7 @@ class PlainRows:
         self._others = others
 
     def pieces(self, rows: int | None) -> Iterator[tuple[Content, Told]]:
-        """So many rows each, or one of all for None, and notices on each."""
+        """Pieces of so many rows, or one of all for None, and notices on each."""
         if not self._may_be_plain():
             return
         with open_binary(self._path) as handle:
@@ -173,7 +173,7 @@ def _pieces(handle: BinaryIO, rows: int | None, offset: int) -> Iterator[_Piece]
 
 
 def _with_room(text: Bytes, room: int) -> Bytes:
-    """The same bytes at the beginning of an array for more of them."""
+    """The bytes at the beginning of an array with room for more of them."""
     larger = np.empty(room, np.uint8)
     larger[: len(text)] = text
     return larger

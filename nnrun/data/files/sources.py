@@ -146,7 +146,7 @@ class File:
 
     @cached_property
     def _reader(self) -> Reader:
-        """That of its format; how a text file is written is found out once."""
+        """The reader of the file's format; how a text file is written is found out once."""
         format = _format(self.path)
         if format.find is None:
             return format.read
@@ -253,7 +253,7 @@ def _explained(path: Path) -> Iterator[None]:
 
 
 def _format(path: Path) -> FileFormat:
-    """That of its suffix; raises DataError where it has none that is known."""
+    """The format of a file by its suffix; raises DataError where it has none that is known."""
     if is_image(path):
         raise DataError(f"{path}: this is an image; {ONE_ARRAY}", SOURCE)
     if (format := _format_of(path)) is None:

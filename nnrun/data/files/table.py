@@ -92,7 +92,7 @@ class Table:
         return replace(self, content=self.content.take(slice(start, stop)))
 
     def only(self, columns: Sequence[str]) -> Table:
-        """The same rows with these columns alone, in this order."""
+        """The rows with these columns alone, in this order."""
         return replace(self, content=self.content.only(columns))
 
     def without_unnamed(self, columns: Collection[str]) -> Table:
@@ -202,7 +202,7 @@ def reads_as_number(text: str) -> bool:
 
 
 def stated_numbers(texts: Iterable[str], dtype: np.dtype[Any]) -> Array:
-    """Those of the texts that are numbers, `(k,)`, as a column of this type of NumPy's numbers holds them."""
+    """The texts that are numbers, `(k,)`, as a column of this type of NumPy's numbers holds them."""
     stated = [text for text in texts if reads_as_number(text)]
     if dtype.kind == "f":
         with np.errstate(over="ignore"):

@@ -35,7 +35,7 @@ class Contestant:
 
     @property
     def name(self) -> str:
-        """As it is typed."""
+        """The run's name as it is typed."""
         return self.run.name
 
     @cached_property
@@ -45,7 +45,7 @@ class Contestant:
 
     @cached_property
     def settings(self) -> Settings:
-        """Its config by dotted key."""
+        """The run's config by dotted key."""
         return self.run.settings
 
     @property

@@ -141,7 +141,7 @@ class Comparison:
         return None if words or self.apart else float(value - other)
 
     def band(self, key: str) -> float | None:
-        """That of the noise; None where the repeats are too few to tell it.
+        """The band of a number's noise; None where the repeats are too few to tell it.
 
         So it is where they came to the same number, as the next one would hardly, or where the band is wider than all
         errors.

@@ -36,7 +36,7 @@ def as_csv(entries: Sequence[Entry]) -> str:
 
 
 def rows(entries: Sequence[Entry]) -> list[Settings]:
-    """The same as plain values."""
+    """The entries as plain values."""
     return [
         {**entry.facts, "tags": " ".join(entry.labels["tags"]), "parent": _parent(entry), **entry.final}
         for entry in entries
@@ -185,7 +185,7 @@ class Member:
 
 
 def families(found: Sequence[Entry], entries: Sequence[Entry]) -> list[Member]:
-    """Those found, each child under its parent as long as that is among them; `entries` are all there are."""
+    """The entries found, each child under its parent as long as that is among them; `entries` are all there are."""
     everyone = {entry.run.id: entry for entry in entries}
     listed = {entry.run.id: entry for entry in found}
     places = tree({name: _parent(entry) or None for name, entry in listed.items()})

@@ -98,7 +98,7 @@ class Entry:
 
     @cached_property
     def settings(self) -> Settings:
-        """Its config by dotted key, of a search that of its best trial, if it has one; read when it is asked for."""
+        """The config by dotted key, of a search that of its best trial, if it has one; read when it is asked for."""
         try:
             return (self.run.best or self.run).settings
         except NnrunError:
@@ -201,7 +201,7 @@ def as_number(text: str) -> float | None:
 
 
 def select(entries: Sequence[Entry], filters: Iterable[str], key: str | None, reverse: bool) -> list[Entry]:
-    """Those that fulfil all conditions, sorted by a key, those without a value last; UsageError for unknown keys.
+    """Entries that fulfil all conditions, sorted by a key, those without a value last; UsageError for unknown keys.
 
     Without a key the oldest comes first, wherever each was made.
     """
@@ -233,7 +233,7 @@ def _scores(entry: Entry) -> tuple[float, float, str]:
 
 
 def older_than(entries: Iterable[Entry], age: str) -> list[Entry]:
-    """Those made longer ago than 30d, 12h or 4w; UsageError for what is no such time. What has no date is not old."""
+    """Entries made longer ago than 30d, 12h or 4w; UsageError for what is no such time. What has no date is not old."""
     found = AGE.fullmatch(age.strip())
     if not found:
         raise UsageError(f"--older {age}: write a number and m, h, d or w: minutes, hours, days or weeks, such as 30d")
@@ -243,7 +243,7 @@ def older_than(entries: Iterable[Entry], age: str) -> list[Entry]:
 
 
 def of_status(entries: Iterable[Entry], wanted: Sequence[str]) -> list[Entry]:
-    """Those with one of these; UsageError for a word that is no status."""
+    """The entries with one of these statuses; UsageError for a word that is no status."""
     for word in wanted:
         if word not in STATUSES:
             close = closest(word, STATUSES)
@@ -252,7 +252,7 @@ def of_status(entries: Iterable[Entry], wanted: Sequence[str]) -> list[Entry]:
 
 
 def with_tag(entries: Iterable[Entry], wanted: Sequence[str]) -> list[Entry]:
-    """Those with one of these tags."""
+    """The entries with one of these tags."""
     return [entry for entry in entries if not set(wanted).isdisjoint(entry.labels["tags"])]
 
 

@@ -272,7 +272,7 @@ def as_csv(comparison: Comparison) -> str:
 
 
 def rows(comparison: Comparison) -> list[Settings]:
-    """The same as plain values."""
+    """The runs as plain values."""
     found = {**comparison.config, **comparison.metrics}
     return [
         {"label": run.label, "run": run.name, "nudges": run.nudges}

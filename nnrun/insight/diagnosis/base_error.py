@@ -62,7 +62,7 @@ def estimate_base_error(run: StoredRun) -> BaseEstimate:
 
 
 def estimate(dataset: Dataset) -> BaseEstimate:
-    """The same of a data set: each training and dev example by its neighbour among all others, or, where groups,
+    """The bound for a data set: each training and dev example by its neighbour among all others, or, where groups,
     time or files set the parts apart, each dev example by its neighbour in the training set. The test set is not read.
     """
     if not dataset.classes:

@@ -54,7 +54,7 @@ def trials(e: Evidence, weight: float, why: str, settings: Settings) -> Move:
 
 
 def of_trials(move: Move, count: int) -> Move:
-    """The same search of so many trials, on the rows as they are split."""
+    """The search that a move advises, of so many trials, on the rows as they are split."""
     why, _, _ = move.why.rpartition(":")
     return move._replace(why=f"{why}: {counted(count, 'trial')}.", options=("--trials", str(count)))
 

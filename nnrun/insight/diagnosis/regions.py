@@ -128,7 +128,7 @@ class Mistakes:
     groups: Array | None = None  # where rows come in groups
 
     def at(self, rows: Any) -> Mistakes:
-        """These rows alone."""
+        """The mistakes on these rows alone."""
         weights, groups = (None if each is None else each[rows] for each in (self.weights, self.groups))
         return replace(self, values=self.values[rows], weights=weights, groups=groups)
 
@@ -166,7 +166,7 @@ class Mistakes:
 
 
 def mistakes_at(model: Trained, places: Mapping[str, Array], parts: Sequence[str]) -> dict[str, Mistakes]:
-    """Those of the run's best network on these rows of each part, weighted as its errors are."""
+    """The mistakes of the run's best network on these rows of each part, weighted as its errors are."""
     return {part: _of_part(model, part).at(places[part]) for part in parts}
 
 

@@ -52,7 +52,7 @@ class Training:
 
 
 class Share(NamedTuple):
-    """So many rows, the first of an order each, and the orders: counted from the run's seed, as the networks' own."""
+    """How many rows, the first of an order each, and the orders: counted from the run's seed, as the networks' own."""
 
     rows: int
     orders: list[int]

@@ -61,7 +61,7 @@ def judge_augment(x: Array, changed: Array, noisy: Array) -> Finding:
 
 
 def _quieter(context: Context, spread: float) -> str:
-    """The same with noise of a usual size."""
+    """The setting of the augmentation with noise of a usual size."""
     usual = float(f"{QUIET * spread:.1g}")
     entries = context.config.resolved()["regularization"]["augment"]
     return setting(KEY, [each | ({"deviation": usual} if "deviation" in each else {}) for each in entries])

@@ -100,7 +100,7 @@ class Context:
 
     @cached_property
     def plain(self) -> Recipe:
-        """The same with all units in place and no augmentation: chance would hide the cost that is meant to fall."""
+        """The recipe with all units in place and no augmentation: chance would hide the cost that is meant to fall."""
         mlp = replace(self.recipe.mlp, dropout=(), input_dropout=None)
         return replace(self.recipe, mlp=mlp, augmenter=None)
 
@@ -110,7 +110,7 @@ class Context:
         return some_rows(self.config, self.dataset)
 
     def tried(self, settings: Settings) -> Context:
-        """The same data with other settings of network or optimizer, to see whether a cure cures."""
+        """The context with other settings of network or optimizer, to see whether a cure cures."""
         return replace(self, loaded=replace(self.loaded, config=configured(self.config, settings)))
 
     def first_cure(self, ways: Iterable[Settings], run: Callable[[Context], Finding], otherwise: str) -> str:
@@ -163,7 +163,7 @@ def descend(trainer: Trainer, steps: int) -> Iterator[Measured]:
 
 
 def with_values(h: Hyperparameters, members: int, **values: Any) -> Hyperparameters:
-    """The same hyperparameters for so many members but for these values, one number or one a member."""
+    """Hyperparameters for so many members, as they are but for these values, one number or one a member."""
     flags = {name: getattr(h, name) for name in FLAGS}
     held = {name: getattr(h, name)[0, 0] for name in NUMBERS}
     return Hyperparameters.of(members, **{**held, **flags, **values})

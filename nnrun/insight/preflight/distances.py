@@ -57,5 +57,5 @@ def _category_difference(name: str, one: Values, other: Values) -> Difference:
 
 
 def large(found: Sequence[Difference], pairs: int) -> list[Difference]:
-    """Those that are no chance, though so many pairs of parts were looked at, and far enough apart to matter."""
+    """Differences that are no chance, though so many pairs of parts were looked at, and far enough apart to matter."""
     return [d for d in holm(found, SIGNIFICANCE / pairs) if d.distance >= LARGE]

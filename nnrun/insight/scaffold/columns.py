@@ -76,7 +76,7 @@ def _empty(series: pd.Series[Any], found: ColumnFacts) -> Verdict | None:
 
 
 def _constant(series: pd.Series[Any], found: ColumnFacts) -> Verdict | None:
-    """The same in every row, but for rounding."""
+    """One value in every row, but for rounding."""
     if found.meaning.kind == "number" and series.dtype.kind == "f" and not series.hasnans:
         same = not varies(series.to_numpy(dtype=np.float64))
     else:

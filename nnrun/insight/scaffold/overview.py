@@ -164,7 +164,7 @@ def _unasked(config: Data, columns: list[JudgedColumn]) -> list[str]:
 
 
 def _target(config: Data, table: Table, has_names: bool) -> str:
-    """Its name, which no other role has."""
+    """The target's name, which no other role has."""
     target = target_name(config)
     if target is None:
         raise UsageError(_which_target(table, has_names))

@@ -58,7 +58,7 @@ class Wishes:
 
     @property
     def of_data(self) -> dict[str, object]:
-        """Those that are keys of the section data."""
+        """The wishes that are keys of the section data."""
         keys = {key: value for key, value in asdict(self).items() if key not in ("metric", "sheet")}
         return {**keys, "format": {"sheet": self.sheet}}
 

@@ -43,7 +43,10 @@ class Errors:
 
 @dataclass(frozen=True)
 class Weighing:
-    """Both ways, on so many rows held out; `hardest` is the class that is missed most where rows count the same."""
+    """What counting rows and counting classes the same come to, on so many rows held out.
+
+    `hardest` is the class that is missed most where rows count the same.
+    """
 
     rows: int
     hardest: str

@@ -110,7 +110,7 @@ class Drift:
 
 
 def drift_of(model: Model, required: bool = False, target: bool = False) -> Drift | None:
-    """The same; None for a run that kept nothing to be compared with, unless it is `required`."""
+    """A comparison of new rows with those of training; None for a run that kept nothing for it, unless `required`."""
     return Drift(model, target) if required or model.fitted.profiles else None
 
 
@@ -139,7 +139,7 @@ class _Watched(ABC):
 
     @abstractmethod
     def of_values(self, present: int) -> Iterator[Suspicion]:
-        """The same of so many values."""
+        """What may be told of the values, so many of which are there."""
 
 
 class _Range(_Watched):

@@ -38,7 +38,7 @@ class Candidate:
 
 
 def of_runs(runs: Sequence[RunDir]) -> tuple[list[Candidate], list[str]]:
-    """Those that are named, ensembles among them by their members; and what is to be told of that.
+    """The candidates that are named, ensembles among them by their members; and what is to be told of that.
 
     Raises UsageError for a run that is named twice, or cannot be a member.
     """
@@ -72,7 +72,7 @@ def _members(run: RunDir) -> list[Candidate]:
 
 
 def _merged(candidates: Sequence[Candidate], notes: list[str]) -> list[Candidate]:
-    """Those that are copies of one network as one, which counts as much as all of them."""
+    """The candidates, copies of one network as one, which counts as much as all of them."""
     found: dict[str, Candidate] = {}
     for one in candidates:
         directory = one.run.directory

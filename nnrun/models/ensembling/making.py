@@ -143,7 +143,7 @@ def finals(chosen: Chosen, reader: Reader) -> Final:
 
 
 def _logits(loss: Loss, probabilities: Array) -> Array:
-    """Those `(m, width)` that mean these."""
+    """The logits `(m, width)` that mean these probabilities."""
     logarithms = np.log(np.maximum(probabilities, LEAST))
     logits: Array = logarithms if loss.width > 1 else logarithms[:, 1:] - logarithms[:, :1]
     return logits

@@ -59,7 +59,7 @@ class Panel:
         return len(self.predicted)
 
     def take(self, rows: Array) -> Panel:
-        """The same of some rows."""
+        """The panel of some of the rows."""
         weights, groups = (None if values is None else values[rows] for values in (self.weights, self.groups))
         return replace(self, predicted=self.predicted[:, rows], y=self.y[rows], weights=weights, groups=groups)
 
@@ -216,7 +216,7 @@ class CrossFittedGain:
 
     @classmethod
     def of(cls, fit: Fit) -> CrossFittedGain:
-        """As it was written down; none where it is not known, or of the best single candidate itself."""
+        """The gain as it was written down; none where it is not known, or of the best single candidate itself."""
         value, se = (fit["cross_fitted"].get(key) for key in ("gain", "se"))
         return cls(0.0 if value is None else value, np.inf if se is None else se)
 

@@ -23,7 +23,7 @@ WAYS: dict[Way, str] = {"greedy": "greedy", "equal": "equal weights", "best_sing
 
 
 def ensemble_lines(run: StoredRun) -> list[str]:
-    """Its members and how they were chosen; nothing of a run that is not made of others."""
+    """The members of a run and how they were chosen; nothing of a run that is not made of others."""
     if not has_members(run.directory):
         return []
     record = read_ensemble(run.directory)

@@ -148,7 +148,7 @@ def of_cycles(run: RunDir, root: Path, argv: Sequence[str] = ()) -> RunDir:
 
 
 def _kept(trials: Sequence[RunDir]) -> list[RunDir]:
-    """Those whose checkpoints were not pruned; one of folds, whose are not its own, is refused as a member later."""
+    """Trials whose checkpoints were not pruned; one of folds, whose are not its own, is refused as a member later."""
     return [run for run in trials if has_members(run) or run.checkpoint("best").exists()]
 
 

@@ -152,7 +152,7 @@ def _without_scales(own: Member, k: int) -> Iterator[Tensors]:
 
 
 def _lookups(own: Member, weights: Tensors) -> list[Lookup]:
-    """Those of one network, in its precision, which its numbers had before."""
+    """The lookups of one network, in its precision, which its numbers had before."""
     return [
         Lookup(embedding.place, weights[f"{name}.E{k}"].astype(own.config.training.dtype))
         for name, layer in own.network.layers

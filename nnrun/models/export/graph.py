@@ -59,7 +59,7 @@ class Graph:
         return name
 
     def cast(self, value: str, dtype: type[np.generic] | str) -> str:
-        """The same numbers in another type."""
+        """The numbers of a value in another type."""
         return self.node("Cast", value, to=_type(dtype))
 
     def model(self, name: str, about: str, properties: dict[str, str]) -> Any:

@@ -147,7 +147,7 @@ def _categories_among(missing: set[str], model: Model) -> dict[str, str]:
 
 
 def _shapes(model: Model) -> Iterator[tuple[int, ...]]:
-    """Those of an image, all pixels of which are learned from: flat, and as it is."""
+    """The shapes of an image, all pixels of which are learned from: flat, and as it is."""
     columns = {column.name for one in model.preprocessors for column in one.columns}
     image = model.fitted.reading.image
     if image and math.prod(image) == len(columns):

@@ -91,7 +91,7 @@ def _looked_up(graph: Graph, features: str, stack: Stack, alone: bool) -> str:
 
 
 def _add_pool(model: Model, graph: Graph, said: Sequence[str], pool: Pool) -> str:
-    """Their weighted mean `(rows, width)`: of values in float64, of probabilities as their logarithm, corrected."""
+    """The weighted mean `(rows, width)` of `said`: of values in float64, of probabilities as logarithm, corrected."""
     weights = np.array([origin["weight"] for origin in pool.origins]).reshape(-1, 1, 1)
     dtype = "float64" if model.target.classes is None else model.dtype
     together = graph.node("Concat", *(graph.cast(one, dtype) for one in said), axis=0)

@@ -145,7 +145,7 @@ def _features_of_date(column: Column, graph: Graph, names: Sequence[str]) -> lis
 
 
 def _inputs_of_date(column: Column) -> list[Input]:
-    """Its parts, as ONNX cannot read dates; only whether it is missing where no part varies."""
+    """The parts of a date, as ONNX cannot read dates; only whether it is missing where no part varies."""
     if not column.parts:
         return [Input(f"{column.name} is missing", np.float64, "float64, 1 if missing, else 0")] * column.indicator
     return [Input(f"{column.name} {part}", np.float64, f"{NUMBER}: {DATE_RANGES[part]}") for part in column.parts]

@@ -146,7 +146,7 @@ def importance(model: Model, heard: Heard = nobody, work: int = WORK) -> Importa
 
 
 def importance_of(run: Trained, heard: Heard = nobody, work: int = WORK) -> Importance:
-    """The same of a run whose data are loaded."""
+    """The importance of each column of a run whose data are loaded."""
     pieces, columns = run.pieces(PART), run.model.columns
     sizes = [len(examples(piece.dataset, PART)) for piece in pieces]
     if min(sizes) < 2:

@@ -119,7 +119,7 @@ def upright(at: float, text: str, color: str, level: int, leftward: bool) -> tup
 
 
 def badge(at: float, number: int, words: Sequence[str]) -> tuple[Plotly, Plotly]:
-    """The same below the words of others, with a number that says more when pointed at; neighbours at three heights."""
+    """A mark below the words of others, with a number that says more when pointed at; neighbours at three heights."""
     shape, place = upright(at, str(number), PURPLE, 0, leftward=False)
     foot = {"y": 0.09 * ((number - 1) % 3), "yanchor": "bottom", "xanchor": "center", "xshift": 0, "borderpad": 2}
     hover = {"hovertext": "<br>".join(plain(shortened(line, MOST_WORDS)) for line in words), "bgcolor": PURPLE}

@@ -36,7 +36,7 @@ class Section:
 
     @property
     def anchor(self) -> str:
-        """Its address in the page."""
+        """The address of the section in the page."""
         return "-".join(self.title.lower().split())
 
 

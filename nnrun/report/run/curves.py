@@ -65,7 +65,7 @@ def curve_charts(course: Course, best: int | None, events: Sequence[Event], prim
 
 
 def run_curves(run: StoredRun, course: Course) -> list[Chart]:
-    """The same of a run with at least one epoch, over its course."""
+    """The curves of a run with at least one epoch, over its course."""
     best, kind = run.record.get("best_epoch"), error_kind(run.record["data"])
     return curve_charts(course, best, run.events, run.config.metrics.primary, kind)
 
@@ -130,7 +130,7 @@ def series(name: str, rows: Sequence[Row], key: str, color: str) -> Trace:
 
 
 def joined(curve: Trace, fork: int) -> list[Trace]:
-    """The same in two parts that meet at the fork, the parent's part paler."""
+    """A curve in two parts that meet at the fork, the parent's part paler."""
     x, y = curve["x"], curve["y"]
     own = bisect_right(x, fork)
     if not own:

@@ -144,7 +144,7 @@ def worst(of: Classified | Estimated) -> Array:
 
 
 def worst_part(run: Trained, of: Classified | Estimated, at: Array, dev: Table | None) -> Markup:
-    """Those rows with what they are and what the network took them for.
+    """The worst dev rows with what they are and what the network took them for.
 
     `at` are the places `(rows,)` of `of` among the dev arrays; `dev` is the table that they come from.
     """

@@ -53,7 +53,7 @@ class Classified:
         return found
 
     def at(self, rows: Array) -> Classified:
-        """These rows alone."""
+        """What was said of these rows alone."""
         groups = None if self.groups is None else self.groups[rows]
         return Classified(self.classes, self.true[rows], self.said[rows], self.p[rows], groups)
 
@@ -72,7 +72,7 @@ class Estimated:
     said: Array
 
     def at(self, rows: Array) -> Estimated:
-        """These rows alone."""
+        """What was predicted for these rows alone."""
         return Estimated(self.true[rows], self.said[rows])
 
 

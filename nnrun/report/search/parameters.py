@@ -28,7 +28,7 @@ def _ranked_colours(found: Results, trials: Sequence[TrialRecord]) -> Plotly:
 
 
 def _upside_down(found: Results, trials: Sequence[TrialRecord]) -> Plotly:
-    """The same with the best as the largest number: parallel coordinates draw larger ones on top of smaller ones."""
+    """Colours by rank, the largest for the best: parallel coordinates draw larger ones on top of smaller ones."""
     reversed_ = [(1 - at, color) for at, color in SCALE[::-1]]
     return {"color": [1 - found.ranks[t["number"]] for t in trials], "cmin": 0, "cmax": 1, "colorscale": reversed_}
 

@@ -71,7 +71,7 @@ def search_page(search: StoredRun, usual: Path, options: Sequence[str]) -> Page:
 
 
 def _diagnosis(search: StoredRun, usual: Path, options: Sequence[str]) -> Diagnosis | NnrunError:
-    """Or why there is none."""
+    """The diagnosis of a search, or why there is none."""
     try:
         return of_a_search(search, None, None, usual, options)
     except NnrunError as error:

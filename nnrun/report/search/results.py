@@ -54,12 +54,12 @@ class Results:
 
     @cached_property
     def strategy(self) -> Strategy:
-        """As it stood before the first trial."""
+        """The strategy as it stood before the first trial."""
         return STRATEGIES[self.plan.strategy](self.plan.brief())
 
     @property
     def run(self) -> StoredRun:
-        """Its directory."""
+        """What is known of the search as of every run."""
         return self.search.run
 
     @property
@@ -89,7 +89,7 @@ class Results:
 
     @property
     def error_kind(self) -> str:
-        """As in `verdict.error_kind`."""
+        """The kind of errors of the trials, as in `verdict.error_kind`."""
         return kind_of(self.record)
 
     @cached_property
@@ -119,7 +119,7 @@ class Results:
         return -value if self.plan.metric.startswith("-") else value
 
     def told(self, trial: TrialRecord) -> str:
-        """The same in words."""
+        """The metric of a trial in words."""
         return shown(trial["metric"], self.plan.metric)
 
     def axis(self) -> Axis:

@@ -107,7 +107,7 @@ class Evidence:
         )
 
     def weight(self, kind: str) -> float:
-        """Its part of all gaps above the base, less where it is in doubt; 1 − R² may be beyond 1, and counts as 1."""
+        """The part of a kind in all gaps above the base, less in doubt; 1 − R² may be beyond 1, and counts as 1."""
         if self.verdict is None or self.verdict.judgement(kind) not in (HIGH, UNCLEAR):
             return 0.0
         gaps = self.verdict.gaps

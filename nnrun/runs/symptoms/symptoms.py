@@ -118,7 +118,7 @@ def faster(config: Config) -> Settings:
 
 
 def _nearer(config: Config, factor: float) -> float:
-    """So many times the rate; where that is still far from the optimizer's usual one, as with 1e6, that one."""
+    """The rate times a factor; where the rate is far from the optimizer's usual one, as with 1e6, the usual one."""
     rate, usual = config.optimizer.learning_rate, usual_rate(config.optimizer)
     return rate * factor if 1 / FAR < rate / usual < FAR else usual
 

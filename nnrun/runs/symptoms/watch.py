@@ -77,5 +77,5 @@ def tell_once(run: RunDir, found: Sequence[FoundSymptom]) -> list[FoundSymptom]:
 
 
 def since(rows: Sequence[Row], epoch: int) -> Sequence[Row]:
-    """Those from an epoch on."""
+    """The rows from an epoch on."""
     return rows[bisect_left(rows, epoch, key=lambda row: row["epoch"]) :]

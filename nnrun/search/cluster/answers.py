@@ -40,7 +40,7 @@ class Answers:
         self._waits: dict[threading.Event, str] = {}  # each with the worker that is to answer
 
     def only_of(self, present: set[str]) -> None:
-        """These are there now, and others are waited for in vain."""
+        """The workers `present` are there now, and others are waited for in vain."""
         with self._lock:
             self._present = present
             self._end_vain_waits()

@@ -244,7 +244,7 @@ class Crew:
 
 
 def _seconds(most: float, told_to_stop: ToldToStop) -> Iterator[float]:
-    """Those that have passed, until they are so many; StoppedError when told to."""
+    """Seconds that have passed, until they are so many; StoppedError when told to stop."""
     began = time.monotonic()
     while (passed := time.monotonic() - began) < most:
         if told_to_stop():

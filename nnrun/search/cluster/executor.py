@@ -68,7 +68,7 @@ class Cluster:
 
     @property
     def workers(self) -> int:
-        """Those that may train, now; one where all have gone, so that the next that comes finds a job.
+        """How many may train, now; one where all have gone, so that the next that comes finds a job.
 
         A worker takes the next job while what it has trained comes back.
         """

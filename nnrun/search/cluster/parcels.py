@@ -129,7 +129,7 @@ def refuse_more(size: int, most: int, where: str = "") -> None:
 
 
 def _refuse_large_folders(sizes: Mapping[str, int], most: int) -> None:
-    """The same of each folder, with the name of its largest file."""
+    """DataError where the files of a folder have more bytes than that, with the name of its largest file."""
     of_each = Counter[str]()
     for name, size in sizes.items():
         of_each[name.partition("/")[0]] += size

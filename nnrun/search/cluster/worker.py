@@ -66,7 +66,7 @@ class NotTrainedError(Exception):
 
 
 class TooFullError(Exception):
-    """There is no room for the data."""
+    """Raised where there is no room for the data."""
 
 
 _child = threading.Lock()  # held by whoever has it at work: dask may have several threads for tasks here

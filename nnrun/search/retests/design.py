@@ -48,7 +48,7 @@ class OldSettings:
 
 
 def old_settings(search: StoredSearch) -> OldSettings:
-    """Those of the trials that were given all epochs; of equal ones, as a retest has them, the mean counts.
+    """The settings of trials that were given all epochs; of equal ones, as a retest has them, the mean counts.
 
     UsageError where none has a result.
     """

@@ -114,5 +114,5 @@ def is_retest(run: RunDir) -> bool:
 
 
 def read(run: RunDir) -> RetestRecord:
-    """That of a retest; DataError where it is damaged."""
+    """The record of a retest; DataError where it is damaged."""
     return cast(RetestRecord, complete(run.read_json(RETEST, RetestRecord), RetestRecord))

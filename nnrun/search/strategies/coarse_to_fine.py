@@ -39,7 +39,7 @@ class Segment:
         return self.low + v * (self.high - self.low)
 
     def values(self, domain: Domain) -> list[Any]:
-        """Its ends, as values."""
+        """Both ends of the segment, as values."""
         return [domain.from_unit(self.low), domain.from_unit(self.high)]
 
 
@@ -140,7 +140,7 @@ class CoarseToFine(Strategy):
 
     @classmethod
     def compared(cls, brief: Brief, numbers: Iterable[int]) -> set[int]:
-        """The same."""
+        """The trials of the first stage, and the global draws of the others."""
         last = SIZE - EVERYWHERE
         return {number for number in numbers if number >= brief.first and (number < SIZE or number % SIZE >= last)}
 

@@ -95,7 +95,7 @@ class Halving(Strategy):
             self._results[number] = value, dict(values)
 
     def epochs(self, number: int) -> int:
-        """That of its rung; a trial in none trains to the end."""
+        """The epochs of a trial's rung; a trial in none trains to the end."""
         return next((rung.epochs for rung in self.rungs if number in rung.numbers), self.brief.epochs)
 
     @classmethod

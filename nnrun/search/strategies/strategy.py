@@ -102,7 +102,7 @@ class Strategy(ABC):
 
     @classmethod
     def compared(cls, brief: Brief, numbers: Iterable[int]) -> set[int]:
-        """Those of these trials by which settings can be compared: from the whole space, and trained equally long.
+        """The trials by which settings can be compared: from the whole space, and trained equally long.
 
         All of them here. Where results had a part in what was drawn, most trials lie where results are good, and what
         keeps them there cannot be seen in them any more.
@@ -147,7 +147,7 @@ class Random(Strategy):
         return Point(number, self.brief.space.decode(draw(self.brief, number)))
 
     def independent(self, number: int) -> bool:
-        """All."""
+        """True of all that are drawn."""
         return number >= self.brief.first
 
 

@@ -56,12 +56,12 @@ class Tpe(Strategy):
         return self._generation[1][place]
 
     def independent(self, number: int) -> bool:
-        """Those before the first estimate."""
+        """True of trials before the first estimate."""
         return number in self.compared(self.brief, [number])
 
     @classmethod
     def compared(cls, brief: Brief, numbers: Iterable[int]) -> set[int]:
-        """The same."""
+        """The trials before the first estimate."""
         return {number for number in numbers if brief.first <= number < START}
 
     def _estimated(self, generation: int, begin: int) -> list[Point]:
