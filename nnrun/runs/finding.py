@@ -146,7 +146,7 @@ def search_of(run: RunDir) -> RunDir | None:
     return next((directory for directory in above if is_search(directory)), None)
 
 
-def whole_of(run: RunDir) -> RunDir:
+def trained_with(run: RunDir) -> RunDir:
     """What is trained and asked for things: the run that one is a member of, or the run itself."""
     return members.whole_of(run) or run
 

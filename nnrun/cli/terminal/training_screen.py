@@ -28,7 +28,7 @@ from nnrun.engine.scores import scores_of_row
 from nnrun.installation import typed_here
 from nnrun.runs import telling
 from nnrun.runs.environment import surroundings
-from nnrun.runs.finding import whole_of
+from nnrun.runs.finding import trained_with
 from nnrun.runs.listener import Listener, Outcome
 from nnrun.runs.records import FoundSymptom, Row, numbers
 from nnrun.text import columns, pace, remaining
@@ -61,7 +61,7 @@ class PlainConsole(Screen, Listener):
         """The heading, and with -v all that the run depends on."""
         self.preparation.close()
         self.epochs, self.primary = config.training.epochs, config.metrics.primary
-        whole, before = whole_of(run), self.run_name
+        whole, before = trained_with(run), self.run_name
         self.run_name, self.error_kind = telling.called(whole.path), beginning.error_kind
         self.fold = f"{beginning.fold}  " if beginning.fold else ""
         further = self.run_name == before  # fold of the same run
@@ -134,7 +134,7 @@ class LiveConsole(PlainConsole):
         super().started(run, config, beginning)
         if self.over:
             self._begin()
-        self.panel = Panel(whole_of(run), config.optimizer.learning_rate)
+        self.panel = Panel(trained_with(run), config.optimizer.learning_rate)
         for row in run.metrics():
             self._remember(row)
         self.done = beginning.epoch
