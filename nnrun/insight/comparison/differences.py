@@ -42,10 +42,10 @@ class Noise(NamedTuple):
     @property
     def band(self) -> float:
         """The largest difference of two runs that is no surprise, in 19 of 20 cases: t · s · √2."""
-        return student(self.degrees) * self.deviation * sqrt(2)
+        return student_by_degrees(self.degrees) * self.deviation * sqrt(2)
 
 
-def student(degrees: int) -> float:
+def student_by_degrees(degrees: int) -> float:
     """97.5% of Student's t distribution lie below: from a table, for many degrees of freedom by Fisher's expansion.
 
     Abramowitz & Stegun (1964), 26.7.5, its first two terms.

@@ -14,7 +14,7 @@ import pytest
 from nnrun.errors import DataError, UsageError
 from nnrun.files import to_json
 from nnrun.insight.comparison.curves import drawn, once
-from nnrun.insight.comparison.differences import Comparison, Noise, compare, student
+from nnrun.insight.comparison.differences import Comparison, Noise, compare, student_by_degrees
 from nnrun.insight.comparison.tables import config_cells, difference_cell, metric_cells
 from nnrun.insight.comparison.telling import as_csv, markdown, plain, told
 from nnrun.runs.rundir import RunDir
@@ -192,10 +192,10 @@ def test_an_ensemble_is_no_repeat_of_its_first_member(make_run: MakeRun, root: R
 
 def test_students_t() -> None:
     # Tables: 2.201 for 11 degrees of freedom, 2.042 for 30, 1.960 for endlessly many.
-    assert [student(n) for n in (1, 2, 10)] == [12.706, 4.303, 2.228]
-    assert student(11) == pytest.approx(2.201, abs=0.003)
-    assert student(30) == pytest.approx(2.042, abs=0.001)
-    assert student(10**6) == pytest.approx(1.96, abs=1e-4)
+    assert [student_by_degrees(n) for n in (1, 2, 10)] == [12.706, 4.303, 2.228]
+    assert student_by_degrees(11) == pytest.approx(2.201, abs=0.003)
+    assert student_by_degrees(30) == pytest.approx(2.042, abs=0.001)
+    assert student_by_degrees(10**6) == pytest.approx(1.96, abs=1e-4)
     assert Noise(0.0, 1, 2).band == 0
 
 
