@@ -41,7 +41,7 @@ def make_trainer(configs: Sequence[Config], dataset: Dataset, engine: type[Numpy
     Raises MisfitError where the network does not fit into memory or the loss does not fit the task.
     """
     check_memory(configs[0], dataset)
-    members = [member for config in configs for member in members_of(config)]
+    members = [member for config in configs for member in networks_of(config)]
     return Trainer(
         recipe(members, dataset),
         examples(dataset, "train"),
@@ -52,7 +52,7 @@ def make_trainer(configs: Sequence[Config], dataset: Dataset, engine: type[Numpy
     )
 
 
-def members_of(config: Config) -> list[Config]:
+def networks_of(config: Config) -> list[Config]:
     """Each network of an ensemble, as what trains it alone: its seed is its own, counted up from the config's."""
     network = config.network.model_copy(update={"ensemble": 1})
     seeds = range(config.seed, config.next_seed)

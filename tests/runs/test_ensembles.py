@@ -17,7 +17,7 @@ from nnrun.engine.evaluation import logits_in_chunks
 from nnrun.engine.trainer import Trainer
 from nnrun.errors import DataError, UsageError
 from nnrun.runs import checkpoints, requests, session, steering, verbs
-from nnrun.runs.assembly import make_trainer, members_of, memory_needed
+from nnrun.runs.assembly import make_trainer, memory_needed, networks_of
 from nnrun.runs.engines import saved_seconds
 from nnrun.runs.listener import Listener, Outcome
 from nnrun.runs.preparing import first_files
@@ -296,8 +296,8 @@ def test_it_costs_as_many_networks() -> None:
     dataset = load(one)
     assert memory_needed(five, dataset) == (memory_needed(one, dataset)[0], 5 * memory_needed(one, dataset)[1])
     assert saved_seconds(five, dataset) == 5 * saved_seconds(one, dataset)
-    assert [member.seed for member in members_of(five)] == [0, 1, 2, 3, 4]
-    assert members_of(one) == [one]
+    assert [member.seed for member in networks_of(five)] == [0, 1, 2, 3, 4]
+    assert networks_of(one) == [one]
 
 
 def test_weights_near_zero_are_the_mean_share(train_run: Train) -> None:

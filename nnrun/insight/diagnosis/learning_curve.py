@@ -18,7 +18,7 @@ from nnrun.files import to_json
 from nnrun.insight.diagnosis.keeping import keep
 from nnrun.insight.diagnosis.shares import SEEDS, Progress, Say, Training, nobody, shares, trained_on_all
 from nnrun.models.trained import trained
-from nnrun.runs.assembly import members_of
+from nnrun.runs.assembly import networks_of
 from nnrun.runs.rundir import CURVE
 from nnrun.runs.stored import StoredRun
 from nnrun.search.executors import Executor
@@ -169,7 +169,7 @@ def learning_curve(
     """
     began, model = time.monotonic(), trained(run)
     model = replace(model, dataset=model.apart)
-    config, dataset = members_of(model.config)[0], model.dataset
+    config, dataset = networks_of(model.config)[0], model.dataset
     sizes = part_sizes(len(dataset.parts["train"].x), len(dataset.classes or ()))
     found = trained_on_all(shares(sizes), config, model, tell, executor, say)
     document: LearningCurve = {

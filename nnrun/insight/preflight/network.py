@@ -16,7 +16,7 @@ from nnrun.engine.layers import Activate, Dense
 from nnrun.engine.trainer import TRAIN_SAMPLE
 from nnrun.insight.preflight.context import Context, descend, setting
 from nnrun.machine.capacity import free_memory
-from nnrun.runs.assembly import members_of, memory_needed, recipe
+from nnrun.runs.assembly import memory_needed, networks_of, recipe
 from nnrun.runs.symptoms.evidence import Finding
 from nnrun.runs.symptoms.thresholds import (
     AMPLIFIED,
@@ -47,7 +47,7 @@ def check_size(context: Context) -> Finding:
 
 def _seconds(context: Context) -> float:
     """Of a whole training: its steps, the rows that each epoch is measured on, and what an epoch writes."""
-    networks = members_of(context.config)
+    networks = networks_of(context.config)
     trainer = context.trainer(recipe(networks, context.dataset), context.train, len(networks))
     train, dev = (len(context.dataset.parts[part].x) for part in ("train", "dev"))
     steps = max(1, math.ceil(train / trainer.recipe.batch_size))
