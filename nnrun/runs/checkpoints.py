@@ -202,7 +202,7 @@ def _file(name: str) -> str:
     return f"{CHECKPOINTS}/{name}.safetensors"
 
 
-def fork_of(run: RunDir) -> int | None:
+def fork_due(run: RunDir) -> int | None:
     """The epoch at whose end a child that rewinds is to stand where its parent stood; None where it has been there."""
     parent = run.read_record().get("parent")
     return parent["epoch"] if parent and "state" in parent and parent["state"] is None else None

@@ -17,7 +17,7 @@ from nnrun.engine.parameters import Array
 from nnrun.engine.stopping import Best, Ceilings
 from nnrun.engine.trainer import Epoch, Trainer
 from nnrun.errors import ConfigError
-from nnrun.runs.checkpoints import epoch_of, fork_of, keep, keeps, load_best, note_fork, put_last, save_best, save_last
+from nnrun.runs.checkpoints import epoch_of, fork_due, keep, keeps, load_best, note_fork, put_last, save_best, save_last
 from nnrun.runs.environment import blas
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
 from nnrun.runs.recording import AtBest, epoch_row, finals, guess_error, layers_of, where_diverged
@@ -107,7 +107,7 @@ class Session:
         self._ceilings = ceilings
         if steered:
             self._steering = Steering(runs[0], listener.told, told_to_stop, self.config.tracking)
-            self._fork = fork_of(runs[0])
+            self._fork = fork_due(runs[0])
             self._note_fork(runs[0])
             self._watch = Watch(runs[0], guess_error(self.dataset), listener.symptoms)
         from threadpoolctl import ThreadpoolController

@@ -14,7 +14,7 @@ from nnrun.config.dump import dump_yaml
 from nnrun.config.values import Settings
 from nnrun.errors import ConfigError, DataError, MisfitError
 from nnrun.files import drop_unfinished, sealed_text
-from nnrun.runs.checkpoints import fork_of
+from nnrun.runs.checkpoints import fork_due
 from nnrun.runs.followers import Followers
 from nnrun.runs.members import has_members
 from nnrun.runs.requests import (
@@ -144,7 +144,7 @@ def _first_free(run: RunDir) -> int:
     """
     trained = max((row["epoch"] for row in run.metrics()), default=0)
     changed = max((event["epoch"] or 0 for event in run.events() if event["event"] == "changed"), default=0)
-    return max(trained + 1, changed, 1 + (fork_of(run) or 0))
+    return max(trained + 1, changed, 1 + (fork_due(run) or 0))
 
 
 class TakeUp(Protocol):
