@@ -86,7 +86,7 @@ def ask(run: RunDir, do: Do, settings: Sequence[str] = (), note: str | None = No
     return name
 
 
-def settings_of(request: Request) -> Settings:
+def changes_asked(request: Request) -> Settings:
     """What it asks to change, by dotted key; ConfigError for what is no setting."""
     return parse_settings(request["settings"])
 

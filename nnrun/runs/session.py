@@ -23,7 +23,7 @@ from nnrun.runs.listener import Listener, Outcome, ToldToStop
 from nnrun.runs.recording import AtBest, epoch_row, finals, guess_error, layers_of, where_diverged
 from nnrun.runs.records import Blas, Layers, Row
 from nnrun.runs.remarks import on_batch, on_stopping
-from nnrun.runs.requests import Request, settings_of
+from nnrun.runs.requests import Request, changes_asked
 from nnrun.runs.rundir import RunDir, now
 from nnrun.runs.stages import Stage, refuse_misfits, stages_of
 from nnrun.runs.steering import Steering, told_of, write_down
@@ -191,7 +191,7 @@ class Session:
     def _change(self, name: str, request: Request) -> str:
         """Let the run go on with other values from the next epoch on; ConfigError or DataError where it cannot."""
         assert self._steering
-        epoch, settings = max(self.trainer.epoch + 1, self._steering.first), settings_of(request)
+        epoch, settings = max(self.trainer.epoch + 1, self._steering.first), changes_asked(request)
         changed = with_changes(self.config, epoch, settings)
         if epoch > (total := at(changed, epoch).training.epochs):
             raise ConfigError([f"all {total} epochs that are planned are trained; set training.epochs beside it"])

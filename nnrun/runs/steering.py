@@ -26,8 +26,8 @@ from nnrun.runs.requests import (
     STOP,
     Asked,
     Request,
+    changes_asked,
     pending,
-    settings_of,
     strike,
 )
 from nnrun.runs.rundir import RESOLVED, RunDir
@@ -178,7 +178,7 @@ def write_down(run: RunDir, config: Config, epoch: int, name: str, request: Requ
 
     Whatever of this a killed process has done already is not done again.
     """
-    settings = settings_of(request)
+    settings = changes_asked(request)
     changed = with_changes(config, epoch, settings)
     told = {event.get("key") for event in run.events() if event.get("request") == name}
     for key, old in old_values(config, epoch, settings).items():
@@ -210,5 +210,5 @@ def mend(run: RunDir, config: Config) -> Config:
 
 def told_of(epoch: int, old: Settings, request: Request) -> str:
     """A line of what holds from an epoch on, and what held before."""
-    new = settings_of(request)
+    new = changes_asked(request)
     return change_line(epoch, {key: (old[key], value) for key, value in new.items()}, request["note"])

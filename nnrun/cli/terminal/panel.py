@@ -15,7 +15,7 @@ from nnrun.cli.terminal.screen import HEAD, drawable, fitting_words, folded
 from nnrun.errors import NnrunError
 from nnrun.installation import typed_here
 from nnrun.runs.records import FoundSymptom
-from nnrun.runs.requests import Do, ask, pending, settings_of
+from nnrun.runs.requests import Do, ask, changes_asked, pending
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import answer_lines, called, symptom_lines
 from nnrun.text import by_hand
@@ -118,7 +118,7 @@ class Panel:
 
     def _rate_to_come(self) -> float:
         """When all is taken up that was asked for."""
-        asked = (settings_of(one.request) for one in pending(self.run) if one.request)
+        asked = (changes_asked(one.request) for one in pending(self.run) if one.request)
         return [self.rate, *(float(settings[RATE]) for settings in asked if RATE in settings)][-1]
 
     # what is seen
