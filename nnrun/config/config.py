@@ -137,12 +137,12 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def flat(values: Tree, prefix: str = "") -> Settings:
+def flat_sections(values: Tree, prefix: str = "") -> Settings:
     """Dotted keys of a resolved config; what stands deeper than a section's keys is a value."""
     settings: Settings = {}
     for name, value in values.items():
         inner = isinstance(value, dict) and not prefix
-        settings |= flat(value, f"{name}.") if inner else {prefix + name: value}
+        settings |= flat_sections(value, f"{name}.") if inner else {prefix + name: value}
     return settings
 
 
@@ -151,5 +151,7 @@ def changed(values: Tree) -> dict[str, tuple[Any, Any]]:
 
     A run says which engine was chosen for it; NumPy's is the usual one.
     """
-    defaults = flat(Config().resolved()) | {"training.engine": "numpy"}
-    return {key: (value, defaults.get(key)) for key, value in flat(values).items() if defaults.get(key) != value}
+    defaults = flat_sections(Config().resolved()) | {"training.engine": "numpy"}
+    return {
+        key: (value, defaults.get(key)) for key, value in flat_sections(values).items() if defaults.get(key) != value
+    }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nnrun.config.config import Config, flat
+from nnrun.config.config import Config, flat_sections
 from nnrun.config.dump import one_line
 from nnrun.config.load import Loaded, load_config
 from nnrun.config.overrides import apply, reshape, value_at, written
@@ -151,7 +151,7 @@ def _base(search: StoredSearch, asked: RetestRequest) -> tuple[Loaded, list[str]
 
 def _changes(before: Config, config: Config, space: Space) -> Iterator[str]:
     """A line a key that is not as it was, and one on those that change nothing, as each setting has its own."""
-    old, new = flat(before.resolved()), flat(config.resolved())
+    old, new = flat_sections(before.resolved()), flat_sections(config.resolved())
     keys = [key for key in new if key not in space.keys and not key.startswith("search.")]
     yield from (f"{key}: {one_line(old.get(key))} → {one_line(new[key])}" for key in keys if old.get(key) != new[key])
     if own := [key for key in space.keys if value_at(before, key) != value_at(config, key)]:
@@ -160,10 +160,10 @@ def _changes(before: Config, config: Config, space: Space) -> Iterator[str]:
 
 def _not_taken(path: Path, other: Config, config: Config, search: StoredSearch) -> Iterator[str]:
     """What a config says beside data and network, where the search has it otherwise."""
-    ours = flat(config.resolved())
+    ours = flat_sections(config.resolved())
     keys = [
         key
-        for key, value in flat(written(other)).items()
+        for key, value in flat_sections(written(other)).items()
         if key.split(".")[0] not in OWN and key not in search.plan.space.keys and ours.get(key) != value
     ]
     if keys:
