@@ -142,7 +142,7 @@ def _score(records: Rows) -> tuple[float, float, int]:
     width = _width(records)
     fitting = sum(len(record) == width for record in records) / len(records)
     fields = [field for record in records[1:] for field in record]
-    return fitting, sum(map(is_number, fields)) / max(1, len(fields)), width
+    return fitting, sum(map(looks_like_number, fields)) / max(1, len(fields)), width
 
 
 def _is_spaced(records: Rows) -> bool:
@@ -152,7 +152,7 @@ def _is_spaced(records: Rows) -> bool:
     fitting = [row for row in rows if len(row) == width]
     if width < 2 or len(records[0]) not in (width, width - 1) or len(fitting) < _MOST * len(rows):
         return False
-    return any(map(is_number, fitting[0]))
+    return any(map(looks_like_number, fitting[0]))
 
 
 def _title(records: Rows) -> int:
@@ -177,16 +177,16 @@ def _filled(record: Sequence[str]) -> int:
 
 def _lacks_one(names: Sequence[str], rows: Rows) -> bool:
     """Whether the names lack that of the first column, as R writes it: of rows that are numbered or named."""
-    if len(rows) < 2 or any(len(row) != len(names) + 1 for row in rows) or any(map(is_number, names)):
+    if len(rows) < 2 or any(len(row) != len(names) + 1 for row in rows) or any(map(looks_like_number, names)):
         return False
     firsts = [row[0].strip() for row in rows]
-    named = all(first.isdigit() or (first and not is_number(first)) for first in firsts)
+    named = all(first.isdigit() or (first and not looks_like_number(first)) for first in firsts)
     return named and len(set(firsts)) == len(firsts) and any(row[-1].strip() for row in rows)
 
 
 def has_names(names: Sequence[str], rows: Rows) -> bool:
     """Whether a word stands above numbers."""
-    return any(not is_number(name) and _are_numbers(column) for name, column in _columns(names, rows))
+    return any(not looks_like_number(name) and _are_numbers(column) for name, column in _columns(names, rows))
 
 
 def looks_like_data(names: Sequence[str], rows: Rows) -> bool:
@@ -194,8 +194,8 @@ def looks_like_data(names: Sequence[str], rows: Rows) -> bool:
     if len(rows) < 2 or has_names(names, rows):
         return False
     columns = list(_columns(names, rows))
-    numbers = [name for name, column in columns if is_number(name) and _are_numbers(column)]
-    words = [name.strip() in map(str.strip, column) for name, column in columns if not is_number(name)]
+    numbers = [name for name, column in columns if looks_like_number(name) and _are_numbers(column)]
+    words = [name.strip() in map(str.strip, column) for name, column in columns if not looks_like_number(name)]
     if 2 * sum(words) > len(words):
         return bool(numbers) or len(words) > 1
     return bool(numbers) and not (_may_be_names(numbers) or (len(numbers) == 1 and words))
@@ -216,9 +216,11 @@ def _columns(names: Sequence[str], rows: Rows) -> Iterator[tuple[str, list[str]]
 
 def _are_numbers(column: Sequence[str]) -> bool:
     """Whether there are numbers and, but for what is missing, nothing else."""
-    return any(map(is_number, column)) and all(map(is_number, (cell for cell in column if cell.strip() not in _GAPS)))
+    return any(map(looks_like_number, column)) and all(
+        map(looks_like_number, (cell for cell in column if cell.strip() not in _GAPS))
+    )
 
 
-def is_number(field: str) -> bool:
+def looks_like_number(field: str) -> bool:
     """Whether a field looks like a number, whatever marks its decimals."""
     return _NUMBER.fullmatch(field) is not None
