@@ -101,12 +101,12 @@ def fork_of(run: StoredRun, parent: StoredRun | None) -> list[Change]:
         return [change for change in changes_in(run.events) if change.epoch == first]
     if parent is None:
         return []
-    old, new = held(parent.settings, origin["epoch"]), held(run.settings, first)
+    old, new = settings_held(parent.settings, origin["epoch"]), settings_held(run.settings, first)
     keys = [key for key in {**old, **new} if yaml_text(old.get(key)) != yaml_text(new.get(key))]
     return [Change(first, key, old.get(key), new.get(key), run.written["created"]) for key in keys]
 
 
-def held(settings: Settings, epoch: int) -> Settings:
+def settings_held(settings: Settings, epoch: int) -> Settings:
     """Settings as they hold in an epoch, by the changes of `training.changes` until then."""
     found = {key: value for key, value in settings.items() if key != CHANGES}
     changes = settings.get(CHANGES)

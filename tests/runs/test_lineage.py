@@ -19,9 +19,9 @@ from nnrun.runs.lineage import (
     children_of,
     course_of,
     fork_of,
-    held,
     nudges,
     parent_of,
+    settings_held,
     tree,
     watched,
 )
@@ -133,11 +133,11 @@ def test_settings_as_they_hold_in_an_epoch() -> None:
     changes = {12: {RATE: 0.1}, 20: {RATE: 0.01, "optimizer.schedule": {"name": "step", "every": 2}}}
     settings = {RATE: 1.0, "optimizer.schedule.name": "cosine", "optimizer.schedule.least": 0.1, "seed": 0}
     changing = {**settings, "training.changes": changes}
-    assert held(settings, 50) == held(changing, 11) == settings
+    assert settings_held(settings, 50) == settings_held(changing, 11) == settings
     for written in (None, [3], {"x": {RATE: 1}}, {3: 4}):  # by hand
-        assert held({**settings, "training.changes": written}, 50) == settings
-    assert held(changing, 12) == {**settings, RATE: 0.1}
-    assert held(changing, 20) == {
+        assert settings_held({**settings, "training.changes": written}, 50) == settings
+    assert settings_held(changing, 12) == {**settings, RATE: 0.1}
+    assert settings_held(changing, 20) == {
         RATE: 0.01, "optimizer.schedule.name": "step", "optimizer.schedule.every": 2, "seed": 0,
     }  # fmt: skip
 
