@@ -78,7 +78,7 @@ FILES = {
 # How no docstring begins: words that point at what stood before, which help() and a hover do not show.
 PRONOUNS = ("The same.", "The same,", "The same of ", "The same as ", "The same with ", "The same for ", "The same in ",
             "Those ", "Those,", "Their", "That ", "They ", "It ", "Its ", "As it ", "So ", "Or ", "Also ", "Until now",
-            "These too")  # fmt: skip
+            "These too", "All of it", "All of them", "One of them", "One of its", "One more is")  # fmt: skip
 # Who spells one all the same, and why.
 ALSO_SPELLED = {
     ("cli/common.py", "config.yaml"): "what a user calls a config, looked for in the current directory",

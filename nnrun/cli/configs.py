@@ -85,7 +85,7 @@ def _chosen(name: str) -> Path:
 
 
 def _copy(chosen: Sequence[Path], output: Path | None, force: bool, json: bool) -> None:
-    """All of them, or none where one is in the way."""
+    """Copy the examples that were chosen, or none where a file is in the way."""
     from nnrun.files import write_atomically
     from nnrun.models.output import check_free
     from nnrun.runs.telling import next_line

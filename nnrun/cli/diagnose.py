@@ -130,7 +130,7 @@ def _workers(cluster: str | None, any_bits: bool, needed: bool) -> Options | Non
 
 
 def _tell(found: Judged, closer: Mapping[str, Look], json: bool, quiet: bool) -> None:
-    """All of it, or with -q the verdict in a sentence and what was asked for beside it."""
+    """Print the whole diagnosis, or with -q the verdict in a sentence and what was asked for beside it."""
     if json:
         json_result({**found.document, **{name: look.document for name, look in closer.items()}})
     else:
@@ -262,7 +262,7 @@ def _question(number: str, value: float) -> str:
 
 
 def typed_tolerance(text: str) -> float:
-    """As an error, but above 0."""
+    """A tolerance as it is typed: a share as an error is, but above 0; UsageError for anything else."""
     value = fraction("--tolerance", text)
     if value == 0:
         raise UsageError(f"--tolerance {text}: must be above 0; a gap is never exactly none")

@@ -19,7 +19,7 @@ SECONDS_UNTIL_UNUSED = 90 * 86_400.0
 
 
 def wanted_folder() -> Path:
-    """As the variable says, else where the system wants a user's cache."""
+    """The folder of compiled code: that which the variable names, else where the system wants a user's cache."""
     if given := os.environ.get(OURS):
         return Path(given)
     if sys.platform == "darwin":

@@ -25,14 +25,14 @@ def take(counts: Any) -> int:
 
 @inlined
 def wait(counts: Any, pieces: int, give_way: int) -> None:
-    """Until so many are done; others may run meanwhile, by the system's `sched_yield` at the address `give_way`."""
+    """Wait until so many pieces are done; others may run meanwhile, by the `sched_yield` at the address `give_way`."""
     while current(counts, DONE) < pieces:
         call(give_way)
 
 
 @inlined
 def done(counts: Any) -> None:
-    """One more is."""
+    """One more piece is done."""
     add_one(counts, DONE)
 
 

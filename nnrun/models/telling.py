@@ -43,7 +43,7 @@ GUESSES = {"classification": "the most frequent class, with the share of each", 
 
 
 def page(found: Evaluation) -> list[str]:
-    """All of it."""
+    """The whole evaluation, in lines."""
     model, judged = found.model, found.judged
     lines = [f"run      {model.run.path}", f"data     {_data(found)}", "", *metric_table(found, judged)]
     lines += [*_whose(found, judged), ""]

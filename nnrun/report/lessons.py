@@ -126,7 +126,7 @@ OF_SEARCHES = {
 
 
 def lesson_of(run: StoredRun, name: str) -> Lesson:
-    """One of its pictures by name; UsageError for one that is not known, or of the other kind."""
+    """A picture of a run or a search by name; UsageError for one that is not known, or of the other kind."""
     kind, lessons, others = ("search", OF_SEARCHES, LESSONS) if run.is_search else ("run", LESSONS, OF_SEARCHES)
     if name in lessons:
         return lessons[name]

@@ -132,7 +132,7 @@ def _refuse_member(run: RunDir, do: Do) -> None:
 
 
 def _as_typed(run: RunDir) -> str:
-    """By its id, or by its path where it does not lie where commands look."""
+    """A run's id, or its path where it does not lie where commands look."""
     return str(run.path) if elsewhere(run.path.parent) else run.id
 
 

@@ -167,7 +167,7 @@ def by(name: str, request: Request) -> dict[str, object]:
 
 
 def refuse(run: RunDir, asked: Asked, epoch: int | None, why: str) -> None:
-    """Nothing of it has had any effect, and a line says why."""
+    """A request is refused: nothing of it has had any effect, and an event says why."""
     told = by(asked.name, asked.request) if asked.request else {"request": asked.name}
     run.event("refused", durable=True, epoch=epoch, why=why, **told)
     strike(run, asked.name)

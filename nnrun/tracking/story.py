@@ -69,7 +69,7 @@ def story_of(run: StoredRun) -> Story:
 
 
 def ending_of(run: StoredRun) -> Ending:
-    """As its record has it."""
+    """The ending of a run or a search as its record has it."""
     record = run.record
     best = dict(_flat(record.get("final") or {}))
     tags, note = _labels(run)

@@ -29,7 +29,7 @@ LATEST = 20  # epochs by which its pace is told
 
 
 def details(run: RunDir, with_charts: bool = True, trials: TrialsSoFar | None = None) -> Plain:
-    """All of it; what cannot be read is left out, with the reason in `problem`.
+    """What a run's view shows; what cannot be read is left out, with the reason in `problem`.
 
     Of a search `trials` knows those that were read already.
     """

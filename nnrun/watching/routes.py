@@ -43,7 +43,7 @@ Place = tuple[int, int]  # generation of a curve and its lines that were read
 
 
 def page(handler: Handler, query: Query) -> None:
-    """All in one; scripts run by their nonce, and nothing is loaded from anywhere."""
+    """The page, all in one; scripts run by their nonce, and nothing is loaded from anywhere."""
     nonce = secrets.token_urlsafe(12)
     text = Template((ASSETS / "watch.html").read_text("utf-8")).substitute(
         nonce=nonce,

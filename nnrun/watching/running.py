@@ -13,7 +13,7 @@ DEV_ERROR = "dev_error"
 
 
 class InTraining:
-    """One of them; of a trial that trains on another machine nothing is known until it has ended."""
+    """A trial in training; of one that trains on another machine nothing is known until it has ended."""
 
     def __init__(self, directory: Path, trial: Trial, metric: str, now: float) -> None:
         """`metric` as a search has it, with a leading - where more is better; `now` in seconds by any clock."""

@@ -172,7 +172,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def tell(self, event: str, value: object) -> None:
-        """One of them."""
+        """Write an event with its data."""
         self.wfile.write(encoded(f"event: {event}\ndata: {as_data(value)}\n\n"))
         self.wfile.flush()
 

@@ -118,7 +118,7 @@ class Sample:
 
     @property
     def table(self) -> Table:
-        """All of them."""
+        """The rows of the sample that were seen, in memory."""
         return joined(self._found)
 
 

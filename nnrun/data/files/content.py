@@ -23,7 +23,7 @@ class Content(Protocol):
 
     @property
     def frame(self) -> pd.DataFrame:
-        """As pandas has it, its index the number of each row."""
+        """The content as pandas has it, whose index is the number of each row."""
 
     @property
     def names(self) -> list[str]:
@@ -99,7 +99,7 @@ class Plain:
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """As pandas has it."""
+        """The content as pandas has it."""
         import pandas as pd
 
         return pd.DataFrame(dict(self.columns), self.numbers)

@@ -85,6 +85,6 @@ class _Rows:
 
 
 def _names(columns: pd.Index[Any]) -> list[str]:
-    """As a CSV file has them, where a missing one is empty."""
+    """The names of columns as a CSV file has them, where a missing one is empty."""
     lacking = columns.to_flat_index().isna()
     return ["" if lacks else str(column).strip() for column, lacks in zip(columns, lacking, strict=True)]

@@ -62,7 +62,7 @@ class Reading:
 
     @classmethod
     def by(cls, config: Data) -> Reading:
-        """As the configuration says."""
+        """How the configuration says that a file is read."""
         format, usual = config.format, isinstance(config.format.missing, tuple)
         return cls(
             {"tab": "\t", "space": " "}.get(format.delimiter, format.delimiter),

@@ -28,7 +28,7 @@ MEASURED_ON = ("all", "dev", "test")  # files that errors of dev and test come f
 
 @dataclass(frozen=True)
 class Contestant:
-    """One of the runs."""
+    """A run that is compared."""
 
     label: str  # A, B, …
     run: StoredRun

@@ -33,7 +33,7 @@ MARK = "~"  # the same in a narrow column
 
 
 def told(comparison: Comparison, width: int, cut: bool, measure: str, everything: bool) -> list[str]:
-    """All of it; `measure` is the command that would tell the noise of the reference run."""
+    """The whole comparison, in lines; `measure` is the command that would tell the noise of the reference run."""
     curve = comparison.curve
     lines = [*head(comparison.runs, curve, comparison.title(curve), width, cut), ""]
     if forks := [f"note     {line}" for line in [*_forks(comparison.runs), *_gathered(comparison.runs)]]:

@@ -31,7 +31,7 @@ UNICODE, ASCII = Marks("●", "│", "·", "└", "─", "│"), Marks("o", ":",
 
 
 def curve_lines(curve: LearningCurve, ascii_only: bool = False) -> list[str]:
-    """All of it; `ascii_only` for terminals without box-drawing characters."""
+    """The whole learning curve, in lines; `ascii_only` for terminals without box-drawing characters."""
     marks = ASCII if ascii_only else UNICODE
     seeds, epochs = len(curve["seeds"]), curve["epochs"]
     how = (

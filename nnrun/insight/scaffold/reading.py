@@ -64,5 +64,5 @@ def _words(table: Table, name: str) -> list[str]:
 
 
 def _has_digits(word: str) -> bool:
-    """As a date has, a range or a number with its unit."""
+    """Whether a word has digits, as a date has, a range or a number with its unit."""
     return any(map(str.isdigit, word))

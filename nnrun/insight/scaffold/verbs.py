@@ -223,7 +223,7 @@ class Bundled(NamedTuple):
 
 
 def bundled() -> Iterator[Bundled]:
-    """All of them."""
+    """The bundled data sets, each with its size, target and task."""
     for name, facts in BUNDLED.items():
         table = read_source(Data(source=name))["all"]
         found = Survey(table, facts.target, "auto")

@@ -119,7 +119,7 @@ class _Kind(NamedTuple):
 
 
 class _Network(NamedTuple):
-    """One of a stack."""
+    """A network of a stack."""
 
     origin: Origin
     lookups: list[Lookup]

@@ -199,7 +199,7 @@ def curves_chart(found: Results) -> Chart:
 
 
 def _curves(name: str, trials: list[TrialRecord], most: int, color: str, **style: Any) -> Trace:
-    """All of them as one line with gaps, which is drawn much faster than a line each."""
+    """The curves of trials as one line with gaps, which is drawn much faster than a line each."""
     x: list[int | None] = []
     y: list[float | None] = []
     number: list[int | None] = []

@@ -65,7 +65,7 @@ def _named(domain: Domain) -> Iterable[Any]:
 
 
 def _contained(domain: Domain, values: Sequence[float]) -> list[Any]:
-    """As the domain has them: whole numbers stay whole."""
+    """The values that a domain contains, as it has them: whole numbers stay whole."""
     return [int(v) if domain.contains(int(v)) and v == int(v) else v for v in values if domain.contains(v)]
 
 

@@ -29,7 +29,7 @@ class SchedulerGoneError(NnrunError):
 
 
 class Answers:
-    """Of the workers that are there, as whoever looks at them tells; nobody who waits looks by himself."""
+    """Answers of the workers that are there, as whoever looks at them tells; nobody who waits looks by himself."""
 
     def __init__(self, client: Client) -> None:
         self.over = False
@@ -46,7 +46,7 @@ class Answers:
             self._end_vain_waits()
 
     def end(self, gone: bool) -> None:
-        """All is over, perhaps because the scheduler is gone."""
+        """Waiting is over, perhaps because the scheduler is gone."""
         with self._lock:
             self._gone = self._gone or (gone and not self.over)
             self.over = True

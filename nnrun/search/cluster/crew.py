@@ -165,7 +165,7 @@ class Crew:
             self._change.notify_all()
 
     def name_of(self, address: str) -> str:
-        """With its host, where that is known."""
+        """The address of a worker, with its host where that is known."""
         return f"{address} on {self._hosts[address]}" if address in self._hosts else address
 
     def forget(self, address: str) -> None:
