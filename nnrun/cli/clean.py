@@ -86,7 +86,7 @@ def _which(
     from nnrun.runs.stored import StoredRun
 
     entries = [Entry(StoredRun(run)) for run in list_runs(runs)]
-    best = kept_best(entries, keep_best or 0)
+    best = kept_best(entries, keep_best) if keep_best else []
     found = [entry for entry in entries if entry not in best]
     found = found if older is None else older_than(found, older)
     found = of_status(found, statuses) if statuses else found

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, cast
 
 from nnrun.config.values import Settings
 from nnrun.errors import DataError, NnrunError
+from nnrun.insight.comparison.lines import error_is
 from nnrun.insight.comparison.listing import BROKEN, Entry, select
 from nnrun.runs.finding import ID
 from nnrun.runs.rundir import EPOCHS, EVENTS, LOCK, RECORD, RunDir
@@ -120,7 +121,7 @@ class Folder:
             why = f"{error}" or type(error).__name__
             return {"id": run.id, "kind": "run", "name": run.id, "status": BROKEN, "problem": why}
         parent = facts.get("parent")
-        numbers = {key: final.get(key) for key in NUMBERS}
+        numbers = {key: final.get(key) for key in NUMBERS} | {"error_is": error_is(entry) if final else None}
         return {"id": run.id, **{key: facts.get(key) for key in FACTS}, **numbers, "parent": (parent or {}).get("id")}
 
     def _so_far(self, run: StoredRun) -> Settings:

@@ -16,7 +16,7 @@ from nnrun.data.features.weights import class_factors, error_kind, prior_shift
 from nnrun.engine.metrics import calibration_error
 from nnrun.insight.comparison.differences import compare
 from nnrun.insight.comparison.lines import table
-from nnrun.insight.comparison.listing import Entry
+from nnrun.insight.comparison.listing import Entry, kept_best
 from nnrun.insight.comparison.telling import told
 from nnrun.models.export.formats import FORMATS, export
 from nnrun.models.model import load_model
@@ -24,6 +24,7 @@ from nnrun.models.rows import Predictions
 from nnrun.models.telling import metric_table
 from nnrun.models.trained import trained
 from nnrun.models.verbs import evaluate
+from nnrun.report.folder.report import folder_page
 from nnrun.report.run.quality import Classified, predicted
 from nnrun.runs import verbs
 from nnrun.runs.listener import Outcome
@@ -179,3 +180,9 @@ def test_lists_and_comparisons_keep_the_scales_apart(run: Callable[..., Outcome]
     same = "\n".join(told(compare(tmp_path / "runs", [str(balanced.path), str(other.path)]), 80, False, "", False))
     assert "dev_balanced_error" in same
     assert "dev balanced error by epoch" in same
+    entries = [Entry(StoredRun(each)) for each in (balanced, plain)]
+    assert kept_best(entries, 1) == entries
+    page = folder_page(tmp_path / "runs", entries).render()
+    assert f", balanced errors: {balanced.id} has the lowest dev balanced error, " in page
+    assert f", plain errors: {plain.id} has the lowest dev error, " in page
+    assert all(each in page for each in (">error is<", ">plain dev error<", ">Dev balanced error</h3>"))

@@ -210,6 +210,15 @@ def test_a_folder_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
     assert folder.since(0) == (1, [], [])
 
 
+def test_a_row_tells_what_its_errors_are(root: Path) -> None:
+    config = {"data": {"source": "iris", "class_weight": "balanced"}, "training": {"epochs": 1}}
+    nnrun.train({"name": "c", **config}, root)
+    folder = Folder(root)
+    folder.look()
+    kinds = {row["name"]: row["error_is"] for row in folder.since(0)[1] if row["kind"] == "run"}
+    assert kinds == {"a": "plain", "b": "plain", "c": "balanced"}
+
+
 def test_filters_are_those_of_the_list(root: Path) -> None:
     folder = Folder(root)
     folder.look()

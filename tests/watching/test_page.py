@@ -334,6 +334,19 @@ def test_numbers_stand_as_in_a_list(page: Any) -> None:
     assert page.evaluate("told('tags', ['good', 'new'])") == "good, new"
 
 
+def test_errors_of_several_kinds_are_told_apart(page: Any, root: Path) -> None:
+    ids = [run_of(root, name).id for name in ("first", "second")]
+    titles = page.locator("#runs thead th")
+    assert "error is" not in " ".join(titles.all_inner_texts())
+    assert page.evaluate(f"measureOf({ids})") == "error"
+    page.evaluate(f"rows.get('{ids[0]}').error_is = 'balanced'")
+    page.evaluate("rows.set('r', { id: 'r', error_is: '1 − R²' }); draw()")
+    assert "error is" in " ".join(titles.all_inner_texts())
+    assert "balanced" in page.locator(f'tr[data-id="{ids[0]}"]').inner_text()
+    told = [page.evaluate(f"measureOf({each})") for each in (ids, ids[:1], ["r"])]
+    assert told == ["error, not to be compared: balanced, plain", "balanced error", "1 − R²"]
+
+
 def test_lines_are_sorted_by_what_they_show(page: Any) -> None:
     """A search by its trials, and not by the epochs of the best one; times by the instant."""
     page.evaluate("order = { key: 'epochs', up: true }")

@@ -15,7 +15,7 @@ from nnrun.insight.comparison.tables import GAP, LEAST, Column, Legend, fitted, 
 from nnrun.runs.lineage import Change, Place, fork_of, tree, watched
 from nnrun.runs.members import is_gathered
 from nnrun.runs.rundir import EVENTS
-from nnrun.runs.verdict import error_kind
+from nnrun.runs.verdict import error_kind, error_name
 from nnrun.text import columns, counted, csv_text, duration, number, percent, shortened, yaml_text
 
 LEAST_PREFIX = len("20260101-000000")  # shorter ones name a run today and several tomorrow
@@ -109,11 +109,24 @@ def _ties(entries: Sequence[Entry]) -> Iterator[Column]:
 
 def _kinds(entries: Sequence[Entry]) -> Iterator[Column]:
     """What the errors of each run are, and the plain dev error, if rows of any do not count alike."""
-    kinds = [error_kind(entry.record["data"]) if entry.record.get("data") else "" for entry in entries]
-    if any(kinds):
-        yield Column("error is", [kind or "plain" for kind in kinds], 0, right=False)
-        keys = ["dev_plain_error" if kind else "dev_error" for kind in kinds]
-        yield Column("plain dev", [percent(e.final.get(key)) for e, key in zip(entries, keys, strict=True)], 1)
+    if any(map(_kind, entries)):
+        yield Column("error is", [error_is(entry) for entry in entries], 0, right=False)
+        yield Column("plain dev", [percent(plain_dev(entry)) for entry in entries], 1)
+
+
+def _kind(entry: Entry) -> str:
+    return error_kind(entry.record["data"]) if entry.record.get("data") else ""
+
+
+def error_is(entry: Entry) -> str:
+    """What its errors are: plain, balanced or weighted, of a regression 1 − R²."""
+    name = error_name(entry.final, entry.record["data"]) if entry.record.get("data") else "error"
+    return name.removesuffix("error").strip() or "plain"
+
+
+def plain_dev(entry: Entry) -> float | None:
+    """The dev error where every row counts alike."""
+    return entry.final.get("dev_plain_error" if _kind(entry) else "dev_error")
 
 
 def shown(key: str, value: Any) -> str:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from nnrun.config.values import Settings
 from nnrun.errors import NnrunError, UsageError
+from nnrun.insight.comparison.contestants import Contestant
 from nnrun.runs.finding import ID, born
 from nnrun.runs.labels import Labels, labels_of
 from nnrun.runs.lineage import nudges
@@ -95,6 +96,14 @@ class Entry:
         """The numbers of the best epoch, of a search those of its best trial."""
         final: Settings = self.record.get("final") or {}
         return {key: value for key, value in final.items() if value is None or isinstance(value, (int, float))}
+
+    @cached_property
+    def measured_on(self) -> Mapping[str, str]:
+        """What its errors depend on besides the network, as `nnrun compare` asks; unreadable, it is like no other."""
+        try:
+            return Contestant("", self.run.best or self.run).measured_on
+        except (NnrunError, KeyError, TypeError, AttributeError):
+            return {"data": self.run.id}
 
     @cached_property
     def settings(self) -> Settings:
@@ -217,13 +226,18 @@ def select(entries: Sequence[Entry], filters: Iterable[str], key: str | None, re
     return ordered + [entry for entry in found if entry.value(key) is None]
 
 
-def kept_best(entries: Iterable[Entry], most: int) -> list[Entry]:
-    """The best of each data set by dev error, then by dev loss, then the earlier one; errors on others say nothing."""
+def rivals(entries: Iterable[Entry]) -> list[list[Entry]]:
+    """Entries in groups whose errors can be compared."""
     found: dict[str, list[Entry]] = {}
     for entry in entries:
-        if entry.final.get("dev_error") is not None:
-            found.setdefault(yaml_text(entry.record.get("data", {}).get("files")), []).append(entry)
-    return [entry for rivals in found.values() for entry in sorted(rivals, key=_scores)[:most]]
+        found.setdefault(str(entry.measured_on), []).append(entry)
+    return list(found.values())
+
+
+def kept_best(entries: Iterable[Entry], most: int) -> list[Entry]:
+    """The best of each data set by dev error, then by dev loss, then the earlier one; errors on others say nothing."""
+    judged = (entry for entry in entries if entry.final.get("dev_error") is not None)
+    return [entry for of in rivals(judged) for entry in sorted(of, key=_scores)[:most]]
 
 
 def _scores(entry: Entry) -> tuple[float, float, str]:

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nnrun.errors import NnrunError
-from nnrun.insight.comparison.lines import beginning, mark, marks_explained
-from nnrun.insight.comparison.listing import BROKEN, LISTED, Entry, kept_best
+from nnrun.insight.comparison.contestants import WEIGHED, WEIGHTS
+from nnrun.insight.comparison.lines import beginning, error_is, mark, marks_explained, plain_dev
+from nnrun.insight.comparison.listing import BROKEN, LISTED, Entry, kept_best, rivals
 from nnrun.report.page.charts import Chart, axis, colour, log_axis
-from nnrun.report.page.html import Markup, Sortable, facts, join, listing, paragraph, table, tag
+from nnrun.report.page.html import Markup, Sortable, facts, join, listing, paragraph, sentence_case, table, tag
 from nnrun.report.page.page import Grid, Page, Section, left_out, made_from
 from nnrun.report.run.curves import series
 from nnrun.runs.finding import in_short, list_runs
 from nnrun.runs.records import Row
 from nnrun.runs.stored import HELD
 from nnrun.runs.telling import ending
-from nnrun.runs.verdict import error_kind, of_record, summary
-from nnrun.text import counted, duration, metric_name, percent, source_name, yaml_text
+from nnrun.runs.verdict import error_kind, error_name, of_record, summary
+from nnrun.text import counted, duration, metric_name, part_and_name, percent, source_name, yaml_text
 
 BEST = 8  # runs of a data set whose curves are drawn: as many as there are colours
 FAR_APART = 20  # times as many epochs that another run has: the few are seen on a logarithmic axis alone
 DRAWN = ("dev_error", "train_error", "dev_loss", "train_loss")
-HEADS = ("run", "kind", "status", *(f"{part} error" for part in LISTED), "best epoch", "epochs", "seconds", "from")
+HEADS = ("run", "kind", "status", *(f"{part} error" for part in LISTED))
+MORE_HEADS = ("best epoch", "epochs", "seconds", "from")
 
 
 def folder_page(root: Path, entries: Sequence[Entry]) -> Page:
@@ -38,7 +39,7 @@ def folder_page(root: Path, entries: Sequence[Entry]) -> Page:
 
 def _lead(whole: Sequence[Entry], best: Sequence[Entry]) -> Markup:
     """The best run of each data set, and what there is."""
-    sentences = [tag("p", _won(data, rivals[0]), cls="verdict") for data, rivals in _by_data(best).items()]
+    sentences = [tag("p", _won(data, of[0]), cls="verdict") for data, of in _by_data(best).items()]
     searches = sum(entry.search for entry in whole)
     numbers = [
         ("runs", f"{len(whole) - searches:,}", f"{sum(e.facts['status'] in HELD for e in whole):,} in training"),
@@ -49,25 +50,42 @@ def _lead(whole: Sequence[Entry], best: Sequence[Entry]) -> Markup:
 
 
 def _by_data(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
-    """Runs in groups of one data set by its name, with the beginning of its checksums where that name is another's."""
-    found: dict[str, list[Entry]] = {}
-    for entry in entries:
-        found.setdefault(yaml_text(entry.record["data"].get("files")), []).append(entry)
-    names = Counter(_data(rivals[0]) for rivals in found.values())
-    return {_data(rivals[0], names[_data(rivals[0])] > 1): rivals for rivals in found.values()}
+    """Runs whose errors can be compared, by the name of their data, with what tells them from others of that name."""
+    groups: dict[str, list[list[Entry]]] = {}
+    for of in rivals(entries):
+        groups.setdefault(_name(of[0]), []).append(of)
+    return {_data(of[0], [one[0].measured_on for one in alike]): of for alike in groups.values() for of in alike}
 
 
-def _data(entry: Entry, exactly: bool = False) -> str:
-    files = entry.record["data"].get("files") or []
-    named = {each["part"]: f"{each['name']} {each['sha256'][:8]}" if exactly else each["name"] for each in files}
-    return source_name(named) or "data without a name"
+def _name(entry: Entry) -> str:
+    return source_name({each["part"]: each["name"] for each in _files(entry)}) or "data without a name"
+
+
+def _files(entry: Entry) -> Sequence[Mapping[str, str]]:
+    return entry.record["data"].get("files") or []
+
+
+def _data(entry: Entry, alike: Sequence[Mapping[str, str]]) -> str:
+    """The name of its data; `alike` is what errors on data of that name depend on."""
+    on, kind = entry.measured_on, error_kind(entry.record["data"])
+    given = {key: value for key, value in entry.settings.items() if kind == "weighted" and key.startswith(WEIGHTS)}
+    by = ", ".join(f"{key}={yaml_text(value)}" for key, value in given.items() if value is not None)
+    told = {
+        "data": ", ".join(each["sha256"][:8] for each in _files(entry)),
+        "targets": f"target {on.get('targets')}",
+        "dev sets": f"dev set {on.get('dev sets', '')[:8]}",
+        WEIGHED: f"{kind or 'plain'} errors{by and f' by {by}'}",
+    }
+    return ", ".join(
+        [_name(entry), *(words for what, words in told.items() if len({each.get(what) for each in alike}) > 1)]
+    )
 
 
 def _won(data: str, first: Entry) -> str:
     """Which run is the best on a data set."""
-    error = metric_name("error", error_kind(first.record["data"]))
+    error = error_name(first.final, first.record["data"])
     test = first.final.get("test_error")
-    beside = f", and a test error of {percent(test)}" if test is not None else ""
+    beside = f", and a test {error} of {percent(test)}" if test is not None else ""
     return f"{data}: {first.run.id} has the lowest dev {error}, {percent(first.final.get('dev_error'))}{beside}."
 
 
@@ -77,11 +95,24 @@ def _table_section(root: Path, entries: Sequence[Entry]) -> Section:
     ids = [run.id for run in list_runs(root)]
     newest = entries[::-1]
     caption = "; ".join(["The newest first; the titles sort", *marks_explained(entries)])
-    rows = (_row(entry, ids) for entry in newest)
-    return Section("All runs", [table(caption, HEADS, rows, words=(0, 1, 2, 9), data_sortable=True), *_labels(newest)])
+    kinds = _kinds(newest)
+    heads = [*HEADS, *kinds, *MORE_HEADS]
+    rows = (_row(entry, [cells[i] for cells in kinds.values()], ids) for i, entry in enumerate(newest))
+    words = [heads.index(head) for head in ("run", "kind", "status", "error is", "from") if head in heads]
+    return Section("All runs", [table(caption, heads, rows, words, data_sortable=True), *_labels(newest)])
 
 
-def _row(entry: Entry, ids: Sequence[str]) -> list[object]:
+def _kinds(entries: Sequence[Entry]) -> dict[str, list[object]]:
+    """What errors are, where any is none that counts each row alike, by the title of their column."""
+    if {error_is(entry) for entry in entries} == {"plain"}:
+        return {}
+    found: dict[str, list[object]] = {"error is": [error_is(entry) if entry.final else "–" for entry in entries]}
+    if any("dev_plain_error" in entry.final for entry in entries):
+        found["plain dev error"] = [Sortable(percent(error), error) for error in map(plain_dev, entries)]
+    return found
+
+
+def _row(entry: Entry, kinds: Sequence[object], ids: Sequence[str]) -> list[object]:
     facts_, final = entry.facts, entry.final
     errors = (Sortable(_error(entry, part), final.get(f"{part}_error")) for part in LISTED)
     parent = facts_["parent"]
@@ -92,6 +123,7 @@ def _row(entry: Entry, ids: Sequence[str]) -> list[object]:
         facts_["kind"],
         facts_["status"],
         *errors,
+        *kinds,
         *(Sortable("–" if facts_[key] is None else word.format(facts_[key]), facts_[key]) for word, key in counts),
         Sortable("–" if facts_["seconds"] is None else f"{facts_['seconds']:.3g}", facts_["seconds"]),
         beginning(str(parent["id"]), ids) if parent else "",
@@ -117,8 +149,8 @@ def _labels(entries: Sequence[Entry]) -> Iterator[Markup]:
 
 def _curve_sections(best: Sequence[Entry]) -> Iterator[Section]:
     """The errors and losses of the best runs of each data set, of a search those of its best trial."""
-    for data, rivals in _by_data(best).items():
-        drawn = [(entry, rows) for entry in rivals if (rows := _rows(entry))]
+    for data, of in _by_data(best).items():
+        drawn = [(entry, rows) for entry in of if (rows := _rows(entry))]
         title = f"The best on {data}"
         if drawn:
             note = (
@@ -138,14 +170,16 @@ def _rows(entry: Entry) -> Sequence[Row]:
 
 def _chart(key: str, drawn: Sequence[tuple[Entry, Sequence[Row]]]) -> Chart:
     """A curve a run, each in the colour that it has in all charts."""
-    name = metric_name(key)
+    final, data = drawn[0][0].final, drawn[0][0].record["data"]
+    part, what = part_and_name(key)
+    name = f"{part} {error_name(final, data) if what == 'error' else metric_name(what, error_kind(data))}"
     traces = [series(in_short(entry.run.id), rows, key, colour(i)) for i, (entry, rows) in enumerate(drawn)]
     y = axis(name, percent=True, rangemode="tozero") if key.endswith("error") else axis(name, rangemode="tozero")
     lengths = [len(rows) for _, rows in drawn]
     apart = max(lengths) > FAR_APART * min(lengths)
     x = log_axis("epoch", [1, max(lengths)]) if apart else axis("epoch", tickformat=",d")
     alt = f"{name} over the epochs of {counted(len(drawn), 'run')}."
-    return Chart(name.capitalize(), alt.capitalize(), traces, {"xaxis": x, "yaxis": y})
+    return Chart(sentence_case(name), sentence_case(alt), traces, {"xaxis": x, "yaxis": y})
 
 
 def _verdicts_section(best: Sequence[Entry]) -> Section:

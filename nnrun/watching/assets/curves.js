@@ -164,12 +164,20 @@ function axisOf(ids) {
   return searches === ids.length ? "trials" : `${axis}, of a search trials`;
 }
 
+// What errors or losses of these are called; those of several kinds cannot be compared, which is said.
+function measureOf(ids) {
+  const isError = at("what").value === "3", word = isError ? "error" : "loss", known = ids.map((id) => rows.get(id)?.error_is).filter(Boolean);
+  const kinds = [...new Set(known.map((kind) => isError ? kind : kind.replace(/ ?1 − R²/, "") || "plain"))], [kind = "plain"] = kinds;
+  if (kinds.length > 1) return `${word}, not to be compared: ${kinds.join(", ")}`;
+  return kind === "plain" ? word : kind.endsWith("R²") ? kind : `${kind} ${word}`;
+}
+
 // Axes of another kind or in other colours are another chart.
 function make(isLog) {
   const style = getComputedStyle(document.documentElement), value = (name) => style.getPropertyValue(name).trim();
-  const isError = at("what").value === "3", title = axisOf(chosen);
+  const isError = at("what").value === "3", title = axisOf(chosen), measure = measureOf(chosen);
   const look = { stroke: value("--ink"), font: fontOf(), labelFont: fontOf(), labelSize: 20, labelGap: 0, ticks: { show: false }, grid: { stroke: value("--line"), width: 1 } };
-  const wanted = JSON.stringify([isLog, isError, title, look, areMany(), devicePixelRatio]);
+  const wanted = JSON.stringify([isLog, isError, title, measure, look, areMany(), devicePixelRatio]);
   if (wanted === madeFor) return;
   madeFor = wanted;
   graph?.destroy();
@@ -178,7 +186,7 @@ function make(isLog) {
   graph = new uPlot({
     mode: 2, ...sizeOf(at("chart")), padding: [8, 24, 0, 0], legend: { show: false },
     scales: { x: { time: false, auto: false }, y: { auto: false, distr: isLog ? 3 : 1 } },
-    axes: [{ ...look, scale: "x", label: title, size: 30 }, { ...look, scale: "y", label: isError ? "error" : "loss", values, size: (_, told) => widthOf(told), ...logAxis }],
+    axes: [{ ...look, scale: "x", label: title, size: 30 }, { ...look, scale: "y", label: measure, values, size: (_, told) => widthOf(told), ...logAxis }],
     series: [null, ...LOOKS.map(({ part, colour }) => ({
       facets: [{ scale: "x", auto: false }, { scale: "y", auto: false }], stroke: colour, dash: PARTS[part].dash, width: areMany() ? 1 : PARTS[part].width,
       points: { show: false }, paths,
@@ -310,7 +318,7 @@ function tell(point) {
   if (i === null) return;
   const [left, top] = [graph.valToPos(line.x[i], "x"), graph.valToPos(line.y[i], "y")], { offsetLeft, offsetTop, clientWidth } = graph.over;
   const axis = axisOf([line.id]), isError = at("what").value === "3";
-  const words = [`${line.part} ${line.id}`, `${axis} ${Number(line.x[i].toPrecision(7))}`, `${isError ? "error" : "loss"} ${valueTold(line.y[i], isError)}`];
+  const words = [`${line.part} ${line.id}`, `${axis} ${Number(line.x[i].toPrecision(7))}`, `${measureOf([line.id])} ${valueTold(line.y[i], isError)}`];
   if (place.dataset.words !== words.join()) place.lastChild.replaceChildren(...words.map((text) => element("div", text)));
   place.dataset.words = words.join();
   const room = Math.max(left, clientWidth - left) - 12;

@@ -3,7 +3,7 @@ const TOKEN = new URLSearchParams(location.search).get("token") ?? "";
 const SETTINGS = JSON.parse(document.getElementById("settings").textContent);
 const ALL_COLUMNS = [
   ["id", "run"], ["status", "status"], ["epochs", "epochs"], ["best_epoch", "best epoch"], ["train_error", "train error"],
-  ["dev_error", "dev error"], ["test_error", "test error"], ["dev_loss", "dev loss"], ["dev_rmse", "dev RMSE"],
+  ["dev_error", "dev error"], ["test_error", "test error"], ["error_is", "error is"], ["dev_loss", "dev loss"], ["dev_rmse", "dev RMSE"],
   ["best_trial", "best trial"], ["seconds", "seconds"], ["created", "created"], ["parent", "parent"], ["nudges", "nudges"],
   ["tags", "tags"], ["note", "note"],
 ];
@@ -20,6 +20,7 @@ let order = { key: "created", up: false };
 let passing = null; // ids that fulfil the filter; null: all
 let source = null;
 let columns = new Set(keptColumns());
+let areAlike = true; // whether all errors count each row alike: else it is said of each what it is
 
 function keptColumns() {
   try {
@@ -93,7 +94,7 @@ function compare(a, b) {
 }
 
 function visible() {
-  return ALL_COLUMNS.filter(([key]) => key === "id" || columns.has(key));
+  return ALL_COLUMNS.filter(([key]) => key === "id" || columns.has(key) || (key === "error_is" && !areAlike));
 }
 
 function offerColumns() {
@@ -113,7 +114,7 @@ function offerColumns() {
 }
 
 function drawHead() {
-  const made = JSON.stringify([order, [...columns]]), top = at("runs").tHead ?? at("runs").createTHead();
+  const made = JSON.stringify([order, visible()]), top = at("runs").tHead ?? at("runs").createTHead();
   if (top.dataset.made === made) return;
   top.dataset.made = made;
   const row = element("tr");
@@ -135,7 +136,7 @@ function drawHead() {
 // Lines are made anew where what they show has changed; of a thousand runs few have.
 const lines = new Map();
 function line(run, depth) {
-  const state = JSON.stringify([run, depth, chosen.includes(run.id) && colour(run.id), [...columns]]);
+  const state = JSON.stringify([run, depth, chosen.includes(run.id) && colour(run.id), [...columns], areAlike]);
   const before = lines.get(run.id);
   if (before?.state === state) return before.row;
   const row = madeLine(run, depth);
@@ -200,6 +201,7 @@ function draw() {
   const focused = document.activeElement?.closest?.("#runs tr")?.dataset.id;
   const isBox = document.activeElement?.type === "checkbox";
   const kept = [...rows.values()].filter((run) => !passing || passing.has(run.id)).sort(compare);
+  areAlike = [...rows.values()].every((run) => (run.error_is ?? "plain") === "plain");
   drawHead();
   offerEnsemble();
   const body = at("runs").tBodies[0] ?? at("runs").createTBody();
