@@ -21,6 +21,7 @@ from nnrun.runs.checkpoints import load_weights
 from nnrun.runs.lineage import course_of
 from nnrun.runs.members import has_members
 from nnrun.runs.stored import StoredRun
+from nnrun.runs.verdict import error_name
 from nnrun.text import closest, one_of
 
 
@@ -45,7 +46,7 @@ def _boundary(run: StoredRun) -> list[Chart]:
 
 def _ladder(run: StoredRun) -> list[Chart]:
     verdict = of_a_run(run, None, None, run.directory.resolved, ()).verdict
-    return [ladder_chart(verdict)] if verdict else []
+    return [ladder_chart(verdict, error_name(run.final, run.record["data"]))] if verdict else []
 
 
 def _of_trials(charts: Callable[[Results], Sequence[Chart]]) -> Callable[[StoredRun], Sequence[Chart]]:

@@ -325,6 +325,15 @@ def test_the_ladder_says_what_rows_in_groups_count_as() -> None:
     assert ladder_chart(grouped).note.endswith("the dev set counts as 84 of 240 examples.")
 
 
+def test_what_is_pointed_at_on_the_ladder_tells_an_interval_where_one_is_known() -> None:
+    errors = {"base": 0.0, "train": 0.05, "dev": 0.1}
+    (bars,) = ladder_chart(judge(errors, {"train": 700, "dev": 84}, 0.015), "error").data
+    assert bars["hovertext"] == ["base 0.0%", "train 5.0%, 95% 3.6% to 6.9%", "dev 10.0%, 95% 5.2% to 18.3%"]
+    regression = ladder_chart(judge(errors, {"train": 700, "dev": 84}, 0.015, proportions=False), "1 − R²")
+    assert (regression.data[0]["hovertext"][2], regression.data[0]["hoverinfo"]) == ("dev 10.0%", "text")
+    assert regression.layout["xaxis"]["title"]["text"] == "1 − R²"
+
+
 def test_a_picture_is_a_png() -> None:
     image = np.arange(6, dtype=np.uint8).reshape(2, 3, 1)
     content = png(image)

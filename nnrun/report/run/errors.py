@@ -48,10 +48,15 @@ def _bars(part: str, color: str, errors: Sequence[PartError]) -> Trace:
     whiskers = [_whiskers(error) for error in errors]
     spread = {"type": "data", "symmetric": False, "array": [up for _, up in whiskers],
               "arrayminus": [down for down, _ in whiskers], "thickness": 1, "color": "#8a9199"}  # fmt: skip
-    text = [f"{error['rows']:,} rows" for error in errors]
+    text = [f"{part} {percent(error['error'])}{_sure(interval(error))}, {error['rows']:,} rows" for error in errors]
     return {"type": "bar", "name": part, "x": list(range(len(errors))), "y": [error["error"] for error in errors],
             "marker": {"color": color}, "error_y": spread, "hovertext": text,
-            "hoverinfo": "y+text+name"}  # fmt: skip
+            "hoverinfo": "text"}  # fmt: skip
+
+
+def _sure(ends: str) -> str:
+    """The interval behind an error, where it is known."""
+    return f", 95% {ends}" if ends else ""
 
 
 def _whiskers(error: PartError) -> tuple[float, float]:
@@ -124,19 +129,25 @@ def _slices(dev: Table, mistakes: Mistakes, columns: Sequence[str], proportions:
                 yield Slice(column, value, error_of(mistakes.at(names == value), proportions))
 
 
-def ladder_chart(verdict: Verdict) -> Chart:
-    """A bar for each set with its 95% interval, base at the top."""
+def ladder_chart(verdict: Verdict, name: str = "error") -> Chart:
+    """A bar for each set with its 95% interval, base at the top; `name` is what its errors are called."""
     parts = list(verdict.errors)
     errors = list(verdict.errors.values())
     labels = [f"{set_name(part)}  <b>{percent(error)}</b> " for part, error in verdict.errors.items()]
+    ends = {part: wilson(error, n) for part, error in verdict.errors.items() if (n := verdict.sizes.get(part))}
+    text = [
+        f"{set_name(part)} {percent(error)}{_sure(' to '.join(map(percent, ends.get(part, ()))))}"
+        for part, error in verdict.errors.items()
+    ]
     bars = {
         "type": "bar", "orientation": "h", "x": errors, "y": list(range(len(parts))),
         "marker": {"color": BLUE}, "width": 0.55, "showlegend": False,
-        "hoverinfo": "x",
-        "error_x": {"type": "data", "symmetric": False, **_intervals(verdict), "thickness": 1.5, "color": "#8a9199"},
+        "hoverinfo": "text", "hovertext": text,
+        "error_x": {"type": "data", "symmetric": False, **_whiskers_of(verdict.errors, ends), "thickness": 1.5,
+                    "color": "#8a9199"},
     }  # fmt: skip
     layout = {
-        "xaxis": axis("error", percent=True, rangemode="tozero"),
+        "xaxis": axis(name, percent=True, rangemode="tozero"),
         "yaxis": {"autorange": "reversed", "automargin": True, "tickvals": list(range(len(parts))), "ticktext": labels},
     }
     told = ", ".join(f"{set_name(part)} {percent(error)}" for part, error in verdict.errors.items())
@@ -147,15 +158,12 @@ def ladder_chart(verdict: Verdict) -> Chart:
     return Chart("From base to test", f"Errors of the sets: {told}.", [bars], layout, note, height=height)
 
 
-def _intervals(verdict: Verdict) -> dict[str, list[float]]:
-    ends = []
-    for part, error in verdict.errors.items():
-        size = verdict.sizes.get(part)
-        ends.append(wilson(error, size) if size else (error, error))
-    errors = verdict.errors.values()
+def _whiskers_of(errors: Mapping[str, float], ends: Mapping[str, tuple[float, float]]) -> dict[str, list[float]]:
+    """How far the interval of each reaches; 0 where it is not known."""
+    both = [(error, *ends.get(part, (error, error))) for part, error in errors.items()]
     return {
-        "array": [max(0.0, high - error) for (_, high), error in zip(ends, errors, strict=True)],
-        "arrayminus": [max(0.0, error - low) for (low, _), error in zip(ends, errors, strict=True)],
+        "array": [max(0.0, high - error) for error, _, high in both],
+        "arrayminus": [max(0.0, error - low) for error, low, _ in both],
     }
 
 

@@ -42,7 +42,7 @@ from nnrun.runs.members import is_gathered, member
 from nnrun.runs.records import Final, RunRecord
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import ending, measured, symptom_told
-from nnrun.runs.verdict import error_kind
+from nnrun.runs.verdict import error_kind, error_name
 from nnrun.text import PARTS, duration, metric_name, metric_value, network_shape, number, percent, set_name
 
 Parts = list[Markup | Chart]
@@ -124,7 +124,8 @@ def _verdict_section(found: Diagnosis | None, record: RunRecord, why_not: str) -
         return left_out("Verdict", f"{why_not}.")
     parts: Parts = []
     if found.verdict:
-        parts += [ladder_chart(found.verdict), steps_table(found.verdict)]
+        name = error_name(record.get("final") or {}, record["data"])
+        parts += [ladder_chart(found.verdict, name), steps_table(found.verdict)]
     if final := record.get("final"):
         parts.append(_metrics_table(final, error_kind(record["data"])))
     if symptoms := record.get("symptoms"):
