@@ -21,7 +21,7 @@ from nnrun.config.load import load_config
 from nnrun.config.space.domains import DOMAINS
 from nnrun.config.space.space import Parameter, Space
 from nnrun.data.fitted import Fitted
-from nnrun.report.page.charts import Chart, bin_edges, kept, plain, shorts
+from nnrun.report.page.charts import Chart, bin_edges, kept, log_axis, plain, shorts
 from nnrun.report.page.html import Sortable, paragraph, table, tag
 from nnrun.report.page.page import BUNDLE, Page, Section, as_data
 from nnrun.report.run.curves import curve_charts, epoch_axis, series, statistics_charts, weights_chart
@@ -244,6 +244,17 @@ def test_weights_of_all_layers_are_counted_in_the_same_bins() -> None:
     assert one["x"] == other["x"]
     assert [at for at, share in zip(one["x"], one["y"], strict=True) if share] == pytest.approx([0.45, 1.35])
     assert [at for at, share in zip(other["x"], other["y"], strict=True) if share] == pytest.approx([0.45, 8.55])
+
+
+def test_the_spread_of_weights_that_run_away_is_told() -> None:
+    """Squares of 3e19 are beyond float32."""
+    chart = weights_chart({"dense1.W": np.full((4, 4), 3e19, np.float32) * np.sign(np.arange(16) - 7.5).reshape(4, 4)})
+    assert chart.note == "dense1: 16 weights, deviation 3e+19, largest 3e+19."
+
+
+def test_an_axis_of_many_decades_has_about_ten_numbers() -> None:
+    found = [log_axis("loss", [low, high])["dtick"] for low, high in ((1, 9), (1, 1e10), (1e-4, 1e34), (5e-324, 1e300))]
+    assert found == ["D2", 1, 4, 63]
 
 
 @pytest.mark.parametrize(

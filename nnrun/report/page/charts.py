@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from itertools import pairwise
+from math import ceil, log10
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ PALETTE = (BLUE, ORANGE, GREEN, PURPLE, RED, "#8a7d1c", "#3c96a5", "#b5567e")
 DASHES = ("solid", "dash", "dot", "dashdot")  # the palette anew, where there are more lines than colours
 SCALE = [(0.0, "#d9480f"), (0.2, "#c08a1e"), (0.55, "#3c8fb0"), (1.0, "#7f858c")]  # best to worst
 FEW_DECADES = 10**2.5
+MOST_TICKS = 10
 MANY_NAMES = 24  # characters of a name in a chart
 HIGH = 0.7  # of a chart's height: what numbered marks take
 MOST_WORDS = 80  # of a line that is shown when something is pointed at
@@ -89,8 +91,12 @@ def is_wide(values: Sequence[float], times: float) -> bool:
 
 
 def log_axis(title: str, values: Sequence[float], **options: Any) -> Axis:
-    """An axis of decades for these values; numbers as they are spoken of, at few decades also 2 and 5 times them."""
-    options["dtick"] = "D2" if max(values) < FEW_DECADES * min(values) else 1
+    """An axis of decades for these values; numbers as they are spoken of, at few decades also 2 and 5 times them.
+
+    Of many decades about ten have a number, as it would lie over the next one's.
+    """
+    low, high = min(values), max(values)
+    options["dtick"] = "D2" if high < FEW_DECADES * low else max(1, ceil((log10(high) - log10(low)) / MOST_TICKS))
     format_ = {"tickformat": "~%"} if options.pop("percent", False) else {"tickformat": "~g"}
     return axis(f"{title} (log scale)", type="log", **format_, **options)
 

@@ -278,7 +278,7 @@ def weights_chart(tensors: Mapping[str, Array]) -> Chart:
 
 
 def _of_layer(name: str, W: Array) -> str:
-    return f"{name}: {W.size:,} weights, deviation {W.std():.3g}, largest {np.abs(W).max():.3g}"
+    return f"{name}: {W.size:,} weights, deviation {W.std(dtype=float):.3g}, largest {np.abs(W).max():.3g}"
 
 
 def _digits(values: Array) -> list[float]:
