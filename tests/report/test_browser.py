@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from nnrun.api import load_run, load_search
+from nnrun.report.run.curves import statistics_charts
 from tests.report.conftest import nnrun
 
 DRAW_ALL = "() => ['beforeprint', 'afterprint'].forEach(name => dispatchEvent(new Event(name)))"
@@ -467,16 +468,28 @@ def test_points_are_told_and_zoomed_to_by_keyboard(search_page: Path, open_page:
     page = open_page(search_page)
     chart = chart_of(page, FIRST)
     chart.focus()
+    said = "trial => document.activeElement.closest('figure').querySelector('[role=status]').textContent.startsWith(`trial ${trial}: `)"  # noqa: E501
     for key, trial in (("n", 0), ("n", 1), ("p", 0)):
         page.keyboard.press(key)
         told = "trial => document.activeElement.querySelector('.hoverlayer').textContent.startsWith(`trial ${trial}: `)"
         page.wait_for_function(told, arg=trial)
+        page.wait_for_function(said, arg=trial)
     ends = "chart => chart.layout.xaxis.range ?? chart._fullLayout.xaxis.range"
     before = chart.evaluate(ends)
     page.keyboard.press("+")
     page.wait_for_function(f"before => ({ends})(document.activeElement)[0] > before[0]", arg=before)
     page.keyboard.press("0")
     page.wait_for_function(f"before => ({ends})(document.activeElement)[0] === before[0]", arg=before)
+
+
+MAP = """([data, layout]) => {
+    const figure = document.createElement('figure'), place = document.createElement('div')
+    place.style.height = '380px'
+    figure.append(place)
+    document.querySelector('main').prepend(figure)
+    drawChart(place, data, layout)
+    place.focus()
+}"""
 
 
 def test_a_line_is_hidden_and_shown_and_a_cell_is_told_by_keyboard(run_page: Path, open_page: Open) -> None:
@@ -486,13 +499,17 @@ def test_a_line_is_hidden_and_shown_and_a_cell_is_told_by_keyboard(run_page: Pat
         page.keyboard.press(key)
         page.wait_for_function("seen => (document.activeElement._fullData[0].visible) === seen", arg=seen)
         page.wait_for_timeout(400)  # two within 300 ms are a double click
-    page.locator(".chart").filter(has=page.locator(".heatmaplayer image")).first.focus()
-    told = "document.activeElement.querySelector('.hoverlayer').textContent"
-    page.keyboard.press("n")
-    page.wait_for_function(f"{told} !== ''")
-    first = page.evaluate(told)
-    page.keyboard.press("n")
-    page.wait_for_function(f"first => {told} !== first", arg=first)
+    layers = {f"dense{i}": {"gradient_norm": i / 16} for i in range(1, 18)}
+    (chart,) = statistics_charts([{"epoch": epoch, "layers": layers} for epoch in (1, 2)])
+    page.evaluate(MAP, [list(chart.data), dict(chart.layout)])
+    for key, words in (
+        ("n", "dense1, epoch 1: 0.0625"),
+        ("n", "dense1, epoch 2: 0.0625"),
+        ("n", "dense2, epoch 1: 0.125"),
+    ):
+        page.keyboard.press(key)
+        said = "words => document.activeElement.closest('figure').querySelector('[role=status]').textContent === words"
+        page.wait_for_function(said, arg=words)
 
 
 def test_a_finger_on_a_chart_scrolls_the_page(search_page: Path, open_page: Open) -> None:

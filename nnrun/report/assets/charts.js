@@ -95,6 +95,7 @@ function pointsBegin(place) {
   place.tabIndex = 0;
   place.setAttribute("role", "application");
   place.addEventListener("blur", () => at.line === null || Plotly.Fx.unhover(place));
+  place.closest("figure").append(Object.assign(document.createElement("p"), { className: "told", role: "status" }));
   place.on("plotly_relayout", () => { // by mouse, after keys
     const known = views.get(place), axis = (end) => place._fullLayout[end.replace(".range", "")];
     known.ends = Object.fromEntries(Object.keys(known.ends).filter((end) => !axis(end).autorange).map((end) => [end, [...axis(end).range]]));
@@ -142,7 +143,21 @@ function tellPoint(place, at, key) {
   if (isOther) at.line = told[(told.indexOf(at.line) + 1) % told.length];
   const points = pointsOf(place.data[at.line]), step = isOther ? 0 : key === "n" ? 1 : -1;
   at.step = Math.min(Math.max(at.step + step, 0), points.length - 1);
-  Plotly.Fx.hover(place, [{ curveNumber: at.line, pointNumber: points[at.step] }]);
+  Plotly.Fx.hover(place, [{ curveNumber: at.line, ...whereOf(place.data[at.line], points[at.step]) }]);
+  setTimeout(() => (place.closest("figure").querySelector(".told").textContent = toldIn(place)), 60); // plotly draws one in 50
+}
+
+// How plotly finds a point: of a heat map it knows no cell by its number, but by its values.
+function whereOf({ type, x, y }, point) {
+  if (type !== "heatmap") return { pointNumber: point };
+  const [row, column] = point, value = (values, i) => (typeof values?.[i] === "number" ? values[i] : i);
+  return { xval: value(x, column), yval: value(y, row) };
+}
+
+// What is told, line by line, as a screen reader has it.
+function toldIn(place) {
+  const lines = (text) => (text.querySelector(".line") ? [...text.querySelectorAll(".line")] : [text]).map((line) => line.textContent.trim());
+  return [...place.querySelectorAll(".hoverlayer text")].flatMap(lines).filter(Boolean).join(", ");
 }
 
 // Places of the points of a line that say something, from left to right; of the cells of a heat map, row by row.

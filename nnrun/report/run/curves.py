@@ -235,10 +235,11 @@ def _map(key: str, layers: Sequence[str], rows: Sequence[Row]) -> Chart:
     bar: Axis = {"title": {"text": what, "side": "right"}, "thickness": 12, "outlinewidth": 0}
     if drawn and not share:
         bar |= _powers(min(drawn), max(drawn))
-    trace = {"type": "heatmap", "x": [rows[j]["epoch"] for j in columns], "y": list(range(len(layers))), "z": z,
-             "colorscale": "Viridis", "colorbar": bar, "hoverinfo": "x"}  # fmt: skip
-    every = range(0, len(layers), math.ceil(len(layers) / 16))
-    ticks = {"tickvals": list(every), "ticktext": [plain(layers[i]) for i in every], "autorange": "reversed"}
+    names = [plain(name) for name in layers]
+    trace = {"type": "heatmap", "x": [rows[j]["epoch"] for j in columns], "y": names, "z": z, "customdata": table,
+             "colorscale": "Viridis", "colorbar": bar,
+             "hovertemplate": "%{y}, epoch %{x}: %{customdata:.3g}<extra></extra>"}  # fmt: skip
+    ticks = {"tickvals": names[:: math.ceil(len(names) / 16)], "autorange": "reversed"}
     layout = {"xaxis": axis("epoch", tickformat=",d"), "yaxis": axis("", showgrid=False, **ticks)}
     note = f"{NOTES[key]} From the first layer at the top to the last; blank where it is 0."
     alt = f"{title} of {len(layers)} layers over the epochs."
