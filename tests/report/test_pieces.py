@@ -23,11 +23,12 @@ from nnrun.config.space.space import Parameter, Space
 from nnrun.data.fitted import Fitted
 from nnrun.report.page.charts import Chart, bin_edges, kept, log_axis, plain, shorts
 from nnrun.report.page.html import Sortable, paragraph, table, tag
-from nnrun.report.page.page import BUNDLE, Page, Section, as_data
+from nnrun.report.page.page import BUNDLE, Grid, Page, Section, as_data
 from nnrun.report.run.curves import curve_charts, epoch_axis, series, statistics_charts, weights_chart
 from nnrun.report.run.errors import ladder_chart
 from nnrun.report.run.examples import png, shape_of, worst
 from nnrun.report.run.quality import Classified, Estimated, calibration_chart, confusion_part
+from nnrun.report.run.thresholds import threshold_section
 from nnrun.report.search.parameters import parallel_chart
 from nnrun.report.search.results import Results, same_settings, survivors_chart, value_axis
 from nnrun.report.search.scales import ABOVE, BELOW, exact_place, place, stops, ticks
@@ -299,6 +300,15 @@ def test_many_classes_have_no_matrix_but_their_confusions() -> None:
     of = Classified(names, np.array([3]), np.array([5]), np.eye(30)[[5]])
     assert 'class="matrix"' not in confusion_part(of)
     assert "class 3 taken for class 5: once" in confusion_part(of)
+
+
+def test_a_network_that_says_one_probability_for_all_has_a_point_of_precision() -> None:
+    p = np.tile([0.2, 0.5, 0.3], (6, 1))
+    (charts,) = threshold_section(Classified(["a", "b", "c"], np.arange(6) % 3, p.argmax(axis=1), p), None).parts
+    assert isinstance(charts, Grid)
+    roc, precision = charts.charts
+    assert {trace["mode"] for trace in roc.data} == {"lines"}
+    assert {trace["mode"] for trace in precision.data} == {"markers"}
 
 
 def test_the_worst_mistakes_come_first() -> None:

@@ -67,9 +67,8 @@ def _line(k: int, name: str, curve: Curve, x: str, y: str, start: tuple[float, f
     if start:
         values, text = [start, *values], [f"{short(name)}: never said", *text]
     xs, ys = zip(*values, strict=True)
-    return line(
-        name, xs, ys, colour(k), dash=dash(k), text=text, hovertemplate="%{text}: %{x:.1%}, %{y:.1%}<extra></extra>"
-    )
+    style = {"mode": "markers" if len(xs) == 1 else "lines", "dash": dash(k)}  # a line of one point is not drawn
+    return line(name, xs, ys, colour(k), **style, text=text, hovertemplate="%{text}: %{x:.1%}, %{y:.1%}<extra></extra>")
 
 
 def _marks(curves: Mapping[str, Curve], cost: CostDocument | None, x: str, y: str) -> list[Trace]:
