@@ -13,12 +13,13 @@ from typing import Any, NamedTuple, cast
 
 from nnrun.config.values import Settings
 from nnrun.errors import DataError, NnrunError
-from nnrun.insight.comparison.lines import error_is
+from nnrun.insight.comparison.lines import epochs, error_is
 from nnrun.insight.comparison.listing import BROKEN, Entry, select
 from nnrun.runs.finding import ID
 from nnrun.runs.rundir import EPOCHS, EVENTS, LOCK, RECORD, RunDir
 from nnrun.runs.stored import HELD, StoredRun
 from nnrun.search.ledger import LEDGER
+from nnrun.text import metric_value
 from nnrun.watching.curves import BestSoFar, Curve
 from nnrun.watching.so_far import EpochsSoFar, SoFar, TrialsSoFar
 
@@ -28,7 +29,7 @@ State = tuple[Stamp, ...]  # of FILES
 FILES = (RECORD, EPOCHS, EVENTS, LEDGER, LOCK)
 FACTS = (
     "kind", "name", "status", "created", "epochs", "best_epoch", "trials", "best_trial", "seconds", "parent",
-    "tags", "note", "nudges",
+    "tags", "note", "nudges", "members",
 )  # fmt: skip
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_BETWEEN_LISTINGS = 5.0
@@ -121,8 +122,16 @@ class Folder:
             why = f"{error}" or type(error).__name__
             return {"id": run.id, "kind": "run", "name": run.id, "status": BROKEN, "problem": why}
         parent = facts.get("parent")
-        numbers = {key: final.get(key) for key in NUMBERS} | {"error_is": error_is(entry) if final else None}
-        return {"id": run.id, **{key: facts.get(key) for key in FACTS}, **numbers, "parent": (parent or {}).get("id")}
+        numbers = {key: final.get(key) for key in NUMBERS}
+        told = {key: metric_value(value, key) for key, value in numbers.items()} | {"epochs": epochs(entry)}
+        return {
+            "id": run.id,
+            **{key: facts.get(key) for key in FACTS},
+            **numbers,
+            "parent": (parent or {}).get("id"),
+            "error_is": error_is(entry) if final else None,
+            "told": told,  # what stands in the table as in a list, since a browser rounds otherwise
+        }
 
     def _so_far(self, run: StoredRun) -> Settings:
         return self._followed(run).look()

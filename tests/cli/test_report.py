@@ -138,6 +138,7 @@ def test_a_folder_has_a_page_of_all_its_runs(here: Path, nnrun: NNRun) -> None:
     assert all(name.replace("<", "&lt;").replace(">", "&gt;") in text for name in runs)
     for section in ("All runs", "The best on digits", "The best on iris", "Verdicts", "Unreadable"):
         assert f">{section}</h2>" in text
+    assert '<td class="number" data-value="2">2 trials</td>' in text
     assert "<img src=x" not in text and "<b>kept" not in text and "&lt;b&gt;kept" in text
     assert nnrun("list", "--json").json["runs"]  # the page is no run
     assert nnrun("report", "--all", "--json").json == {

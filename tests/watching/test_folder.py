@@ -219,6 +219,19 @@ def test_a_row_tells_what_its_errors_are(root: Path) -> None:
     assert kinds == {"a": "plain", "b": "plain", "c": "balanced"}
 
 
+def test_numbers_of_a_row_are_told_as_in_a_list(root: Path) -> None:
+    """Ties go to the even digit, whichever way a browser rounds."""
+    run = RunDir(root / ids(root, "a"))
+    final = {"train_error": 0.1875, "dev_error": 5 / 80, "test_error": 0.2125, "dev_loss": 2.0625, "dev_rmse": 21384.5}
+    run.update_record(final=final)
+    folder = Folder(root)
+    folder.look()
+    told = {row["id"]: row["told"] for row in folder.since(0)[1]}
+    wanted = {"train_error": "18.8%", "dev_error": "6.2%", "test_error": "21.2%", "dev_loss": "2.062"}
+    assert told[run.id] == {**wanted, "dev_rmse": "21384", "epochs": "3"}
+    assert "2 trials" in {each["epochs"] for each in told.values()}
+
+
 def test_filters_are_those_of_the_list(root: Path) -> None:
     folder = Folder(root)
     folder.look()

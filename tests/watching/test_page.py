@@ -328,10 +328,9 @@ def test_a_page_that_nobody_sees_leaves_its_connection_to_others(page: Any, root
 
 
 def test_numbers_stand_as_in_a_list(page: Any) -> None:
-    """Four digits, or all of those before the point."""
-    values = [21384.4, 645021.0, 0.012345, 2.0]
-    assert page.evaluate(f"{values}.map((value) => told('dev_rmse', value))") == ["21384", "645021", "0.01235", "2"]
-    assert page.evaluate("told('tags', ['good', 'new'])") == "good, new"
+    run = "{ dev_error: 0.0625, epochs: 0, tags: ['good', 'new'], told: { dev_error: '6.2%', epochs: '2 members' } }"
+    told = page.evaluate(f"['dev_error', 'epochs', 'tags', 'note'].map((key) => told({run}, key))")
+    assert told == ["6.2%", "2 members", "good, new", "–"]
 
 
 def test_errors_of_several_kinds_are_told_apart(page: Any, root: Path) -> None:
@@ -351,6 +350,7 @@ def test_lines_are_sorted_by_what_they_show(page: Any) -> None:
     """A search by its trials, and not by the epochs of the best one; times by the instant."""
     page.evaluate("order = { key: 'epochs', up: true }")
     assert page.evaluate("compare({ kind: 'search', trials: 30, epochs: 5 }, { kind: 'run', epochs: 9 })") > 0
+    assert page.evaluate("compare({ kind: 'run', members: 10, epochs: 0 }, { kind: 'run', epochs: 9 })") > 0
     page.evaluate("order.key = 'created'")
     tokyo, york = "2026-01-04T16:00:00.000+09:00", "2026-01-04T04:00:00.000-05:00"
     assert page.evaluate(f"compare({{ created: '{tokyo}' }}, {{ created: '{york}' }})") < 0

@@ -59,8 +59,8 @@ def measured(entries: Sequence[Entry], sort: str | None) -> list[Column]:
     """What became of each; the key that they are sorted by has a column too."""
     found = [
         Column("status", [entry.facts["status"] for entry in entries], right=False),
-        Column("epochs", [_epochs(entry) for entry in entries], rank=3),
-        Column("best", [_best(entry) for entry in entries], rank=6),
+        Column("epochs", [epochs(entry) for entry in entries], rank=3),
+        Column("best", [best(entry) for entry in entries], rank=6),
         *_ties(entries),
         *_errors(entries),
         *_kinds(entries),
@@ -138,7 +138,8 @@ def shown(key: str, value: Any) -> str:
     return number(value) if isinstance(value, float) else yaml_text(value)
 
 
-def _epochs(entry: Entry) -> str:
+def epochs(entry: Entry) -> str:
+    """How many it had, of a search how many trials, of an ensemble how many members."""
     count = entry.facts["trials"]
     if is_gathered(entry.record):
         return counted(entry.facts["members"], "member")
@@ -147,7 +148,8 @@ def _epochs(entry: Entry) -> str:
     return f"{count} trial{'' if count == 1 else 's'}"
 
 
-def _best(entry: Entry) -> str:
+def best(entry: Entry) -> str:
+    """The best epoch or trial."""
     trial = entry.facts["best_trial"]
     if entry.search:
         return "–" if trial is None else f"trial {trial}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nnrun.errors import NnrunError
 from nnrun.insight.comparison.contestants import WEIGHED, WEIGHTS
-from nnrun.insight.comparison.lines import beginning, error_is, mark, marks_explained, plain_dev
+from nnrun.insight.comparison.lines import beginning, best, epochs, error_is, mark, marks_explained, plain_dev
 from nnrun.insight.comparison.listing import BROKEN, LISTED, Entry, kept_best, rivals
 from nnrun.report.page.charts import Chart, axis, colour, log_axis
 from nnrun.report.page.html import Markup, Sortable, facts, join, listing, paragraph, sentence_case, table, tag
@@ -30,20 +30,20 @@ MORE_HEADS = ("best epoch", "epochs", "seconds", "from")
 def folder_page(root: Path, entries: Sequence[Entry]) -> Page:
     """All that the directories of these runs, the oldest first, tell; errors are compared within a data set alone."""
     whole = [entry for entry in entries if entry.facts["status"] != BROKEN]
-    best = kept_best(whole, BEST)
-    sections = [_table_section(root, whole), *_curve_sections(best), _verdicts_section(best)]
+    kept = kept_best(whole, BEST)
+    sections = [_table_section(root, whole), *_curve_sections(kept), _verdicts_section(kept)]
     if len(whole) < len(entries):
         sections.append(_broken_section([entry for entry in entries if entry not in whole]))
-    return Page(f"Runs in {root}", _lead(whole, best), sections, made_from(root))
+    return Page(f"Runs in {root}", _lead(whole, kept), sections, made_from(root))
 
 
-def _lead(whole: Sequence[Entry], best: Sequence[Entry]) -> Markup:
+def _lead(whole: Sequence[Entry], kept: Sequence[Entry]) -> Markup:
     """The best run of each data set, and what there is."""
-    sentences = [tag("p", _won(data, of[0]), cls="verdict") for data, of in _by_data(best).items()]
+    sentences = [tag("p", _won(data, of[0]), cls="verdict") for data, of in _by_data(kept).items()]
     searches = sum(entry.search for entry in whole)
     numbers = [
         ("runs", f"{len(whole) - searches:,}", f"{sum(e.facts['status'] in HELD for e in whole):,} in training"),
-        ("searches", f"{searches:,}", f"{sum(e.facts['trials'] or 0 for e in whole):,} trials"),
+        ("searches", f"{searches:,}", counted(sum(e.facts["trials"] or 0 for e in whole), "trial")),
         ("training", duration(sum(e.facts["seconds"] or 0 for e in whole)), "of all together"),
     ]
     return join([*sentences, facts(numbers)])
@@ -116,15 +116,15 @@ def _row(entry: Entry, kinds: Sequence[object], ids: Sequence[str]) -> list[obje
     facts_, final = entry.facts, entry.final
     errors = (Sortable(_error(entry, part), final.get(f"{part}_error")) for part in LISTED)
     parent = facts_["parent"]
-    of_search = (("trial {}", "best_trial"), ("{} trials", "trials"))
-    counts = of_search if entry.search else (("{}", "best_epoch"), ("{}", "epochs"))
+    keys = ("best_trial", "trials") if entry.search else ("best_epoch", "epochs")
+    counts = zip((best(entry), epochs(entry)), keys, strict=True)
     return [
         entry.run.id,
         facts_["kind"],
         facts_["status"],
         *errors,
         *kinds,
-        *(Sortable("–" if facts_[key] is None else word.format(facts_[key]), facts_[key]) for word, key in counts),
+        *(Sortable(told, facts_[key]) for told, key in counts),
         Sortable("–" if facts_["seconds"] is None else f"{facts_['seconds']:.3g}", facts_["seconds"]),
         beginning(str(parent["id"]), ids) if parent else "",
     ]
@@ -147,9 +147,9 @@ def _labels(entries: Sequence[Entry]) -> Iterator[Markup]:
         yield listing(told)
 
 
-def _curve_sections(best: Sequence[Entry]) -> Iterator[Section]:
+def _curve_sections(kept: Sequence[Entry]) -> Iterator[Section]:
     """The errors and losses of the best runs of each data set, of a search those of its best trial."""
-    for data, of in _by_data(best).items():
+    for data, of in _by_data(kept).items():
         drawn = [(entry, rows) for entry in of if (rows := _rows(entry))]
         title = f"The best on {data}"
         if drawn:
@@ -182,9 +182,9 @@ def _chart(key: str, drawn: Sequence[tuple[Entry, Sequence[Row]]]) -> Chart:
     return Chart(sentence_case(name), sentence_case(alt), traces, {"xaxis": x, "yaxis": y})
 
 
-def _verdicts_section(best: Sequence[Entry]) -> Section:
+def _verdicts_section(kept: Sequence[Entry]) -> Section:
     """What the errors of the best mean, and what is wrong with them."""
-    rows = [[entry.run.id, _verdict(entry), _wrong(entry)] for entry in best]
+    rows = [[entry.run.id, _verdict(entry), _wrong(entry)] for entry in kept]
     if not rows:
         return left_out("Verdicts", "no run has a dev error.")
     return Section("Verdicts", [table("The best of each data set", ["run", "verdict", "symptoms"], rows, (0, 1, 2))])

@@ -70,19 +70,18 @@ function ask(path, query, options) {
 
 // ---- the table
 
-function told(key, value) {
+function told(run, key) {
+  const value = run.told?.[key] ?? run[key];
   if (value === null || value === undefined) return "–";
-  if (key.endsWith("_error")) return value > 10 ? "> 1000%" : (100 * value).toFixed(1) + "%";
   if (key === "seconds") return value < 10 ? value.toFixed(2) : String(Math.round(value));
-  if (key.startsWith("dev_")) return Math.abs(value) >= 1e4 ? value.toFixed(0) : String(Number(value.toPrecision(4)));
   if (key === "created") return String(value).slice(0, 16).replace("T", " ");
   return Array.isArray(value) ? value.join(", ") : String(value);
 }
 
-// What a run is sorted by: an instant, whatever the clock of its place showed, and of a search the trials that its line tells.
+// What a run is sorted by: an instant, whatever the clock of its place showed, and the trials or members that its line tells.
 function rank(run, key) {
   if (key === "created" && run.created) return Date.parse(run.created);
-  return key === "epochs" && run.kind === "search" ? run.trials ?? 0 : run[key];
+  return key !== "epochs" ? run[key] : run.kind === "search" ? run.trials ?? 0 : run.members ?? run.epochs;
 }
 
 function compare(a, b) {
@@ -156,8 +155,7 @@ function madeLine(run, depth) {
   first.append(box);
   row.append(first);
   for (const [key] of visible()) {
-    const value = key === "epochs" && run.kind === "search" ? `${run.trials ?? 0} trials` : run[key];
-    const cell = element("td", key === "id" ? undefined : told(key, value));
+    const cell = element("td", key === "id" ? undefined : told(run, key));
     if (key === "id") {
       cell.className = "name";
       if (depth) cell.style.paddingLeft = `${0.6 + 1.2 * depth}rem`;
@@ -174,7 +172,7 @@ function madeLine(run, depth) {
         row.append(cell);
         break;
       }
-    } else if (typeof value === "number") cell.className = "number";
+    } else if (typeof run[key] === "number") cell.className = "number";
     row.append(cell);
   }
   return row;
