@@ -302,6 +302,27 @@ def test_a_run_is_rewound_from_the_page_and_its_page_is_saved(page: Any, root: P
     assert not (run.path / "report.html").exists()
 
 
+COMES = """(() => {
+  const look = 1e6, row = { ...rows.get(%r), status: %r };
+  source.dispatchEvent(new MessageEvent("rows", { data: JSON.stringify({ look, whole: false, rows: [row], gone: [] }) }));
+  const { activeElement } = document;
+  return [[...at("acts").querySelectorAll("button")].map((one) => one.textContent).join(), activeElement.textContent || activeElement.value];
+})()"""  # noqa: E501
+
+
+def test_what_a_run_can_be_asked_for_is_told_at_once_and_no_word_is_lost(page: Any, root: Path) -> None:
+    run = run_of(root, "first").id
+    page.get_by_role("button", name=run).click()
+    page.wait_for_selector("#acts form")
+    assert page.evaluate(COMES % (run, "running"))[0] == "pause,stop,nudge"
+    page.get_by_label("a change").fill("seed=1")
+    assert page.evaluate(COMES % (run, "paused")) == ["resume,stop,nudge", "seed=1"]
+    page.get_by_role("button", name="resume").focus()
+    assert page.evaluate(COMES % (run, "running")) == ["pause,stop,nudge", "pause"]
+    assert page.get_by_label("a change").input_value() == "seed=1"
+    assert page.evaluate(COMES % (run, "done")) == ["rewind", "rewind"]
+
+
 def test_a_server_that_is_gone_or_another_one_in_its_place_is_said(page: Any, server: Server, root: Path) -> None:
     page.locator("#runs td.name button").first.click()
     page.wait_for_selector("#acts form")

@@ -384,20 +384,28 @@ async function drawCharts(charts) {
   });
 }
 
+// What the run can be asked for. A form that stays the same keeps its words and the focus; of a button that is gone the
+// focus goes to the first one.
 function acts(run) {
-  if (SETTINGS.readOnly || !run) return at("acts").replaceChildren();
-  if (at("acts").dataset.of === `${run.id} ${run.status}` && at("acts").childElementCount) return;
-  at("acts").dataset.of = `${run.id} ${run.status}`;
+  const place = at("acts"), before = place.querySelector("form"), hadFocus = place.contains(document.activeElement);
+  if (SETTINGS.readOnly || !run) return place.replaceChildren();
+  if (place.dataset.of === `${run.id} ${run.status}` && place.childElementCount) return;
+  place.dataset.of = `${run.id} ${run.status}`;
   const verbs = { running: ["pause", "stop"], paused: ["resume", "stop"], interrupted: ["resume"], failed: ["resume"] };
   const made = (verbs[run.status] ?? []).map((verb) => {
     const button = element("button", verb, { type: "button" });
     button.addEventListener("click", () => act({ do: verb, id: run.id }));
     return button;
   });
-  const goesOn = ["running", "paused"].includes(run.status);
-  if (run.kind === "run" && goesOn) made.push(nudge(run));
-  if (run.kind === "run" && !goesOn && run.epochs) made.push(rewind(run));
-  at("acts").replaceChildren(...made);
+  const make = run.kind !== "run" ? null : ["running", "paused"].includes(run.status) ? nudge : run.epochs ? rewind : null;
+  const of = make && `${run.id} ${make.name}`, stays = of !== null && before?.dataset.of === of;
+  for (const child of [...place.children]) if (!stays || child !== before) child.remove();
+  place.prepend(...made);
+  if (make && !stays) {
+    place.append(make(run));
+    place.lastChild.dataset.of = of;
+  }
+  if (hadFocus && !place.contains(document.activeElement)) place.querySelector("button")?.focus();
 }
 
 function field(label, placeholder, size, value = "") {
@@ -454,7 +462,9 @@ function listen() {
     for (const run of changed) rows.set(run.id, run);
     gone.forEach(forget);
     drawSoon();
-    if (gone.includes(shown) || changed.some((run) => run.id === shown)) detailSoon();
+    const isOther = changed.some((run) => run.id === shown);
+    if (isOther && at("detail-title").textContent === shown) acts(rows.get(shown)); // what it can be asked for does not wait
+    if (gone.includes(shown) || isOther) detailSoon();
     if (passing) filterSoon();
   });
   source.addEventListener("curve", (event) => {
