@@ -437,8 +437,8 @@ def test_parallel_coordinates_are_dragged(
 
 def test_parallel_coordinates_are_brushed_and_moved_by_keyboard(search_page: Path, open_page: Open) -> None:
     """As by mouse: an axis is chosen and marked, what is kept on it is narrowed and told, and it is moved."""
-    page = open_page(search_page, 360)
-    page.add_style_tag(content="html { scroll-behavior: auto }")
+    page = open_page(search_page, 360, reduced_motion="reduce")
+    assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
     chart = chart_of(page, LANES)
     told, before = page.locator("p.lane"), page.evaluate(ORDER)
     trials = int(told.inner_text().removesuffix(" trials"))
