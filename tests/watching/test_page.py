@@ -19,7 +19,7 @@ from nnrun.watching.server import Server
 from nnrun.watching.verbs import begin
 
 CONFIG = {"data": {"source": "iris"}, "training": {"epochs": 3}}
-HOSTILE = "<b>x</b>"
+HOSTILE = "<b>x</b>" + 60 * "x"
 
 
 @pytest.fixture
@@ -219,8 +219,11 @@ def test_only_curves_that_have_grown_are_smoothed_again(page: Any) -> None:
 def test_names_are_text_and_columns_sort(page: Any, root: Path) -> None:
     run = run_of(root, "first")
     run.path.rename(root / HOSTILE.replace("/", "_"))
-    until(page, "[...document.querySelectorAll('td.name')].some((one) => one.textContent.includes('<b>x'))")
-    assert page.locator("#runs td.name b").count() == 0
+    until(page, "[...document.querySelectorAll('#runs .name')].some((one) => one.textContent.includes('<b>x'))")
+    assert page.locator("#runs .name b").count() == 0
+    long = page.locator("#runs tbody tr", has_text="<b>x").locator(".name")
+    right = "one => one.getBoundingClientRect().right"
+    assert long.locator("button").evaluate(right) <= long.evaluate(right)  # and lies over no other cell
     page.locator('#runs th button[data-key="dev_error"]').click()
     assert page.locator('#runs th[aria-sort="descending"], #runs th[aria-sort="ascending"]').count() == 1
 
@@ -231,8 +234,8 @@ def test_columns_are_chosen_and_stay_so_and_children_stand_under_their_parents(p
     page.wait_for_selector("#runs tbody tr:nth-child(3)")
     page.locator("#runs th button[data-key=id]").click()
     page.locator("#tree").check()
-    until(page, "document.querySelectorAll('#runs td.name[style]').length === 1")
-    ids = page.locator("#runs td.name").all_inner_texts()
+    until(page, "document.querySelectorAll('#runs .name[style]').length === 1")
+    ids = page.locator("#runs .name").all_inner_texts()
     assert ids[ids.index(parent) + 1] not in (parent, run_of(root, "second").id)
     page.locator("#columns summary").click()
     page.get_by_label("best epoch").check()
@@ -255,6 +258,9 @@ def test_what_chosen_runs_differ_in_is_shown_and_they_become_an_ensemble(page: A
         row.split("\t")[0]: row.split("\t")[1:] for row in page.locator("#differences tbody").inner_text().split("\n")
     }
     assert told["seed"] == ["0", "7"]
+    assert page.locator("th:not([scope])").count() == 0
+    assert page.locator("#runs tbody th[scope=row]").count() == page.locator("#runs tbody tr").count()
+    assert page.locator(".swatch").first.evaluate("one => getComputedStyle(one).forcedColorAdjust") == "none"
     assert page.locator("#together button").count() == 0
     third.update_record(status="done")  # while it is chosen
     page.locator("#together button").click()
@@ -324,7 +330,7 @@ def test_what_a_run_can_be_asked_for_is_told_at_once_and_no_word_is_lost(page: A
 
 
 def test_a_server_that_is_gone_or_another_one_in_its_place_is_said(page: Any, server: Server, root: Path) -> None:
-    page.locator("#runs td.name button").first.click()
+    page.locator("#runs .name button").first.click()
     page.wait_for_selector("#acts form")
     page.context.set_offline(True)
     page.get_by_role("button", name="rewind").click()
@@ -333,9 +339,9 @@ def test_a_server_that_is_gone_or_another_one_in_its_place_is_said(page: Any, se
     server.token = "another"
     page.evaluate("listen()")
     until(page, "document.getElementById('state').textContent.startsWith('not served any more')")
-    page.locator("#runs td.name button").nth(1).click()
+    page.locator("#runs .name button").nth(1).click()
     until(page, "document.getElementById('verdict').textContent.includes('printed last has the token')")
-    assert page.locator("#detail-title").inner_text() == page.locator("#runs td.name").nth(1).inner_text()
+    assert page.locator("#detail-title").inner_text() == page.locator("#runs .name").nth(1).inner_text()
 
 
 def test_a_page_that_nobody_sees_leaves_its_connection_to_others(page: Any, root: Path) -> None:

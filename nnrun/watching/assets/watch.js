@@ -117,9 +117,9 @@ function drawHead() {
   if (top.dataset.made === made) return;
   top.dataset.made = made;
   const row = element("tr");
-  row.append(element("th", "", { "aria-label": "chosen" }));
+  row.append(element("th", "", { "aria-label": "chosen", scope: "col" }));
   for (const [key, title] of visible()) {
-    const cell = element("th", undefined, { "aria-sort": order.key === key ? (order.up ? "ascending" : "descending") : "none" });
+    const cell = element("th", undefined, { scope: "col", "aria-sort": order.key === key ? (order.up ? "ascending" : "descending") : "none" });
     const button = element("button", title, { type: "button", "data-key": key });
     button.addEventListener("click", () => {
       order = { key, up: order.key === key ? !order.up : key !== "created" };
@@ -155,7 +155,7 @@ function madeLine(run, depth) {
   first.append(box);
   row.append(first);
   for (const [key] of visible()) {
-    const cell = element("td", key === "id" ? undefined : told(run, key));
+    const cell = key === "id" ? element("th", undefined, { scope: "row" }) : element("td", told(run, key));
     if (key === "id") {
       cell.className = "name";
       if (depth) cell.style.paddingLeft = `${0.6 + 1.2 * depth}rem`;
@@ -284,7 +284,7 @@ async function compareChosen() {
   if (!answer.ok || asked !== chosen.join()) return;
   const { runs, settings } = await answer.json();
   const top = element("tr"), head = element("thead"), body = element("tbody");
-  top.append(element("th", "setting"), ...runs.map((id) => element("th", id)));
+  top.append(...["setting", ...runs].map((title) => element("th", title, { scope: "col" })));
   head.append(top);
   body.append(...Object.entries(settings).map(([key, values]) => {
     const row = element("tr");
