@@ -126,7 +126,8 @@ def folder_page() -> str:
 def test_a_folder_has_a_page_of_all_its_runs(here: Path, nnrun: NNRun) -> None:
     for seed in (1, 2):
         nnrun("train", "-q", *QUICK, "--set", f"seed={seed}", "--set", "name=one")
-    nnrun("search", "-q", "--trials", "2", "--workers", "1", *QUICK[:2], "--set", "data.source=iris")
+    long = ("--set", f"name={64 * 'x'}")
+    nnrun("search", "-q", "--trials", "2", "--workers", "1", *QUICK[:2], "--set", "data.source=iris", *long)
     nnrun("note", "latest", "<b>kept</b>")
     hostile = Path("runs/20200101-000000-<img src=x onerror=alert(1)>-dead")
     hostile.mkdir()
@@ -138,6 +139,7 @@ def test_a_folder_has_a_page_of_all_its_runs(here: Path, nnrun: NNRun) -> None:
     assert all(name.replace("<", "&lt;").replace(">", "&gt;") in text for name in runs)
     for section in ("All runs", "The best on digits", "The best on iris", "Verdicts", "Unreadable"):
         assert f">{section}</h2>" in text
+    assert re.search(r'"name": ?"[0-9a-f]{4} x{18}…"', text), "a name of a legend is cut"
     assert '<td class="number" data-value="2">2 trials</td>' in text
     assert "<img src=x" not in text and "<b>kept" not in text and "&lt;b&gt;kept" in text
     assert nnrun("list", "--json").json["runs"]  # the page is no run

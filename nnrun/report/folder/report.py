@@ -9,7 +9,7 @@ from nnrun.errors import NnrunError
 from nnrun.insight.comparison.contestants import WEIGHED, WEIGHTS
 from nnrun.insight.comparison.lines import beginning, best, epochs, error_is, mark, marks_explained, plain_dev
 from nnrun.insight.comparison.listing import BROKEN, LISTED, Entry, kept_best, rivals
-from nnrun.report.page.charts import Chart, axis, colour, log_axis
+from nnrun.report.page.charts import Chart, axis, colour, cut, log_axis
 from nnrun.report.page.html import Markup, Sortable, facts, join, listing, paragraph, sentence_case, table, tag
 from nnrun.report.page.page import Grid, Page, Section, left_out, made_from
 from nnrun.report.run.curves import series
@@ -173,7 +173,7 @@ def _chart(key: str, drawn: Sequence[tuple[Entry, Sequence[Row]]]) -> Chart:
     final, data = drawn[0][0].final, drawn[0][0].record["data"]
     part, what = part_and_name(key)
     name = f"{part} {error_name(final, data) if what == 'error' else metric_name(what, error_kind(data))}"
-    traces = [series(in_short(entry.run.id), rows, key, colour(i)) for i, (entry, rows) in enumerate(drawn)]
+    traces = [series(cut(in_short(entry.run.id)), rows, key, colour(i)) for i, (entry, rows) in enumerate(drawn)]
     y = axis(name, percent=True, rangemode="tozero") if key.endswith("error") else axis(name, rangemode="tozero")
     lengths = [len(rows) for _, rows in drawn]
     apart = max(lengths) > FAR_APART * min(lengths)

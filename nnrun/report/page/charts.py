@@ -52,9 +52,14 @@ def plain(text: object) -> str:
     return escape(str(text), quote=False)
 
 
+def cut(name: object) -> str:
+    """A name for a legend, cut where it is long."""
+    return shortened(str(name), MANY_NAMES)
+
+
 def short(name: object) -> str:
     """A name for a label, cut where it is long."""
-    return plain(shortened(str(name), MANY_NAMES))
+    return plain(cut(name))
 
 
 def shorts(names: Iterable[object]) -> list[str]:

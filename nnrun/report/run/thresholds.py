@@ -8,7 +8,7 @@ import numpy as np
 
 from nnrun.models.operating import CostDocument, Curve, cheapest, curves_of
 from nnrun.models.telling import cost_words
-from nnrun.report.page.charts import GREY, ORANGE, Chart, Trace, axis, colour, dash, line, points, short
+from nnrun.report.page.charts import GREY, ORANGE, Chart, Trace, axis, colour, cut, dash, line, points, short
 from nnrun.report.page.html import Markup, listing, sentence_case
 from nnrun.report.page.page import Grid, Section, left_out
 from nnrun.report.run.quality import PART, ROOM, Classified
@@ -68,7 +68,9 @@ def _line(k: int, name: str, curve: Curve, x: str, y: str, start: tuple[float, f
         values, text = [start, *values], [f"{short(name)}: never said", *text]
     xs, ys = zip(*values, strict=True)
     style = {"mode": "markers" if len(xs) == 1 else "lines", "dash": dash(k)}  # a line of one point is not drawn
-    return line(name, xs, ys, colour(k), **style, text=text, hovertemplate="%{text}: %{x:.1%}, %{y:.1%}<extra></extra>")
+    return line(
+        cut(name), xs, ys, colour(k), **style, text=text, hovertemplate="%{text}: %{x:.1%}, %{y:.1%}<extra></extra>"
+    )
 
 
 def _marks(curves: Mapping[str, Curve], cost: CostDocument | None, x: str, y: str) -> list[Trace]:
