@@ -15,6 +15,10 @@ from typing import Any
 import pytest
 import yaml
 
+from nnrun.report.search.report import won
+from nnrun.report.search.results import Results
+from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 from tests.cli.conftest import SECONDS, Done
 
 Nnrun = Callable[..., Done]
@@ -435,6 +439,7 @@ def test_a_search_whose_trials_all_diverge_says_what_they_share(
     assert "the 4 diverged trials have learning_rate 1e+30" in done.out
     assert done.next == [], "there is no best trial to show"
     assert not (the_search() / "best").exists()
+    assert won(Results.of(StoredRun(RunDir(the_search()))), []) == "No trial has a result."
     assert nnrun("show").code == 0
 
 

@@ -236,6 +236,8 @@ def test_points_at_the_first_and_the_last_epoch_are_whole() -> None:
     start, end = epoch_axis([{"epoch": epoch} for epoch in range(1, 11)])["range"]
     assert start < 1
     assert end > 10
+    one = epoch_axis([{"epoch": 1}])
+    assert (one["range"], one["tickvals"]) == ([0.5, 1.5], [1])
 
 
 def test_weights_of_all_layers_are_counted_in_the_same_bins() -> None:
@@ -334,6 +336,8 @@ def test_bars_of_calibration_know_of_groups() -> None:
     p = np.tile([0.8, 0.2], (96, 1))
     rows = Classified(["a", "b"], np.repeat([0, 0, 1] * 4, 8), p.argmax(axis=1), p)
     plain, grouped = (calibration_chart(of) for of in (rows, replace(rows, groups=np.repeat(np.arange(12), 8))))
+    one = calibration_chart(classified()).data[1]["text"][0]
+    assert one == "1 example: 60.0% sure, 0.0% right"
     bars = [chart.data[1]["error_y"]["arrayminus"][0] for chart in (plain, grouped)]
     assert bars[1] > 2 * bars[0]
     assert "groups" in grouped.note and "groups" not in plain.note

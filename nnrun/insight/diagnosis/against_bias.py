@@ -186,9 +186,13 @@ def longer(e: Evidence) -> Move | None:
     why = (
         "The loss was still falling when training ended"
         if "still falling" in e.signs
-        else (f"{len(e.rows)} epochs are few" if short else "A longer training may still find a way down")
+        else (_few(len(e.rows)) if short else "A longer training may still find a way down")
     )
     return Move(weight, f"{why}: {LONGER} times the epochs.", {"training.epochs": LONGER * epochs})
+
+
+def _few(epochs: int) -> str:
+    return f"{epochs} epochs are few" if epochs > 1 else "One epoch is little"
 
 
 def larger(e: Evidence) -> Move | None:

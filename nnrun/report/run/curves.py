@@ -116,8 +116,10 @@ def _chart(
 def epoch_axis(rows: Sequence[Row]) -> Axis:
     """The epochs from the first to the last, with room for points at both ends."""
     first, last = rows[0]["epoch"], rows[-1]["epoch"]
+    if last == first:
+        return axis("epoch", range=[first - 0.5, first + 0.5], tickvals=[first])
     room = 0.03 * (last - first) if len(rows) < FEW else 0.0
-    return axis("epoch", tickformat=",d", range=[first - room, last + room] if last > first else [first - 1, first + 1])
+    return axis("epoch", tickformat=",d", range=[first - room, last + room])
 
 
 def series(name: str, rows: Sequence[Row], key: str, color: str) -> Trace:

@@ -16,7 +16,7 @@ from nnrun.report.page.html import Markup, heading, join, listing, paragraph, sc
 from nnrun.runs.grouped import independent_rows
 from nnrun.runs.judge import in_own_unit
 from nnrun.runs.verdict import wilson
-from nnrun.text import number, percent
+from nnrun.text import counted, number, percent
 
 PART = "dev"
 
@@ -152,7 +152,7 @@ def calibration_chart(of: Classified, temperature: float = 1.0) -> Chart:
     true = np.array([right[bins == b].mean() for b in used])
     gap = calibration_error(of.true, of.p)
     text = [
-        f"{sizes[b]:,} examples: {percent(s)} sure, {percent(t)} right"
+        f"{counted(int(sizes[b]), 'example')}: {percent(s)} sure, {percent(t)} right"
         for b, s, t in zip(used, said, true, strict=True)
     ]
     dots = points(

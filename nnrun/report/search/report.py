@@ -113,7 +113,7 @@ def won(found: Results, items: Sequence[Importance]) -> str:
     """Which trial is the best, against the config as written, and what mattered most."""
     best = found.best
     if best is None:
-        return "No trial has a result yet."
+        return "No trial has a result." if found.search.closed else "No trial has a result yet."
     words = f"Trial {best['number']} is the best of {len(found.trials):,} with a {found.metric} of {found.told(best)}"
     first = next((trial for trial in found.trials if trial["number"] == 0 and trial["metric"] is not None), None)
     if first is not None and first is not best:

@@ -26,6 +26,11 @@ def seen(errors: tuple[float, float], *found: str, values: dict[str, Any] | None
     return Evidence(Config.from_values(values or {}), verdict=verdict, signs=frozenset(found), **(known | facts))
 
 
+def test_how_few_epochs_there_were_is_told() -> None:
+    told = {move.why for rows in (1, 3) for move in moves(seen(BIASED, rows=rows * [EPOCH]), REMEDIES)}
+    assert {"One epoch is little: 4 times the epochs.", "3 epochs are few: 4 times the epochs."} <= told
+
+
 def first(evidence: Evidence) -> dict[str, Any]:
     return dict(moves(evidence, REMEDIES)[0].settings)
 
