@@ -102,6 +102,10 @@ def test_a_regression_is_told_in_its_own_unit(here: Path, nnrun: NNRun) -> None:
     assert "Predicted and true" in text
     assert "Confusions" not in text
     assert "RMSE" in text
+    assert "dev rows were compared with the 1 − R² on dev" in text
+    assert {"train 1 − R²", "dev 1 − R²"} <= set(re.findall(r'"name": ?"([^"]*)"', text))
+    nnrun("report", "--all")
+    assert " has the lowest dev 1 − R², " in folder_page()
 
 
 def test_no_run_is_a_usage_error(here: Path, nnrun: NNRun) -> None:

@@ -90,8 +90,8 @@ def _past(course: Course) -> Iterator[str]:
 def _by_part(name: str, course: Course, marks: Layout, kind: str, numbers: Markup | None = None) -> Chart:
     """A metric on the training and on the dev part."""
     words = metric_name(name, kind)
-    curves = [(f"{part} {words}", f"{part}_{name}", color) for part, color in (("train", BLUE), ("dev", ORANGE))]
     title = metric_name("1 − R²", kind) if name == "error" and "train_rmse" in course.rows[0] else words
+    curves = [(f"{part} {title}", f"{part}_{name}", color) for part, color in (("train", BLUE), ("dev", ORANGE))]
     y = axis(title, percent=True, rangemode="tozero") if name.endswith("error") else axis(title)
     heading = words.upper() if len(words) <= ABBREVIATED and name != "error" else words.capitalize()
     return _chart(heading, course, curves, y, marks, _note(len(course.rows)), numbers)

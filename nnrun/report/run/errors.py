@@ -107,7 +107,8 @@ def slices_part(model: Trained, dev: Table, mistakes: Mistakes) -> Markup:
     told = (
         f"{len(looked_at):,} slices of {len(columns)} columns with at least {FEWEST} dev rows were compared with the "
     )
-    told += f"{metric_name('error', model.dataset.error_kind or '')} on dev, {percent(whole)}. "
+    error = metric_name("error" if proportions else "1 − R²", model.dataset.error_kind or "")
+    told += f"{error} on dev, {percent(whole)}. "
     if not worse:
         return paragraph(told, "None is clearly worse: no 95% interval lies above it.")
     chance = len(looked_at) / 40  # 2.5% of the intervals lie above what they estimate
@@ -117,7 +118,7 @@ def slices_part(model: Trained, dev: Table, mistakes: Mistakes) -> Markup:
         [s.column, s.value, percent(s.error["error"]), interval(s.error) or "–", f"{s.error['rows']:,}"]
         for s in worse[:SLICES]
     ]
-    heads = ["column", "value", "dev error", "95%", "dev rows"]
+    heads = ["column", "value", f"dev {error}", "95%", "dev rows"]
     return join([paragraph(told), table("Slices that are worse than the whole", heads, rows, words=(0, 1))])
 
 
