@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nnrun.data.dataset import Dataset
-from nnrun.engine.augmentation import Augmentation, Augmenter, Flip, Pixels, Shift
+from nnrun.engine.augmentation import Augmenter, Pixels, Shape
 from nnrun.engine.evaluation import sampled
 from nnrun.errors import DataError
 
@@ -21,7 +21,7 @@ SAMPLED = 10_000  # training rows whose corners tell the background
 def augmenter(entries: Sequence[AugmentationEntry], dataset: Dataset) -> Augmenter | None:
     """None where nothing is asked for.
 
-    Raises DataError where rows that are no images would be moved, images flipped that must not be, or codes changed.
+    Raises DataError where rows that are no images would be moved, images as they must not be, or codes changed.
     """
     chosen = [entry.build() for entry in entries]
     if chosen and dataset.fitted.embeddings:
@@ -40,49 +40,30 @@ def augmenter(entries: Sequence[AugmentationEntry], dataset: Dataset) -> Augment
             "height, width, channels) in a .npz or .npy file holds images); noise alone fits any data",
             KEY,
         )
-    _check_shifts(chosen, image)
+    height, width, channels = image
     bundled = dataset.fitted.bundled
-    reason = bundled.not_mirrored if bundled else None
-    if reason and any(isinstance(augmentation, Flip) and not augmentation.force for augmentation in chosen):
-        raise DataError(
-            f"flip changes the class of these images ({reason}); remove it, or write {{name: flip, force: true}} if "
-            "that is meant",
-            KEY,
-        )
+    for augmentation in chosen:
+        if refusal := augmentation.refusal((height, width, channels), bundled.not_mirrored if bundled else None):
+            raise DataError(refusal, KEY)
     if not dataset.fitted.preprocessor.is_linear:
         raise DataError(
             f"{names[0]} moves pixels, which this needs by mean and deviation or as they are; write data.normalize: "
             "standard and data.encode_numbers: plain",
             KEY,
         )
-    return Augmenter(chosen, _pixels(dataset, image))
-
-
-def _check_shifts(chosen: Sequence[Augmentation], image: Sequence[int]) -> None:
-    """Raise DataError for one that leaves nothing of many images."""
-    farthest = max((each.pixels for each in chosen if isinstance(each, Shift)), default=0)
-    if farthest >= min(image[:2]):
-        height, width = image[:2]
-        raise DataError(
-            f"shift moves by up to {farthest} pixels what has {height} × {width} of them; take a part of these, as "
-            f"{max(1, min(height, width) // 8)}",
-            KEY,
-        )
+    return Augmenter(chosen, _pixels(dataset, (height, width, channels)))
 
 
 def augmentation_notices(entries: Sequence[AugmentationEntry]) -> list[str]:
     """What the user should know that no data tells."""
-    if "flip" in [entry.name for entry in entries]:
-        return ["flip mirrors images; a mirrored image must belong to the same class"]
-    return []
+    return [notice for entry in entries if (notice := entry.build().notice)]
 
 
-def _pixels(dataset: Dataset, image: Sequence[int]) -> Pixels:
+def _pixels(dataset: Dataset, shape: Shape) -> Pixels:
     """The background is what the four corners have on average in training, the range is that of training."""
-    height, width, channels = image
     means, deviations = dataset.fitted.means, dataset.fitted.deviations
     x = dataset.parts["train"].x
     rows = x[sampled(len(x), SAMPLED)]
-    images = (rows * deviations + means).reshape(len(rows), height, width, channels)
+    images = (rows * deviations + means).reshape(len(rows), *shape)
     corners = images[:, [0, 0, -1, -1], [0, -1, 0, -1]]
-    return Pixels((height, width, channels), means, deviations, corners.mean(axis=(0, 1)), *dataset.limits)
+    return Pixels(shape, means, deviations, corners.mean(axis=(0, 1)), *dataset.limits)

@@ -6,9 +6,10 @@ run's seed, the example's row and the epoch alone, not on the batch or the stack
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +19,10 @@ from nnrun.engine.parameters import Array
 from nnrun.engine.randomness import random_access, starts
 
 Change = Callable[[Array, NDArray[np.int64]], Array]
+Shape = tuple[int, int, int]  # height, width, channels
 
 
-class Augmentation(Protocol):
+class Augmentation(ABC):
     """Frozen hyperparameters and one function.
 
     One that `moves` is given where each pixel of the new image is looked up in the old one, `(..., 2, h, w)`: rows
@@ -28,12 +30,19 @@ class Augmentation(Protocol):
     """
 
     moves: ClassVar[bool]
+    notice: ClassVar[str | None] = None  # what the user should know that no data tells
 
+    @abstractmethod
     def draws(self, size: int) -> int:
         """Random numbers that an example of `size` pixels, or features, needs."""
 
+    @abstractmethod
     def __call__(self, what: Array, u: Array) -> Array:
         """The places or inputs `what`, changed by the numbers `u (..., draws)`, uniform from 0 up to but without 1."""
+
+    def refusal(self, image: Shape, not_mirrored: str | None) -> str | None:
+        """Why images of this shape must not be moved so, and the cure; `not_mirrored`, why they must not be flipped."""
+        return None
 
 
 def _factors(u: Array) -> Array:
@@ -42,10 +51,11 @@ def _factors(u: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Flip:
+class Flip(Augmentation):
     """Left and right exchanged."""
 
     moves: ClassVar[bool] = True
+    notice: ClassVar[str | None] = "flip mirrors images; a mirrored image must belong to the same class"
     probability: float = option(0.5, "share of the images that are flipped", gt=0, le=1)
     force: bool = option(False, "also where a mirrored image is known to be of another class")
 
@@ -58,9 +68,18 @@ class Flip:
         columns = what[..., 1, :, :] * np.where(_factors(u) < self.probability, -1, 1).astype(what.dtype)
         return np.stack([what[..., 0, :, :], columns], axis=-3)
 
+    def refusal(self, image: Shape, not_mirrored: str | None) -> str | None:
+        """A mirrored image may be known to be of another class."""
+        if not not_mirrored or self.force:
+            return None
+        return (
+            f"flip changes the class of these images ({not_mirrored}); remove it, or write {{name: flip, force: true}} "
+            "if that is meant"
+        )
+
 
 @dataclass(frozen=True)
-class Shift:
+class Shift(Augmentation):
     """Moved by whole pixels up or down and left or right, as by padding and a random crop."""
 
     moves: ClassVar[bool] = True
@@ -76,9 +95,19 @@ class Shift:
         moved: Array = what + by.astype(what.dtype)[..., None, None]
         return moved
 
+    def refusal(self, image: Shape, not_mirrored: str | None) -> str | None:
+        """A shift as far as an image is wide leaves nothing of it."""
+        height, width, _ = image
+        if self.pixels < min(height, width):
+            return None
+        return (
+            f"shift moves by up to {self.pixels} pixels what has {height} × {width} of them; take a part of these, as "
+            f"{max(1, min(height, width) // 8)}"
+        )
+
 
 @dataclass(frozen=True)
-class Rotation:
+class Rotation(Augmentation):
     """Turned about the middle."""
 
     moves: ClassVar[bool] = True
@@ -97,7 +126,7 @@ class Rotation:
 
 
 @dataclass(frozen=True)
-class Zoom:
+class Zoom(Augmentation):
     """Larger or smaller about the middle."""
 
     moves: ClassVar[bool] = True
@@ -115,7 +144,7 @@ class Zoom:
 
 
 @dataclass(frozen=True)
-class Elastic:
+class Elastic(Augmentation):
     """Bent as if drawn on rubber: each pixel is moved by a smooth random field (Simard et al. 2003)."""
 
     moves: ClassVar[bool] = True
@@ -142,7 +171,7 @@ class Elastic:
 
 
 @dataclass(frozen=True)
-class Noise:
+class Noise(Augmentation):
     """Normal noise on every feature; fits any input."""
 
     moves: ClassVar[bool] = False
@@ -179,7 +208,7 @@ class Pixels(NamedTuple):
     become a number of hundreds.
     """
 
-    shape: tuple[int, int, int]  # height, width, channels
+    shape: Shape
     means: Array
     deviations: Array
     background: Array

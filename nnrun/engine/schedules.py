@@ -5,8 +5,9 @@ Epochs and steps count from 1. A schedule answers for all steps of one epoch at 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,13 +34,18 @@ class Progress(NamedTuple):
         return ((self.epoch - 1) * count + np.arange(count)) / (self.epochs_total * count)
 
 
-class Schedule(Protocol):
+class Schedule(ABC):
     """Frozen hyperparameters and one function; `needs_total` says whether the planned length shapes the curve."""
 
     needs_total: ClassVar[bool]
 
+    @abstractmethod
     def __call__(self, progress: Progress) -> Factors:
         """The factor at each step of the epoch, (steps,)."""
+
+    def cycle_ends(self, epochs_total: int) -> list[int]:
+        """The epochs at whose end the rate is down before it begins anew, and the last; none where it never does."""
+        return []
 
 
 def _all_steps(progress: Progress, factor: float) -> Factors:
@@ -52,7 +58,7 @@ def _cosine_fall(done: Factors) -> Factors:
 
 
 @dataclass(frozen=True)
-class Given:
+class Given(Schedule):
     """Factors that are written down, for short trainings; after the last one it stays there."""
 
     needs_total: ClassVar[bool] = False
@@ -64,7 +70,7 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Constant:
+class Constant(Schedule):
     """The same rate throughout."""
 
     needs_total: ClassVar[bool] = False
@@ -75,7 +81,7 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class InverseTime:
+class InverseTime(Schedule):
     """α0 / (1 + rate · epoch)."""
 
     needs_total: ClassVar[bool] = False
@@ -87,7 +93,7 @@ class InverseTime:
 
 
 @dataclass(frozen=True)
-class Exponential:
+class Exponential(Schedule):
     """base^epoch · α0."""
 
     needs_total: ClassVar[bool] = False
@@ -99,7 +105,7 @@ class Exponential:
 
 
 @dataclass(frozen=True)
-class InverseSqrt:
+class InverseSqrt(Schedule):
     """k / √epoch · α0."""
 
     needs_total: ClassVar[bool] = False
@@ -111,7 +117,7 @@ class InverseSqrt:
 
 
 @dataclass(frozen=True)
-class InverseSqrtStep:
+class InverseSqrtStep(Schedule):
     """k / √t · α0, t the number of the mini-batch."""
 
     needs_total: ClassVar[bool] = False
@@ -123,7 +129,7 @@ class InverseSqrtStep:
 
 
 @dataclass(frozen=True)
-class Staircase:
+class Staircase(Schedule):
     """A drop by a constant factor after every so many epochs."""
 
     needs_total: ClassVar[bool] = False
@@ -136,7 +142,7 @@ class Staircase:
 
 
 @dataclass(frozen=True)
-class ByEpoch:
+class ByEpoch(Schedule):
     """A hand-written table: from each epoch named on, the rate is multiplied by its factor."""
 
     needs_total: ClassVar[bool] = False
@@ -149,7 +155,7 @@ class ByEpoch:
 
 
 @dataclass(frozen=True)
-class Cosine:
+class Cosine(Schedule):
     """Half a cosine from α0 down to a last share of it, once or anew in each cycle (Loshchilov & Hutter 2017).
 
     Cycles are whole epochs, and as equal in length as that lets them be.
@@ -161,19 +167,24 @@ class Cosine:
 
     def __call__(self, progress: Progress) -> Factors:
         """Cosine annealing, one value a step."""
-        ends = self.ends(progress.epochs_total)
+        ends = self._ends(progress.epochs_total)
         before = max((end for end in ends if end < progress.epoch), default=0)
         after = min((end for end in ends if end >= progress.epoch), default=progress.epoch)
         cycle = Progress(progress.epoch - before, progress.steps, after - before)
         return self.final + (1 - self.final) * _cosine_fall(cycle.done)
 
-    def ends(self, epochs_total: int) -> list[int]:
+    def cycle_ends(self, epochs_total: int) -> list[int]:
+        """The ends of two cycles or more."""
+        ends = self._ends(epochs_total)
+        return ends if len(ends) > 1 else []
+
+    def _ends(self, epochs_total: int) -> list[int]:
         """The last epoch of each cycle; fewer where there are not as many epochs."""
         return sorted({cycle * epochs_total // self.cycles for cycle in range(1, self.cycles + 1)} - {0})
 
 
 @dataclass(frozen=True)
-class Warmup:
+class Warmup(Schedule):
     """A linear rise from 0 to α0 over the first epochs, constant after.
 
     Goyal et al. (2017).
@@ -189,7 +200,7 @@ class Warmup:
 
 
 @dataclass(frozen=True)
-class OneCycle:
+class OneCycle(Schedule):
     """A rise to α0 and a cosine fall to almost nothing (Smith & Topin 2019)."""
 
     needs_total: ClassVar[bool] = True
@@ -206,7 +217,7 @@ class OneCycle:
 
 
 @dataclass(frozen=True)
-class CosLog4:
+class CosLog4(Schedule):
     """½(1 − cos(2π·log₂(1 + 15t))), t the share of training done: up to α0 and down four times.
 
     Each time takes twice as long as the one before; the first step is one of 0 (Holzmüller et al. 2024).
@@ -220,7 +231,7 @@ class CosLog4:
 
 
 @dataclass(frozen=True)
-class FlatCos:
+class FlatCos(Schedule):
     """α0 until a share of training is done, then half a cosine down to 0.
 
     fastai's, which turns after 3/4 (Howard & Gugger 2020); after half, as here, in Holzmüller et al. (2024).
@@ -248,9 +259,3 @@ SCHEDULES: dict[str, type[Schedule]] = {
     "coslog4": CosLog4,
     "flat_cos": FlatCos,
 }
-
-
-def cycle_ends(schedule: Schedule, epochs_total: int) -> list[int]:
-    """The epochs at whose end the rate has come down before it begins anew, and the last; none where it never does."""
-    ends = schedule.ends(epochs_total) if isinstance(schedule, Cosine) else []
-    return ends if len(ends) > 1 else []

@@ -11,7 +11,6 @@ from nnrun.config.config import Config
 from nnrun.config.values import KeyPath
 from nnrun.data.augment import augmentation_notices
 from nnrun.data.dataset import Dataset
-from nnrun.engine.schedules import cycle_ends
 from nnrun.engine.stopping import EarlyStopping
 from nnrun.engine.trainer import Trainer
 from nnrun.errors import DataError, MisfitError
@@ -48,7 +47,7 @@ class Stage:
     @cached_property
     def cycle_ends(self) -> list[int]:
         """The epochs at whose end a cycle of the learning rate is over; none where there are no cycles."""
-        return cycle_ends(self.configs[0].optimizer.schedule.build(), self.configs[0].training.epochs)
+        return self.configs[0].optimizer.schedule.build().cycle_ends(self.configs[0].training.epochs)
 
     def beginning(self, dataset: Dataset, notices: Sequence[str]) -> Beginning:
         """What training begins with, or goes on with."""

@@ -39,6 +39,18 @@ training: {epochs: 2, loss: wide_cross_entropy}
 metrics: {primary: certainty}
 search: {strategy: diagonal, trials: 12}
 """
+IMAGES = """
+data: {source: digits}
+network: {hidden: [4]}
+regularization: {augment: [quarter]}
+optimizer: {schedule: saw}
+training: {epochs: 4}
+search:
+  strategy: diagonal
+  trials: 3
+  space: {optimizer.learning_rate: {squares: [0.0625, 0.8125]}}
+"""
+WHOLE_TURN = '[{"name":"quarter","turns":4}]'
 
 
 class Step(NamedTuple):
@@ -92,6 +104,16 @@ JOURNEYS = {
             Step("show", "beta1"),
         ],
     ),
+    "images": (
+        IMAGES,
+        [
+            Step("train config.yaml", "a quarter of a turn is made up"),
+            Step("ensemble latest --snapshots 2", "at the ends of its 2 cycles"),
+            Step(f"train config.yaml --set regularization.augment={WHOLE_TURN}", "quarter brings 8 × 8 pixels back", 4),
+            Step("search config.yaml --workers 1", "strategy diagonal"),
+            Step("report --lesson settings", ".html"),
+        ],
+    ),
 }
 
 
@@ -105,7 +127,8 @@ def made_up_rows(tmp_path: Path) -> Path:
 
 def commands(lines: list[list[str]], folder: Path) -> list[tuple[int, str, str]]:
     """How each ended: its exit code, stdout and stderr."""
-    environment = os.environ | {"PYTHONPATH": str(MADE_UP), "NO_COLOR": "1"}
+    path = os.pathsep.join([str(MADE_UP), str(Path(__file__).parents[2])])
+    environment = os.environ | {"PYTHONPATH": path, "NO_COLOR": "1"}
     done = subprocess.run(
         [sys.executable, str(MADE_UP / "run.py"), json.dumps(lines)],
         capture_output=True, text=True, cwd=folder, env=environment, timeout=SECONDS,

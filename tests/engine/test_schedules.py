@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnrun.engine.schedules import SCHEDULES, Progress, Schedule, cycle_ends
+from nnrun.engine.schedules import SCHEDULES, Progress, Schedule
 
 
 def an_epoch(schedule: Schedule, epoch: int, steps: int = 1, epochs: int = 10) -> np.ndarray:
@@ -69,11 +69,11 @@ def test_cosine_in_cycles() -> None:
     # Five epochs of one step: one of two, then one of three.
     expected = [1, 0.5, 1, 0.75, 0.25]
     assert all_steps(SCHEDULES["cosine"](cycles=2), 5, 1) == pytest.approx(expected, abs=1e-6)
-    assert cycle_ends(SCHEDULES["cosine"](cycles=2), 5) == [2, 5]
+    assert SCHEDULES["cosine"](cycles=2).cycle_ends(5) == [2, 5]
     # More cycles than epochs: each epoch is one.
     assert all_steps(SCHEDULES["cosine"](cycles=9), 3, 2) == pytest.approx([1, 0.5] * 3)
-    assert cycle_ends(SCHEDULES["cosine"](cycles=9), 3) == [1, 2, 3]
-    assert cycle_ends(SCHEDULES["cosine"](), 3) == cycle_ends(SCHEDULES["constant"](), 3) == []
+    assert SCHEDULES["cosine"](cycles=9).cycle_ends(3) == [1, 2, 3]
+    assert SCHEDULES["cosine"]().cycle_ends(3) == SCHEDULES["constant"]().cycle_ends(3) == []
 
 
 def test_warm_up() -> None:

@@ -19,6 +19,7 @@ import pytest
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
 from nnrun.config.space.domains import DOMAINS
+from nnrun.config.space.intervals import Domain, Uniform
 from nnrun.config.space.space import Parameter, Space
 from nnrun.data.fitted import Fitted
 from nnrun.report.page.charts import Chart, bin_edges, kept, log_axis, plain, shorts
@@ -411,6 +412,23 @@ def test_scales_name_round_values(name: str, written: list[object], words: list[
     assert shown == words
     assert places == sorted(places)
     assert all(0 <= at <= 1 for at in places)
+
+
+def test_whole_numbers_on_a_log_scale_are_all_named_where_they_are_few() -> None:
+    assert ticks(DOMAINS["int_log"].of([1, 4]))[1] == ["1", "2", "3", "4"]
+
+
+class Thirds(Uniform):
+    """A made-up range."""
+
+    def marks(self) -> list[float]:
+        """The ends and two between."""
+        return [self.low, (2 * self.low + self.high) / 3, (self.low + 2 * self.high) / 3, self.high]
+
+
+def test_a_new_range_says_itself_what_its_axis_names() -> None:
+    assert ticks(Thirds(0.0, 3.0)) == ([0, 1 / 3, 2 / 3, 1], ["0", "1", "2", "3"])
+    assert "marks" in Domain.__abstractmethods__, "one that does not say is none"
 
 
 def test_a_value_outside_of_the_space_is_drawn_beside_it() -> None:

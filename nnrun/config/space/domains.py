@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from nnrun.config.space.intervals import LARGEST_WHOLE, Domain, Interval, Log, OneMinusLog, Uniform, Wrong
+from nnrun.config.space.marks import decades
 from nnrun.config.values import describe
 
 
@@ -38,6 +39,10 @@ class Int(Interval):
     def contains(self, value: Any) -> bool:
         """Whether it is a whole number from low to high; 3.0 is one."""
         return super().contains(value) and value == int(value)
+
+    def each(self) -> list[int]:
+        """The whole numbers from low to high."""
+        return list(range(self.low, self.high + 1))
 
     def wider(self, upper: bool) -> Domain:
         """Twice as wide; a range above 0 goes down to half of its low end at most."""
@@ -71,6 +76,10 @@ class IntLog(Int):
         """Along the logarithmic axis."""
         a, b = self._ends()
         return (math.log(value) - a) / (b - a)
+
+    def marks(self) -> list[float]:
+        """Powers of ten."""
+        return decades(self.low, self.high)
 
     def wider(self, upper: bool) -> Domain:
         """A decade more."""
@@ -188,6 +197,10 @@ class Choice(Domain):
     def contains(self, value: Any) -> bool:
         """Whether it is one of the choices."""
         return _index(self.options, value) is not None
+
+    def marks(self) -> list[Any]:
+        """The choices."""
+        return list(self.options)
 
 
 def _index(options: Sequence[Any], value: Any) -> int | None:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import astuple, dataclass
 from typing import Any, ClassVar, TypeGuard
 
+from nnrun.config.space.marks import decades, multiples
 from nnrun.config.values import describe
 
 Wrong = tuple[tuple[int, ...], str]  # the item of the range, or the range itself, and what is wrong with it
@@ -52,10 +53,19 @@ class Domain(ABC):
     def contains(self, value: Any) -> bool:
         """Whether a value, of any kind, lies in the range."""
 
+    @abstractmethod
+    def marks(self) -> list[Any]:
+        """Values that a chart may name on the axis of the range, in rising order; it leaves out what has no room."""
+
     @property
     def count(self) -> int | None:
         """How many different values there are; None for a continuous range."""
         return None
+
+    def each(self) -> list[Any]:
+        """All values, in the order of the axis; none of a continuous range."""
+        count = self.count or 0
+        return [self.from_unit((i + 0.5) / count) for i in range(count)]
 
     def wider(self, upper: bool) -> Domain | None:
         """The range with its upper or lower end pushed out by a sensible step; None if it has no ends."""
@@ -110,6 +120,11 @@ class Interval(Domain):
     def contains(self, value: Any) -> bool:
         """Whether it is a number from low to high."""
         return is_number(value) and self.low <= value <= self.high
+
+    def marks(self) -> list[float]:
+        """Multiples of a round number; whole ones stay whole."""
+        values = [value for value in multiples(self.low, self.high) if self.contains(value)]
+        return [int(v) if v == int(v) and self.contains(int(v)) else v for v in values]
 
 
 class Smooth(Interval):
@@ -184,6 +199,10 @@ class Log(Smooth):
     def _off_scale(cls, value: float) -> str | None:
         return None if value > 0 else f"a log scale begins above 0, got {describe(value)}"
 
+    def marks(self) -> list[float]:
+        """Powers of ten."""
+        return decades(self.low, self.high)
+
     def wider(self, upper: bool) -> Domain:
         """A decade more."""
         return Log(self.low, self.high * 10) if upper else Log(self.low / 10, self.high)
@@ -209,6 +228,10 @@ class OneMinusLog(Smooth):
     @classmethod
     def _off_scale(cls, value: float) -> str | None:
         return None if 0 <= value < 1 else f"must be at least 0 and below 1, got {describe(value)}"
+
+    def marks(self) -> list[float]:
+        """1 less a power of ten."""
+        return sorted(1 - value for value in decades(1 - self.high, 1 - self.low))
 
     def wider(self, upper: bool) -> Domain:
         """A decade of 1 − value more."""

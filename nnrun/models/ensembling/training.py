@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import cast
 
 from nnrun.engine.network import Network
-from nnrun.engine.schedules import cycle_ends
 from nnrun.errors import UsageError
 from nnrun.files import checksum, filling, json_lines, sealed_document
 from nnrun.installation import command
@@ -78,7 +77,7 @@ def has_cycles(run: RunDir, n: int) -> bool:
 
 
 def _ends(run: StoredRun) -> list[int]:
-    return cycle_ends(run.config.optimizer.schedule.build(), run.config.training.epochs)
+    return run.config.optimizer.schedule.build().cycle_ends(run.config.training.epochs)
 
 
 @contextmanager

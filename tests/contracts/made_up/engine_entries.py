@@ -9,14 +9,14 @@ from typing import ClassVar
 import numpy as np
 
 from nnrun.engine.activations import ACTIVATIONS, Activation
-from nnrun.engine.augmentation import AUGMENTATIONS
+from nnrun.engine.augmentation import AUGMENTATIONS, Augmentation, Shape
 from nnrun.engine.hyperparameters import PerMember, option
 from nnrun.engine.initializers import INITIALIZERS
 from nnrun.engine.losses import LOSSES, NamedLoss, SoftmaxCrossEntropy, SquaredError
 from nnrun.engine.metrics import METRICS, Metric
 from nnrun.engine.optimizers import OPTIMIZERS, Rule
 from nnrun.engine.parameters import Array
-from nnrun.engine.schedules import SCHEDULES, Factors, Progress
+from nnrun.engine.schedules import SCHEDULES, Factors, Progress, Schedule
 from nnrun.engine.scores import HIGHER_IS_BETTER
 from nnrun.engine.transform import Block, PerStep, Steps
 
@@ -74,7 +74,7 @@ class SignOfMomentum:
 
 
 @dataclass(frozen=True)
-class Root:
+class Root(Schedule):
     """1/√epoch."""
 
     needs_total: ClassVar[bool] = False
@@ -83,6 +83,22 @@ class Root:
     def __call__(self, progress: Progress) -> Factors:
         """The same for all steps of an epoch."""
         return np.full(len(progress.steps), max(1, progress.epoch - self.start + 1) ** -0.5)
+
+
+@dataclass(frozen=True)
+class Saw(Schedule):
+    """Down to half of the rate, again and again."""
+
+    needs_total: ClassVar[bool] = False
+    teeth: int = option(2, "epochs from one full rate to the next", ge=1)
+
+    def __call__(self, progress: Progress) -> Factors:
+        """The same for all steps of an epoch."""
+        return np.full(len(progress.steps), 1 - (progress.epoch - 1) % self.teeth / (2 * self.teeth))
+
+    def cycle_ends(self, epochs_total: int) -> list[int]:
+        """The last epoch of each tooth."""
+        return list(range(self.teeth, epochs_total + 1, self.teeth))
 
 
 @dataclass(frozen=True)
@@ -97,7 +113,7 @@ class Lecun:
 
 
 @dataclass(frozen=True)
-class Brightness:
+class Brightness(Augmentation):
     """All inputs of an example made larger or smaller together."""
 
     moves: ClassVar[bool] = False
@@ -113,6 +129,29 @@ class Brightness:
         return changed
 
 
+@dataclass(frozen=True)
+class Quarter(Augmentation):
+    """Turned by a quarter."""
+
+    moves: ClassVar[bool] = True
+    notice: ClassVar[str | None] = "a quarter of a turn is made up"
+    turns: int = option(1, "how many quarters", ge=1)
+
+    def draws(self, size: int) -> int:
+        """One, of which nothing comes."""
+        return 1
+
+    def __call__(self, what: Array, u: Array) -> Array:
+        """Rows for columns, so often."""
+        for _ in range(self.turns):
+            what = np.stack([what[..., 1, :, :], -what[..., 0, :, :]], axis=-3)
+        return what
+
+    def refusal(self, image: Shape, not_mirrored: str | None) -> str | None:
+        """Whole turns."""
+        return f"quarter brings {image[0]} × {image[1]} pixels back" if self.turns % 4 == 0 else None
+
+
 ACTIVATIONS["softsign"] = Activation(softsign_slope, gain=1.0, saturates=True, value=softsign)
 LOSSES["half_squared_error"] = NamedLoss("regression", HalfSquaredError)
 LOSSES["wide_cross_entropy"] = NamedLoss("classification", SoftmaxCrossEntropy)
@@ -120,8 +159,10 @@ OPTIMIZERS["sign"] = Rule(
     lambda h: [SignOfMomentum(h.beta1)], usual_rate=2e-3, adaptive=True, uses_beta1=True, usual={"weight_decay": 0.001}
 )
 SCHEDULES["root"] = Root
+SCHEDULES["saw"] = Saw
 INITIALIZERS["lecun"] = Lecun
 AUGMENTATIONS["brightness"] = Brightness
+AUGMENTATIONS["quarter"] = Quarter
 METRICS["worst"] = Metric("largest distance", ("regression",), lambda y, p, weights: float(np.abs(p - y).max()))
 METRICS["certainty"] = Metric(
     "mean probability of the likeliest class",

@@ -9,6 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from nnrun.config.config import Config
+from nnrun.config.space.domains import DOMAINS
+from nnrun.config.space.intervals import Smooth
 from nnrun.data.files.content import Framed
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.sources import FILE_FORMATS, FileFormat
@@ -44,6 +46,27 @@ class Diagonal(Strategy):
         return Point(number, self.brief.space.decode([share] * len(self.brief.space.parameters)))
 
 
+class Squares(Smooth):
+    """Every square root equally likely."""
+
+    name = "squares"
+    help = "every square root between low and high is equally likely"
+
+    @staticmethod
+    def axis(value: float) -> float:
+        """√value."""
+        return float(value**0.5)
+
+    @staticmethod
+    def back(x: float) -> float:
+        """x²."""
+        return x * x
+
+    def marks(self) -> list[float]:
+        """The ends, and nothing between."""
+        return [self.low, self.high]
+
+
 def two_epochs(evidence: Evidence) -> Finding | None:
     """A run of two epochs or more."""
     return Finding.since(2, None, "it has two epochs") if len(evidence.rows) >= 2 else None
@@ -70,6 +93,7 @@ def write_shapes(model: Model, path: Path) -> None:
     path.write_text(str({name: tensor.shape for name, tensor in model.members[0].weights.items()}), encoding="utf-8")
 
 
+DOMAINS["squares"] = Squares
 FILE_FORMATS[".lines"] = FileFormat(read_lines)
 STRATEGIES["diagonal"] = Diagonal
 SYMPTOMS["two_epochs"] = Symptom(two_epochs, "two epochs", more_epochs, "one epoch more", "made up")
