@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from nnrun.config.config import Config
 from nnrun.config.values import Settings
 from nnrun.improving.budget import Spent
-from nnrun.improving.changes import LEFT_OUT, Change, drawn, epochs_of, variants
+from nnrun.improving.changes import Change, drawn, epochs_of, variants
 from nnrun.improving.record import Fault, Reason
 from nnrun.improving.standing import Ask, Standing
 from nnrun.insight.diagnosis.in_doubt import of_trials
@@ -62,7 +62,7 @@ class Advice:
             if fault["settings"]:
                 yield Change("check", Move(100, f"{fault['check']}: {fault['finding']}", fault["settings"]))
         for each in ranked(seen, REMEDIES):
-            if each.remedy in LEFT_OUT:
+            if REMEDIES[each.remedy].untried:
                 continue
             if each.move.verb == "search":
                 yield Change("rate", RATE_ALONE)

@@ -1,4 +1,4 @@
-"""What a piece of advice changes, what is tried beside it, and which advice is no change of one training.
+"""What a piece of advice changes, and what is tried beside it.
 
 The learning rate suits every setting differently, so a change that is judged at the old one is judged wrongly: it is
 tried at a few, and where the size of a network changes, with more and with less of its penalty (as the Deep Learning
@@ -27,22 +27,6 @@ RATE, L2, HIDDEN = "optimizer.learning_rate", "regularization.l2", "network.hidd
 SHAPES = {dotted(path) for path in PATHS}
 TIMES = (1.0, 1 / 3, 3.0)  # the rate, or the penalty
 HIGHEST_RATE = 10.0
-
-# Advice that is no other way to train one network on these rows, by its name in the recipe, and why.
-LEFT_OUT = {
-    "ensemble": "it comes in the end, of the seeds of the best setting",
-    "early stopping": "it saves time and lowers no error",
-    "half the network": "it saves time and lowers no error",
-    "another seed": "all seeds are trained",
-    "another split": "errors on two dev sets cannot be compared row by row",
-    "fresh dev set": "errors on two dev sets cannot be compared row by row",
-    "folds": "errors on two dev sets cannot be compared row by row",
-    "weigh the classes": "errors of rows and of classes cannot be compared",
-    "look at the rows": "it is for a person to do",
-    "look for a leak": "it is for a person to do",
-    "train-dev part": "it tells what a gap is and lowers no error",
-    "compare the sets": "it is for a person to do",
-}
 
 
 @dataclass(frozen=True)

@@ -12,17 +12,20 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.errors import UsageError
+from nnrun.improving.advice import Advice
 from nnrun.improving.budget import Budget
-from nnrun.improving.changes import LEFT_OUT, drawn, merged, variants
+from nnrun.improving.changes import Change, drawn, merged, variants
 from nnrun.improving.record import IMPROVED, ImproveRecord, StepRecord, read, read_steps
-from nnrun.improving.standing import Teller
+from nnrun.improving.standing import Standing, Teller
 from nnrun.improving.telling import ending_lines
 from nnrun.improving.verbs import ImproveRequest, begin, resume
 from nnrun.insight.diagnosis.origin import Move
-from nnrun.insight.diagnosis.recipe import REMEDIES
+from nnrun.insight.diagnosis.recipe import REMEDIES, Remedy
 from nnrun.runs import verbs
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
+from nnrun.runs.symptoms.evidence import Evidence
+from nnrun.runs.verdict import judge
 from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Plan
 from nnrun.search.running import SearchOutcome
@@ -100,8 +103,7 @@ def test_each_step_has_diagnosis_change_evidence_and_verdict(whole: RunDir) -> N
     for step in steps:
         assert step["diagnosis"]
         assert (whole.path / step["diagnosed"]).is_dir()
-        assert step["rule"] in {*REMEDIES, "check", "rate"}
-        assert step["rule"] not in LEFT_OUT
+        assert step["rule"] in {"check", "rate"} or not REMEDIES[step["rule"]].untried
         if step["verdict"] == "adopted":
             assert step["evidence"] is not None
             assert step["evidence"]["chance"] < 0.05
@@ -330,5 +332,13 @@ def test_what_is_set_last_comes_last() -> None:
     assert list(merged(old, {"seed": 2})) == ["network.hidden", "seed"]
 
 
-def test_what_is_left_out_is_in_the_recipe() -> None:
-    assert LEFT_OUT.keys() <= REMEDIES.keys()
+def test_a_new_rule_is_tried_unless_it_says_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    def tried(**said: str) -> Change | str:
+        made_up = Remedy("either", "always", lambda evidence: Move(100, "made up", {"training.epochs": 5}), **said)
+        monkeypatch.setattr("nnrun.improving.advice.REMEDIES", {"made up": made_up})
+        seen = Evidence(load_config(None, text=POOR).config, verdict=judge({"train": 0.3, "dev": 0.3}, {}, 0.015))
+        advice = Advice(seen.config, 3, [], 0, lambda spent, asks: True)
+        return advice.next(Standing({}, []), seen, 1)
+
+    assert isinstance(found := tried(), Change) and found.rule == "made up"
+    assert tried(untried="it is for a person to do") == "nothing left"

@@ -22,9 +22,6 @@ from nnrun.runs.symptoms.thresholds import QUARTERED
 from nnrun.runs.verdict import HIGH, Verdict, judge, summary
 from nnrun.text import all_of, counted, set_name, shown_name, wrapped
 
-# Advice of which the words hold whatever the network is.
-APPLICABLE = ("lower rate", "clipping", "decay", "longer", "larger network", "L2", "dropout", "smaller network",
-              "early stopping", "ensemble")  # fmt: skip
 # What a shape alone asks for, where there are no errors to judge.
 BY_SHAPE = {
     "jumping": ("lower rate", "decay", "clipping"),
@@ -127,8 +124,9 @@ class Elsewhere:
 
     def _moves(self) -> list[Move]:
         if self.verdict or self.evidence.status == "diverged":
-            names = [name for name in APPLICABLE if name != "early stopping" or self._came_early]
-            found = ranked(self.evidence, {name: REMEDIES[name] for name in names})
+            late = () if self._came_early else ("early stopping",)
+            known = {name: remedy for name, remedy in REMEDIES.items() if remedy.elsewhere and name not in late}
+            found = ranked(self.evidence, known)
             return [each.move for each in found if each.weight >= WORTH_SAYING][:MOST]
         signs = self.evidence.signs - ({"still falling"} if "dev turned" in self.evidence.signs else set())
         names = [name for sign, names in BY_SHAPE.items() if sign in signs for name in names]

@@ -71,6 +71,8 @@ class Remedy:
     against: str  # bias, variance, both, or either: where nothing better is known
     when: str
     propose: Callable[[Evidence], Move | None]
+    elsewhere: bool = False  # its words hold whatever the network is, also for curves of another tool
+    untried: str = ""  # why `nnrun improve` leaves it out, as it is no other way to train one network on these rows
 
 
 def moves(evidence: Evidence, remedies: Mapping[str, Remedy]) -> list[Move]:
@@ -165,11 +167,17 @@ def _need(evidence: Evidence, against: str) -> float:
     return {"bias": of_bias, "variance": of_variance, "both": both, "either": 1.0}[against]
 
 
+SAVES_TIME = "it saves time and lowers no error"
+OTHER_ROWS = "errors on two dev sets cannot be compared row by row"
+BY_A_PERSON = "it is for a person to do"
+
 REMEDIES: dict[str, Remedy] = {
-    "lower rate": Remedy("bias", "diverged; or jumping; or 3 times the usual rate and not falling", lower_rate),
-    "clipping": Remedy("bias", "diverged, or jumping", shorter_steps),
+    "lower rate": Remedy(
+        "bias", "diverged; or jumping; or 3 times the usual rate and not falling", lower_rate, elsewhere=True
+    ),
+    "clipping": Remedy("bias", "diverged, or jumping", shorter_steps, elsewhere=True),
     "longer memory": Remedy("bias", "diverged, or jumping, with β1² ≥ √β2 of adam or adamw", longer_memory),
-    "decay": Remedy("bias", "jumping, at a constant rate", decay),
+    "decay": Remedy("bias", "jumping, at a constant rate", decay, elsewhere=True),
     "repair init": Remedy("both", "`network.init` is zeros or normal", repair_init),
     "normalise": Remedy(
         "both", "`data.normalize` is none; the rate falls too where it diverged or is 30 times the usual", normalise
@@ -187,34 +195,62 @@ REMEDIES: dict[str, Remedy] = {
         "rate or ε",
         less_regularisation,
     ),
-    "larger network": Remedy("bias", "no hidden layer; or one narrower than 32; or at rest with wider ones", larger),
-    "longer": Remedy("bias", "still falling, or fewer than 8 epochs; or stopped early; not if dev turned", longer),
+    "larger network": Remedy(
+        "bias", "no hidden layer; or one narrower than 32; or at rest with wider ones", larger, elsewhere=True
+    ),
+    "longer": Remedy(
+        "bias", "still falling, or fewer than 8 epochs; or stopped early; not if dev turned", longer, elsewhere=True
+    ),
     "optimizer": Remedy("bias", f"{one_of(ONE_RATE)}; more so at rest", another_optimizer),
     "augmentation": Remedy("variance", "the features are an image's pixels, and none is there yet", augment),
     "L2 and dropout": Remedy("variance", "neither is there yet, and layers of 16 units or more", both),
-    "L2": Remedy("variance", "λ below 30; first 1, then three times as much", penalty),
-    "dropout": Remedy("variance", "below 0.7 and layers of 16 units or more", dropout),
-    "smaller network": Remedy("variance", "a layer wider than 16; more so with 10 weights a row", smaller),
-    "ensemble": Remedy("variance", "one network; more so where something regularises it already", together),
+    "L2": Remedy("variance", "λ below 30; first 1, then three times as much", penalty, elsewhere=True),
+    "dropout": Remedy("variance", "below 0.7 and layers of 16 units or more", dropout, elsewhere=True),
+    "smaller network": Remedy(
+        "variance", "a layer wider than 16; more so with 10 weights a row", smaller, elsewhere=True
+    ),
+    "ensemble": Remedy(
+        "variance",
+        "one network; more so where something regularises it already",
+        together,
+        elsewhere=True,
+        untried="it comes in the end, of the seeds of the best setting",
+    ),
     "search regularisation": Remedy("variance", "always", search_strength),
     "small batches": Remedy("variance", "no batch norm yet", small_batches),
-    "early stopping": Remedy("variance", "dev turned, and no early stopping yet", stop_early),
-    "weigh the classes": Remedy(
-        "either", "one class has 80% of the rows or more, and always saying it would err no more often", weigh_classes
+    "early stopping": Remedy(
+        "variance", "dev turned, and no early stopping yet", stop_early, elsewhere=True, untried=SAVES_TIME
     ),
-    "look at the rows": Remedy("either", "1 − R² above 1 on dev or test, and twice train's", look_at_rows),
-    "look for a leak": Remedy("either", "no error on any set", look_for_leaks),
+    "weigh the classes": Remedy(
+        "either",
+        "one class has 80% of the rows or more, and always saying it would err no more often",
+        weigh_classes,
+        untried="errors of rows and of classes cannot be compared",
+    ),
+    "look at the rows": Remedy(
+        "either", "1 − R² above 1 on dev or test, and twice train's", look_at_rows, untried=BY_A_PERSON
+    ),
+    "look for a leak": Remedy("either", "no error on any set", look_for_leaks, untried=BY_A_PERSON),
     "train-dev part": Remedy(
-        "variance", "high, dev is a file of its own or newer, and there is no train-dev part", tell_mismatch
+        "variance",
+        "high, dev is a file of its own or newer, and there is no train-dev part",
+        tell_mismatch,
+        untried="it tells what a gap is and lowers no error",
     ),
     "compare the sets": Remedy(
-        "either", "mismatch; or overfitting of dev where test is newer, or a file of its own", compare_sets
+        "either",
+        "mismatch; or overfitting of dev where test is newer, or a file of its own",
+        compare_sets,
+        untried=BY_A_PERSON,
     ),
-    "fresh dev set": Remedy("either", "overfitting of dev, of one source for all sets, not split by time", fresh_dev),
+    "fresh dev set": Remedy(
+        "either", "overfitting of dev, of one source for all sets, not split by time", fresh_dev, untried=OTHER_ROWS
+    ),
     "folds": Remedy(
         "either",
         "unclear and nothing high, with dev examples that count as fewer than 1,000; unclear, with 100",
         in_folds,
+        untried=OTHER_ROWS,
     ),
     "search": Remedy(
         "either",
@@ -222,8 +258,12 @@ REMEDIES: dict[str, Remedy] = {
         "variance is high by little",
         search,
     ),
-    "half the network": Remedy("either", "no bias and no variance, and no other gap that is high", cheaper),
-    "another seed": Remedy("either", "not diverged", another_seed),
-    "another split": Remedy("either", "one source for all sets, not split by time; not diverged", another_split),
+    "half the network": Remedy(
+        "either", "no bias and no variance, and no other gap that is high", cheaper, untried=SAVES_TIME
+    ),
+    "another seed": Remedy("either", "not diverged", another_seed, untried="all seeds are trained"),
+    "another split": Remedy(
+        "either", "one source for all sets, not split by time; not diverged", another_split, untried=OTHER_ROWS
+    ),
     "twice as long": Remedy("either", "not diverged", longest_yet),
 }

@@ -11,6 +11,8 @@ import pytest
 from nnrun.errors import DataError
 from nnrun.insight.diagnosis.elsewhere import Elsewhere, of_curves
 from nnrun.insight.diagnosis.histories import read_history
+from nnrun.insight.diagnosis.origin import Move
+from nnrun.insight.diagnosis.recipe import REMEDIES, Remedy
 
 FILES = Path(__file__).with_name("histories")  # trainings by scikit-learn and PyTorch; make.py there made them
 
@@ -53,6 +55,13 @@ def test_a_training_elsewhere_is_judged_as_a_careful_person_would(name: str) -> 
     assert tried[0].startswith(expected.first) if expected.first else tried == []
     assert any(expected.measure in words for words in found.measure) if expected.measure else found.measure == []
     assert {path.name for path in FILES.glob("*.*")} == {*EXPECTED, "make.py"}
+
+
+def test_a_new_rule_is_advised_where_its_words_hold_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    for holds in (False, True):
+        made_up = Remedy("either", "always", lambda evidence: Move(200, "made up", {"seed": 7}), elsewhere=holds)
+        monkeypatch.setitem(REMEDIES, "made up", made_up)
+        assert (judged(FILES / "keras_by_heart.csv").tries[0]["why"] == "made up") == holds
 
 
 def test_each_tool_has_its_columns() -> None:
