@@ -201,7 +201,7 @@ def search(processes: Processes, workers: int, trials: int, folder: Path) -> Seq
     noting = Noting(processes)
     config = load_config(None, [f"search.trials={trials}"], text=CONFIG)
     where = {"cluster": str(processes.file)} if processes.file else {"workers": workers}
-    begin(config, folder / "runs", Options(stack=1, **where), noting)  # type: ignore[arg-type]
+    begin(config, folder / "runs", Options(limits={"stack": 1}, **where), noting)  # type: ignore[arg-type]
     return noting.spent
 
 

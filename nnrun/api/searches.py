@@ -149,9 +149,10 @@ def search(
     refuse_unknown(strategy)
     chosen = {"search.trials": trials, "search.strategy": strategy, "seed": seed}
     settings = [*overrides, *(f"{key}={value}" for key, value in chosen.items() if value is not None)]
-    limits: Limits = {"timeout": timeout, "target": target, "trial_timeout": trial_timeout}
-    limits |= {"trial_memory": trial_memory, "stack": stack, "stop_when_flat": stop_when_flat}
-    options = options_here(workers, repeat, **limits)
+    options = options_here(
+        workers, repeat, timeout=timeout, target=target, stop_when_flat=stop_when_flat, trial_timeout=trial_timeout,
+        trial_memory=trial_memory, stack=stack,
+    )  # fmt: skip
     return Search(begin(loaded_from(config, settings, data, runs), Path(runs).absolute(), options, Watcher()).run)
 
 

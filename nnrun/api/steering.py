@@ -84,8 +84,10 @@ def resume(
         refuse_for("what is paused", epochs=epochs, set=overrides, trials=trials)
         taken_up(found, ask(found, "resume"))
         return _as_it_is(found)
-    limits: Limits = {"timeout": timeout, "target": target, "trial_timeout": trial_timeout}
-    limits |= {"trial_memory": trial_memory, "stack": stack, "stop_when_flat": stop_when_flat}
+    limits: Limits = {
+        "timeout": timeout, "target": target, "trial_timeout": trial_timeout, "trial_memory": trial_memory,
+        "stack": stack, "stop_when_flat": stop_when_flat,
+    }  # fmt: skip
     if not is_search(found):
         refuse_for("one run", trials=trials, workers=workers, repeat=repeat, **limits)
         return Run(verbs.resume(found, epochs, overrides).run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Unpack
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from nnrun.improving.record import ImproveRecord
     from nnrun.runs.rundir import RunDir
     from nnrun.runs.stored import StoredRun
-    from nnrun.search.plan import Limits
     from nnrun.search.running import SearchOutcome
+    from nnrun.search.state import Options
     from nnrun.search.stored import StoredSearch
 
 BUDGET = "10m"
@@ -91,8 +91,7 @@ def improve(
     loaded, path = _what(config, settings or [], runs, quiet)
     wanted = None if target is None else fraction("--target", target)
     asked = ImproveRequest(budget, wanted, seeds, path, settings or [], elsewhere(runs))
-    limits: Limits = {"trial_timeout": trial_timeout, "trial_memory": trial_memory, "stack": stack}
-    limits |= {"cluster_wait": cluster_wait}
+    limits = search.limits_of(None, None, None, trial_timeout, trial_memory, stack, cluster_wait)
     options = options_of(workers, None, cluster, any_bits, **limits)
     with improve_console(quiet or json, options, verbose) as screen, stop_request(screen) as stop:
         outcome = begin(loaded, asked, runs, options, screen, screen, stop, sys.argv)
@@ -119,16 +118,14 @@ def _what(named: str | None, settings: list[str], runs: Path, quiet: bool) -> tu
     return best.loaded(settings), best.directory.resolved
 
 
-def go_on(run: RunDir, json: bool, quiet: bool, verbose: bool, **options: Unpack[search.Shared]) -> None:
+def go_on(run: RunDir, json: bool, quiet: bool, verbose: bool, options: Options) -> None:
     """Resume an improvement."""
     from nnrun.cli.terminal.improve_screen import improve_console
     from nnrun.cli.terminal.signals import stop_request
     from nnrun.improving.verbs import resume
-    from nnrun.search.state import options_of
 
-    chosen = options_of(**options)
-    with improve_console(quiet or json, chosen, verbose) as screen, stop_request(screen) as stop:
-        outcome = resume(run, chosen, screen, screen, stop)
+    with improve_console(quiet or json, options, verbose) as screen, stop_request(screen) as stop:
+        outcome = resume(run, options, screen, screen, stop)
     _report(outcome, json, quiet)
     raise typer.Exit(search.exit_code(outcome, stop))
 

@@ -18,6 +18,7 @@ from nnrun.installation import elsewhere
 
 if TYPE_CHECKING:
     from nnrun.runs.rundir import RunDir
+    from nnrun.search.state import Options
 
 
 @explained
@@ -57,37 +58,34 @@ def resume(
     if found.status == "paused":
         refuse_for("what is paused", epochs=epochs, set=settings, trials=trials)
         return ask_and_tell(found, "resume", json)
-    of_a_search: search.Shared = {"workers": workers, "cluster": cluster, "any_bits": any_bits, "repeat": repeat}
-    of_a_search |= {"timeout": timeout, "target": search.of_metric("--target", target)}
-    of_a_search |= {"stop_when_flat": search.of_metric("--stop-when-flat", stop_when_flat)}
-    of_a_search |= {"trial_timeout": trial_timeout, "trial_memory": trial_memory, "stack": stack}
-    of_a_search |= {"cluster_wait": cluster_wait}
+    limits = search.limits_of(timeout, target, stop_when_flat, trial_timeout, trial_memory, stack, cluster_wait)
     if is_search(found):
+        from nnrun.search.state import options_of
+
         refuse_for("a search", epochs=epochs)
-        of_a_search["moved"] = settings or []
-        return _resume_search(found, trials, json, quiet, verbose, of_a_search)
-    refuse_for("one run", trials=trials, **of_a_search)
+        options = options_of(workers, repeat, cluster, any_bits, settings or [], **limits)
+        return _resume_search(found, trials, json, quiet, verbose, options)
+    refuse_for("one run", trials=trials, workers=workers, cluster=cluster, any_bits=any_bits, repeat=repeat, **limits)
     return _resume_run(found, epochs, settings or [], json, quiet, verbose)
 
 
-def _resume_search(
-    found: RunDir, trials: int | None, json: bool, quiet: bool, verbose: bool, options: search.Shared
-) -> None:
+def _resume_search(found: RunDir, trials: int | None, json: bool, quiet: bool, verbose: bool, options: Options) -> None:
     from nnrun.improving.record import is_improvement
     from nnrun.runs.stored import StoredRun
     from nnrun.search.stored import StoredSearch
 
     if is_improvement(found):
-        refuse_for("an improvement", trials=trials, **_given(options, "target", "stop_when_flat", "repeat", "timeout"))
-        return improve.go_on(found, json, quiet, verbose, **options)
+        ends = _given(options, "timeout", "target", "stop_when_flat")
+        refuse_for("an improvement", trials=trials, repeat=options.repeat, **ends)
+        return improve.go_on(found, json, quiet, verbose, options)
     if not StoredSearch(StoredRun(found)).retest:
-        return search.go_on(found, trials, json, quiet, verbose, **options)
-    refuse_for("a retest", trials=trials, **_given(options, "target", "stop_when_flat", "repeat"))
-    return retest.go_on(found, json, quiet, verbose, **options)
+        return search.go_on(found, trials, json, quiet, verbose, options)
+    refuse_for("a retest", trials=trials, repeat=options.repeat, **_given(options, "target", "stop_when_flat"))
+    return retest.go_on(found, json, quiet, verbose, options)
 
 
-def _given(options: search.Shared, *names: str) -> dict[str, object]:
-    return {name: value for name, value in options.items() if name in names}
+def _given(options: Options, *names: str) -> dict[str, object]:
+    return {name: options.limits.get(name) for name in names}
 
 
 def _resume_run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Unpack
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,9 +18,9 @@ from nnrun.installation import command
 if TYPE_CHECKING:
     from nnrun.runs.rundir import RunDir
     from nnrun.runs.stored import StoredRun
-    from nnrun.search.plan import Limits
     from nnrun.search.retests.record import RetestRecord
     from nnrun.search.running import SearchOutcome
+    from nnrun.search.state import Options
     from nnrun.search.stored import StoredSearch
 
 LEAST_SEEDS = 3  # fewer say next to nothing about luck
@@ -75,8 +75,7 @@ def retest(
     from nnrun.search.retests.verbs import RetestRequest, begin
     from nnrun.search.state import options_of
 
-    limits: Limits = {"timeout": timeout, "trial_timeout": trial_timeout}
-    limits |= {"trial_memory": trial_memory, "stack": stack, "cluster_wait": cluster_wait}
+    limits = search.limits_of(timeout, None, None, trial_timeout, trial_memory, stack, cluster_wait)
     options = options_of(workers, None, cluster, any_bits, **limits)
     asked = RetestRequest(top, seeds, config, settings or [])
     with search_console(quiet or json, options, verbose) as screen, stop_request(screen) as stop:
@@ -85,16 +84,14 @@ def retest(
     raise typer.Exit(search.exit_code(outcome, stop))
 
 
-def go_on(run: RunDir, json: bool, quiet: bool, verbose: bool, **options: Unpack[search.Shared]) -> None:
+def go_on(run: RunDir, json: bool, quiet: bool, verbose: bool, options: Options) -> None:
     """Resume a retest."""
     from nnrun.cli.terminal.search_screen import search_console
     from nnrun.cli.terminal.signals import stop_request
     from nnrun.search.retests.verbs import resume
-    from nnrun.search.state import options_of
 
-    chosen = options_of(**options)
-    with search_console(quiet or json, chosen, verbose) as screen, stop_request(screen) as stop:
-        outcome = resume(run, chosen, screen, stop)
+    with search_console(quiet or json, options, verbose) as screen, stop_request(screen) as stop:
+        outcome = resume(run, options, screen, stop)
     _report(outcome, json, quiet)
     raise typer.Exit(search.exit_code(outcome, stop))
 

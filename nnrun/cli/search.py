@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NotRequired, Unpack
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -36,16 +36,8 @@ if TYPE_CHECKING:
     from nnrun.runs.stored import StoredRun
     from nnrun.search.plan import Limits
     from nnrun.search.running import SearchOutcome
+    from nnrun.search.state import Options
     from nnrun.search.stored import StoredSearch
-
-    class Shared(Limits):
-        """The options that `search` and `resume` have alike."""
-
-        workers: int | None
-        cluster: str | None
-        any_bits: bool
-        repeat: int | None
-        moved: NotRequired[Sequence[str]]
 
 
 EXIT_CODES = {"done": 0, "diverged": 5, "failed": 1}
@@ -147,9 +139,7 @@ def search(
     from nnrun.search.state import options_of
     from nnrun.search.verbs import begin
 
-    limits: Limits = {"timeout": timeout, "target": of_metric("--target", target), "stack": stack}
-    limits |= {"stop_when_flat": of_metric("--stop-when-flat", stop_when_flat)}
-    limits |= {"trial_timeout": trial_timeout, "trial_memory": trial_memory, "cluster_wait": cluster_wait}
+    limits = limits_of(timeout, target, stop_when_flat, trial_timeout, trial_memory, stack, cluster_wait)
     options = options_of(workers, repeat, cluster, any_bits, **limits)
     with search_console(quiet or json, options, verbose) as screen, stop_request(screen) as stop:
         outcome = begin(loaded, runs, options, screen, stop, sys.argv)
@@ -157,7 +147,28 @@ def search(
     raise typer.Exit(exit_code(outcome, stop))
 
 
-def of_metric(option: str, text: str | None) -> float | None:
+def limits_of(
+    timeout: float | None = None,
+    target: str | None = None,
+    stop_when_flat: str | None = None,
+    trial_timeout: float | None = None,
+    trial_memory: int | None = None,
+    stack: int | None = None,
+    cluster_wait: float | None = None,
+) -> Limits:
+    """The limits that options of these names ask for."""
+    return {
+        "timeout": timeout,
+        "target": _of_metric("--target", target),
+        "stop_when_flat": _of_metric("--stop-when-flat", stop_when_flat),
+        "trial_timeout": trial_timeout,
+        "trial_memory": trial_memory,
+        "stack": stack,
+        "cluster_wait": cluster_wait,
+    }
+
+
+def _of_metric(option: str, text: str | None) -> float | None:
     """A value or a difference of the metric: `2%` or 0.02; UsageError for what is no number."""
     from nnrun.insight.comparison.listing import as_number
 
@@ -183,16 +194,14 @@ def exit_code(outcome: SearchOutcome, stop: StopRequest) -> int:
     return EXIT_CODES.get(outcome.status, 1)
 
 
-def go_on(run: RunDir, trials: int | None, json: bool, quiet: bool, verbose: bool, **options: Unpack[Shared]) -> None:
+def go_on(run: RunDir, trials: int | None, json: bool, quiet: bool, verbose: bool, options: Options) -> None:
     """Resume a search."""
     from nnrun.cli.terminal.search_screen import search_console
     from nnrun.cli.terminal.signals import stop_request
-    from nnrun.search.state import options_of
     from nnrun.search.verbs import resume
 
-    chosen = options_of(**options)
-    with search_console(quiet or json, chosen, verbose) as screen, stop_request(screen) as stop:
-        outcome = resume(run, trials, chosen, screen, stop)
+    with search_console(quiet or json, options, verbose) as screen, stop_request(screen) as stop:
+        outcome = resume(run, trials, options, screen, stop)
     tell(outcome, json, quiet)
     raise typer.Exit(exit_code(outcome, stop))
 

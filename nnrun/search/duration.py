@@ -81,7 +81,7 @@ def expected_time(search: Search) -> list[str]:
     some = "up to" if search.config.regularization.early_stopping else "about"
     lines = [f"time     {some} {remaining(max(1.0, seconds))} for {work}, if all are like the config as written"]
     whole = not STRATEGIES[search.plan.strategy].continues_trials
-    if seconds > LONG and whole and search.options.timeout is None:
+    if seconds > LONG and whole and search.options.limits.get("timeout") is None:
         lines.append(
             f"note     that is long: --timeout {LONG:.0f} ends it then, --strategy halving trains most trials less"
         )

@@ -101,7 +101,8 @@ def go_on(
     """Run the trials that are not finished, and close the search."""
     watcher.started(search.run, search.plan)
     course = course or usual_course(search)
-    clock = Clock(ran_before(search), math.inf if search.options.timeout is None else search.options.timeout)
+    limit = search.options.limits.get("timeout")
+    clock = Clock(ran_before(search), math.inf if limit is None else limit)
     search.folder.mkdir(exist_ok=True)
     search.run.update_record(
         status="running", started=now(), process=os.getpid(), running_seconds=clock.before, error=None
@@ -137,9 +138,9 @@ def _run(
     watcher.outlook(lambda: expected_time(search))
     restore = partial(restored, search, course.strategy.continues_trials, course.config, watcher.say)
     study = _study(search, course, watcher, restore)
-    target = search.options.target
+    target = search.options.limits.get("target")
     enough = -math.inf if target is None else search.metric.to_minimise(target)
-    size, learns = search.options.stop_when_flat or math.inf, course.strategy.learns
+    size, learns = search.options.limits.get("stop_when_flat") or math.inf, course.strategy.learns
     flat = Flatness(size, search.total, course.strategy.brief.first, learns) if math.isfinite(size) else None
     study.run(Budget(search.total, lambda: clock.left, enough, flat), told_to_stop)
     records, ended_by = study.records, study.ended_by(told_to_stop)

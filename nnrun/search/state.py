@@ -69,7 +69,7 @@ def options_of(
         if not names_source(setting):
             raise UsageError(f"--set has no meaning for a search, but for {SOURCE} where its data was moved: {setting}")
     own = workers or usual_workers(LEAST_MEMORY)
-    return Options(own, repeat=repeat, cluster=cluster, any_bits=any_bits, moved=moved, in_process=False, **limits)
+    return Options(own, limits, repeat=repeat, cluster=cluster, any_bits=any_bits, moved=moved, in_process=False)
 
 
 @dataclass(frozen=True)
@@ -77,13 +77,7 @@ class Options:
     """The command's options, on which no trial's numbers depend; None: as before, or no limit."""
 
     workers: int = 1
-    timeout: float | None = None  # this and the next six are explained in `Limits`, and kept by their names
-    target: float | None = None
-    stop_when_flat: float | None = None
-    trial_timeout: float | None = None
-    trial_memory: int | None = None
-    cluster_wait: float | None = None
-    stack: int | None = None
+    limits: Limits = field(default_factory=Limits)
     repeat: int | None = None  # trainings with new seeds of each of the best trials
     cluster: str | None = None  # where the workers are, if not here
     moved: Sequence[str] = ()  # where its data lies now, as settings of a config
@@ -92,12 +86,12 @@ class Options:
 
     def kept(self) -> Limits:
         """What search.yaml holds of them; null where there is no limit."""
-        return cast(Limits, {name: _finite(getattr(self, name)) for name in Limits.__annotations__})
+        return cast(Limits, {name: _finite(cast(Any, self.limits.get(name))) for name in Limits.__annotations__})
 
     def after(self, kept: Limits) -> Options:
         """With the limits of earlier calls, where this one gives none."""
-        names = [name for name in Limits.__annotations__ if getattr(self, name) is None]
-        return replace(self, **cast(Any, {name: limit for name, limit in kept.items() if name in names}))
+        given = {name: limit for name, limit in self.limits.items() if limit is not None}
+        return replace(self, limits=cast(Limits, {**kept, **given}))
 
     @property
     def workers_here(self) -> int | None:
@@ -106,19 +100,19 @@ class Options:
 
     def stacked(self, worth: int) -> int:
         """How many trials to stack where so many are worth it."""
-        return min(self.stack or LARGEST, worth)
+        return min(self.limits.get("stack") or LARGEST, worth)
 
     def executor(self, told_to_stop: ToldToStop = lambda: False) -> Executor:
         """Workers that can be killed, or this process; StoppedError when told to stop before there are any."""
+        timeout, memory = self.limits.get("trial_timeout"), self.limits.get("trial_memory")
         if self.cluster is not None:
             from nnrun.search.cluster.executor import Cluster  # here, as few searches need it
 
-            limits = self.trial_timeout, self.trial_memory
-            return Cluster(self.cluster, *limits, self.any_bits, self.cluster_wait or 0.0, told_to_stop)
-        if self.in_process and self.workers == 1 and self.trial_timeout is None and self.trial_memory is None:
+            patience = self.limits.get("cluster_wait") or 0.0
+            return Cluster(self.cluster, timeout, memory, self.any_bits, patience, told_to_stop)
+        if self.in_process and self.workers == 1 and timeout is None and memory is None:
             return Inline()
-        memory = self.trial_memory or int(MEMORY_SHARE * free_memory() / self.workers)
-        return Pool(self.workers, self.trial_timeout, memory)
+        return Pool(self.workers, timeout, memory or int(MEMORY_SHARE * free_memory() / self.workers))
 
 
 def _finite(limit: float | None) -> float | None:

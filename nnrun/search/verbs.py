@@ -144,7 +144,7 @@ def refuse_unknown(strategy: str | None) -> None:
 
 def refuse_flat(options: Options, strategy: str, metric: str) -> None:
     """UsageError where a search cannot end when it is flat, or by a size that no error has."""
-    size = options.stop_when_flat
+    size = options.limits.get("stop_when_flat")
     if not size or math.isinf(size):
         return
     if STRATEGIES[strategy].continues_trials:
@@ -159,7 +159,7 @@ def refuse_target(options: Options, metric: str) -> None:
 
     The first trial would reach it whatever it comes to, or none could.
     """
-    target, as_read = options.target, metric.removeprefix("-")
+    target, as_read = options.limits.get("target"), metric.removeprefix("-")
     if target is None:
         return
     _, name = part_and_name(as_read)

@@ -18,9 +18,9 @@ from nnrun.runs.checkpoints import load_weights, prune
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.running import SearchOutcome
-from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin_seeds
+from tests.asked import asking
 from tests.cli.conftest import Done
 from tests.cli.test_printed import quoted
 
@@ -355,7 +355,7 @@ def test_seeds_that_were_interrupted_go_on_as_it_says(nnrun: Run, here: Path, mo
     first, asked = trained(nnrun), iter(range(1000))
 
     def stopped(run: StoredRun, n: int, root: Path, *told: Any) -> SearchOutcome:
-        return begin_seeds(run, n, root, Options(stack=1), Watcher(), lambda: next(asked) > 2)
+        return begin_seeds(run, n, root, asking(stack=1), Watcher(), lambda: next(asked) > 2)
 
     with monkeypatch.context() as patch:
         patch.setattr("nnrun.search.verbs.begin_seeds", stopped)

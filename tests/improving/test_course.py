@@ -31,6 +31,7 @@ from nnrun.search.plan import Plan
 from nnrun.search.running import SearchOutcome
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
+from tests.asked import asking
 
 POOR = """
 # narrow, and short
@@ -177,7 +178,7 @@ def test_stopped_and_resumed_it_comes_to_the_same_steps(
     stopped = begin(text, asked, tmp_path / "runs", Options(), counting, Teller(), lambda: counting.left <= 0)
     assert stopped.record["ended_by"] == "signal"
     assert read(stopped.run)["ending"] is None
-    resume(stopped.run, Options(stack=2), Watcher(), Teller())
+    resume(stopped.run, asking(stack=2), Watcher(), Teller())
     assert come_to(stopped.run) == come_to(whole)
     assert Plan.read(stopped.run).limits["stack"] == 2
 

@@ -19,6 +19,7 @@ from nnrun.machine import capacity
 from nnrun.machine.capacity import TREES, cores_allowed, free_memory, lacking_memory, memory_left, usable_cores
 from nnrun.search import state
 from nnrun.search.state import Options, usual_workers
+from tests.asked import asking
 
 GB = 10**9
 UNLIMITED_V1 = "9223372036854771712"  # how version 1 says `max`
@@ -244,4 +245,4 @@ def test_workers_share_what_the_group_has_left(have: Any, monkeypatch: pytest.Mo
     have(16_000 * MB, 1000 * MB)
     monkeypatch.setattr(state, "Pool", lambda workers, timeout, memory: memory)
     assert Options(workers=2, in_process=False).executor() == 400 * MB
-    assert Options(workers=2, trial_memory=300 * MB).executor() == 300 * MB
+    assert asking(workers=2, trial_memory=300 * MB).executor() == 300 * MB

@@ -16,12 +16,12 @@ from nnrun.search.executors import Executor, Inline, Work
 from nnrun.search.ledger import Ledger
 from nnrun.search.record import TrialRecord, TrialResult
 from nnrun.search.running import SearchOutcome
-from nnrun.search.state import Options
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Point
 from nnrun.search.study import Study, Watcher
 from nnrun.search.trials import Objective, Trial
 from nnrun.search.verbs import begin
+from tests.asked import asking
 
 CONFIG = """
 seed: 3
@@ -87,7 +87,7 @@ def search(tmp_path: Path) -> Callable[..., SearchOutcome]:
     def search(*settings: str, root: Path | None = None, told_to_stop: Any = None, **options: Any) -> SearchOutcome:
         loaded = load_config(None, settings, text=CONFIG)
         stop = told_to_stop or (lambda: False)
-        return begin(loaded, root or tmp_path / "runs", Options(**options), Watcher(), stop)
+        return begin(loaded, root or tmp_path / "runs", asking(**options), Watcher(), stop)
 
     return search
 

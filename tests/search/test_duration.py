@@ -26,7 +26,7 @@ def search(
         config=config,
         dataset=None,
         total=trials,
-        options=SimpleNamespace(workers=2, timeout=timeout),
+        options=SimpleNamespace(workers=2, limits={"timeout": timeout}),
         executor=SimpleNamespace(workers=2),
         ledger=SimpleNamespace(read=lambda: ([{}] * finished, 0)),
         plan=SimpleNamespace(strategy=strategy),

@@ -18,10 +18,10 @@ from nnrun.errors import UsageError
 from nnrun.runs.rundir import RunDir
 from nnrun.search.flatness import AHEAD, FEWEST, KEPT, Flatness
 from nnrun.search.running import SearchOutcome
-from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.telling import flat_lines
 from nnrun.search.verbs import begin, resume
+from tests.asked import asking
 from tests.search.conftest import CONFIG, Hearing
 
 Search = Callable[..., SearchOutcome]
@@ -123,7 +123,7 @@ FLAT = ("search.trials=32", "training.epochs=2")
 @pytest.fixture(scope="module")
 def flat(tmp_path_factory: pytest.TempPathFactory) -> SearchOutcome:
     loaded = load_config(None, FLAT, text=CONFIG)
-    return begin(loaded, tmp_path_factory.mktemp("flat"), Options(stop_when_flat=0.05, stack=1), Watcher())
+    return begin(loaded, tmp_path_factory.mktemp("flat"), asking(stop_when_flat=0.05, stack=1), Watcher())
 
 
 def test_a_search_ends_when_it_is_flat_and_says_why(flat: SearchOutcome) -> None:
@@ -145,7 +145,7 @@ def test_it_ends_for_the_same_reason_with_any_number_of_workers(search: Search, 
 
 def again(run: RunDir, trials: int | None = None, said: list[str] | None = None, **options: Any) -> SearchOutcome:
     watcher = Watcher() if said is None else Hearing(said.append)
-    return resume(run, trials, Options(stack=1, **options), watcher)
+    return resume(run, trials, asking(stack=1, **options), watcher)
 
 
 def test_resuming_keeps_it_and_nought_lifts_it(

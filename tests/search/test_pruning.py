@@ -24,6 +24,7 @@ from nnrun.search.stored import StoredSearch
 from nnrun.search.study import Watcher
 from nnrun.search.trial_lines import remark
 from nnrun.search.verbs import begin, resume
+from tests.asked import asking
 from tests.search.conftest import CONFIG
 
 Search = Callable[..., SearchOutcome]
@@ -87,7 +88,7 @@ def test_it_is_said_before_the_first_trial() -> None:
 
 @pytest.fixture(scope="module")
 def pruned(tmp_path_factory: pytest.TempPathFactory) -> SearchOutcome:
-    return begin(load_config(None, PRUNED, text=CONFIG), tmp_path_factory.mktemp("pruned"), Options(stack=1), Watcher())
+    return begin(load_config(None, PRUNED, text=CONFIG), tmp_path_factory.mktemp("pruned"), asking(stack=1), Watcher())
 
 
 @pytest.fixture
@@ -146,7 +147,7 @@ def test_the_number_of_workers_and_stacks_change_nothing(search: Search, pruned:
 def test_stopped_and_resumed_it_comes_to_the_same(search: Search, pruned: SearchOutcome, stored: Any) -> None:
     part = search(*PRUNED, stack=1, target=1.0)
     assert len(part.records) < 5
-    whole = resume(part.run, None, Options(workers=2, stack=2, target=-1.0), Watcher())
+    whole = resume(part.run, None, asking(workers=2, stack=2, target=-1.0), Watcher())
     assert stored(whole.run) == stored(pruned.run)
 
 

@@ -18,10 +18,10 @@ from nnrun.search.record import TrialRecord
 from nnrun.search.repeats import best_settings
 from nnrun.search.running import SearchOutcome
 from nnrun.search.seeds import repeat_seed, trial_seed
-from nnrun.search.state import Options
 from nnrun.search.telling import repeat_lines
 from nnrun.search.trials import Objective
 from nnrun.search.verbs import resume
+from tests.asked import asking
 from tests.search.conftest import Hearing
 
 Search = Callable[..., SearchOutcome]
@@ -30,7 +30,7 @@ Stored = Callable[[RunDir], Any]
 
 def again(run: RunDir, trials: int | None = None, say: Callable[[str], None] = lambda line: None,
           told_to_stop: Callable[[], bool] = lambda: False, **options: Any) -> SearchOutcome:  # fmt: skip
-    return resume(run, trials, Options(**options), Hearing(say), told_to_stop)
+    return resume(run, trials, asking(**options), Hearing(say), told_to_stop)
 
 
 def repeats(run: RunDir) -> dict[int, list[TrialRecord]]:

@@ -23,6 +23,7 @@ from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.trials import entry
 from nnrun.search.verbs import begin, resume
+from tests.asked import asking
 from tests.search.conftest import Hearing
 
 Search = Callable[..., SearchOutcome]
@@ -30,7 +31,7 @@ Stored = Callable[[RunDir], Any]
 
 
 def again(run: RunDir, **options: Any) -> SearchOutcome:
-    return resume(run, None, Options(**options), Watcher())
+    return resume(run, None, asking(**options), Watcher())
 
 
 # time and limits
@@ -115,7 +116,7 @@ def test_an_error_in_the_loop_is_recorded_and_loses_nothing(
     search: Search, stored: Stored, config_text: str, tmp_path: Path, error: BaseException, status: str, words: str
 ) -> None:
     with pytest.raises(type(error)):
-        begin(load_config(None, text=config_text), tmp_path / "broken", Options(stack=1), Breaks(error))
+        begin(load_config(None, text=config_text), tmp_path / "broken", asking(stack=1), Breaks(error))
     [path] = (tmp_path / "broken").glob("2*")
     run = RunDir(path)
     record = run.read_json("run.json")

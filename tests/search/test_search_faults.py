@@ -35,7 +35,7 @@ from nnrun.search.study import Watcher
 from nnrun.search.state import Options; from nnrun.search.verbs import begin, resume
 if __name__ == "__main__":
     where, *settings = sys.argv[1:]
-    options = Options(workers=2, stack=3)
+    options = Options(workers=2, limits={"stack": 3})
     if settings:
         begin(load_config(None, settings[1:], text=settings[0]), Path(where), options, Watcher())
     else:

@@ -24,18 +24,18 @@ from nnrun.runs.stored import StoredRun
 from nnrun.search.ledger import Ledger
 from nnrun.search.running import SearchOutcome
 from nnrun.search.seeds import trial_seed
-from nnrun.search.state import Options
 from nnrun.search.stored import StoredSearch
 from nnrun.search.study import Watcher
 from nnrun.search.trials import Objective
 from nnrun.search.verbs import resume
+from tests.asked import asking
 
 Search = Callable[..., SearchOutcome]
 Stored = Callable[[RunDir], tuple[list[dict[str, Any]], dict[int, bytes]]]
 
 
 def again(run: RunDir, trials: int | None = None, told_to_stop: Any = None, **options: Any) -> SearchOutcome:
-    return resume(run, trials, Options(**options), Watcher(), told_to_stop or (lambda: False))
+    return resume(run, trials, asking(**options), Watcher(), told_to_stop or (lambda: False))
 
 
 def after(looks: int) -> Callable[[], bool]:

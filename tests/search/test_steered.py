@@ -15,9 +15,9 @@ from nnrun.runs.requests import ask
 from nnrun.runs.rundir import RunDir
 from nnrun.search.plan import Plan
 from nnrun.search.running import SearchOutcome
-from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin, resume
+from tests.asked import asking
 
 Search = Callable[..., SearchOutcome]
 Stored = Callable[[RunDir], tuple[list[Any], dict[int, bytes]]]
@@ -60,7 +60,7 @@ def steered(tmp_path: Any, watcher: Watcher) -> SearchOutcome:
     from nnrun.config.load import load_config
     from tests.search.conftest import CONFIG
 
-    return begin(load_config(None, text=CONFIG), tmp_path / "steered", Options(workers=1, stack=1), watcher)
+    return begin(load_config(None, text=CONFIG), tmp_path / "steered", asking(workers=1, stack=1), watcher)
 
 
 def test_a_stopped_search_is_resumed_to_the_same_end(search: Search, stored: Stored, tmp_path: Any) -> None:
@@ -70,7 +70,7 @@ def test_a_stopped_search_is_resumed_to_the_same_end(search: Search, stored: Sto
     assert (part.status, len(part.records), part.record["ended_by"]) == ("interrupted", 5, "signal")
     assert (happened(part.run), left(part.run)) == (["told to stop"], [])
     assert "stopping as it was asked for" in watcher.lines
-    rest = resume(part.run, None, Options(workers=1, stack=1), Watcher())
+    rest = resume(part.run, None, asking(workers=1, stack=1), Watcher())
     assert rest.status == "done"
     assert stored(rest.run) == stored(whole.run)
 
@@ -123,5 +123,5 @@ def test_a_stop_that_a_killed_search_left_does_not_stop_the_next_one(tmp_path: A
     with pytest.raises(KeyboardInterrupt):
         steered(tmp_path, Asks(5, leave))
     (path,) = [path for path in (tmp_path / "steered").iterdir() if path.name[0] != "."]
-    rest = resume(RunDir(path), None, Options(workers=1, stack=1), Watcher())
+    rest = resume(RunDir(path), None, asking(workers=1, stack=1), Watcher())
     assert (rest.status, happened(rest.run), left(rest.run)) == ("done", ["refused"], [])

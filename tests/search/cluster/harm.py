@@ -16,6 +16,7 @@ from nnrun.search.record import TrialRecord
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin, resume
+from tests.asked import asking
 from tests.search.cluster.test_same_ledger import left
 from tests.search.conftest import CONFIG
 
@@ -64,4 +65,4 @@ def assert_as_alone(run: RunDir, trials: int, folder: Path) -> None:
     """Each trial stands there once, as one worker here leaves it."""
     numbers = [json.loads(line)["number"] for line in (run.path / "trials.jsonl").read_text().splitlines()]
     assert sorted(numbers) == list(range(trials))
-    assert left(run) == left(begin(long(trials), folder, Options(stack=1), Watcher()).run)
+    assert left(run) == left(begin(long(trials), folder, asking(stack=1), Watcher()).run)

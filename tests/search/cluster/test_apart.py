@@ -18,9 +18,9 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.search.cluster.connecting import connected
-from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin
+from tests.asked import asking
 from tests.search.cluster.conftest import ByHand, until
 from tests.search.cluster.harm import AtTrial
 from tests.search.cluster.proxy import Proxy
@@ -82,8 +82,8 @@ def test_they_leave_the_ledger_of_one_worker(
     trained = {
         name: begin(load_config(None, settings, text=CONFIG), tmp_path / name, options, Watcher())
         for name, options in {
-            "here": Options(repeat=2, stack=stack),
-            "there": Options(repeat=2, stack=stack, cluster=str(apart.file)),
+            "here": asking(repeat=2, stack=stack),
+            "there": asking(repeat=2, stack=stack, cluster=str(apart.file)),
         }.items()
     }
     assert left(trained["there"].run) == left(trained["here"].run)
@@ -102,9 +102,9 @@ def test_large_data_are_sent_once_a_worker(apart: ByHand, tmp_path: Path) -> Non
         with closing(Proxy(apart.address)) as proxy:
             # In the first search all wait, when a trial has ended, until each worker has what its own needs.
             watcher = AtTrial(lambda: until(lambda: proxy.sent >= WORKERS * LARGE), 1 - search)
-            found = begin(large, tmp_path / "there", Options(stack=1, cluster=proxy.address), watcher)
+            found = begin(large, tmp_path / "there", asking(stack=1, cluster=proxy.address), watcher)
         sent.append(proxy.sent)
     until(lambda: len(found.records) == 12)
     assert WORKERS * LARGE <= sent[0] <= 1.02 * WORKERS * LARGE
     assert sent[1] <= 0.01 * LARGE
-    assert left(found.run) == left(begin(large, tmp_path / "here", Options(stack=1), Watcher()).run)
+    assert left(found.run) == left(begin(large, tmp_path / "here", asking(stack=1), Watcher()).run)

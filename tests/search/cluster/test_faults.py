@@ -21,9 +21,9 @@ from nnrun.runs.rundir import RunDir
 from nnrun.search.cluster.connecting import connected
 from nnrun.search.cluster.crew import USUAL, Crew, own_probe
 from nnrun.search.executors import WorkerDiedError
-from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin, resume
+from tests.asked import asking
 from tests.search.cluster.conftest import PATIENCE, ByHand, until
 from tests.search.cluster.harm import SETTINGS, AtTrial, assert_as_alone, begun_or_resumed, lines, long
 from tests.search.conftest import CONFIG
@@ -60,13 +60,13 @@ def test_a_scheduler_that_is_killed_loses_nothing(kills: int, fresh: Callable[..
     for _ in range(kills):
         cluster = fresh()
         killing = AtTrial(cluster.scheduler.kill, 1)
-        options = Options(stack=1, cluster=str(cluster.file), cluster_wait=0.5)
+        options = asking(stack=1, cluster=str(cluster.file), cluster_wait=0.5)
         run = begun_or_resumed(trials, tmp_path / "there", options, killing)
         assert killing.done and run.status == "failed"
         cluster.close()
     before = lines(tmp_path / "there")
     assert kills <= before < trials
-    resume(run, None, Options(stack=1), Watcher())
+    resume(run, None, asking(stack=1), Watcher())
     assert_as_alone(run, trials, tmp_path / "here")
 
 
@@ -80,7 +80,7 @@ def test_another_scheduler_is_waited_for(fresh: Callable[..., ByHand], tmp_path:
         shutil.copy(fresh(workers=1).file, cluster.file)
 
     watcher = AtTrial(replace, 1)
-    options = Options(stack=1, cluster=str(cluster.file), cluster_wait=PATIENCE)
+    options = asking(stack=1, cluster=str(cluster.file), cluster_wait=PATIENCE)
     found = begin(long(5), tmp_path / "there", options, watcher)
     assert watcher.done and found.status == "done"
     assert f"cluster  the scheduler is gone; another one is waited for, {PATIENCE} s at most" in watcher.said
@@ -105,7 +105,7 @@ def test_a_search_that_is_killed_goes_on(kills: int, by_hand: ByHand, tmp_path: 
         process.kill()
         process.wait()
     run = RunDir(next(root.glob("*-search-*")))
-    resume(run, None, Options(stack=1, cluster=str(by_hand.file)), Watcher())
+    resume(run, None, asking(stack=1, cluster=str(by_hand.file)), Watcher())
     assert_as_alone(run, trials, tmp_path / "here")
 
 
@@ -118,7 +118,7 @@ def test_a_worker_that_stands_still(seconds: float, fresh: Callable[..., ByHand]
         stopped.send_signal(signal.SIGSTOP)
         threading.Timer(seconds, stopped.send_signal, [signal.SIGCONT]).start()
 
-    found = begin(long(6), tmp_path / "there", Options(stack=1, cluster=str(cluster.file)), AtTrial(stop, 1))
+    found = begin(long(6), tmp_path / "there", asking(stack=1, cluster=str(cluster.file)), AtTrial(stop, 1))
     assert_as_alone(found.run, 6, tmp_path / "here")
 
 
@@ -153,7 +153,7 @@ def test_workers_that_join_and_leave(changes: int, by_hand: ByHand, size: Callab
     steps = cycle([join, leave])
     watcher = AtTrial(lambda: next(steps)(), 2 * changes)
     watcher.say = heard.append  # type: ignore[method-assign]
-    found = begin(long(trials), tmp_path / "there", Options(stack=1, cluster=str(by_hand.file)), watcher)
+    found = begin(long(trials), tmp_path / "there", asking(stack=1, cluster=str(by_hand.file)), watcher)
     assert sum("has joined" in line for line in heard) == changes
     assert watcher.done == 2 * changes
     assert_as_alone(found.run, trials, tmp_path / "here")

@@ -26,10 +26,10 @@ from nnrun.search.cluster.executor import BROKEN, Cluster
 from nnrun.search.cluster.parcels import Freight
 from nnrun.search.cluster.worker import NotTrainedError, Request, attempt
 from nnrun.search.executors import Inline, SentJob
-from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.trials import dataset_of
 from nnrun.search.verbs import begin
+from tests.asked import asking
 from tests.search.cluster.conftest import ByHand
 from tests.search.cluster.test_same_ledger import left
 from tests.search.conftest import CONFIG, Hearing
@@ -229,7 +229,7 @@ def test_the_cache_may_be_cleaned_while_a_search_is_on_a_cluster(
 ) -> None:
     """Before any worker has its data: those that come later are in the same place."""
     settings = [f"data.source={table}", "data.target=b", "data.task=regression", "search.trials=4"]
-    expected = begin(load_config(None, settings, text=CONFIG), tmp_path / "here", Options(stack=1), Watcher())
+    expected = begin(load_config(None, settings, text=CONFIG), tmp_path / "here", asking(stack=1), Watcher())
     sendings, removals, sent = list[str](), list[Removal](), Cluster._send
 
     def noted(self: Cluster, freight: Freight, crew: Crew, address: str) -> bool:
@@ -239,7 +239,7 @@ def test_the_cache_may_be_cleaned_while_a_search_is_on_a_cluster(
         return sent(self, freight, crew, address)
 
     monkeypatch.setattr(Cluster, "_send", noted)
-    options = Options(stack=1, cluster=str(by_hand.file))
+    options = asking(stack=1, cluster=str(by_hand.file))
     found = begin(load_config(None, settings, text=CONFIG), tmp_path / "there", options, Watcher())
     assert removals and sendings
     assert left(found.run) == left(expected.run)
@@ -260,7 +260,7 @@ def test_a_worker_that_keeps_nothing_whole_is_left_out(
         broken = min(client.nthreads())
     monkeypatch.setattr(Cluster, "_asked", lost)
     settings = [f"data.source={table}", "data.target=b", "data.task=regression", "search.trials=4"]
-    options = Options(stack=1, cluster=str(by_hand.file))
+    options = asking(stack=1, cluster=str(by_hand.file))
     found = begin(load_config(None, settings, text=CONFIG), tmp_path / "there", options, Hearing(heard.append))
     assert [record["status"] for record in found.records] == ["done"] * 4
     (line,) = [line for line in heard if line.startswith("refused")]

@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from nnrun.search.state import Options
 from nnrun.search.verbs import begin
+from tests.asked import asking
 from tests.search.cluster.conftest import ByHand
 from tests.search.cluster.harm import AtTrial, assert_as_alone, long
 
@@ -59,6 +59,6 @@ class Killer(AtTrial):
 @pytest.mark.parametrize(("kills", "of_nannies"), [(2, 1), pytest.param(60, 10, marks=pytest.mark.soak)])
 def test_workers_that_are_killed_change_nothing(kills: int, of_nannies: int, nannies: ByHand, tmp_path: Path) -> None:
     killer, trials = Killer(nannies, kills, of_nannies), 2 * kills
-    found = begin(long(trials), tmp_path / "there", Options(stack=1, cluster=str(nannies.file)), killer)
+    found = begin(long(trials), tmp_path / "there", asking(stack=1, cluster=str(nannies.file)), killer)
     assert killer.killed == kills
     assert_as_alone(found.run, trials, tmp_path / "here")

@@ -19,9 +19,9 @@ from nnrun.search.cluster.connecting import connected
 from nnrun.search.cluster.executor import LONGEST_WORDS, Cluster
 from nnrun.search.executors import SentJob
 from nnrun.search.running import SearchOutcome
-from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin
+from tests.asked import asking
 from tests.search.cluster.conftest import ByHand
 from tests.search.conftest import CONFIG
 
@@ -83,7 +83,7 @@ def told_small(lie: Lie) -> None:
 
 def searched(by_hand: ByHand, folder: Path) -> SearchOutcome:
     """Two trials, which have to fail, and to leave nothing."""
-    options = Options(stack=1, cluster=str(by_hand.file))
+    options = asking(stack=1, cluster=str(by_hand.file))
     found = begin(load_config(None, ["search.trials=2"], text=CONFIG), folder, options, Watcher())
     assert [record["status"] for record in found.records] == ["failed", "failed"]
     assert [*found.run.path.rglob("extra")] == [*(found.run.path / "trials").iterdir()] == []

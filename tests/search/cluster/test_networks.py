@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from nnrun.runs.rundir import RunDir
-from nnrun.search.state import Options
 from nnrun.search.verbs import begin
+from tests.asked import asking
 from tests.search.cluster.conftest import ByHand
 from tests.search.cluster.harm import SETTINGS, AtTrial, assert_as_alone, begun_or_resumed, long
 from tests.search.cluster.proxy import Proxy
@@ -35,7 +35,7 @@ def proxy(by_hand: ByHand) -> Iterator[Proxy]:
 @pytest.mark.parametrize("stalls", [1, pytest.param(10, marks=SOAK)])
 def test_a_network_that_stalls(stalls: int, proxy: Proxy, tmp_path: Path) -> None:
     trials = 2 * stalls + 2
-    options = Options(stack=1, cluster=proxy.address)
+    options = asking(stack=1, cluster=proxy.address)
     found = begin(long(trials), tmp_path / "there", options, AtTrial(lambda: proxy.stall(1.5), stalls))
     assert_as_alone(found.run, trials, tmp_path / "here")
 
@@ -43,7 +43,7 @@ def test_a_network_that_stalls(stalls: int, proxy: Proxy, tmp_path: Path) -> Non
 @pytest.mark.parametrize("cuts", [1, pytest.param(10, marks=SOAK)])
 def test_a_network_that_cuts(cuts: int, proxy: Proxy, tmp_path: Path) -> None:
     """The search goes on over new connections, or ends and may be resumed, and never waits for ever."""
-    trials, options = 3 * cuts + 2, Options(stack=1, cluster=proxy.address)
+    trials, options = 3 * cuts + 2, asking(stack=1, cluster=proxy.address)
     for k in range(cuts + 1):
         run = begun_or_resumed(trials, tmp_path / "there", options, AtTrial(proxy.cut, int(k < cuts)))
     assert_as_alone(run, trials, tmp_path / "here")
@@ -66,7 +66,7 @@ def test_a_network_that_stalls_before_workers(
 ) -> None:
     cluster, proxy = behind
     harm = AtTrial(lambda: proxy.stall(seconds), times)
-    found = begin(long(3 * times + 2), tmp_path / "there", Options(stack=1, cluster=str(cluster.file)), harm)
+    found = begin(long(3 * times + 2), tmp_path / "there", asking(stack=1, cluster=str(cluster.file)), harm)
     assert harm.done == times
     assert_as_alone(found.run, 3 * times + 2, tmp_path / "here")
 
@@ -82,7 +82,7 @@ def test_a_network_that_cuts_workers_off(behind: tuple[ByHand, Proxy], tmp_path:
             cluster.worker("--nanny", by=proxy.address)
 
     harm = AtTrial(cut, 10)
-    found = begin(long(32), tmp_path / "there", Options(stack=1, cluster=str(cluster.file)), harm)
+    found = begin(long(32), tmp_path / "there", asking(stack=1, cluster=str(cluster.file)), harm)
     assert harm.done == 10
     assert_as_alone(found.run, 32, tmp_path / "here")
 

@@ -19,6 +19,7 @@ from nnrun.search.record import TrialRecord
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin_seeds, resume
+from tests.asked import asking
 from tests.search.cluster.conftest import ByHand
 from tests.search.cluster.test_same_ledger import left
 from tests.search.conftest import CONFIG
@@ -54,7 +55,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
 
 def test_seeds_on_a_cluster_are_those_trained_here(run: StoredRun, by_hand: ByHand, tmp_path: Path) -> None:
     watcher = Counting()
-    here = begin_seeds(run, 4, tmp_path / "here", Options(stack=1), watcher, lambda: watcher.finished > 1)
+    here = begin_seeds(run, 4, tmp_path / "here", asking(stack=1), watcher, lambda: watcher.finished > 1)
     assert here.status == "interrupted"
     here = resume(here.run, None, Options(), Watcher())
     there = begin_seeds(run, 4, tmp_path / "there", Options(cluster=str(by_hand.file)), Watcher())

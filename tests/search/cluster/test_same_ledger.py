@@ -21,6 +21,7 @@ from nnrun.search.ledger import Ledger
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin
+from tests.asked import asking
 from tests.search.cluster.conftest import ByHand, until
 from tests.search.conftest import CONFIG, OF_A_CALL
 
@@ -116,7 +117,7 @@ def test_a_worker_has_its_next_trial_while_what_it_has_trained_comes_back(
 
     monkeypatch.setattr(Cluster, "_asked", noted)
     monkeypatch.setattr(Answers, "fetch", late)
-    options = Options(stack=1, cluster=str(by_hand.file))
+    options = asking(stack=1, cluster=str(by_hand.file))
     found = begin(load_config(None, ["search.trials=4"], text=CONFIG), tmp_path / "there", options, Watcher())
     assert [record["status"] for record in found.records] == ["done"] * 4
     assert set(most) == {1}
@@ -137,9 +138,9 @@ def test_a_worker_whose_disk_is_full_is_left_out_and_the_others_go_on(
         return {"failure": {"error": "OSError: [Errno 28] No space left on device", "disk_full": True}}
 
     monkeypatch.setattr(Cluster, "_asked", full)
-    expected = begin(load_config(None, text=CONFIG), tmp_path / "here", Options(stack=1), Watcher())
+    expected = begin(load_config(None, text=CONFIG), tmp_path / "here", asking(stack=1), Watcher())
     found = begin(
-        load_config(None, text=CONFIG), tmp_path / "there", Options(stack=1, cluster=str(by_hand.file)), watcher
+        load_config(None, text=CONFIG), tmp_path / "there", asking(stack=1, cluster=str(by_hand.file)), watcher
     )
     assert left(found.run) == left(expected.run)
     (line,) = [line for line in heard if line.startswith("refused")]

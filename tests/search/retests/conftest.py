@@ -20,6 +20,7 @@ from nnrun.search.running import SearchOutcome
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin as begin_search
+from tests.asked import asking
 
 COLUMNS = 4
 OLD_UNIT, NEW_UNIT = 1.7, 7.0  # deviation of a column
@@ -79,6 +80,6 @@ def retest(old: RunDir, tmp_path: Path) -> Retest:
         **options: int,
     ) -> SearchOutcome:
         asked = RetestRequest(top, seeds, config, settings)
-        return begin(search, asked, tmp_path / "runs", Options(**options), watcher or Watcher(), told_to_stop)
+        return begin(search, asked, tmp_path / "runs", asking(**options), watcher or Watcher(), told_to_stop)
 
     return call

@@ -23,6 +23,7 @@ from nnrun.search.seeds import retest_seed
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin as begin_search
+from tests.asked import asking
 
 SMALL = """
 name: small
@@ -175,7 +176,7 @@ def test_a_search_without_a_result_is_refused(tmp_path: Path, again: Retest) -> 
 
 def test_fewer_settings_than_asked_for_are_told(tmp_path: Path, again: Retest) -> None:
     stopping, loaded = Counting(4), load_config(None, [], text=SMALL)
-    search = begin_search(loaded, tmp_path, Options(stack=1), stopping, stopping.told_to_stop).run
+    search = begin_search(loaded, tmp_path, asking(stack=1), stopping, stopping.told_to_stop).run
     outcome = again(search=search, top=5)
     assert "4 settings of the search can be compared, 5 were asked for" in told(outcome)
     assert "the search did not come to its end: 4 trials of 9 count" in told(outcome)
