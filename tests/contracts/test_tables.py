@@ -10,10 +10,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 import pytest
+
+from nnrun.config.data_section import Declared
+from nnrun.data.features import columns
+from nnrun.data.files.values import Kind
+from nnrun.models.drift import comparing
+from nnrun.models.export import numpy_file, onnx_graph, standalone
 
 MADE_UP = Path(__file__).with_name("made_up")
 SECONDS = 600  # after which a process that hangs is given up, however busy the machine is
@@ -148,3 +154,10 @@ def test_one_entry_in_one_table_is_enough(made_up_rows: Path, journey: str) -> N
     for step, (code, out, err) in zip(steps, endings, strict=True):
         assert code == step.code, f"nnrun {step.command} ended with {code}:\n{out}\n{err}"
         assert step.said in out + err, f"nnrun {step.command} does not say {step.said!r}:\n{out}\n{err}"
+
+
+def test_each_table_of_kinds_of_columns_has_all_of_them() -> None:
+    kinds = set(get_args(Kind))
+    assert kinds == columns.KINDS.keys() == comparing._KINDS.keys() == onnx_graph.KINDS.keys()
+    assert {*kinds, "code"} == numpy_file.USED.keys() == standalone.KINDS.keys(), "embedded categories are their codes"
+    assert kinds == {*get_args(Declared)} - {"text", "drop"}

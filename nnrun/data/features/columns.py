@@ -12,14 +12,9 @@ import numpy as np
 
 from nnrun.data.facts.kinds import day_of, truths
 from nnrun.data.facts.tallies import Moments
-from nnrun.data.features.categories import (
-    OTHER,
-    Limits,
-    codes_of,
-    embedding_size,
-    pooled,
-)
-from nnrun.data.features.dates import DATE_PARTS, date_parts
+from nnrun.data.features.categories import OTHER, Limits, codes_of, embedding_size, pooled
+from nnrun.data.features.dates import DATE_PARTS, INSTANT, date_parts
+from nnrun.data.features.profile import WrittenProfile, of_counts, of_moments, of_numbers
 from nnrun.data.files.spelling import FRACTIONS, are_decimals, are_whole, without_fraction
 from nnrun.data.files.table import Table, numbers
 from nnrun.data.files.values import Floats, Kind, labels, missing_of
@@ -197,10 +192,11 @@ class Seen:
 
 
 class _Kind(NamedTuple):
-    """What a kind of column learns from pieces, how its features are called, and how they are filled."""
+    """What a kind of column learns from pieces, what is kept of it, how its features are called and filled."""
 
     see: Callable[[Column, Table], Seen]
     learn: Callable[[Column, Seen, int, Limits], Column]
+    profile: Callable[[Column, Seen, int, Table], WrittenProfile]  # of so many rows; a sample has quantiles
     features: Callable[[Column], list[str]]
     write: Callable[[Column, Table, Floats], None]
 
@@ -224,6 +220,7 @@ def _as_one(read: Callable[[Table, str], Floats]) -> _Kind:
     return _Kind(
         lambda column, table: Seen(moments={"": _moments(read(table, column.name))}),
         lambda column, seen, rows, limits: replace(column, fills=(seen.moments[""].mean,)),
+        lambda column, seen, rows, sample: of_numbers(rows, seen.moments[""], read(sample, column.name)),
         lambda column: [column.name],
         write,
     )
@@ -287,8 +284,8 @@ def _write_date(column: Column, table: Table, out: Floats) -> None:
 KINDS: dict[Kind, _Kind] = {
     "number": _as_one(numbers),
     "boolean": _as_one(truths),
-    "category": _Kind(_count, _learn_category, _category_features, _write_category),
-    "date": _Kind(
-        _see_date, _learn_date, lambda column: [f"{column.name} {part}" for part in column.parts], _write_date
-    ),
-}
+    "category": _Kind(_count, _learn_category, lambda column, seen, rows, sample: of_counts(rows, seen.counts),
+                      _category_features, _write_category),
+    "date": _Kind(_see_date, _learn_date, lambda column, seen, rows, sample: of_moments(rows, seen.moments[INSTANT]),
+                  lambda column: [f"{column.name} {part}" for part in column.parts], _write_date),
+}  # fmt: skip

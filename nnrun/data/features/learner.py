@@ -7,8 +7,7 @@ from dataclasses import replace
 from nnrun.data.facts.kinds import Meaning
 from nnrun.data.features.categories import USUAL, Limits, notices_of
 from nnrun.data.features.columns import KINDS, Column, Seen
-from nnrun.data.features.dates import INSTANT
-from nnrun.data.features.profile import NUMBERS, WrittenProfile, of_counts, of_moments, of_numbers
+from nnrun.data.features.profile import WrittenProfile
 from nnrun.data.files.table import Table
 
 
@@ -33,12 +32,7 @@ class Learner:
 
     def profile(self, sample: Table) -> WrittenProfile:
         """What the column is like in all rows seen so far, with quantiles of a sample of them."""
-        name, kind = self._start.name, self._start.kind
-        if kind == "category":
-            return of_counts(self._rows, self._seen.counts)
-        if kind == "date":
-            return of_moments(self._rows, self._seen.moments[INSTANT])
-        return of_numbers(self._rows, self._seen.moments[""], NUMBERS[kind](sample, name))
+        return KINDS[self._start.kind].profile(self._start, self._seen, self._rows, sample)
 
     @property
     def notices(self) -> list[str]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NotRequired, TypedDict
 
 import numpy as np
 
-from nnrun.data.facts.kinds import truths
 from nnrun.data.facts.tallies import Moments
-from nnrun.data.files.table import Table, numbers
-from nnrun.data.files.values import Floats, Kind
+from nnrun.data.files.values import Floats
 
 SAMPLED_ROWS = 20_000  # of the training part, at most, that quantiles are of
 QUANTILES = 10  # pieces with as many values in each
@@ -88,7 +86,3 @@ def of_counts(rows: int, counts: Mapping[str, int]) -> WrittenProfile:
         "counts": dict(ordered[:MOST_COUNTED]),
         "once": Counter(counts.values())[1],
     }
-
-
-# How kinds are read whose values have quantiles.
-NUMBERS: dict[Kind, Callable[[Table, str], Floats]] = {"number": numbers, "boolean": truths}

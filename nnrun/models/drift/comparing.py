@@ -12,13 +12,14 @@ from typing import Literal, NamedTuple, NotRequired, TypedDict
 import numpy as np
 
 from nnrun.data.facts.chances import chance_of_distance, chance_of_more, chance_of_share, chance_of_table
+from nnrun.data.facts.kinds import truths
 from nnrun.data.facts.likeness import LARGE, Difference, holm
 from nnrun.data.facts.tallies import Moments
 from nnrun.data.features.categories import MOST_POOLED
 from nnrun.data.features.columns import Column
 from nnrun.data.features.dates import INSTANT, date_parts
-from nnrun.data.features.profile import NUMBERS, WrittenProfile
-from nnrun.data.files.table import Table
+from nnrun.data.features.profile import WrittenProfile
+from nnrun.data.files.table import Table, numbers
 from nnrun.data.files.values import Floats, Kind, label_codes
 from nnrun.errors import UsageError
 from nnrun.installation import command
@@ -178,7 +179,7 @@ class _Range(_Watched):
 
 
 class _Numbers(_Range):
-    """Numbers and truth: also how many lie up to each quantile of training."""
+    """Numbers: also how many lie up to each quantile of training."""
 
     def __init__(self, column: Column, profile: WrittenProfile) -> None:
         super().__init__(column, profile)
@@ -186,7 +187,7 @@ class _Numbers(_Range):
         self.counts = np.zeros(len(self.edges) + 1, np.int64)
 
     def read(self, table: Table) -> Floats:
-        return NUMBERS[self.column.kind](table, self.name)
+        return numbers(table, self.name)
 
     def shown(self, value: float) -> float | str:
         return value
@@ -206,6 +207,13 @@ class _Numbers(_Range):
         if deviation:
             found["deviations"] = (means[1] - means[0]) / deviation
         yield Suspicion(found, chance_of_distance(distance, rows), LARGE)
+
+
+class _Truths(_Numbers):
+    """Truth: numbers, 1 and 0."""
+
+    def read(self, table: Table) -> Floats:
+        return truths(table, self.name)
 
 
 class _Categories(_Watched):
@@ -253,7 +261,7 @@ class _Categories(_Watched):
 
 _KINDS: dict[Kind, Callable[[Column, WrittenProfile], _Watched]] = {
     "number": _Numbers,
-    "boolean": _Numbers,
+    "boolean": _Truths,
     "date": _Range,
     "category": _Categories,
 }
