@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from contextvars import copy_context
 from functools import cache, partial
 from queue import SimpleQueue
@@ -19,6 +19,7 @@ from typing import TypeVar, cast
 
 from nnrun.errors import UsageError
 from nnrun.machine.capacity import usable_cores
+from nnrun.machine.environment import held
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -40,12 +41,9 @@ def one_for_blas() -> None:
     os.environ.update(dict.fromkeys(LIBRARIES, "1"))
 
 
-@contextmanager
-def one_for_blas_of_others() -> Iterator[None]:
+def one_for_blas_of_others() -> AbstractContextManager[None]:
     """For processes that are started in the block, and those that they start."""
-    with _as_before(*LIBRARIES):
-        one_for_blas()
-        yield
+    return held(**dict.fromkeys(LIBRARIES, "1"))
 
 
 def use(threads: int) -> None:
@@ -53,25 +51,9 @@ def use(threads: int) -> None:
     os.environ[OURS] = str(threads)
 
 
-@contextmanager
-def alone() -> Iterator[None]:
+def alone() -> AbstractContextManager[None]:
     """Have no team in the block."""
-    with _as_before(OURS):
-        use(1)
-        yield
-
-
-@contextmanager
-def _as_before(*variables: str) -> Iterator[None]:
-    """Variables of the environment are after the block what they were before."""
-    before = {name: os.environ.get(name) for name in variables}
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
+    return held(**{OURS: "1"})
 
 
 def count(most: int = MOST) -> int:
