@@ -72,10 +72,9 @@ class Session:
         """The stage of the last whole epoch: where the first one of a stage is not over, the stage before."""
         return self._left if self._left and self.trainer.epoch < self.stage.start else self.stage
 
-    def _enter(self, epoch: int) -> None:
-        """Go on by the configurations as they hold in this epoch."""
-        self._left, self.stage = self.stage, Stage.of(self.configs, self.dataset, epoch)
-        self.stage.continue_from(self._left)
+    def _enter(self, following: Stage) -> None:
+        """Go on in the next stage."""
+        self._left, self.stage = self.stage, following
         self._over = {int(k): self._left for k in np.flatnonzero(~self.trainer.training)} | self._over
 
     def load(self, run: RunDir, with_scores: bool = True) -> None:
@@ -177,8 +176,9 @@ class Session:
                 if self._steering.stopped:
                     return
             number = self.trainer.epoch + 1
-            if stage(self.config, number) != self.stage.start:
-                self._enter(number)
+            following = self.stage.following(self.configs, self.dataset, number)
+            if following is not self.stage:
+                self._enter(following)
                 listener.changed(self.stage.configs[0])
             if number > self.stage.configs[0].training.epochs:
                 return

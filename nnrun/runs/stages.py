@@ -77,11 +77,15 @@ class Stage:
         own = since(rows, self.start)
         return symptoms_at_end(run, self.configs[k], own, at_end, guess_error(data), lost)
 
-    def continue_from(self, other: Stage) -> None:
-        """Go on where another stage of the same training stands."""
-        self.trainer.continue_from(other.trainer)
-        if self.stopping and other.stopping:
-            self.stopping.restore(other.stopping.reference, other.stopping.waited)
+    def following(self, configs: Sequence[Config], dataset: Dataset, epoch: int) -> Stage:
+        """The stage of the epoch that comes next: this one, or another that goes on where this one stands."""
+        if stage(configs[0], epoch) == self.start:
+            return self
+        other = Stage.of(configs, dataset, epoch)
+        other.trainer.continue_from(self.trainer)
+        if other.stopping and self.stopping:
+            other.stopping.restore(self.stopping.reference, self.stopping.waited)
+        return other
 
 
 def stages_of(

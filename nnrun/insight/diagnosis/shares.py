@@ -10,7 +10,7 @@ from typing import NamedTuple, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from nnrun.config import changes
+from nnrun.config.changes import goes_on
 from nnrun.config.config import Config
 from nnrun.config.values import Tree
 from nnrun.data.dataset import Dataset, Part
@@ -122,9 +122,7 @@ def _train(configs: Sequence[Config], dataset: Dataset) -> tuple[Stage, Best, ND
     best, train_errors = Best(len(configs)), np.full(len(configs), np.nan)
     while stage.trainer.active.any():
         number = stage.trainer.epoch + 1
-        if changes.stage(config, number) != stage.start:
-            before, stage = stage, Stage.of(configs, dataset, number)
-            stage.continue_from(before)
+        stage = stage.following(configs, dataset, number)
         if number > stage.configs[0].training.epochs:
             break
         epoch = next(stage.trainer.epochs(number))
@@ -133,7 +131,7 @@ def _train(configs: Sequence[Config], dataset: Dataset) -> tuple[Stage, Best, ND
         train_errors[better] = epoch.train_error[better]
         if stage.stopping:
             waited = stage.stopping.see(scores, stage.trainer.active)
-            stage.trainer.freeze(waited & changes.goes_on(config, stage.start, number + 1))
+            stage.trainer.freeze(waited & goes_on(config, stage.start, number + 1))
     return stage, best, train_errors
 
 
