@@ -30,12 +30,13 @@ from made_tables import MADE
 from nnrun.config.data_section import BUNDLED
 from nnrun.config.load import Loaded, load_config
 from nnrun.data.dataset import load_dataset
-from nnrun.engine.evaluation import Evaluator, sample
+from nnrun.engine.evaluation import Evaluator
 from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.layers import BatchNorm, Mode
 from nnrun.engine.network import Bound, Observer
 from nnrun.engine.optimizers import Average
 from nnrun.engine.parameters import Array, Buffers
+from nnrun.engine.sampling import sample
 from nnrun.engine.stopping import Best, scores_of
 from nnrun.engine.trainer import Trainer
 from nnrun.engine.transform import Steps

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nnrun.data.dataset import Dataset
 from nnrun.engine.augmentation import Augmenter, Pixels, Shape
-from nnrun.engine.evaluation import sampled
+from nnrun.engine.sampling import sampled
 from nnrun.errors import DataError
 
 if TYPE_CHECKING:

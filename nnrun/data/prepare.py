@@ -35,7 +35,7 @@ from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.features.profile import SAMPLED_ROWS, WrittenProfiles
 from nnrun.data.features.target import LEARNED_AS_LOG, Target, TargetLearner
 from nnrun.data.features.weights import BALANCED, describe_weights, read_weights, weight_notices
-from nnrun.data.files.chunks import CELLS, Chunks, Heard, Sample, beside, nobody, sampled
+from nnrun.data.files.chunks import CELLS, Chunks, Heard, Sample, beside, nobody, places_sampled
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.sources import open_sources
 from nnrun.data.files.table import Table, check_fits
@@ -200,8 +200,8 @@ def _learn(
     goal, sample = TargetLearner(data.target, data.task, data.classes, transform_of(config, data.task)), None
     rows, most = data.division.sizes["train"], sample_size(len(data.reference.columns))
     if config.normalize in ("robust", "quantile") or config.encode_numbers != "plain":
-        sample = Sample(sampled(rows, most))
-    known = Sample(sampled(rows, min(most, SAMPLED_ROWS)))
+        sample = Sample(places_sampled(rows, most))
+    known = Sample(places_sampled(rows, min(most, SAMPLED_ROWS)))
 
     def see(rows: tuple[str, Table]) -> None:
         goal.see(rows[1])

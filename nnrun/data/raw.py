@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnrun.data.files.chunks import CELLS, Heard, Sample, nobody, sampled
+from nnrun.data.files.chunks import CELLS, Heard, Sample, nobody, places_sampled
 from nnrun.data.files.sources import File, open_sources
 from nnrun.data.files.table import Table
 from nnrun.data.files.values import Indices
@@ -37,7 +37,8 @@ def read_parts(config: Data, heard: Heard = nobody) -> RawParts:
     """
     data = divided(config, heard)
     most = max(1, CELLS // len(data.reference.columns) // len(data.division.sizes))
-    places = {part: sampled(rows, most if data.in_pieces else rows) for part, rows in data.division.sizes.items()}
+    most = most if data.in_pieces else max(data.division.sizes.values())
+    places = {part: places_sampled(rows, most) for part, rows in data.division.sizes.items()}
     samples = {part: Sample(of_part) for part, of_part in places.items()}
     for part, table in data.walk("sampling"):
         samples[part].see(table)

@@ -12,7 +12,7 @@ from numpy.random import Generator
 from nnrun.engine.augmentation import Augmenter
 from nnrun.engine.batches import Batch, Batches
 from nnrun.engine.divergence import Divergence, Watch, layer_lost
-from nnrun.engine.evaluation import Evaluator, Examples, Judged, sample
+from nnrun.engine.evaluation import Evaluator, Examples, Judged
 from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.initializers import Initializer
 from nnrun.engine.layers import BatchNorm, Dropout, Mode
@@ -21,6 +21,7 @@ from nnrun.engine.members import mean_gradient
 from nnrun.engine.network import MLP, Observer
 from nnrun.engine.parameters import Array, Buffers, side_by_side
 from nnrun.engine.randomness import stream
+from nnrun.engine.sampling import sample
 from nnrun.engine.schedules import Progress, Schedule
 from nnrun.engine.step_losses import StepLosses
 from nnrun.engine.update import Optimizer, penalty

@@ -13,10 +13,11 @@ import numpy as np
 from nnrun.config.config import Config
 from nnrun.config.overrides import configured
 from nnrun.data.dataset import Dataset
-from nnrun.engine.evaluation import Evaluator, Examples, sample
+from nnrun.engine.evaluation import Evaluator, Examples
 from nnrun.engine.layers import Mode
 from nnrun.engine.members import mean_sums
 from nnrun.engine.parameters import Buffers
+from nnrun.engine.sampling import sample
 from nnrun.engine.schedules import Constant, Given
 from nnrun.engine.trainer import Recipe, Trainer
 from nnrun.runs.assembly import examples, memory_needed, recipe

@@ -10,10 +10,11 @@ import numpy as np
 
 from nnrun.data.dataset import Dataset
 from nnrun.data.features.preprocess import Preprocessor
-from nnrun.engine.evaluation import Examples, sample
+from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from nnrun.engine.members import mean_gradient
 from nnrun.engine.parameters import Array
+from nnrun.engine.sampling import sample
 from nnrun.errors import NnrunError
 from nnrun.models.trained import trained
 from nnrun.runs.assembly import examples

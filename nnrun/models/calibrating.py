@@ -11,10 +11,11 @@ from typing import NamedTuple, TypedDict
 import numpy as np
 
 from nnrun.data.groups import joined_rows, numbered
-from nnrun.engine.evaluation import Examples, sampled
+from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import Loss
 from nnrun.engine.metrics import Task, calibration_error
 from nnrun.engine.parameters import Array
+from nnrun.engine.sampling import sampled
 from nnrun.errors import DataError, UsageError
 from nnrun.files import refuse_closed
 from nnrun.models.calibration import Calibration, identity, place

@@ -11,7 +11,8 @@ import numpy as np
 from nnrun.config.config import Config
 from nnrun.data.dataset import Dataset
 from nnrun.engine.divergence import Divergence
-from nnrun.engine.evaluation import Evaluator, Examples, layer_statistics, near_zero_share
+from nnrun.engine.evaluation import Evaluator, Examples
+from nnrun.engine.layer_statistics import layer_statistics, near_zero_share
 from nnrun.engine.losses import Loss
 from nnrun.engine.metrics import METRICS
 from nnrun.engine.network import Bound

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, log_loss, mean_squared_error, r2_score
 
-from nnrun.engine.evaluation import Evaluator, Examples, logits_in_chunks, sample
+from nnrun.engine.evaluation import Evaluator, Examples, logits_in_chunks
 from nnrun.engine.parameters import Array
+from nnrun.engine.sampling import sample
 from nnrun.engine.trainer import Trainer
 
 Make = Callable[..., Trainer]

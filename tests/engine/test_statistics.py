@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.engine.evaluation import Examples, layer_statistics
+from nnrun.engine.evaluation import Examples
+from nnrun.engine.layer_statistics import layer_statistics
 from nnrun.engine.losses import SquaredError
 from nnrun.engine.network import MLP
 

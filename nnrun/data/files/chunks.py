@@ -96,7 +96,7 @@ class Chunks:
         return self._kept.keep(tables) if self.source.is_text else tables
 
 
-def sampled(rows: int, most: int) -> Indices:
+def places_sampled(rows: int, most: int) -> Indices:
     """The numbers of at most so many of the rows, in order, always the same ones."""
     if rows <= most:
         return np.arange(rows)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from nnrun.engine.augmentation import Augmenter
-from nnrun.engine.evaluation import sample
 from nnrun.engine.parameters import Array
+from nnrun.engine.sampling import sample
 from nnrun.insight.preflight.context import Context, setting
 from nnrun.runs.symptoms.evidence import Finding
 from nnrun.text import counted, number

@@ -17,7 +17,7 @@ from nnrun.data.facts.tallies import varies
 from nnrun.data.files.values import Floats, Indices, Values, columns_of, kind_of, missing_of
 from nnrun.engine.parameters import Array
 from nnrun.insight.preflight.context import Context, setting
-from nnrun.insight.preflight.distances import sampled
+from nnrun.insight.preflight.distances import rows_compared
 from nnrun.runs.symptoms.evidence import Finding
 from nnrun.text import counted, listed
 
@@ -125,7 +125,7 @@ def judge_missing(gaps: Mapping[str, int], rows: int, unit: str = "column", drop
 def check_leak(context: Context) -> Finding:
     """How much of the target each column explains by itself."""
     frame = _pooled(context)
-    frame = frame.iloc[sampled(*frame.shape)]
+    frame = frame.iloc[rows_compared(*frame.shape)]
     classes = context.dataset.task == "classification"
     target = codes(frame[context.target]) if classes else np.asarray(frame[context.target], float)
     columns = columns_of(frame[context.columns])

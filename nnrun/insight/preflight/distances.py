@@ -20,7 +20,7 @@ MOST_ROWS, FEWEST_ROWS = 5_000, 500  # of the sample that is looked at
 CELLS = 4_000_000  # rows × columns of the sample
 
 
-def sampled(rows: int, columns: int) -> Indices:
+def rows_compared(rows: int, columns: int) -> Indices:
     """A fixed random sample of the rows, fewer where there are many columns, so that it takes seconds."""
     most = min(MOST_ROWS, max(FEWEST_ROWS, CELLS // columns))
     return np.random.default_rng(0).permutation(rows)[:most]
@@ -28,7 +28,7 @@ def sampled(rows: int, columns: int) -> Indices:
 
 def differences(one: pd.DataFrame, other: pd.DataFrame) -> list[Difference]:
     """Two-sample tests of each column: Kolmogorov & Smirnov's for numbers, χ² for categories."""
-    one, other = (frame.iloc[sampled(*frame.shape)] for frame in (one, other))
+    one, other = (frame.iloc[rows_compared(*frame.shape)] for frame in (one, other))
     pairs = zip(columns_of(one), columns_of(other), strict=True)
     return [_difference(str(name), values, others) for (name, values), (_, others) in pairs]
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from nnrun.engine.evaluation import sample
 from nnrun.engine.gradient_check import ACCEPTABLE, BUG, EPSILON, GradientCheck, LayerCheck, check_gradient
 from nnrun.engine.parameters import Array
+from nnrun.engine.sampling import sample
 from nnrun.engine.trainer import Trainer
 from nnrun.insight.preflight.context import USUAL, Context, Probe, descend, setting, with_values
 from nnrun.runs.symptoms.evidence import Finding

@@ -11,7 +11,8 @@ from itertools import chain, count
 import numpy as np
 
 from nnrun.config.values import Settings
-from nnrun.engine.evaluation import Evaluator, layer_statistics
+from nnrun.engine.evaluation import Evaluator
+from nnrun.engine.layer_statistics import layer_statistics
 from nnrun.engine.layers import Activate, Dense
 from nnrun.engine.trainer import TRAIN_SAMPLE
 from nnrun.insight.preflight.context import Context, descend, setting

@@ -9,8 +9,8 @@ import numpy as np
 
 from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.files.values import Floats
-from nnrun.engine.evaluation import sampled
 from nnrun.engine.parameters import Array
+from nnrun.engine.sampling import sampled
 
 ALIKE = 0.8  # rank correlation, rising or falling, from which on two columns are told to hold the same
 MOST_ROWS, FEWEST_ROWS = 5_000, 200  # of the sample that is looked at

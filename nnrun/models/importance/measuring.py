@@ -16,9 +16,9 @@ import numpy as np
 from nnrun.data.facts.association import NEARLY, association_of
 from nnrun.data.files.values import Floats, Kind
 from nnrun.data.groups import joined_rows
-from nnrun.engine.evaluation import sample, sampled
 from nnrun.engine.parameters import Array
 from nnrun.engine.randomness import stream
+from nnrun.engine.sampling import sample, sampled
 from nnrun.errors import DataError
 from nnrun.models.importance.alikeness import alike
 from nnrun.models.importance.shuffling import Shuffled

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from nnrun.config.config import Config
 from nnrun.engine.activations import ACTIVATIONS
-from nnrun.engine.evaluation import ROWS
 from nnrun.engine.initializers import INITIALIZERS
+from nnrun.engine.layer_statistics import ROWS
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.runs.records import FoundSymptom
 from nnrun.runs.symptoms.evidence import Evidence, Finding, Settings, usual_rate
