@@ -15,7 +15,7 @@ from nnrun.compiled.codes import SUMS
 from nnrun.compiled.judging import Measuring
 from nnrun.compiled.pace import Pace, spent_on
 from nnrun.compiled.planning import constants_of, plan_of, vectors_of
-from nnrun.compiled.rows import Supply
+from nnrun.compiled.rows import supply_of
 from nnrun.compiled.turns import Given, Lane, Lanes, Room, Turn
 from nnrun.compiled.work import LARGE, operations, work
 from nnrun.engine.batches import Batch
@@ -41,7 +41,7 @@ class CompiledSteps(NumpyEngine):
         network, members, dtype = trainer.network, len(trainer.seeds), trainer.theta.dtype
         self.run = machine_code.load(dtype)
         self.plan, numbers, drawn = plan_of(trainer)
-        self.supply = Supply(trainer, self.plan, drawn)
+        self.supply = supply_of(trainer, self.plan, drawn)
         self.work = work(
             self.plan.widths.tolist(),
             int(trainer.batches.sizes.max()),

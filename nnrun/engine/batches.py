@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, pairwise
 from typing import NamedTuple
 
@@ -181,11 +182,20 @@ class Batches:
         self.bounds = batch_bounds(len(x), batch_size, smallest)
         self.sizes = np.array([stop - start for start, stop in self.bounds])
         self._buffers = Buffers(x.dtype)
-        row_bytes = max(1, x.itemsize * x.shape[1])
-        self._per_block = max(1, BLOCK_BYTES // row_bytes)
-        mixed = WINDOW_BYTES // row_bytes if by_blocks(shuffle, x) else len(x)
-        self._windows = windows(self.bounds, mixed, min(GATHERED_ROWS, GATHERED_BYTES // (row_bytes * len(seeds))))
-        self._by_rows = windows(self.bounds, mixed, min(GATHERED_ROWS, GATHERED_BYTES // row_bytes))
+        self._row_bytes = max(1, x.itemsize * x.shape[1])
+        self._per_block = max(1, BLOCK_BYTES // self._row_bytes)
+        self._mixed = WINDOW_BYTES // self._row_bytes if by_blocks(shuffle, x) else len(x)
+        self._windows = self._windows_for(len(seeds))
+
+    @cached_property
+    def _by_rows(self) -> list[Window]:
+        """Windows for a caller that gathers the rows of one member at a time."""
+        return self._windows_for(1)
+
+    def _windows_for(self, members: int) -> list[Window]:
+        """The windows of an epoch, in groups that are gathered at once for so many members."""
+        gathered = min(GATHERED_ROWS, GATHERED_BYTES // (self._row_bytes * members))
+        return windows(self.bounds, self._mixed, gathered)
 
     @property
     def plain(self) -> bool:
