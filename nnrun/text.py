@@ -193,7 +193,7 @@ def yaml_text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def network_shape(widths: Sequence[int], networks: int = 1, members: int = 1) -> str:
+def network_shape(widths: Sequence[int], networks: int, members: int) -> str:
     """The widths of a network from features to outputs, equal ones counted: 64-[64×30]-10; of several 5 × 64-10.
 
     Members that share its body are told behind it.

@@ -20,7 +20,7 @@ from nnrun.text import last_words, log_scale, network_shape, points, sparkline
     ],
 )
 def test_a_network_is_told_in_a_few_words_however_deep(widths: list[int], told: str) -> None:
-    assert network_shape(widths) == told
+    assert network_shape(widths, 1, 1) == told
 
 
 def test_keys_have_as_many_words_as_tell_them_apart() -> None:

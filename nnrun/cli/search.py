@@ -148,13 +148,13 @@ def search(
 
 
 def limits_of(
-    timeout: float | None = None,
-    target: str | None = None,
-    stop_when_flat: str | None = None,
-    trial_timeout: float | None = None,
-    trial_memory: int | None = None,
-    stack: int | None = None,
-    cluster_wait: float | None = None,
+    timeout: float | None,
+    target: str | None,
+    stop_when_flat: str | None,
+    trial_timeout: float | None,
+    trial_memory: int | None,
+    stack: int | None,
+    cluster_wait: float | None,
 ) -> Limits:
     """The limits that options of these names ask for."""
     return {

@@ -173,9 +173,9 @@ class Batches:
         loss: Loss,
         batch_size: int,
         seeds: Sequence[int],
-        smallest: int = 1,
-        shuffle: str = "auto",
-        augmenter: Augmenter | None = None,
+        smallest: int,
+        shuffle: str,
+        augmenter: Augmenter | None,
     ) -> None:
         self.examples, self.loss, self.seeds, self.augmenter = examples, loss, seeds, augmenter
         x = examples.x

@@ -120,7 +120,7 @@ class Boosted:
         return _of_width(scores, self.loss)
 
 
-def boosted(train: Examples, loss: Loss, classes: int | None, made: Preprocessor | None = None) -> Boosted:
+def boosted(train: Examples, loss: Loss, classes: int | None, made: Preprocessor | None) -> Boosted:
     """scikit-learn's HistGradientBoosting as it comes (LightGBM's algorithm, Ke et al. 2017).
 
     It knows no other rows than those of training: above 10,000 it stops by a tenth of them, which it sets aside itself

@@ -52,7 +52,7 @@ def report_of(run: StoredRun, usual: Path, options: Sequence[str] = (), costs: S
     return page.render()
 
 
-def write_folder_report(root: Path, filters: Sequence[str] = ()) -> Path:
+def write_folder_report(root: Path, filters: Sequence[str]) -> Path:
     """Make report.html of a folder of runs anew and return its path; only runs that fulfil the conditions are on it.
 
     UsageError where there is no run, or for what is no condition.

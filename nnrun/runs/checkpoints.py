@@ -138,7 +138,7 @@ KEPT = "epoch-"
 BEST = "best."
 
 
-def keeps(rows: Sequence[Row], ends: Collection[int] = ()) -> bool:
+def keeps(rows: Sequence[Row], ends: Collection[int]) -> bool:
     """Whether the state after these epochs is kept; `ends` are those of the cycles of the learning rate."""
     epochs = len(rows)
     if epochs and rows[-1]["epoch"] in ends:

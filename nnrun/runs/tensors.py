@@ -56,7 +56,7 @@ def _contiguous(tensors: Tensors) -> Tensors:
     return {key: np.ascontiguousarray(tensor) for key, tensor in tensors.items()}
 
 
-def read_tensors(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> tuple[Tensors, Checkpoint]:
+def read_tensors(path: Path, shapes: Mapping[str, tuple[int, ...]] | None) -> tuple[Tensors, Checkpoint]:
     """Tensors and description; with `shapes`, those alone, compared with the file's before anything is allocated.
 
     Raises DataError for a file that is damaged, of another kind, or without a tensor of such a shape.

@@ -15,7 +15,7 @@ def batches(rows: int, batch_size: int, seeds: list[int], smallest: int = 1, wid
     x = np.stack([np.arange(rows), 1000 + np.arange(rows)], axis=1).astype(float)
     x = np.concatenate([x, np.zeros((rows, width - 2))], axis=1)
     examples = Examples(x, -np.arange(rows, dtype=float)[:, None])
-    return Batches(examples, LOSSES["squared_error"](1), batch_size, seeds, smallest)
+    return Batches(examples, LOSSES["squared_error"](1), batch_size, seeds, smallest, "auto", None)
 
 
 def rows_seen(made: Batches, epoch: int) -> np.ndarray:

@@ -30,7 +30,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 def batches(rows: int, batch_size: int, seeds: list[int], shuffle: str) -> Batches:
     """Row i is (i, i), with the value −i."""
     x = np.repeat(np.arange(rows, dtype=float)[:, None], 2, axis=1)
-    return Batches(Examples(x, -x[:, :1]), LOSSES["squared_error"](1), batch_size, seeds, shuffle=shuffle)
+    return Batches(Examples(x, -x[:, :1]), LOSSES["squared_error"](1), batch_size, seeds, 1, shuffle, None)
 
 
 def rows_seen(made: Batches, epoch: int) -> np.ndarray:
@@ -95,7 +95,7 @@ def test_the_next_window_of_a_mapped_file_is_read_ahead(tmp_path: Path, monkeypa
     in_memory = batches(505, 25, [1, 2], "blocks")
     np.save(tmp_path / "x.npy", in_memory.examples.x)
     x = np.asarray(np.load(tmp_path / "x.npy", mmap_mode="r"))
-    made = Batches(Examples(x, in_memory.examples.y), in_memory.loss, 25, [1, 2], shuffle="blocks")
+    made = Batches(Examples(x, in_memory.examples.y), in_memory.loss, 25, [1, 2], 1, "blocks", None)
     told: dict[int, list[int]] = {mmap.MADV_WILLNEED: [], mmap.MADV_DONTNEED: []}
     asked, given_back = told.values()
 

@@ -108,7 +108,7 @@ def test_trees_stop_by_rows_set_aside_only_where_each_class_has_two() -> None:
     x, y = made_up(3, rows=10_500)
     lone = np.where(y == 2, 0, y)
     lone[0] = 2
-    all_, one = (boosted(Examples(x, of), loss_of(3), 3).model for of in (y, lone))
+    all_, one = (boosted(Examples(x, of), loss_of(3), 3, None).model for of in (y, lone))
     assert all_.do_early_stopping_ and not one.do_early_stopping_
 
 

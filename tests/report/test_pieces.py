@@ -324,7 +324,7 @@ def test_calibration_is_measured_in_fifteenths() -> None:
 
     0.9 (bin 13) and 0.95 (bin 14) stand apart: |0.9 − 1|/4 + |0.95 − 0|/4 + |0.6 − 0|/4 + |0.7 − 1|/4 = 0.4875.
     """
-    chart = calibration_chart(classified())
+    chart = calibration_chart(classified(), 1.0)
     assert "Expected calibration error 48.8 points" in chart.note
     assert "temperature" not in chart.note
     assert "at temperature 1.5, fitted on dev" in calibration_chart(classified(), 1.5).note
@@ -336,8 +336,8 @@ def test_bars_of_calibration_know_of_groups() -> None:
     """Eight copies of each row are a group."""
     p = np.tile([0.8, 0.2], (96, 1))
     rows = Classified(["a", "b"], np.repeat([0, 0, 1] * 4, 8), p.argmax(axis=1), p)
-    plain, grouped = (calibration_chart(of) for of in (rows, replace(rows, groups=np.repeat(np.arange(12), 8))))
-    one = calibration_chart(classified()).data[1]["text"][0]
+    plain, grouped = (calibration_chart(of, 1.0) for of in (rows, replace(rows, groups=np.repeat(np.arange(12), 8))))
+    one = calibration_chart(classified(), 1.0).data[1]["text"][0]
     assert one == "1 example: 60.0% sure, 0.0% right"
     bars = [chart.data[1]["error_y"]["arrayminus"][0] for chart in (plain, grouped)]
     assert bars[1] > 2 * bars[0]

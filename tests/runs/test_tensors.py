@@ -55,7 +55,7 @@ def test_a_strange_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "best.safetensors"
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"best\.safetensors: .*not a checkpoint of nnrun.*train again"):
-        read_tensors(path)
+        read_tensors(path, None)
 
 
 def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
         with pytest.raises(DataError):
-            read_tensors(path)
+            read_tensors(path, None)
 
 
 def test_shapes_are_compared_before_a_huge_tensor_is_read(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ class ImproveConsole(Screen, Watcher, Teller):
 class LiveImproveConsole(ImproveConsole):
     """One more line below: what is in training."""
 
-    def __init__(self, options: Options, verbose: bool = False) -> None:
+    def __init__(self, options: Options, verbose: bool) -> None:
         super().__init__(options, verbose)
         from rich.console import Console
         from rich.live import Live
@@ -119,7 +119,7 @@ class QuietImproveConsole(ImproveConsole):
         """Nothing."""
 
 
-def improve_console(quiet: bool, options: Options, verbose: bool = False) -> ImproveConsole:
+def improve_console(quiet: bool, options: Options, verbose: bool) -> ImproveConsole:
     """The view that fits where stderr goes."""
     if quiet:
         return QuietImproveConsole(options)

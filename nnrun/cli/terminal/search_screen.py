@@ -109,7 +109,7 @@ class LiveSearchConsole(SearchConsole):
     All of them have the same columns. What is drawn anew is gone in the end.
     """
 
-    def __init__(self, options: Options, verbose: bool = False) -> None:
+    def __init__(self, options: Options, verbose: bool) -> None:
         super().__init__(options, verbose)
         from rich.console import Console
         from rich.live import Live
@@ -267,7 +267,7 @@ class QuietSearchConsole(SearchConsole):
         """Nothing."""
 
 
-def search_console(quiet: bool, options: Options, verbose: bool = False) -> SearchConsole:
+def search_console(quiet: bool, options: Options, verbose: bool) -> SearchConsole:
     """The view that fits where stderr goes."""
     if quiet:
         return QuietSearchConsole(options)

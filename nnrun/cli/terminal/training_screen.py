@@ -98,7 +98,7 @@ class LiveConsole(PlainConsole):
 
     panel: Panel  # of the run, once it has begun
 
-    def __init__(self, verbose: bool = False) -> None:
+    def __init__(self, verbose: bool) -> None:
         super().__init__(verbose)
         self._adding = Lock()  # held by who draws, never the other way round
         self.spent = 0.0

@@ -231,7 +231,7 @@ def ambiguity(column: str, meaning: Meaning) -> str:
     )
 
 
-def stand_in(column: str, texts: Texts, splits: bool = False) -> str:
+def stand_in(column: str, texts: Texts, splits: bool) -> str:
     """The notice on a column, which perhaps splits the rows, with dates that may mean that there is none."""
     (date, rows), *_ = texts.stand_ins.most_common(1)
     cure = "give these rows their dates, or leave them out" if splits else "add it to data.format.missing"

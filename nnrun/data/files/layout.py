@@ -58,7 +58,7 @@ def whole_lines(handle: TextIO) -> Iterator[str]:
         yield rest
 
 
-def find_layout(head: str, delimiter: str = "auto", header: bool | None = None) -> Layout:
+def find_layout(head: str, delimiter: str, header: bool | None) -> Layout:
     """By the first lines; a delimiter that is known is kept, and `header` says whether there are names."""
     lines = list(io.StringIO(head, newline=""))
     above, stated = _above(lines)

@@ -25,7 +25,7 @@ _UNIT = r"[A-Za-z\u00b5\u03bc\u00b0\u03a9][A-Za-z/\u00b0\u00b2\u00b3]{0,9}"
 _PARTS = re.compile(rf"(\()?([^()]*?[0-9][.,]?)\s*(-)?\s*({_UNIT})?(\))?")
 
 
-def plainly_written(series: pd.Series[Any], known: bool = False) -> tuple[pd.Series[Any], list[str], str]:
+def plainly_written(series: pd.Series[Any], known: bool) -> tuple[pd.Series[Any], list[str], str]:
     """A column of text whose values are all numbers in another spelling: as plain ones, how they are read, their unit.
 
     `(1.57)` and `1.57-` are negative, so is a number behind U+2212; one unit behind all numbers is taken away, and

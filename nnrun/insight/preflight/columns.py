@@ -104,7 +104,7 @@ def check_missing(context: Context) -> Finding:
     return judge_missing(gaps, len(frame), unit, dropped)
 
 
-def judge_missing(gaps: Mapping[str, int], rows: int, unit: str = "column", dropped: Sequence[str] = ()) -> Finding:
+def judge_missing(gaps: Mapping[str, int], rows: int, unit: str, dropped: Sequence[str]) -> Finding:
     """Gaps are filled and marked, and that a value is missing may tell; only from a few values nothing can be learned.
 
     Pixels are kept even then, as without one of them the others would be no image.

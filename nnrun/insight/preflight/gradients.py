@@ -76,10 +76,10 @@ def _compiled(trainer: Trainer) -> Array:
 
 def judge_gradients(
     found: Sequence[GradientCheck],
-    engine: str = "numpy",
-    probe: Probe = USUAL,
-    usual: Sequence[GradientCheck] = (),
-    bound: float = ACCEPTABLE,
+    engine: str,
+    probe: Probe,
+    usual: Sequence[GradientCheck],
+    bound: float,
 ) -> Finding:
     """The worst of several comparisons; a difference of a thousandth is no rounding, one below the bound may be.
 

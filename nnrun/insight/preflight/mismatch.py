@@ -179,9 +179,7 @@ def _values(dataset: Dataset, name: str) -> Floats:
     return np.asarray(np.hstack([part.x[rows][:, dataset.fitted.numeric], target]), float)
 
 
-def judge_mismatch(
-    separations: Mapping[Pair, Separation], pairs: Collection[Pair], rule: str, seed: int = 0
-) -> Finding:
+def judge_mismatch(separations: Mapping[Pair, Separation], pairs: Collection[Pair], rule: str, seed: int) -> Finding:
     """Parts that are told apart often enough to matter, and too often for chance."""
     numbers = {"-".join(pair): separation._asdict() for pair, separation in separations.items()}
     if not separations:

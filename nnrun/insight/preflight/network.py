@@ -85,8 +85,8 @@ def judge_size(
     share: float,
     needed: int,
     seconds: float,
-    smaller: Callable[[], str | None] = lambda: None,
-    networks: int = 1,
+    smaller: Callable[[], str | None],
+    networks: int,
 ) -> Finding:
     """Parameters of a network, share of the free memory, bytes beside the data, seconds of all steps, and a batch that
     would fit.

@@ -87,7 +87,7 @@ def judge_groups(sizes: Mapping[str, int], asked: Mapping[str, float], group: st
     return Finding("warn", f"{text}: a few groups of {group} hold most rows", cure, {"rows": dict(sizes)})
 
 
-def judge_rows(sizes: Mapping[str, int], counts: Mapping[str, Mapping[str, int]], files: bool = False) -> Finding:
+def judge_rows(sizes: Mapping[str, int], counts: Mapping[str, Mapping[str, int]], files: bool) -> Finding:
     """Rows by part, and by class in each part; a part without a class says nothing about it.
 
     `files`: each part has one of its own.
@@ -173,7 +173,7 @@ def check_distribution(context: Context) -> Finding:
     return judge_distribution(context.differences, context.dataset.fitted.split["rule"], context.config.data.split_seed)
 
 
-def judge_distribution(pairs: Mapping[Pair, Sequence[Difference]], rule: str, seed: int = 0) -> Finding:
+def judge_distribution(pairs: Mapping[Pair, Sequence[Difference]], rule: str, seed: int) -> Finding:
     """What differs and by how much."""
     found = {pair: large(each, len(pairs)) for pair, each in pairs.items()}
     numbers = {"-".join(pair): {d.column: d.distance for d in each} for pair, each in found.items()}

@@ -265,7 +265,7 @@ def repeats(work: int) -> int:
     return int(np.clip(WORK // max(1, FOLDS * work), 1, REPEATS))
 
 
-def cross_fit(panel: Panel, ways: Mapping[Way, Chooser], seed: int, times: int = REPEATS) -> CrossFit:
+def cross_fit(panel: Panel, ways: Mapping[Way, Chooser], seed: int, times: int) -> CrossFit:
     """Let each way choose on four fifths of the rows and measure it on the last, for each fifth, so many times."""
     found: dict[Way, list[Measured]] = {name: [] for name in ways}
     for held in filter(np.any, _folds(panel, times, seed)):

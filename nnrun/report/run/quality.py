@@ -142,7 +142,7 @@ def _mixed_up(classes: list[str], counts: Array) -> Markup:
     return join([tag("h3", f"Most frequent mistakes ({total:,} in all)"), listing(told)])
 
 
-def calibration_chart(of: Classified, temperature: float = 1.0) -> Chart:
+def calibration_chart(of: Classified, temperature: float) -> Chart:
     """How often the network is right, by how sure it is; on the diagonal it is as good as it says."""
     sure, right = of.p.max(axis=1), of.p.argmax(axis=1) == of.true
     bins = np.minimum((sure * BINS).astype(int), BINS - 1)

@@ -141,7 +141,7 @@ def test_drawn_a_few_times_a_second_however_fast_trials_end(monkeypatch: pytest.
     monkeypatch.setattr(search_screen, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     draw = LiveSearchConsole._draw
     monkeypatch.setattr(LiveSearchConsole, "_draw", lambda self: (drawn.append(clock[0]), draw(self)))
-    screen = LiveSearchConsole(Options())
+    screen = LiveSearchConsole(Options(), verbose=False)
     screen.plan = Plan([200], {}, None, "random", "dev_error", 0, 1, Space(()), [])
     screen.columns = TrialColumns(screen.plan, [])
     for number in range(200):

@@ -64,7 +64,7 @@ def test_what_csv_files_mostly_have_is_not_told(tmp_path: Path) -> None:
     ],
 )
 def test_delimiters_by_the_first_records(text: str, delimiter: str) -> None:
-    assert find_layout(text).delimiter == delimiter
+    assert find_layout(text, "auto", None).delimiter == delimiter
 
 
 @pytest.mark.parametrize("line", ["sep=;\n", '"sep=;"\r\n', "\nSEP=;\n"])

@@ -55,7 +55,7 @@ def read(path: Path, **format: object) -> Table:
     ],
 )
 def test_names_that_look_like_a_row(csv: Csv, lines: list[str], looks: bool) -> None:
-    assert find_layout("\n".join(lines)).data_first is looks
+    assert find_layout("\n".join(lines), "auto", None).data_first is looks
     assert any(DOUBT in notice for notice in read_table(csv(*lines)).notices) is looks
 
 
