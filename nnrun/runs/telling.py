@@ -166,7 +166,7 @@ def measured(final: Final) -> list[str]:
 
 def gaps(final: Final, data: DataSizes, section: Diagnosis) -> list[str]:
     """The differences that matter, each with its judgement; nothing where an error is not known."""
-    verdict = of_run(final, set_sizes(data), section.base_error, section.tolerance)
+    verdict = of_run(final, set_sizes(data), section)
     found = verdict.gaps if verdict else {}
     below = {"avoidable_bias": f"base ({percent(section.base_error)})", "variance": "train", "mismatch": "train-dev"}
     known = [(RULES[kind].word, start, found[kind]) for kind, start in below.items() if kind in found]

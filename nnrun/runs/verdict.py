@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import sqrt
+from typing import TYPE_CHECKING
 
 from nnrun.runs.records import DataSizes, RunRecord
 from nnrun.text import PARTS, all_of, metric_name, percent, points, set_name
+
+if TYPE_CHECKING:
+    from nnrun.config.schema import Diagnosis
 
 SETS = ("base", *PARTS)  # the ladder, from below
 Z = 1.959963984540054  # 97.5% of a normal distribution lie below; statistics.NormalDist would be loaded for it alone
@@ -191,25 +195,31 @@ def can_be_judged(final: Mapping[str, float | None] | None) -> bool:
     return all((final or {}).get(f"{part}_error") is not None for part in ("train", "dev"))
 
 
-def of_run(final: Mapping[str, float | None], rows: Mapping[str, int], base: float, tolerance: float) -> Verdict | None:
+def yardstick(section: Diagnosis, base: float | None, tolerance: float | None) -> Diagnosis:
+    """What errors are measured against: the config's section, but for what is given."""
+    given = {"base_error": base, "tolerance": tolerance}
+    return section.model_copy(update={name: value for name, value in given.items() if value is not None})
+
+
+def of_run(final: Mapping[str, float | None], rows: Mapping[str, int], against: Diagnosis) -> Verdict | None:
     """The verdict on the errors that run.json holds; None where training or dev error is not there or not finite.
 
     Rows that come in groups count as the independent rows that an error is as sure as, as far as these are known. A
     regression's error, 1 − R², is no proportion: its gaps have no interval.
     """
     errors = {part: final.get(f"{part}_error") for part in SETS}
-    known = {"base": base} | {part: error for part, error in errors.items() if error is not None}
+    known = {"base": against.base_error} | {part: error for part, error in errors.items() if error is not None}
     if "train" not in known or "dev" not in known:
         return None
     sure = {part: round(size) for part in SETS if (size := final.get(f"{part}_{SURE}")) is not None}
-    verdict = judge(known, {**rows, **sure}, tolerance, proportions="train_rmse" not in final)
+    verdict = judge(known, {**rows, **sure}, against.tolerance, proportions="train_rmse" not in final)
     return replace(verdict, rows={part: rows[part] for part in sure if part in rows})
 
 
-def of_record(record: RunRecord, base: float, tolerance: float) -> Verdict | None:
+def of_record(record: RunRecord, against: Diagnosis) -> Verdict | None:
     """The verdict on the errors of a record, with the sizes of its sets; None as for `of_run`."""
     final = record.get("final")
-    return of_run(final, set_sizes(record["data"]), base, tolerance) if final and can_be_judged(final) else None
+    return of_run(final, set_sizes(record["data"]), against) if final and can_be_judged(final) else None
 
 
 def deciding_size(verdict: Verdict, kind: str) -> int | None:

@@ -86,8 +86,7 @@ def _labels(run: StoredRun) -> tuple[Sequence[str], str]:
 
 
 def _verdict(run: StoredRun) -> str:
-    section = run.config.diagnosis
-    verdict = of_record(run.record, section.base_error, section.tolerance)
+    verdict = of_record(run.record, run.config.diagnosis)
     return summary(verdict) if verdict else ""
 
 

@@ -42,8 +42,7 @@ def details(run: RunDir, with_charts: bool = True, trials: TrialsSoFar | None = 
         found["commands"] = [{"why": why, "command": line} for why, line in _commands(stored)]
         found["config"] = [line.strip() for line in changes(stored.config)]
         found["symptoms"] = [symptom_told(one) for one in record.get("symptoms") or []]
-        section = stored.config.diagnosis
-        verdict = of_record(record, section.base_error, section.tolerance)
+        verdict = of_record(record, stored.config.diagnosis)
         found["verdict"] = summary(verdict) if verdict else _broken_off(stored)
         found["charts"] = [_chart(one) for one in _charts(stored, trials)] if with_charts else []
     except (NnrunError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:

@@ -125,7 +125,7 @@ def sentence(name: str) -> str:
     """What the rule says of the latest run."""
     run = StoredRun(find_run(Path("runs"), "latest"))
     section = run.config.diagnosis
-    verdict = of_run(run.final, set_sizes(run.record["data"]), section.base_error, section.tolerance)
+    verdict = of_run(run.final, set_sizes(run.record["data"]), section)
     move = REMEDIES[name].propose(evidence_of(run, verdict))
     assert move is not None, "the rule has nothing to say"
     return move.why

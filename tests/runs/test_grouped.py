@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
+from nnrun.config.schema import Diagnosis
 from nnrun.data.raw import read_parts
 from nnrun.insight.diagnosis.regions import by_column
 from nnrun.insight.diagnosis.shares import _order
@@ -135,7 +136,7 @@ def test_a_run_knows_how_sure_its_errors_are(patients: Path, train_run: Train) -
     final, rows = record["final"], record["data"]["rows"]
     for part in ("train", "dev", "test"):
         assert 1 < final[f"{part}_effective_rows"] < 0.8 * rows[part]
-    verdict = of_record(record, 0.0, 0.015)
+    verdict = of_record(record, Diagnosis())
     assert verdict is not None and verdict.sizes["dev"] == final["dev_effective_rows"]
     assert not any("effective" in name for name in train_run("data.source=iris", "training.epochs=1").record["final"])
 

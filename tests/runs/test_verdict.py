@@ -6,7 +6,19 @@ from collections.abc import Mapping
 
 import pytest
 
-from nnrun.runs.verdict import RULES, Verdict, deciding_size, difference, judge, of_run, set_sizes, summary, wilson
+from nnrun.config.schema import Diagnosis
+from nnrun.runs.verdict import (
+    RULES,
+    Verdict,
+    deciding_size,
+    difference,
+    judge,
+    of_run,
+    set_sizes,
+    summary,
+    wilson,
+    yardstick,
+)
 
 HIGH_BIAS, HIGH_VARIANCE = {"avoidable_bias": "high", "variance": "low"}, {"avoidable_bias": "low", "variance": "high"}
 BOTH, NEITHER = {"avoidable_bias": "high", "variance": "high"}, {"avoidable_bias": "low", "variance": "low"}
@@ -112,7 +124,7 @@ def test_weighted_rows_count_as_many_as_their_error_is_sure() -> None:
 
 def test_the_errors_of_a_run() -> None:
     final = {"train_error": 0.4, "dev_error": 0.5, "test_error": 0.6, "train_rmse": 50.0}
-    verdict = of_run(final, {"train": 10, "dev": 10, "test": 10}, 0.3, 0.015)
+    verdict = of_run(final, {"train": 10, "dev": 10, "test": 10}, Diagnosis(base_error=0.3))
     assert verdict is not None
     assert verdict.gaps["variance"].low is None  # 1 − R² is no proportion
     assert {kind: gap.judgement for kind, gap in verdict.gaps.items()} == {
@@ -120,8 +132,8 @@ def test_the_errors_of_a_run() -> None:
         "variance": "high",
         "dev_overfit": "high",
     }
-    assert of_run({"train_error": 0.1}, {}, 0.0, 0.015) is None
-    assert of_run({"train_error": None, "dev_error": 0.1}, {}, 0.0, 0.015) is None
+    assert of_run({"train_error": 0.1}, {}, Diagnosis()) is None
+    assert of_run({"train_error": None, "dev_error": 0.1}, {}, Diagnosis()) is None
 
 
 def test_no_error_anywhere_is_good_news_with_its_measure_of_trust() -> None:
@@ -136,3 +148,10 @@ def test_no_error_anywhere_is_good_news_with_its_measure_of_trust() -> None:
 def test_a_bias_that_may_be_noise_says_what_it_hangs_on() -> None:
     found = summary(judged(train=0.15, dev=0.16), " if the base error is 0")
     assert found == "High bias (+15.0 points if the base error is 0); variance (+1.0 points) low."
+
+
+def test_what_is_given_takes_the_place_of_what_the_config_says() -> None:
+    section = Diagnosis(base_error=0.3, tolerance=0.02)
+    assert yardstick(section, None, None) == section
+    assert yardstick(section, 0.0, None) == Diagnosis(base_error=0.0, tolerance=0.02)
+    assert yardstick(section, None, 0.1) == Diagnosis(base_error=0.3, tolerance=0.1)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from nnrun.config.schema import Diagnosis
 from nnrun.data.features.weights import effective_rows
 from nnrun.data.files.spelling import are_whole, in_one_spelling
 from nnrun.data.files.table import numbers, suggest
@@ -20,7 +21,7 @@ from nnrun.errors import UsageError
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.grouped import independent_rows
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.verdict import UNCLEAR, Z, difference, judgement, wilson
+from nnrun.runs.verdict import UNCLEAR, Z, difference, judgement, wilson, yardstick
 from nnrun.text import MANY, columns, listed, percent, shortened, wrapped
 
 if TYPE_CHECKING:
@@ -93,8 +94,7 @@ def by_column(
     Raises UsageError for a column that is not there, and where there is no checkpoint; DataError.
     """
     model = trained(run)
-    own, fitted = model.config.diagnosis, model.dataset.fitted
-    base, tolerance = own.base_error if base is None else base, own.tolerance if tolerance is None else tolerance
+    against, fitted = yardstick(model.config.diagnosis, base, tolerance), model.dataset.fitted
     raw = model.raw()
     tables = {part: raw[part] for part in COMPARED if part in raw}
     if column is None or (column == TARGET and TARGET not in tables["train"].columns):
@@ -107,10 +107,10 @@ def by_column(
     return {
         "column": column,
         "unit": f"{unit}, {kind}" if kind else unit,
-        "base": base,
-        "tolerance": tolerance,
+        "base": against.base_error,
+        "tolerance": against.tolerance,
         "sampled": raw.sampled,
-        "regions": compare(mistakes, named, base, tolerance, proportions),
+        "regions": compare(mistakes, named, against, proportions),
     }
 
 
@@ -183,7 +183,7 @@ def _require(tables: Mapping[str, Table], column: str, target: str) -> None:
 
 
 def compare(
-    mistakes: Mapping[str, Mistakes], named: Mapping[str, Labels], base: float, tolerance: float, proportions: bool
+    mistakes: Mapping[str, Mistakes], named: Mapping[str, Labels], against: Diagnosis, proportions: bool
 ) -> list[Region]:
     """Each region's errors and gaps, from the mistakes `(rows,)` and the regions `(rows,)` of training and dev set.
 
@@ -199,12 +199,12 @@ def compare(
             "train": error_of(train, proportions),
             "dev": error_of(dev, proportions),
             "share_of_dev": dev.total / mistakes["dev"].total if mistakes["dev"].total else 0.0,
-            "bias": _gap(train, Mistakes(np.array([base])), tolerance, proportions, exact=True),
-            "variance": _gap(here.get("train_dev", dev), train, tolerance, proportions),
+            "bias": _gap(train, Mistakes(np.array([against.base_error])), against.tolerance, proportions, exact=True),
+            "variance": _gap(here.get("train_dev", dev), train, against.tolerance, proportions),
         }
         if between := here.get("train_dev"):
             region["train_dev"] = error_of(between, proportions)
-            region["mismatch"] = _gap(dev, between, tolerance, proportions)
+            region["mismatch"] = _gap(dev, between, against.tolerance, proportions)
         regions.append(region)
     return sorted(regions, key=lambda region: [-(error["error"] or 0.0) for error in (region["dev"], region["train"])])
 

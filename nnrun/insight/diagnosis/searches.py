@@ -16,7 +16,7 @@ from nnrun.insight.diagnosis.telling import Action, Spread, first_of
 from nnrun.insight.diagnosis.verbs import Diagnosis, of_a_run
 from nnrun.installation import command
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.verdict import HIGH, LOW, UNCLEAR, Verdict, of_run, set_sizes
+from nnrun.runs.verdict import HIGH, LOW, UNCLEAR, Verdict, of_run, set_sizes, yardstick
 from nnrun.search.record import TrialRecord, sharing
 from nnrun.search.stored import WIDER, StoredSearch
 from nnrun.search.telling import kind_of, ties
@@ -42,19 +42,14 @@ def of_a_search(
         raise UsageError(f"{search.id} has no best trial yet ({counts}){going_on}")
     found = of_a_run(search.best, base, tolerance, usual, options, frozenset(stored.plan.space.written()))
     sizes = set_sizes(search.record["data"])
-    verdicts = [v for r in records if (v := of_run(r["final"] or {}, sizes, *_measure(found))) is not None]
+    against = yardstick(search.best.config.diagnosis, base, tolerance)
+    verdicts = [v for r in records if (v := of_run(r["final"] or {}, sizes, against)) is not None]
     spread = _spread(records, verdicts)
     lines = [f"search   {search.path}", *found.lines, "", *_spread_lines(spread)]
     if told := ties(records, stored.plan.metric, kind_of(stored.record)):
         lines += wrapped(told, "note     ")
     actions = first_of([*_next(stored, options), *found.actions])
     return replace(found, lines=lines, actions=actions, spread=spread)
-
-
-def _measure(found: Diagnosis) -> tuple[float, float]:
-    if found.verdict is None:
-        return 0.0, 0.015
-    return found.verdict.errors["base"], found.verdict.tolerance
 
 
 def _spread(records: Sequence[TrialRecord], verdicts: Sequence[Verdict]) -> Spread:

@@ -38,7 +38,7 @@ from nnrun.runs.stored import HELD, StoredRun, best_row
 from nnrun.runs.symptoms.evidence import CalmerRate, Evidence, evidence_of
 from nnrun.runs.symptoms.symptoms import rate_after_divergence
 from nnrun.runs.telling import called, symptom_lines
-from nnrun.runs.verdict import HIGH, Verdict, error_kind, of_run, set_sizes, summary
+from nnrun.runs.verdict import HIGH, Verdict, error_kind, of_run, set_sizes, summary, yardstick
 from nnrun.text import wrapped
 
 if TYPE_CHECKING:
@@ -150,12 +150,7 @@ def considered(
 ) -> tuple[Evidence, bool]:
     """All that the recipe looks at, the verdict among it if there is one; and whether a base error of 0 is assumed."""
     section = run.config.diagnosis
-    verdict = of_run(
-        _errors(run),
-        set_sizes(run.record["data"]),
-        section.base_error if base is None else base,
-        section.tolerance if tolerance is None else tolerance,
-    )
+    verdict = of_run(_errors(run), set_sizes(run.record["data"]), yardstick(section, base, tolerance))
     assumed = base is None and not section.base_error
     return _looked_into(run, replace(evidence_of(run, verdict), searched=searched), assumed, tell), assumed
 

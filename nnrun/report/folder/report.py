@@ -192,8 +192,7 @@ def _verdicts_section(kept: Sequence[Entry]) -> Section:
 
 def _verdict(entry: Entry) -> str:
     try:
-        section = entry.run.config.diagnosis
-        verdict = of_record(entry.run.record, section.base_error, section.tolerance)
+        verdict = of_record(entry.run.record, entry.run.config.diagnosis)
     except NnrunError as error:
         return f"none: {error}"
     return summary(verdict) if verdict else ending(entry.run.record, entry.run.status, entry.run.config)

@@ -27,7 +27,7 @@ def by_target(model: Trained, tables: Mapping[str, Table], mistakes: Mapping[str
     section, classes, kind = model.config.diagnosis, model.dataset.classes, model.dataset.error_kind or ""
     name = model.dataset.fitted.target.name
     named = regions_of({part: tables[part] for part in mistakes}, name)
-    found = compare(mistakes, named, section.base_error, section.tolerance, classes is not None)
+    found = compare(mistakes, named, section, classes is not None)
     shown = found[:BARS]
     traces = [_bars("train", BLUE, [r["train"] for r in shown]), _bars("dev", ORANGE, [r["dev"] for r in shown])]
     names = shorts(region["region"] for region in shown)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
+from nnrun.config.schema import Diagnosis
 from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.insight.diagnosis.regions import (
     Mistakes,
@@ -41,9 +42,8 @@ def mistakes(**counts: tuple[int, int]) -> tuple[np.ndarray[Any, Any], np.ndarra
 
 def judged(**parts: dict[str, tuple[int, int]]) -> dict[str, tuple[str, str]]:
     made = {part: mistakes(**counts) for part, counts in parts.items()}
-    found = compare(
-        {p: Mistakes(m) for p, (m, _) in made.items()}, {p: n for p, (_, n) in made.items()}, 0.0, 0.015, True
-    )
+    values, named = {p: Mistakes(m) for p, (m, _) in made.items()}, {p: n for p, (_, n) in made.items()}
+    found = compare(values, named, Diagnosis(), proportions=True)
     return {region["region"]: (region["bias"]["judgement"], region["variance"]["judgement"]) for region in found}
 
 
@@ -63,7 +63,8 @@ def test_a_region_has_bias_or_variance_by_the_rule_of_the_whole_set() -> None:
 def test_the_worst_comes_first_with_wilson_intervals_and_its_share_of_the_mistakes() -> None:
     train, names = mistakes(a=(0, 10), b=(0, 10), c=(0, 10))
     dev, of_dev = mistakes(b=(1, 9), a=(3, 7))
-    found = compare({"train": Mistakes(train), "dev": Mistakes(dev)}, {"train": names, "dev": of_dev}, 0.0, 0.015, True)
+    values, named = {"train": Mistakes(train), "dev": Mistakes(dev)}, {"train": names, "dev": of_dev}
+    found = compare(values, named, Diagnosis(), proportions=True)
     assert [region["region"] for region in found] == ["a", "b", "c"]
     worst, last = found[0], found[-1]
     # Wilson's interval of 3 in 10, z = 1.96: (0.3 + 0.192 ± 1.96 · √(0.021 + 0.0096)) / 1.384
@@ -79,7 +80,7 @@ def test_the_worst_comes_first_with_wilson_intervals_and_its_share_of_the_mistak
 def test_errors_that_are_no_proportions_have_the_interval_of_a_mean() -> None:
     values = {"train": Mistakes(np.array([0.1, 0.3, 0.2, 0.2])), "dev": Mistakes(np.array([0.9, 1.1, 5.0]))}
     named = {"train": np.array(["x"] * 4, object), "dev": np.array(["x", "x", "y"], object)}
-    alone, both = compare(values, named, 0.0, 0.015, proportions=False)
+    alone, both = compare(values, named, Diagnosis(), proportions=False)
     assert (alone["region"], alone["dev"]["low"], alone["variance"]["judgement"]) == ("y", None, "unclear")
     # training: mean 0.2, deviation √(0.02 / 3) = 0.0816, half an interval 1.96 · 0.0816 / 2 = 0.080
     assert both["train"]["high"] == pytest.approx(0.280, abs=1e-3)
