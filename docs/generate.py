@@ -512,7 +512,9 @@ the best one's count is that of the search.
 
 A network that is not better than a simple model is not worth its trouble, and what a guess reaches tells what an error
 means. `nnrun evaluate` fits both on the training part, in less than a second, and says so where the network does not
-beat them. Training itself does not, as each run would take a third of a second more."""
+beat them. Training itself does not, as each run would take a third of a second more. Of folds each has its own for its
+dev rows; beside all folds together, on test and on a file, stand those of one fold, by time of the last, which learns
+from the most rows."""
 
 METRICS_USE = """\
 `metrics.primary` and `search.metric` in a file:

@@ -191,6 +191,10 @@ class Model:
         for member, places in zip(self.members, self._places_of_members, strict=True):
             yield member, np.ascontiguousarray(x[:, places], member.config.training.dtype)
 
+    def places(self, preprocessor: Preprocessor) -> slice:
+        """Where x has what one of its preprocessings makes of a row."""
+        return self._places[preprocessor]
+
     @cached_property
     def _places_of_members(self) -> list[slice]:
         """Looked up once: the hash of a preprocessing is that of all its columns."""

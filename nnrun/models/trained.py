@@ -52,15 +52,28 @@ class Trained:
         return model if self.temperature is None else replace(model, temperature=self.temperature)
 
     @property
+    def by_time(self) -> bool:
+        """Whether each fold has learned from the rows before it alone, the last one from the most."""
+        return bool(self.folds) and self.dataset.fitted.split["rule"] == "time"
+
+    @property
     def apart(self) -> Dataset:
-        """The data set with dev rows that are no training rows, of folds that of the first one.
+        """The data set with dev rows that are no training rows, of folds that of the first one, or by time of the last.
 
         UsageError where there is none, as all rows were trained on.
         """
-        dataset = self.folds[0].dataset if self.folds else self.dataset
+        dataset = self.folds[-1 if self.by_time else 0].dataset if self.folds else self.dataset
         if dataset.all_train:
             raise UsageError(f"{self.run.name} has no dev rows: it was trained on all of them (data.fold: all)")
         return dataset
+
+    @property
+    def fullest(self) -> Dataset:
+        """The data set whose training rows a simple model of the whole learns from.
+
+        Of folds without a network of all rows that of one of them, as one is as large as the other, but by time.
+        """
+        return self.apart if self.folds and not self.dataset.all_train else self.dataset
 
     def pieces(self, part: str) -> Sequence[Trained]:
         """What has the rows of a part, each with the model that is measured on them.
@@ -107,8 +120,7 @@ class Trained:
         if not self.folds or part != "train":
             return 1.0
         sizes = [fold.dataset.sizes["rows"] for fold in self.folds]
-        by_time = self.dataset.fitted.split["rule"] == "time"  # the newest fold trains none
-        rows = max(size["train"] + (0 if by_time else size["dev"]) for size in sizes)
+        rows = max(size["train"] + (0 if self.by_time else size["dev"]) for size in sizes)  # the newest trains none
         return sum(size["train"] for size in sizes) / rows
 
     def mistakes(self, part: str) -> Array:

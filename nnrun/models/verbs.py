@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from nnrun.data.facts.tallies import Coded
 from nnrun.data.features.weights import part_weights, read_weights, weight_notices
 from nnrun.data.files.table import Table
 from nnrun.data.files.values import labels
+from nnrun.data.fitted import Fitted
 from nnrun.data.groups import joined_rows
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
@@ -187,20 +189,36 @@ def _prepared(model: Model, table: Table) -> tuple[Array, Array]:
 def _predictors(found: Evaluation, run: Trained) -> dict[str, Predictor]:
     """The network of a run, and what it has to beat, fitted on the run's training rows."""
     if run not in found.baselines:
-        train, loss = examples(run.dataset, "train"), run.model.loss
-        classes = len(run.dataset.classes) if run.dataset.classes else None
-        known = run.dataset.fitted
+        train, loss, known = examples(run.fullest, "train"), run.model.loss, run.fullest.fitted
+        classes = len(known.classes) if known.classes else None
         fitted = linear(train, loss, classes, known.numeric)
         names = listed([known.features[code.place] for code in known.embeddings])
         note = f"the linear model does without {names}, which the network learns an embedding of"
         if known.embeddings and note not in found.notes:  # folds have it in common
             found.notes.append(note)
-        found.baselines[run] = {"constant": constant(train, loss, classes), "linear": fitted}
+        baselines: dict[str, Predictor] = {"constant": constant(train, loss, classes), "linear": fitted}
         if found.boosting:
             trees = boosted(train, loss, classes, known.preprocessor)
-            found.baselines[run][BOOSTING], found.boosted_rows = trees, trees.rows
+            baselines[BOOSTING], found.boosted_rows = trees, trees.rows
+        if run.fullest is not run.dataset:  # rows of the whole have the features of all folds
+            baselines = {name: _OfFold(one, known, run.model) for name, one in baselines.items()}
+        found.baselines[run] = baselines
         found.linear_rows = fitted.rows
     return {NETWORK: run.model, **found.baselines[run]}
+
+
+@dataclass(frozen=True, eq=False)
+class _OfFold:
+    """A baseline that one fold's training rows are behind, as it speaks of rows that the model of all folds takes."""
+
+    own: Predictor
+    fitted: Fitted
+    model: Model
+
+    def logits(self, x: Array) -> Iterator[tuple[slice, Array]]:
+        """(rows, logits `(rows, width)`) chunk by chunk, in deviations of the model's target."""
+        features, unit = x[:, self.model.places(self.fitted.preprocessor)], self.fitted.target
+        return ((rows, unit.in_units_of(self.model.target, logits)) for rows, logits in self.own.logits(features))
 
 
 def _scores(model: Model, predictors: Iterable[str], weights: Array | None = None) -> ByPredictor:

@@ -78,11 +78,7 @@ class Member:
         return logits
 
     def _in(self, unit: Target, logits: Array) -> Array:
-        own = self.target
-        if (own.mean, own.deviation) == (unit.mean, unit.deviation):
-            return logits
-        values: Array = (logits * own.deviation + (own.mean - unit.mean)) / unit.deviation
-        return values
+        return self.target.in_units_of(unit, logits)
 
     @cached_property
     def _bound(self) -> list[Bound]:

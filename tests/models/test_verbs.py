@@ -12,6 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn import metrics as reference
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import StandardScaler
 
 from nnrun.config.load import load_config
 from nnrun.data.raw import read_parts
@@ -85,6 +88,29 @@ def test_what_the_baselines_reach(train_run: Train) -> None:
     assert errors["linear"] < 0.05 < 0.85 < errors["constant"], "of ten classes of equal size"
     assert found.value("dev_error") == errors["network"]
     assert found.linear_rows == found.rows["train"]
+
+
+def test_by_time_simple_models_of_the_whole_learn_from_the_newest_fold(train_run: Train, tmp_path: Path) -> None:
+    rng, path = np.random.default_rng(0), tmp_path / "t.csv"
+    frame = pd.DataFrame(rng.standard_normal((200, 6)), columns=list("abcdef")).round(4)
+    frame["t"] = np.arange(200)
+    frame["y"] = (frame[list("abcdef")].sum(axis=1) + frame["t"] / 50 + rng.standard_normal(200)).round(4)
+    frame.sample(frac=1, random_state=0).to_csv(path, index=False)
+    settings = (f"data.source={path}", "data.target=y", "data.time=t", "data.folds=3", "data.split=[0.4, 0.4, 0.2]")
+    run = StoredRun(train_run(*settings, "data.drop=[t]", *QUICK).run)
+    newest = frame[:120]  # three of the four blocks before test
+    frame[160:].to_csv(new := tmp_path / "new.csv", index=False)
+    found, of_file = evaluate(load_model(run), boosting=True), evaluate(load_model(run), str(new), boosting=True)
+    scaler, x, of_new = StandardScaler().fit(newest[list("abcdef")]), newest[list("abcdef")], frame[160:]
+    models = {"linear": Ridge(alpha=1.0), "boosting": HistGradientBoostingRegressor(random_state=0)}
+    for name, model in models.items():
+        said = model.fit(scaler.transform(x), newest["y"]).predict(scaler.transform(of_new[list("abcdef")]))
+        rmse = reference.root_mean_squared_error(of_new["y"], said)
+        for results in (found.results["test"], of_file.results["data"]):
+            assert results[name]["rmse"] == pytest.approx(rmse, rel=1e-3), name
+    guess = reference.root_mean_squared_error(of_new["y"], np.full(40, newest["y"].mean()))
+    assert of_file.results["data"]["constant"]["rmse"] == pytest.approx(guess, rel=1e-4)
+    assert len(trained(run).apart.parts["train"].y) == 120
 
 
 def test_reads_of_the_test_part_are_counted(train_run: Train) -> None:

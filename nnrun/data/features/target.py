@@ -67,6 +67,13 @@ class Target:
         values: Floats = standard.astype(np.float64) * self.deviation + self.mean
         return np.exp(np.minimum(values, LARGEST_LOG)) if self.is_log else values
 
+    def in_units_of(self, other: Target, standard: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Standardised values of any shape in deviations of another, which learned from other rows."""
+        if (self.mean, self.deviation) == (other.mean, other.deviation):
+            return standard
+        values: npt.NDArray[Any] = (standard * self.deviation + (self.mean - other.mean)) / other.deviation
+        return values
+
     def as_learned(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """From the target's own unit back to what the network learns, not standardised.
 

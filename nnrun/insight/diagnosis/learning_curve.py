@@ -165,7 +165,7 @@ def learning_curve(
     dev set stays the same. Every training takes as many steps as the run's own: the rows of a part are repeated until
     they are as many as the whole set, so that schedule, batches and dev measurements are the same too. Raises
     UsageError for a training set that is too small or all there is, or where every training diverges. Of an ensemble it
-    is the curve of one network, of folds that of the first one.
+    is the curve of one network, of folds that of the first one, or by time of the last.
     """
     began, model = time.monotonic(), trained(run)
     model = replace(model, dataset=model.apart)
