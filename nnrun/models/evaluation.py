@@ -28,6 +28,14 @@ class Predictor(Protocol):
         """(rows, logits `(rows, width)`) chunk by chunk."""
 
 
+class Baseline(Predictor, Protocol):
+    """What was fitted on so many rows."""
+
+    @property
+    def rows(self) -> int:
+        """Of training."""
+
+
 Metrics = dict[str, dict[str, float]]  # by predictor, then by metric
 
 
@@ -72,12 +80,11 @@ class Evaluation:
     plain: dict[str, Metrics] = field(default_factory=dict)  # by part, every row counting once; empty if it does anyway
     counts: dict[str, Array] = field(default_factory=dict)  # part -> the network's confusion matrix
     folds: dict[str, list[dict[str, float]]] = field(default_factory=dict)  # part -> the network's metrics in each fold
-    linear_rows: int | None = None  # of training, behind the linear baseline
+    behind: dict[str, dict[str, list[int]]] = field(default_factory=dict)  # part -> baseline -> rows behind each
     test_reads: int | None = None
     notes: list[str] = field(default_factory=list)
-    boosted_rows: int | None = None  # of training, behind the boosted trees
     boosting: bool = False  # whether boosted trees are grown, to be a baseline as well
-    baselines: dict[Trained, dict[str, Predictor]] = field(default_factory=dict)
+    baselines: dict[Trained, dict[str, Baseline]] = field(default_factory=dict)
     gains: dict[str, PairedGain] = field(default_factory=dict)  # by part, of the trees over the network
     drift: Drift | None = None  # of a file from the training part
     costs: dict[str, float] | None = None  # of taking a row of a class for the other one
@@ -111,7 +118,7 @@ class Evaluation:
             "parts": {part: self._of_part(part) for part in self.results},
             "classes": {part: self._by_class(counts) for part, counts in self.counts.items()},
             "confusion": {part: counts.tolist() for part, counts in self.counts.items()},
-            "linear_rows": self.linear_rows,
+            "linear_rows": self.most_behind("linear"),
             "test_reads": self.test_reads,
             "notes": self.notes,
         }
@@ -123,8 +130,8 @@ class Evaluation:
             document["cost"] = self.cost
         if self.drift:
             document["drift"] = self.drift.document
-        if self.boosted_rows:
-            document["boosted_rows"] = self.boosted_rows
+        if boosted := self.most_behind(BOOSTING):
+            document["boosted_rows"] = boosted
         return document
 
     def _of_part(self, part: str) -> PartScores:
@@ -149,6 +156,15 @@ class Evaluation:
         if self.model.target.classes is not None:
             self.counts[part] = scores[NETWORK].counts()
             self.probable[part] = (plain or scores)[NETWORK].given_out()
+
+    def most_behind(self, baseline: str) -> int | None:
+        """The most training rows that one on that part was fitted on, as each fold has its own; None without any."""
+        return max(self.behind.get(self.judged, {}).get(baseline, []), default=None)
+
+    def told_behind(self, baseline: str) -> str:
+        """The fewest and the most in words."""
+        rows = self.behind[self.judged][baseline]
+        return " to ".join(f"{count:,}" for count in sorted({min(rows), max(rows)})) + " training rows"
 
     @property
     def judged(self) -> str:

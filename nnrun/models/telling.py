@@ -198,8 +198,8 @@ def cost_words(cost: CostDocument) -> list[str]:
 
 def _remarks(found: Evaluation, judged: str) -> Iterator[str]:
     task, results = found.model.target.task, found.results[judged]
-    if found.linear_rows is not None:
-        fitted = f"{MODELS[task]} on {found.linear_rows:,} training rows"
+    if "linear" in results:
+        fitted = f"{MODELS[task]} on {found.told_behind('linear')}"
         yield from wrapped(f"constant guesses {GUESSES[task]}; linear is {fitted}", "baseline ")
     for kind, of in {found.error_kind: results, "plain": found.plain.get(judged, {})}.items():
         behind = [name for name in SIMPLE if name in of and of[NETWORK]["error"] >= of[name]["error"]]
@@ -217,7 +217,7 @@ def _remarks(found: Evaluation, judged: str) -> Iterator[str]:
 def _trees(found: Evaluation, judged: str) -> str:
     """Whether boosted trees are better than the network, as far as the rows can tell."""
     gain, ends = found.gains[judged]["error"], _ends(found.gains[judged])
-    what = f"boosting is scikit-learn's HistGradientBoosting on {found.boosted_rows:,} training rows"
+    what = f"boosting is scikit-learn's HistGradientBoosting on {found.told_behind(BOOSTING)}"
     by = f"by {100 * abs(gain):.2f} points of {metric_name('error', found.error_kind)} on {judged}"
     if not gain:
         return f"{what}; it errs as often as the network"

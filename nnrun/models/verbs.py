@@ -21,7 +21,7 @@ from nnrun.errors import DataError
 from nnrun.models.baselines import boosted, constant, linear
 from nnrun.models.beyond import Beyond, of_part
 from nnrun.models.drift.comparing import drift_of
-from nnrun.models.evaluation import BOOSTING, FILE, NETWORK, Evaluation, Predictor
+from nnrun.models.evaluation import BOOSTING, FILE, NETWORK, Baseline, Evaluation, Predictor
 from nnrun.models.incoming import IN_MEMORY
 from nnrun.models.model import Model
 from nnrun.models.operating import read_costs
@@ -88,7 +88,7 @@ ByPredictor = dict[str, Scores]
 
 def _of_piece(found: Evaluation, piece: Trained, part: str) -> tuple[ByPredictor, ByPredictor]:
     """What each predictor came to on a part's rows, by the weights of training and with every row counting once."""
-    measured, predictors = examples(piece.dataset, part), _predictors(found, piece)
+    measured, predictors = examples(piece.dataset, part), _predictors(found, piece, part)
     scores = _scores(piece.model, predictors, weights_of(measured))
     plain = _plain_scores(found, piece.model, predictors)
     for name, predictor in predictors.items():
@@ -112,7 +112,7 @@ def _joined(pieces: Sequence[ByPredictor], weights: Array | None, groups: Array 
 
 def _on_rows(found: Evaluation, data: str | InMemory) -> None:
     try:
-        predictors = _predictors(found, trained(found.model.run))
+        predictors = _predictors(found, trained(found.model.run), FILE)
     except DataError as error:
         predictors = dict[str, Predictor]({NETWORK: found.model})
         found.notes.append(f"there is nothing to fit baselines on: {error}")
@@ -186,24 +186,24 @@ def _prepared(model: Model, table: Table) -> tuple[Array, Array]:
     return model.features(table), model.target.encode(table, model.config.training.dtype)
 
 
-def _predictors(found: Evaluation, run: Trained) -> dict[str, Predictor]:
-    """The network of a run, and what it has to beat, fitted on the run's training rows."""
+def _predictors(found: Evaluation, run: Trained, part: str) -> dict[str, Predictor]:
+    """The network of a run, and what it has to beat on a part, fitted on the run's training rows."""
     if run not in found.baselines:
         train, loss, known = examples(run.fullest, "train"), run.model.loss, run.fullest.fitted
         classes = len(known.classes) if known.classes else None
-        fitted = linear(train, loss, classes, known.numeric)
         names = listed([known.features[code.place] for code in known.embeddings])
         note = f"the linear model does without {names}, which the network learns an embedding of"
         if known.embeddings and note not in found.notes:  # folds have it in common
             found.notes.append(note)
-        baselines: dict[str, Predictor] = {"constant": constant(train, loss, classes), "linear": fitted}
+        fitted = linear(train, loss, classes, known.numeric)
+        baselines: dict[str, Baseline] = {"constant": constant(train, loss, classes), "linear": fitted}
         if found.boosting:
-            trees = boosted(train, loss, classes, known.preprocessor)
-            baselines[BOOSTING], found.boosted_rows = trees, trees.rows
+            baselines[BOOSTING] = boosted(train, loss, classes, known.preprocessor)
         if run.fullest is not run.dataset:  # rows of the whole have the features of all folds
             baselines = {name: _OfFold(one, known, run.model) for name, one in baselines.items()}
         found.baselines[run] = baselines
-        found.linear_rows = fitted.rows
+    for name, one in found.baselines[run].items():
+        found.behind.setdefault(part, {}).setdefault(name, []).append(one.rows)
     return {NETWORK: run.model, **found.baselines[run]}
 
 
@@ -211,9 +211,14 @@ def _predictors(found: Evaluation, run: Trained) -> dict[str, Predictor]:
 class _OfFold:
     """A baseline that one fold's training rows are behind, as it speaks of rows that the model of all folds takes."""
 
-    own: Predictor
+    own: Baseline
     fitted: Fitted
     model: Model
+
+    @property
+    def rows(self) -> int:
+        """Of the fold."""
+        return self.own.rows
 
     def logits(self, x: Array) -> Iterator[tuple[slice, Array]]:
         """(rows, logits `(rows, width)`) chunk by chunk, in deviations of the model's target."""

@@ -87,7 +87,7 @@ def test_what_the_baselines_reach(train_run: Train) -> None:
     errors = {predictor: of["error"] for predictor, of in found.results["dev"].items()}
     assert errors["linear"] < 0.05 < 0.85 < errors["constant"], "of ten classes of equal size"
     assert found.value("dev_error") == errors["network"]
-    assert found.linear_rows == found.rows["train"]
+    assert found.document["linear_rows"] == found.rows["train"]
 
 
 def test_by_time_simple_models_of_the_whole_learn_from_the_newest_fold(train_run: Train, tmp_path: Path) -> None:
@@ -111,6 +111,11 @@ def test_by_time_simple_models_of_the_whole_learn_from_the_newest_fold(train_run
     guess = reference.root_mean_squared_error(of_new["y"], np.full(40, newest["y"].mean()))
     assert of_file.results["data"]["constant"]["rmse"] == pytest.approx(guess, rel=1e-4)
     assert len(trained(run).apart.parts["train"].y) == 120
+    told = "\n".join([*page(found), *page(of_file)])
+    for text in ("ridge regression on 40 to 120 training rows", "HistGradientBoosting on 40 to 120 training rows",
+                 "ridge regression on 120 training rows", "HistGradientBoosting on 120 training rows"):  # fmt: skip
+        assert text in " ".join(told.split()), text
+    assert [each.document["linear_rows"] for each in (found, of_file)] == [120, 120]
 
 
 def test_reads_of_the_test_part_are_counted(train_run: Train) -> None:
