@@ -80,7 +80,7 @@ def conclude(run: RunDir, config: Config, outcomes: Sequence[Outcome], test: Fin
         stopped_early=bool(folds) and all(outcome.record.get("stopped_early") for outcome in folds),
         divergence=next((each for outcome in outcomes if (each := outcome.record.get("divergence"))), None),
         symptoms=_symptoms(folds),
-        data=_data_record(record["data"], folds),
+        data=_data_record(record["data"], folds, config.data.time is not None and not record.get("refit")),
         final={**mean_final(finals), **_sureness(run, config, dataset_of), **test} if whole else {},
         members=[_member_record(config, outcome) for outcome in folds],
         written=run.written(),
@@ -167,14 +167,22 @@ def _symptoms(outcomes: Sequence[Outcome]) -> list[FoundSymptom]:
     return list(found.values())
 
 
-def _data_record(data: DataRecord, outcomes: Sequence[Outcome]) -> DataRecord:
-    """As many rows are dev as were so in one of the folds."""
+def _data_record(data: DataRecord, outcomes: Sequence[Outcome], newest_left_out: bool) -> DataRecord:
+    """As many rows are dev as were so in one of the folds.
+
+    All train, but for the `newest_left_out`: by time each fold learns from older rows than its own, the last from most.
+    """
     of_folds = [outcome.record["data"] for outcome in outcomes]
-    found: DataRecord = {**data, "rows": {**data["rows"], "dev": sum(each["rows"]["dev"] for each in of_folds)}}
+    found: DataRecord = {**data, "rows": _together(data["rows"], [each["rows"] for each in of_folds], newest_left_out)}
     if "effective_rows" in data:
-        dev = sum(each.get("effective_rows", each["rows"])["dev"] for each in of_folds)
-        found["effective_rows"] = {**data["effective_rows"], "dev": dev}
+        effective = [each.get("effective_rows", each["rows"]) for each in of_folds]
+        found["effective_rows"] = _together(data["effective_rows"], effective, newest_left_out)
     return found
+
+
+def _together(whole: dict[str, int], folds: Sequence[dict[str, int]], newest_left_out: bool) -> dict[str, int]:
+    train = max((each["train"] for each in folds), default=whole["train"]) if newest_left_out else whole["train"]
+    return {**whole, "train": train, "dev": sum(each["dev"] for each in folds)}
 
 
 def _sureness(run: RunDir, config: Config, dataset_of: DatasetOf) -> Final:

@@ -290,6 +290,19 @@ def test_a_fold_that_diverges_ends_the_whole(train_run: Train) -> None:
         verbs.resume(outcome.run)
 
 
+@pytest.mark.parametrize(
+    ("more", "refit", "train"), [(["data.time=x"], False, 90), (["data.time=x"], True, 120), ([], False, 120)]
+)
+def test_rows_that_no_fold_trains_on_are_no_training_rows(
+    tmp_path: Path, train_run: Train, more: list[str], refit: bool, train: int
+) -> None:
+    rows = [f"{i},{i % 5},{i % 3 + 1},{'ab'[i % 2]}\n" for i in range(120)]
+    (tmp_path / "t.csv").write_text("x,z,w,y\n" + "".join(rows))
+    settings = (f"data.source={tmp_path / 't.csv'}", "data.target=y", "data.weight=w", "data.folds=3", *more)
+    sizes = train_run(*settings, "training.epochs=1", refit=refit).record["data"]
+    assert (sizes["rows"]["train"], sizes["effective_rows"]["train"]) == (train, round(train * 6 / 7))
+
+
 def test_what_cannot_be_asked_of_folds_is_told(train_run: Train) -> None:
     run = train_run(*IRIS, "training.epochs=1").run
     fold = member(run, 2)
