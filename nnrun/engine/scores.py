@@ -23,6 +23,11 @@ def to_minimise(name: str, value: Any) -> Any:
     return -value if name in HIGHER_IS_BETTER else value
 
 
+def usual_loss(task: str) -> str:
+    """What `training.loss: auto` is."""
+    return "cross_entropy" if task == "classification" else "squared_error"
+
+
 def searched_by(primary: str) -> str:
     """What a search minimises where the primary metric decides, as `search.metric` is written."""
     return f"-dev_{primary}" if primary in HIGHER_IS_BETTER else f"dev_{primary}"

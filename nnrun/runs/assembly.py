@@ -20,6 +20,7 @@ from nnrun.engine.losses import LOSSES, Loss
 from nnrun.engine.metrics import Task
 from nnrun.engine.network import MLP
 from nnrun.engine.parameters import Array
+from nnrun.engine.scores import usual_loss
 from nnrun.engine.trainer import NumpyEngine, Recipe, Trainer
 from nnrun.errors import MisfitError
 from nnrun.machine import threads
@@ -113,8 +114,7 @@ def named_loss(name: str, task: Task, outputs: int) -> Loss:
     """A loss by its name, or by `auto` the usual one of the task; MisfitError where it is of the other task."""
     if wrong := schema.loss_contradiction(task, name):
         raise MisfitError(("training", "loss"), wrong)
-    usual = "cross_entropy" if task == "classification" else "squared_error"
-    return LOSSES[usual if name == "auto" else name](outputs)
+    return LOSSES[usual_loss(task) if name == "auto" else name](outputs)
 
 
 def batch_size(config: Config, rows: int) -> int:

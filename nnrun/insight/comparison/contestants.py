@@ -9,6 +9,7 @@ from pathlib import Path
 from string import ascii_uppercase
 
 from nnrun.config.values import Settings
+from nnrun.engine.scores import usual_loss
 from nnrun.errors import DataError, UsageError
 from nnrun.runs.finding import find_run, listing, trial_of
 from nnrun.runs.lineage import Change, fork_of, nudges, parent_of, trained_by
@@ -22,7 +23,8 @@ from nnrun.text import PARTS
 
 FACTS = ("status", "epochs", "best_epoch", "seconds")  # that are compared beside the numbers of the best epoch
 WEIGHTS = ("data.weight", "data.class_weight")  # keys, or what they begin with
-WEIGHED = "weights of examples"
+WEIGHED, TRANSFORMED = "weights of examples", "transforms of the target"
+LOSSES = "losses"  # which set runs apart where they decide
 MEASURED_ON = ("all", "dev", "test")  # files that errors of dev and test come from
 
 
@@ -67,6 +69,12 @@ class Contestant:
         """The number that decides: dev_ and `metrics.primary`."""
         return f"dev_{self.settings.get('metrics.primary', 'error')}"
 
+    @property
+    def loss(self) -> str:
+        """What its losses are of."""
+        name = str(self.settings.get("training.loss", "auto"))
+        return usual_loss(self.run.data.document.get("task", "classification")) if name == "auto" else name
+
     def curve(self, key: str = "dev_error") -> list[float | None]:
         """A number of each epoch; None where it was not finite, or the epoch is one of its parent's."""
         rows = self.run.rows
@@ -107,6 +115,7 @@ class Contestant:
         return {
             "data": str([self.files.get(part) for part in MEASURED_ON]),
             "targets": str(target.get("name") if target else None),
+            TRANSFORMED: str(target.get("transform") if target else None),
             "dev sets": "a file" if "dev" in self.files else str(split.get("sha256") if split else None),
             WEIGHED: str([item for item in weights.items() if item[1] is not None]),
         }
@@ -160,12 +169,19 @@ def _labels() -> Iterator[str]:
         yield from (first + second for second in ascii_uppercase)
 
 
+def is_loss(key: str) -> bool:
+    """Whether a number is a loss, which runs have in common that were trained by the same one."""
+    return key.endswith("_loss")
+
+
 def incomparable(runs: Sequence[Contestant]) -> str | None:
     """Why errors of these runs cannot be compared, and which runs are of a kind; None if they can."""
-    for what in runs[0].measured_on:
+    losses = [{LOSSES: run.loss} if is_loss(runs[0].primary) else {} for run in runs]
+    measured = [{**run.measured_on, **loss} for run, loss in zip(runs, losses, strict=True)]
+    for what in measured[0]:
         kinds: dict[str, list[Contestant]] = {}
-        for run in runs:
-            kinds.setdefault(run.measured_on[what], []).append(run)
+        for run, on in zip(runs, measured, strict=True):
+            kinds.setdefault(on[what], []).append(run)
         if len(kinds) > 1:
             told = _kinds(what, list(kinds.values()))
             return f"different {what}, so their errors cannot be compared: {told}"
@@ -174,6 +190,14 @@ def incomparable(runs: Sequence[Contestant]) -> str | None:
 
 def _kinds(what: str, kinds: Sequence[Sequence[Contestant]]) -> str:
     """The runs of each kind by their letters, with what tells them apart, where names do."""
-    names = [f"{of[0].kind or 'plain'} errors" if what == WEIGHED else of[0].data_name for of in kinds]
+    names = [_kind(what, of[0]) for of in kinds]
     told = [f" ({name})" if len(set(names)) > 1 else "" for name in names]
     return "; ".join(f"{', '.join(run.label for run in of)}{name}" for of, name in zip(kinds, told, strict=True))
+
+
+def _kind(what: str, run: Contestant) -> str:
+    if what == TRANSFORMED:
+        return "errors of the value" if run.measured_on[what] == str(None) else f"errors of the {run.measured_on[what]}"
+    if what == LOSSES:
+        return run.loss
+    return f"{run.kind or 'plain'} errors" if what == WEIGHED else run.data_name

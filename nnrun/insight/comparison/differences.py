@@ -14,7 +14,7 @@ from nnrun.config.values import Settings
 from nnrun.engine.scores import to_minimise
 from nnrun.errors import NnrunError
 from nnrun.files import to_json
-from nnrun.insight.comparison.contestants import FACTS, Contestant, contestants, incomparable
+from nnrun.insight.comparison.contestants import FACTS, Contestant, contestants, incomparable, is_loss
 from nnrun.runs.finding import is_search, list_runs, search_of
 from nnrun.runs.members import is_gathered
 from nnrun.runs.records import Final
@@ -185,6 +185,8 @@ def compare(root: Path, references: Sequence[str], everything: bool = False) -> 
     metrics = _rows([run.metrics for run in runs])
     if not any(run.kind for run in runs):
         metrics = {key: values for key, values in metrics.items() if "_plain_" not in key}
+    if len({run.loss for run in runs}) > 1:
+        metrics = {key: values for key, values in metrics.items() if not is_loss(key) or key == runs[0].primary}
     keep: Callable[[list[Cell]], bool] = (lambda values: True) if everything else _differ
     return Comparison(
         runs=runs,

@@ -109,8 +109,9 @@ def _ties(entries: Sequence[Entry]) -> Iterator[Column]:
 
 def _kinds(entries: Sequence[Entry]) -> Iterator[Column]:
     """What the errors of each run are, and the plain dev error, if rows of any do not count alike."""
-    if any(map(_kind, entries)):
+    if any(_kind(entry) or entry.is_log for entry in entries):
         yield Column("error is", [error_is(entry) for entry in entries], 0, right=False)
+    if any(map(_kind, entries)):
         yield Column("plain dev", [percent(plain_dev(entry)) for entry in entries], 1)
 
 
@@ -119,9 +120,9 @@ def _kind(entry: Entry) -> str:
 
 
 def error_is(entry: Entry) -> str:
-    """What its errors are: plain, balanced or weighted, of a regression 1 − R²."""
+    """What its errors are: plain, balanced or weighted, of a regression 1 − R², perhaps that of the logarithm."""
     name = error_name(entry.final, entry.record["data"]) if entry.record.get("data") else "error"
-    return name.removesuffix("error").strip() or "plain"
+    return (name.removesuffix("error").strip() or "plain") + (" of the log" if entry.is_log else "")
 
 
 def plain_dev(entry: Entry) -> float | None:

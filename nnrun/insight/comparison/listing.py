@@ -113,6 +113,15 @@ class Entry:
         except NnrunError:
             return {}
 
+    @property
+    def is_log(self) -> bool:
+        """Whether the errors are those of the target's logarithm; read of values alone, as classes have none."""
+        try:
+            target = self.run.data.document.get("target") if "dev_rmse" in self.final else None
+            return bool(target and target.get("transform"))
+        except NnrunError:
+            return False
+
     def knows(self, key: str) -> bool:
         """Whether there may be a value."""
         return key in self.facts or key in self.final or key in self.settings

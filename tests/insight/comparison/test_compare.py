@@ -15,9 +15,12 @@ from nnrun.errors import DataError, UsageError
 from nnrun.files import to_json
 from nnrun.insight.comparison.curves import drawn, once
 from nnrun.insight.comparison.differences import Comparison, Noise, compare, student_by_degrees
+from nnrun.insight.comparison.lines import table
+from nnrun.insight.comparison.listing import Entry
 from nnrun.insight.comparison.tables import config_cells, difference_cell, metric_cells
 from nnrun.insight.comparison.telling import as_csv, markdown, plain, told
 from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 from tests.insight.comparison.conftest import MakeRun
 from tests.panda import nudge
 
@@ -96,6 +99,33 @@ def test_another_split_is_another_dev_set_but_another_training_file_is_not(make_
         run.update_record(data={"files": files, "rows": {}})
         (run.path / "data.json").write_text(f'{{"split": {{"sha256": "{train}"}}}}')
     assert compare(root, [c.id, d.id]).apart is None
+
+
+def test_errors_of_the_logarithm_are_no_errors_of_the_value(make_run: MakeRun, root: Root) -> None:
+    runs = [make_run("a", dev_rmse=1.0, train_rmse=1.0), make_run("b", dev_rmse=1.1, train_rmse=1.0, dev_error=0.04)]
+    for run, transform in zip(runs, ({}, {"transform": "log"}), strict=True):
+        target = {"name": "y", "kind": "number", "mean": 0.0, "deviation": 1.0, **transform}
+        (run.path / "data.json").write_text(to_json({"task": "regression", "target": target, "split": {"sha256": "s"}}))
+    found = compare(root, [run.id for run in runs])
+    why = "different transforms of the target, so their errors cannot be compared: "
+    assert found.apart == why + "A (errors of the value); B (errors of the log)"
+    assert found.difference("dev_error", 1) is None
+    kinds = [line.split() for line in table([Entry(StoredRun(run)) for run in runs], [], None, 120, cut=False)]
+    assert kinds[0][-3:] == ["error", "is", "time"] and kinds[1][-3] == "R²" and kinds[2][-4:-2] == ["the", "log"]
+
+
+def test_different_losses_are_left_out_where_they_do_not_decide(make_run: MakeRun, root: Root) -> None:
+    changes = {"training": {"loss": "auto"}, "network.hidden": [2]}
+    a = make_run("a", changes, train_loss=0.3)
+    b, c = (make_run(letter, {"training": {"loss": name}}, dev_loss=0.1, train_loss=0.2) for letter, name in
+            zip("bc", ("cross_entropy", "huber"), strict=True))  # fmt: skip
+    assert {"dev_loss", "train_loss"} <= compare(root, [a.id, b.id]).metrics.keys()
+    assert not {"dev_loss", "train_loss"} & compare(root, [a.id, c.id], everything=True).metrics.keys()
+    assert compare(root, [a.id, c.id]).apart is None
+    for run in (a, c):
+        run.resolved.write_text(run.resolved.read_text().replace("primary: error", "primary: loss"))
+    told_apart = str(compare(root, [a.id, c.id]).apart)
+    assert told_apart == "different losses, so their errors cannot be compared: A (cross_entropy); B (huber)"
 
 
 # seed noise
