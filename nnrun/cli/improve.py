@@ -77,7 +77,7 @@ def improve(
     """Diagnose, change, train, keep what is proved better; again.
 
     Each change is trained with the seeds of the config before it, and adopted if a paired test says that it is better,
-    until the target, the budget or nothing left to try. Ends with an ensemble of the seeds of the best setting, and
+    until the target, the budget or nothing left to try. Ends with the best setting trained anew as an ensemble, and
     with the changed config as a file.
 
     Example:  nnrun improve config.yaml --budget 10m --target 0.02

@@ -89,7 +89,8 @@ def ending_lines(ending: Ending, final: Final, reads: int) -> list[str]:
             f"the last change on another split (split_seed {again['split_seed']}): {again['told']}", "again    "
         )
     if ending["chosen"] is not None:
-        whose = "the best seed" if alone(ending) else "the seeds of the best setting as an ensemble"
+        networks = len(end["trials"])
+        whose = "the best seed" if alone(ending) else f"the best setting anew, as an ensemble of {networks}"
         lines += _test(final, reads, whose)
     return lines
 

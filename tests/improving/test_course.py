@@ -257,7 +257,7 @@ def test_folds_are_improved_too(improve: Improve) -> None:
 
 def test_what_it_ends_with_is_called_what_it_is(whole: RunDir) -> None:
     ending, final = ended(whole), {"dev_error": 0.1}
-    assert "the seeds of the best setting as an ensemble" in ending_lines(ending, final, 0)[-1]
+    assert "the best setting anew, as an ensemble of 3" in ending_lines(ending, final, 0)[-1]
     of_folds = ending | {"chosen": ending["best_trial"]}
     assert ending_lines(of_folds, final, 0)[-1] == "best     dev 10.0%: the best seed"
 

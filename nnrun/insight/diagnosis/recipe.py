@@ -214,7 +214,7 @@ REMEDIES: dict[str, Remedy] = {
         "one network; more so where something regularises it already",
         together,
         elsewhere=True,
-        untried="it comes in the end, of the seeds of the best setting",
+        untried="it comes in the end, of the best setting",
     ),
     "search regularisation": Remedy("variance", "always", search_strength),
     "small batches": Remedy("variance", "no batch norm yet", small_batches),

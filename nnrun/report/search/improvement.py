@@ -158,7 +158,7 @@ def _kept_section(found: Results, ending: Ending | None) -> Section:
             command("train", str(run.path / IMPROVED)),
         ),
         (
-            f"Predict with {'it' if alone(ending) else 'the ensemble of the seeds'}:",
+            f"Predict with {'it' if alone(ending) else 'the ensemble'}:",
             command("predict", str(run.path), "NEW_DATA.csv"),
         ),
         ("Its verdict:", command("diagnose", str(run.path))),
