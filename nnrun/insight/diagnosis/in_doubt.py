@@ -78,14 +78,19 @@ def _beyond_the_mean(e: Evidence) -> list[str]:
 
 
 def look_at_rows(e: Evidence) -> Move | None:
-    """A regression whose error on a set is a matter of few rows, or of a target that hardly varies there."""
+    """A regression whose error on a set is a matter of drift, of few rows, or of a target that hardly varies there."""
     sets = _beyond_the_mean(e)
     if not sets:
         return None
-    why = (
-        f"On {all_of(sets)} the mean of the target would do better: a few rows far from all others, or a target that "
-        "hardly varies there. See what its checks say."
-    )
+    causes = "a few rows far from all others, or a target that hardly varies there"
+    if e.config.data.time is not None:
+        causes = (
+            "its level may have drifted since the rows of training, as with a trend, where its change from an earlier "
+            f"value is what can be learned; or it is {causes}"
+        )
+    elif e.mismatched:
+        causes = f"the rows there may be of another kind than those of training; or it is {causes}"
+    why = f"On {all_of(sets)} the mean of the target would do better: {causes}. See what its checks say."
     return Move(200, why, {}, "check")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -446,3 +447,18 @@ def test_where_a_linear_model_does_no_worse_the_rest_may_be_noise() -> None:
     assert not worse_than_linear.noise, "what a linear model can do is no noise"
     assert first(worse_than_linear) == {"network.hidden": [128, 64]}
     assert not seen((0.12, 0.13), "still falling", rows=rows, linear_error=0.12).noise, "training was not over"
+
+
+@pytest.mark.parametrize(
+    ("data", "drifts"), [({"time": "day"}, True), ({"time": "day", "folds": 3}, True), ({}, False)]
+)
+def test_newer_rows_beyond_the_mean_may_have_drifted(data: dict[str, Any], drifts: bool) -> None:
+    beyond = judge({"base": 0.0, "train": 0.1, "dev": 12.0}, {}, 0.015, proportions=False)
+    move = moves(replace(seen(GOOD, values={"data": data}), verdict=beyond), REMEDIES)[0]
+    assert move.verb == "check" and "few rows far from all others" in move.why
+    assert ("may have drifted" in move.why) is drifts
+
+
+def test_rows_of_another_kind_may_be_beyond_the_mean() -> None:
+    apart = judge({"base": 0.0, "train": 0.1, "train_dev": 0.1, "dev": 9.0}, {}, 0.015, proportions=False)
+    assert "of another kind" in moves(replace(seen(GOOD), verdict=apart), REMEDIES)[0].why
