@@ -38,7 +38,7 @@ def init(
     """
     from nnrun.insight.scaffold.verbs import scaffold, wishes
 
-    source = named(data, Path(runs))
+    source = named(data, Path(runs), (target, time, group, *drop))
     return scaffold(source, wishes(target, task, time, group, tuple(drop), metric, sheet), Path("config.yaml")).text
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from nnrun.data.files.frame import write_csv
 from nnrun.data.split import STORED
 from nnrun.errors import ConfigError, DataError, UsageError
 from nnrun.files import TEMPORARY, sha256_of
-from nnrun.text import listed, one_of, shortened, shown
+from nnrun.text import listed, one_of, shortened, shown, shown_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,8 +37,9 @@ def on_frames(loaded: Loaded, data: Tables, root: Path) -> Loaded:
         raise UsageError(
             f"data: expected a DataFrame, got {str(data)!r}; a file is named in the config, as data.source"
         )
-    source = named(data, root)
-    format = loaded.config.data.format.model_dump(exclude_defaults=True)
+    section = loaded.config.data
+    source = named(data, root, (section.target, section.time, section.group, section.weight, *section.drop))
+    format = section.format.model_dump(exclude_defaults=True)
     found_out = [f"data.format.{key}={'null' if key == 'sheet' else 'auto'}" for key in _AS_WRITTEN if key in format]
     here = f"data.source={one_line(source)}"
     try:
@@ -51,27 +52,30 @@ def on_frames(loaded: Loaded, data: Tables, root: Path) -> Loaded:
     return whole
 
 
-def named(data: str | Path | Tables, root: Path) -> str | dict[str, str]:
+def named(data: str | Path | Tables, root: Path, columns: Collection[str | None] = ()) -> str | dict[str, str]:
     """What a config calls a source, or the source of each part: a name that it has, or a CSV file under `root`.
 
     A file is called after its content, so that the same table is written once, however often it is trained on. Raises
-    UsageError or DataError for what is no table.
+    UsageError or DataError for what is no table, or has one of the `columns` that somebody named as its index alone.
     """
     if isinstance(data, (str, Path)):
         return str(data)
     if not isinstance(data, Mapping):
-        return str(_kept(data, "data", root))
+        return str(_kept(data, "data", root, columns))
     if unknown := [name for name in data if name not in STORED]:
         here = f"data: {listed([*map(repr, unknown)])}: a part is {one_of(STORED)}, each with a DataFrame"
         raise UsageError(f"{here}; {_ARRAYS}" if "x" in data else here)
     return {
-        part: str(one) if isinstance(one, (str, Path)) else str(_kept(one, f"data[{part!r}]", root))
+        part: str(one) if isinstance(one, (str, Path)) else str(_kept(one, f"data[{part!r}]", root, columns))
         for part, one in data.items()
     }
 
 
-def _kept(frame: pd.DataFrame, name: str, root: Path) -> Path:
+def _kept(frame: pd.DataFrame, name: str, root: Path, columns: Collection[str | None]) -> Path:
     _check(frame, name)
+    if lost := [one for one in frame.index.names if one in columns and one is not None and one not in frame]:
+        what = f"{shown_name(str(lost[0]))} is the index of the DataFrame, which is left out"
+        raise DataError(f"{name}: {what}; `{name}.reset_index()` makes a column of it")
     folder = root.absolute() / FOLDER
     temporary = folder / f".{secrets.token_hex(8)}{TEMPORARY}"
     try:

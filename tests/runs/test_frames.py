@@ -52,6 +52,18 @@ def told(run: nnrun.Run) -> list[Any]:
     return [{key: value for key, value in row.items() if "seconds" not in key} for row in run.metrics]
 
 
+def test_the_index_is_no_column_and_whoever_names_it_is_told(frame: pd.DataFrame, runs: Path) -> None:
+    indexed = frame.set_index("seen")
+    what = r"'?seen'? is the index of the DataFrame, which is left out; `data{}.reset_index\(\)` makes a column of it"
+    with pytest.raises(DataError, match="data: " + what.format("")):
+        nnrun.train(with_source(time="seen"), runs, data=indexed)
+    with pytest.raises(DataError, match=what.format(r"\['dev'\]")):
+        nnrun.train(with_source(time="seen"), runs, data={"train": frame, "dev": indexed})
+    with pytest.raises(DataError, match=what.format("")):
+        nnrun.init(indexed, "y", time="seen", runs=runs)
+    assert nnrun.train(with_source(), runs, data=indexed).status == "done"
+
+
 def test_trained_with_the_bits_of_a_csv_file(frame: pd.DataFrame, runs: Path, tmp_path: Path) -> None:
     frame.to_csv(tmp_path / "a.csv", index=False)
     by_file = nnrun.train(with_source(str(tmp_path / "a.csv")), runs)
