@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NotRequired, Protocol, TypedDict
 
+from nnrun.data.features.weights import WrittenWeights, error_kind
 from nnrun.engine.metrics import Task
 from nnrun.engine.parameters import Array
 from nnrun.models.drift.comparing import Drift, DriftDocument
@@ -87,8 +88,12 @@ class Evaluation:
     baselines: dict[Trained, dict[str, Baseline]] = field(default_factory=dict)
     gains: dict[str, PairedGain] = field(default_factory=dict)  # by part, of the trees over the network
     drift: Drift | None = None  # of a file from the training part
+    weighed_by: WrittenWeights | None = field(init=False)  # as training, but for a column that a file lacks
     costs: dict[str, float] | None = None  # of taking a row of a class for the other one
     probable: dict[str, tuple[Array, Array]] = field(default_factory=dict)  # part -> codes, and what is given out
+
+    def __post_init__(self) -> None:
+        self.weighed_by = self.model.fitted.weights
 
     def value(self, name: str) -> float | None:
         """The network's metric by a name such as dev_auc or dev_plain_error; None if there is no such."""
@@ -104,7 +109,8 @@ class Evaluation:
     @property
     def error_kind(self) -> str:
         """What stands before the names of `results`; empty where rows count alike."""
-        return self.model.error_kind
+        written = self.weighed_by
+        return (error_kind(written["column"], written["classes"]) or "") if written else ""
 
     @property
     def document(self) -> EvaluationDocument:

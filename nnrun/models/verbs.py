@@ -11,7 +11,7 @@ import numpy as np
 
 from nnrun.data.facts.survey import check_target
 from nnrun.data.facts.tallies import Coded
-from nnrun.data.features.weights import part_weights, read_weights, weight_notices
+from nnrun.data.features.weights import WrittenWeights, part_weights, read_weights, weight_notices
 from nnrun.data.files.table import Table
 from nnrun.data.files.values import labels
 from nnrun.data.fitted import Fitted
@@ -31,7 +31,7 @@ from nnrun.models.scores import Scores
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.assembly import examples
 from nnrun.runs.judge import weights_of
-from nnrun.text import listed
+from nnrun.text import all_of, listed
 
 if TYPE_CHECKING:
     from nnrun.models.incoming import InMemory
@@ -53,14 +53,14 @@ def evaluate(
     found = Evaluation(
         model, data if data is None or isinstance(data, str) else IN_MEMORY, boosting=boosting, costs=known
     )
-    if weighed := weight_notices(model.fitted.weights):
-        counting = ["of each class rows are counted"] if model.target.classes else []
-        found.notes.append("; ".join([*weighed, *counting]))
     found.notes += probability_notices(model)
     if data is None:
         _on_own_parts(found, trained(model.run))
     else:
         _on_rows(found, data)
+    if weighed := weight_notices(found.weighed_by):
+        counting = ["of each class rows are counted"] if model.target.classes else []
+        found.notes.insert(0, "; ".join([*weighed, *counting]))
     return found
 
 
@@ -116,7 +116,8 @@ def _on_rows(found: Evaluation, data: str | InMemory) -> None:
     except DataError as error:
         predictors = dict[str, Predictor]({NETWORK: found.model})
         found.notes.append(f"there is nothing to fit baselines on: {error}")
-    model, counting, found.drift = found.model, _Counting(found.model), drift_of(found.model, target=True)
+    name = data if isinstance(data, str) else IN_MEMORY
+    model, counting, found.drift = found.model, _Counting(found.model, name), drift_of(found.model, target=True)
     beyond, read = Beyond(model.target), dict[str, None]()  # notices on how rows were read, in order
     scores, plain = _scores(model, predictors), _plain_scores(found, model, predictors)
     with closing(tables_of(model, data, target=True)) as tables:
@@ -126,25 +127,26 @@ def _on_rows(found: Evaluation, data: str | InMemory) -> None:
             if found.drift:
                 found.drift.see(table)
             counting.add(table, y)
-            for name, predictor in predictors.items():
+            for kind, predictor in predictors.items():
                 for of in (scores, plain):
-                    if name in of:
-                        of[name].add_all(predictor.logits(x), y)
+                    if kind in of:
+                        of[kind].add_all(predictor.logits(x), y)
             beyond.see(scores[NETWORK].latest(len(table)), table)
     if not counting.rows:
-        raise DataError(f"{data if isinstance(data, str) else IN_MEMORY}: no rows with a target, so none to judge by")
+        raise DataError(f"{name}: no rows with a target, so none to judge by")
     for counted in scores.values():
         counted.weights, counted.groups = counting.weights(), counting.groups()
     found.notes += [*read, *counting.notes(), *beyond.notices()]
-    found.enter(FILE, scores, plain)
+    found.weighed_by = counting.written
+    found.enter(FILE, scores, plain if found.error_kind else {})
 
 
 class _Counting:
     """What the rows of a file weigh by the rules of the run, and their groups, once all of them are known."""
 
-    def __init__(self, model: Model) -> None:
-        self.target, self.written = model.target, model.fitted.weights
-        self.column = self.written["column"] if self.written else None
+    def __init__(self, model: Model, source: str) -> None:
+        self.target, self.source, self._written = model.target, source, model.fitted.weights
+        self.column = self._written["column"] if self._written else None
         self.group = model.run.config.data.group
         self._y: list[Array] = []
         self._column: list[Array] = []
@@ -166,10 +168,22 @@ class _Counting:
         """How many there are."""
         return sum(map(len, self._y))
 
+    @property
+    def written(self) -> WrittenWeights | None:
+        """By what rows are weighed: as in training, where the file has the column."""
+        if self._written is None or not self._lacking:
+            return self._written
+        return {**self._written, "column": None} if self._written["classes"] else None
+
     def weights(self) -> Array | None:
-        """One a row, with a mean of 1; None where every row counts alike."""
+        """One a row, with a mean of 1; None where every row counts alike. DataError where none counts."""
         y, column = np.concatenate(self._y), joined_rows(self._column)
-        return part_weights(self.written, FILE, y, self.target.classes, column)
+        try:
+            return part_weights(self.written, FILE, y, self.target.classes, column)
+        except DataError:
+            by = [f"column {self.column!r}"] if column is not None else ["data.class_weight"]
+            both = [*by, "data.class_weight"] if column is not None and column.any() else by
+            raise DataError(f"{self.source}: no row counts, as all weigh 0 by {all_of(both)}") from None
 
     def groups(self) -> Array | None:
         """A number for that of each row; None where the run knows none, or the file does not say."""

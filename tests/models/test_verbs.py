@@ -232,6 +232,21 @@ def test_weights_count_as_in_training(tmp_path: Path) -> None:
     assert bare.value("data_loss") != pytest.approx(found.value("dev_loss"), rel=1e-5)
 
 
+def test_a_file_without_the_column_of_weights_has_plain_errors(tmp_path: Path) -> None:
+    rows = [f"{k},{k * k % 7},{1 + k % 3}\n" for k in range(90)]
+    (tmp_path / "w.csv").write_text("x,y,w\n" + "".join(rows))
+    (tmp_path / "bare.csv").write_text("x,y\n" + "".join(f"{row.rpartition(',')[0]}\n" for row in rows))
+    (tmp_path / "none.csv").write_text("x,y,w\n" + "".join(f"{row.rpartition(',')[0]},0\n" for row in rows))
+    values = [f"data.source={tmp_path / 'w.csv'}", "data.target=y", "data.task=regression", "data.weight=w", *QUICK]
+    model = load_model(StoredRun(verbs.train(load_config(None, values), tmp_path / "runs").run))
+    found = evaluate(model, str(tmp_path / "bare.csv"))
+    assert "plain" not in found.document["parts"]["data"]
+    assert found.notes == ["there is no column 'w', so rows are not weighed by it"]
+    assert not {"weighted", "plain"} & set(" ".join(page(found)).split())
+    with pytest.raises(DataError, match=r"none.csv: no row counts, as all weigh 0 by column 'w'$"):
+        evaluate(model, str(tmp_path / "none.csv"))
+
+
 @pytest.mark.parametrize("source", ["breast_cancer", "diabetes"])
 def test_boosted_trees_are_those_of_scikit_learn_on_the_training_rows(train_run: Train, source: str) -> None:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
