@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from math import inf, isfinite, sqrt
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
@@ -13,11 +12,10 @@ from numpy.typing import NDArray
 
 from nnrun.config.schema import Diagnosis
 from nnrun.data.features.weights import effective_rows
-from nnrun.data.files.spelling import are_whole, in_one_spelling
-from nnrun.data.files.table import numbers, suggest
-from nnrun.data.files.values import kind_of, labels
+from nnrun.data.files.table import suggest
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
+from nnrun.insight.diagnosis.cuts import Labels, regions_of
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.grouped import independent_rows
 from nnrun.runs.stored import StoredRun
@@ -25,21 +23,15 @@ from nnrun.runs.verdict import UNCLEAR, Z, difference, judgement, wilson, yardst
 from nnrun.text import MANY, columns, listed, percent, shortened, wrapped
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from nnrun.data.files.table import Table
 
 
-BINS = 5
-FEW_VALUES = 10  # numbers with no more different values than this are not put into bins
 SHOWN = 20
-NAME_WIDTH = 22  # characters of a column or a value in the table
-MISSING = "(missing)"
+NAME_WIDTH = 24  # characters of a column or a value in the table
 COMPARED = ("train", "train_dev", "dev")
 TARGET = "target"  # by which it may be called, whatever its name is
 
 Part = NDArray[np.float64]  # one number a row: how wrong it is
-Labels = NDArray[np.object_]
 
 
 class PartError(TypedDict):
@@ -61,7 +53,7 @@ class Step(TypedDict):
 
 
 class Region(TypedDict):
-    """The errors of the rows that share a value of the column, or whose numbers share a fifth."""
+    """The errors of the rows that share a value of the column, or whose numbers or times share a fifth."""
 
     region: str
     train: PartError
@@ -87,7 +79,7 @@ class Regions(TypedDict):
 def by_column(
     run: StoredRun, column: str | None = None, base: float | None = None, tolerance: float | None = None
 ) -> Regions:
-    """Errors of training and dev set for each value of a column of the source, or each fifth of its numbers.
+    """Errors of training and dev set for each value of a column of the source, or each fifth of its numbers or times.
 
     Without a column, or by `target` where none is called so, the target's. Base error and tolerance are the config's if
     not given.
@@ -236,31 +228,6 @@ def _known(bound: float) -> float | None:
     return bound if isfinite(bound) else None
 
 
-def regions_of(tables: Mapping[str, Table], column: str) -> dict[str, Labels]:
-    """The region `(rows,)` of each row of each part: its value, or the bin of its number; bins are those of `train`."""
-    train = tables["train"].frame[column]
-    if kind_of(train) != "number" or train.nunique() <= FEW_VALUES:
-        return _by_value({part: labels(table.frame[column]) for part, table in tables.items()})
-    values = {part: numbers(table, column) for part, table in tables.items()}
-    edges = np.unique(np.nanquantile(values["train"], np.arange(1, BINS) / BINS))
-    return {part: _by_bin(of_part, edges) for part, of_part in values.items()}
-
-
-def _by_value(found: Mapping[str, pd.Series[Any]]) -> dict[str, Labels]:
-    if all(are_whole(values.dropna().unique()) for values in found.values()):
-        found = {part: in_one_spelling(values) for part, values in found.items()}
-    return {part: np.asarray(values.fillna(MISSING), dtype=object) for part, values in found.items()}
-
-
-def _by_bin(values: Part, edges: Part) -> Labels:
-    """The first bin ends at the first edge, which belongs to it."""
-    ends = [f"{edge:.4g}" for edge in edges]
-    names = [f"to {ends[0]}", *(f"{a} to {b}" for a, b in pairwise(ends)), f"above {ends[-1]}"]
-    found = np.array(names, dtype=object)[np.searchsorted(edges, values)]
-    found[np.isnan(values)] = MISSING
-    return found
-
-
 def region_lines(errors: Regions) -> list[str]:
     """The table on screen, and how to read it."""
     regions = errors["regions"]
@@ -269,13 +236,14 @@ def region_lines(errors: Regions) -> list[str]:
     heads = [shortened(errors["column"], NAME_WIDTH), "train", second, "dev", "95%", "rows", *steps]
     rows = [heads, *(_cells(region) for region in regions[:SHOWN])]
     gaps = "variance train-dev − train, mismatch dev − train-dev" if between else "variance dev − train"
-    left = len(regions) - SHOWN
+    left = [region["dev"]["rows"] > 0 for region in regions[SHOWN:]]
     sampled = ["the file is read in pieces: these are a fixed sample of its rows"] if errors["sampled"] else []
     return [
         f"errors by {errors['column']} ({errors['unit']}), the highest dev error first",
         *sampled,
         *columns(rows, right=(1, 2, 3, 4, 5)),
-        *([f"… and {left} more with lower dev errors"] if left > 0 else []),
+        *([f"… and {sum(left):,} more with lower dev errors"] if any(left) else []),
+        *([f"… and {left.count(False):,} more without a dev row"] if not all(left) else []),
         *wrapped(
             f"bias is train − base ({percent(errors['base'])}), {gaps}; high or low where the 95% "
             f"interval of the gap lies on one side of {100 * errors['tolerance']:g} points, else unclear"

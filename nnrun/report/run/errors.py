@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from nnrun.data.files.table import Table
-from nnrun.insight.diagnosis.regions import Mistakes, PartError, Region, compare, error_of, interval, regions_of
+from nnrun.insight.diagnosis.cuts import regions_of
+from nnrun.insight.diagnosis.regions import Mistakes, PartError, Region, compare, error_of, interval
 from nnrun.models.trained import Trained
 from nnrun.report.page.charts import BLUE, ORANGE, Chart, Trace, axis, shorts
 from nnrun.report.page.html import Markup, join, paragraph, table, tag

@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nnrun.config.load import load_config
 from nnrun.config.schema import Diagnosis
+from nnrun.data.files.content import Framed
+from nnrun.data.files.table import Table
 from nnrun.errors import DataError, NnrunError, UsageError
+from nnrun.insight.diagnosis.cuts import regions_of
 from nnrun.insight.diagnosis.regions import (
     Mistakes,
     PartError,
@@ -231,4 +235,23 @@ def test_of_many_values_the_worst_are_shown() -> None:
         {"column": "shop", "unit": "u", "base": 0.0, "tolerance": 0.015, "sampled": False, "regions": regions}
     )
     assert "… and 3 more with lower dev errors" in lines
-    assert "shop 0 xxxxxxxxxxxxxx…" in lines[2]
+    assert "shop 0 xxxxxxxxxxxxxxxx…" in lines[2]
+
+
+def test_times_are_put_into_fifths_of_the_dev_set_and_what_has_no_dev_row_is_told(
+    train_run: Train, tmp_path: Path
+) -> None:
+    days = np.datetime64("2026-01-01") + np.arange(150)
+    rows = [f"{k * k % 17},{day.strftime('%d.%m.%Y')},g{k // 3},{k % 13}\n" for k, day in enumerate(days.tolist())]
+    (tmp_path / "t.csv").write_text("x,day,g,y\n" + "".join(rows))
+    settings = (f"data.source={tmp_path / 't.csv'}", "data.target=y", "data.task=regression", "data.time=day")
+    run = StoredRun(train_run(*settings, "data.split=[0.6,0.2,0.2]", "data.drop=[g]", "training.epochs=2").run)
+    found = by_column(run, "day")["regions"]
+    ends = {region["region"]: (region["train"]["rows"], region["dev"]["rows"]) for region in found}
+    assert ends["to 2026-04-06"] == (90, 6) and ends["2026-04-06 to 2026-04-12"] == (0, 6), ends
+    assert ends["above 2026-04-24"] == (0, 6) and len(ends) == 5
+    lines = region_lines(by_column(run, "g"))
+    assert "… and 20 more without a dev row" in lines and not any("lower dev errors" in line for line in lines)
+    hours = pd.DataFrame({"t": [*pd.date_range("2026-01-01", periods=50, freq="h"), pd.NaT]})
+    few = regions_of({"train": Table(Framed(hours), "f")}, "t")
+    assert few["train"][-1] == "(missing)" and few["train"][0] == "to 2026-01-01 09:00" and len(set(few["train"])) == 6
