@@ -9,6 +9,7 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.report.run.background import environment_section, member_sections
+from nnrun.report.run.report import run_page
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verbs import train
 
@@ -34,3 +35,5 @@ def test_the_page_of_folds_shows_each_of_them(tmp_path: Path) -> None:
     text = "".join(map(str, section.parts))
     assert section.title == "Folds" and "dev balanced error" in text and "standard error" in text
     assert all(f">{count}<" in text for count in (1, 2, 3, 50))
+    inside = next(part for part in run_page(run, tmp_path, (), None).sections if part.title == "Inside the network")
+    assert "there are several, one a fold." in "".join(map(str, inside.parts))

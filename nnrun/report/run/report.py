@@ -38,7 +38,7 @@ from nnrun.report.run.thresholds import threshold_section
 from nnrun.runs.assembly import layer_widths, parameters
 from nnrun.runs.checkpoints import load_weights
 from nnrun.runs.lineage import course_of, nudges, watched
-from nnrun.runs.members import is_gathered, member
+from nnrun.runs.members import has_members, is_gathered, member
 from nnrun.runs.records import Final, RunRecord
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import ending, measured, symptom_told
@@ -207,6 +207,8 @@ def _where(model: Trained, tables: RawParts | None, target: str) -> list[Section
 def _inside_section(run: StoredRun) -> Section:
     if is_gathered(run.record):
         return left_out("Inside the network", "there are several, one a member.")
+    if has_members(run.directory):
+        return left_out("Inside the network", "there are several, one a fold.")
     parts: Parts = list(statistics_charts(run.rows))
     if not parts:
         parts.append(paragraph("Signals and gradients of the layers were not recorded; "
