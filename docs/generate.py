@@ -603,9 +603,10 @@ Each rule looks at the config, the curves, the layers (with `training.layer_stat
 how much speaks for it, times how much of the whole gap is its kind's: bias counts one and a half times, since a
 network that cannot fit its training set is mended first, unless its best epoch came early and the dev loss turned;
 then the bias comes of stopping, and variance is the problem, or data mismatch where that is high and variance is not.
-Where no base error above 0 is given and a linear model does no worse on the dev set, the rest may be noise: remedies
-against bias count less, and the sentence says what they hang on. Where always saying the most frequent of classes out
-of balance would err hardly more, errors tell little, which the sentence says, too, and the classes are to be weighed
+Where no base error above 0 is given and a linear model does no worse on the dev set, the rest may be noise; so it
+may be where a regression stopped early and neither does better there than the mean of the target. Remedies against
+bias count less then, and the sentence says what they hang on. Where always saying the most frequent of classes out of
+balance would err hardly more, errors tell little, which the sentence says, too, and the classes are to be weighed
 first. After a divergence some lower rates are tried on the run's data, for a second or two, and the one that lowers the
 loss most is advised; where none lowers it, `nnrun check` is, and without the data a tenth of the rate, at most the
 usual one. No two moves pull the same way and back, and none changes what a search has just chosen, or searches by a

@@ -199,7 +199,7 @@ def _looked_into(run: StoredRun, evidence: Evidence, assumed: bool, tell: Callab
     """
     if evidence.status == "diverged":
         return replace(evidence, calmer=_calmer(run, tell))
-    if not (assumed and evidence.biased and evidence.all_tried):
+    if not (assumed and evidence.biased and (evidence.all_tried or evidence.in_vain)):
         return evidence
     from nnrun.models.baselines import linear_dev_error
 

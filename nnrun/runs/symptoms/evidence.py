@@ -155,10 +155,23 @@ class Evidence:
         return self.status == "done" and not unrest and len(self.rows) >= QUARTERED
 
     @property
+    def in_vain(self) -> bool:
+        """Whether a regression stopped early with a dev error that the mean of the target has, too.
+
+        Far above that of training it is a matter of the dev rows, such as drift.
+        """
+        if self.verdict is None or self.verdict.sizes or not self.stopped_early:
+            return False
+        moved = not (self.crawling or "learned nothing" in self.signs)
+        return moved and 1 <= self.verdict.errors["dev"] <= 2 * self.verdict.errors["train"]
+
+    @property
     def noise(self) -> bool:
         """Whether what is called bias may be noise: nobody gave a base error, and a linear network does no better."""
-        if self.linear_error is None or self.verdict is None or self.guessing or not self.all_tried:
+        if self.linear_error is None or self.verdict is None or self.guessing:
             return False
+        if not self.all_tried:
+            return self.in_vain and self.linear_error >= 1
         size = self.verdict.sizes.get("dev")  # none of a regression
         most = wilson(self.linear_error, size)[1] if size else self.linear_error
         return self.verdict.errors["train"] <= most + self.verdict.tolerance

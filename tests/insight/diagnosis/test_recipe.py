@@ -449,6 +449,23 @@ def test_where_a_linear_model_does_no_worse_the_rest_may_be_noise() -> None:
     assert not seen((0.12, 0.13), "still falling", rows=rows, linear_error=0.12).noise, "training was not over"
 
 
+def test_where_nothing_does_better_than_the_mean_early_stopping_is_no_sign_of_bias() -> None:
+    def stopped(dev: float, *signs: str, **facts: Any) -> Evidence:
+        verdict = judge({"base": 0.0, "train": 0.95, "dev": dev}, {}, 0.015, proportions=False)
+        known = {"linear_error": 1.3, "stopped_early": True, "rows": [EPOCH] * 20} | facts
+        return replace(seen(BIASED, "still falling", *signs, **known), verdict=verdict)
+
+    assert stopped(1.02).noise and moves(stopped(1.02), REMEDIES)[0].verb == "search"
+    for other in (
+        stopped(0.98),
+        stopped(1.02, "learned nothing"),
+        stopped(1.02, linear_error=0.9),
+        stopped(1.02, stopped_early=False),
+        stopped(12.0),
+    ):
+        assert not other.noise
+
+
 @pytest.mark.parametrize(
     ("data", "drifts"), [({"time": "day"}, True), ({"time": "day", "folds": 3}, True), ({}, False)]
 )
