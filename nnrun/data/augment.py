@@ -51,7 +51,20 @@ def augmenter(entries: Sequence[AugmentationEntry], dataset: Dataset) -> Augment
             "standard and data.encode_numbers: plain",
             KEY,
         )
+    if not dataset.fitted.pixels:
+        raise DataError(_no_pixels(names[0], dataset), KEY)
     return Augmenter(chosen, _pixels(dataset, (height, width, channels)))
+
+
+def _no_pixels(name: str, dataset: Dataset) -> str:
+    """Marks of missing values and codes of categories cannot be moved with the pixels that they tell of."""
+    features, pixels = dataset.fitted.features, set(dataset.fitted.columns)
+    others = [feature for feature in features if feature not in pixels]
+    return (
+        f"{name} moves pixels, and some features are none, such as {others[0]!r} ({len(others):,} of "
+        f"{len(features):,}); write a number in place of each missing pixel, as by numpy.nan_to_num, and name none in "
+        "data.format.missing or data.kinds"
+    )
 
 
 def augmentation_notices(entries: Sequence[AugmentationEntry]) -> list[str]:

@@ -164,8 +164,15 @@ class Fitted:
 
     @property
     def image(self) -> list[int] | None:
-        """Height, width and channels where the features are the pixels of an image."""
+        """Height, width and channels where the columns are the pixels of an image."""
         return self.document.get("image")
+
+    @property
+    def pixels(self) -> list[int] | None:
+        """The same where each feature is its pixel by mean and deviation: none is a mark, a code or a bent number."""
+        if not self.image or self.features != self.columns or self.embeddings or not self.preprocessor.is_linear:
+            return None
+        return self.image
 
     @cached_property
     def preprocessor(self) -> Preprocessor:

@@ -77,7 +77,7 @@ class Divided:
 
     @property
     def image(self) -> list[int] | None:
-        """Height, width and channels, if the features are just the pixels of an image, row by row."""
+        """Height, width and channels, if the columns are just the pixels of an image, row by row."""
         image = self.reference.head.image
         return list(image) if image and math.prod(image) == len(self.features) else None
 

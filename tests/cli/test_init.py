@@ -345,6 +345,16 @@ def test_small_images_are_bent(nnrun: Nnrun, here: Path, shape: tuple[int, ...],
     assert ("# 72 images of 6 × 6 pixels: each is bent another way in each epoch\n  augment: [elastic]" in text) == bent
 
 
+def test_images_with_a_missing_pixel_are_not_bent(nnrun: Nnrun, here: Path) -> None:
+    x = np.random.default_rng(0).random((120, 6, 6), np.float32)
+    x[::2, 0, 3] = np.nan
+    np.savez("x.npz", x=x, y=np.arange(120) % 2)
+    assert nnrun("init", "x.npz").code == 0
+    assert load_config(Path("config.yaml")).config.regularization.augment == ()
+    done = nnrun("check", "config.yaml", "--set", "regularization.augment=[elastic]")
+    assert done.code == 4 and "such as 'x[0,3,0] is missing' (1 of 37)" in done.err, done.err
+
+
 # what it refuses
 
 

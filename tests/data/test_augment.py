@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,6 +54,28 @@ def test_pixels_keep_the_range_of_all_training_rows_in_whatever_order_they_come(
     rows = data.parts["train"].x
     np.testing.assert_array_equal([made.pixels.low, made.pixels.high], [rows.min(axis=0), rows.max(axis=0)])
     assert made.pixels.background == pytest.approx(200 / 4 / 4, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "are none, such as 'x[0,0,0] is missing' (2 of 11); write a number in place"),
+        ({"format": {"missing": ("7",)}}, "(9 of 18)"),
+        ({"kinds": {"x[1,1,0]": "category"}}, "(11 of 19)"),
+    ],
+)
+def test_pixels_beside_marks_and_codes_are_not_moved(
+    load: Load, tmp_path: Path, settings: dict[str, Any], words: str
+) -> None:
+    x = np.random.default_rng(0).integers(0, 9, (90, 3, 3)).astype(np.float32)
+    x[:40, 0, 0] = x[:40, 2, 1] = np.nan
+    np.savez(tmp_path / "images.npz", x=x, y=np.arange(90) % 2)
+    data = load(tmp_path / "images.npz", **settings)
+    assert data.fitted.image == [3, 3, 1] and data.fitted.pixels is None
+    with pytest.raises(DataError, match=re.escape(words)) as caught:
+        built(data, "[shift]")
+    assert caught.value.key == ("regularization", "augment")
+    assert built(data, "[noise]") is not None
 
 
 def test_noise_alone_fits_any_data(load: Load) -> None:

@@ -30,7 +30,7 @@ def both(e: Evidence) -> Move | None:
 
 def augment(e: Evidence) -> Move | None:
     """Images, distorted anew in every epoch."""
-    if not e.image or e.config.regularization.augment:
+    if not e.pixels or e.config.regularization.augment:
         return None
     why = "Each image is bent a little, another way in each epoch: as if there were more of them."
     return Move(95, why, {"regularization.augment": ["elastic"]})

@@ -202,7 +202,9 @@ REMEDIES: dict[str, Remedy] = {
         "bias", "still falling, or fewer than 8 epochs; or stopped early; not if dev turned", longer, elsewhere=True
     ),
     "optimizer": Remedy("bias", f"{one_of(ONE_RATE)}; more so at rest", another_optimizer),
-    "augmentation": Remedy("variance", "the features are an image's pixels, and none is there yet", augment),
+    "augmentation": Remedy(
+        "variance", "the features are an image's pixels, none missing in training, and none is there yet", augment
+    ),
     "L2 and dropout": Remedy("variance", "neither is there yet, and layers of 16 units or more", both),
     "L2": Remedy("variance", "λ below 30; first 1, then three times as much", penalty, elsewhere=True),
     "dropout": Remedy("variance", "below 0.7 and layers of 16 units or more", dropout, elsewhere=True),

@@ -131,9 +131,11 @@ def _dropout(overview: Overview) -> Choice | None:
 
 
 def _augment(overview: Overview) -> Choice | None:
-    """Small images are bent, another way in each epoch, where there are up to 10,000 of them."""
+    """Small images without a missing pixel are bent, another way in each epoch, where there are up to 10,000."""
     rows = overview.parts["train"]
     if overview.image is None or rows > MOST_TO_BEND or math.prod(overview.image) > LARGEST_TO_BEND:
+        return None
+    if overview.features != math.prod(overview.image):  # marks of missing pixels cannot be bent with them
         return None
     height, width, _ = overview.image
     return Choice(["elastic"], f"{rows:,} images of {height} × {width} pixels: each is bent another way in each epoch")

@@ -71,7 +71,8 @@ class Evidence:
     train_rows: int = 0
     dev_rows: int = 0
     features: int = 0
-    image: bool = False  # whether the features are the pixels of an image
+    image: bool = False  # whether the columns are the pixels of an image
+    pixels: bool = False  # whether these are all that the network is given, and can be moved
     outputs: int = 1  # units of the last layer
     linear_error: float | None = None  # of a linear model on the dev set, where nobody gave a base error
     calmer: CalmerRate | None = None  # what was tried after a divergence, where the data are still there
@@ -244,6 +245,7 @@ def evidence_of(run: StoredRun, verdict: Verdict | None) -> Evidence:
         dev_rows=rows.get("dev", 0),
         features=len(data.features),
         image=data.image is not None,
+        pixels=data.pixels is not None,
         outputs=layer_widths(run.config, len(data.features), data.classes)[-1],
     )
 

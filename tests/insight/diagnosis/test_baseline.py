@@ -156,3 +156,16 @@ def test_two_classes_have_one_output(tmp_path: Path) -> None:
     evidence = evidence_of(trained(tmp_path, noisy(300), "network.hidden=[4]", "training.epochs=1"), None)
     assert evidence.outputs == 1
     assert evidence.weights == 3 * 4 + 4 * 1
+
+
+@pytest.mark.parametrize(
+    ("gap", "normalize", "movable"), [(False, "standard", True), (True, "standard", False), (False, "robust", False)]
+)
+def test_images_that_cannot_be_bent_are_known(tmp_path: Path, gap: bool, normalize: str, movable: bool) -> None:
+    x = np.random.default_rng(0).random((60, 3, 3))
+    x[::2, 1, 2] = np.nan if gap else 0.5
+    np.savez(tmp_path / "x.npz", x=x, y=np.arange(60) % 2)
+    given = [f"data.source={tmp_path}/x.npz", "data.target=y", f"data.normalize={normalize}", "training.epochs=1"]
+    run = StoredRun(verbs.train(load_config(None, given), tmp_path / "runs").run)
+    evidence = evidence_of(run, None)
+    assert (evidence.image, evidence.pixels) == (True, movable)

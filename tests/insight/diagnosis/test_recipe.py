@@ -37,7 +37,7 @@ def first(evidence: Evidence) -> dict[str, Any]:
 
 
 SITUATIONS: dict[str, tuple[Evidence, dict[str, Any]]] = {
-    "images by heart": (seen(LOOSE, "flat", image=True), {"regularization.augment": ["elastic"]}),
+    "images by heart": (seen(LOOSE, "flat", pixels=True), {"regularization.augment": ["elastic"]}),
     "narrow": (seen(BIASED, "flat", values={"network": {"hidden": [4]}}), {"network.hidden": [64]}),
     "linear": (
         seen(BIASED, "flat", values={"network": {"hidden": []}}),
