@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnrun.data.features.categories import MOST_POOLED, OTHER
 from nnrun.data.files.table import Table, require_column, suggest
 from nnrun.data.files.values import missing_of
 from nnrun.engine.parameters import Array
@@ -19,19 +18,18 @@ from nnrun.installation import command
 from nnrun.models.beyond import Beyond
 from nnrun.models.incoming import STDIN, in_memory, read_rows
 from nnrun.models.model import Model
+from nnrun.models.unlike import Unlike
 from nnrun.text import MANY, counted, listed, number
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnrun.data.features.columns import Column
     from nnrun.models.drift.comparing import Drift
     from nnrun.models.incoming import InMemory
     from nnrun.models.uncertainty import Beside, IntervalDocument
 
 
 PREDICTION, ROW = "prediction", "row"
-_POOLED = f"rare in training and counted as {OTHER}"
 CELLS_AT_ONCE = 4_000_000  # of features; bounds the memory
 
 
@@ -83,11 +81,9 @@ class Predictions:
     _read: dict[str, bool] = field(default_factory=dict)  # notices on how rows were read, and whether they are doubts
     _ignored: list[str] = field(default_factory=list)
     _has_target: bool = False
-    _places: dict[tuple[str, str], str] = field(default_factory=dict)  # (column, what) -> where it is so first
-    _counts: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._beyond = Beyond(self.model.target)
+        self._beyond, self._unlike = Beyond(self.model.target), Unlike()
 
     def of_source(self, source: str) -> Generator[pd.DataFrame, None, None]:
         """Predictions of a file's rows, `-` for standard input; DataError for whatever cannot be read or is unfit."""
@@ -144,7 +140,7 @@ class Predictions:
             *_threshold(self.model),
             *probability_notices(self.model),
             *(notice for of in self.beside for notice in of.notices()),
-            *(self._told(*of) for of in self._counts),
+            *self._unlike.notices(),
             *self._beyond.notices(),
         ]
 
@@ -153,14 +149,9 @@ class Predictions:
         return [
             *(notice for notice, doubtful in self._read.items() if doubtful),
             *self.model.ignored,
-            *(self._told(column, what) for column, what in self._counts if what != _POOLED),
+            *self._unlike.doubts(),
             *self._beyond.notices(),
         ]
-
-    def _told(self, column: str, what: str) -> str:
-        count, first = self._counts[column, what], self._places[column, what]
-        were = "was" if count == 1 else "were"
-        return f"{counted(count, 'value')} of column {column!r} {were} {what} (the first: {first})"
 
     def _begin(self, table: Table) -> None:
         require_features(self.model, table)
@@ -184,8 +175,7 @@ class Predictions:
         x = self.model.features(table)
         predicted = self.model.predict_features(x)
         self._beyond.see(predicted, table)
-        for column in self.model.columns:
-            self._look_at(table, column)
+        self._unlike.see(table, self.model.columns)
         cells = {name: table.frame[name].array for name in self.identifiers}
         if not self.identifiers:
             cells[ROW] = np.asarray(table.frame.index) + 1
@@ -198,23 +188,6 @@ class Predictions:
             return
         yield np.array(self.model.target.classes, dtype=object)[self.model.decided(predicted)]
         yield from predicted.T
-
-    def _look_at(self, table: Table, column: Column) -> None:
-        cells = table.column(column.name)
-        missing = missing_of(cells)
-        if not column.indicator:
-            self._count(table, column.name, "missing, as none was in training", missing)
-        if column.kind == "category":
-            values = column.labels(table)
-            pooled, known = (values.isin(seen).to_numpy() for seen in (column.pooled, column.vocabulary))
-            unseen = ~known & ~pooled & ~missing
-            self._count(table, column.name, _POOLED, pooled)
-            self._count(table, column.name, _unseen(column), unseen)
-
-    def _count(self, table: Table, column: str, what: str, where: Array) -> None:
-        if where.any():
-            self._places.setdefault((column, what), table.at_cell(table.first(where), column))
-            self._counts[column, what] = self._counts.get((column, what), 0) + int(where.sum())
 
 
 def _threshold(model: Model) -> list[str]:
@@ -257,12 +230,6 @@ def _identifying(model: Model, table: Table) -> list[str]:
     unfit = {*(column.name for column in model.columns), *table.unreadable}
     found = [name for name in model.fitted.identifiers if name in table.columns and name not in unfit]
     return [name for name in found if table.frame[name].is_unique]
-
-
-def _unseen(column: Column) -> str:
-    """What is known of values without a feature, of which training may have had more than are kept by name."""
-    rare = len(column.pooled) >= MOST_POOLED
-    return "not seen in training, or rare there" if rare else "not seen in training"
 
 
 def with_target(model: Model, tables: Iterable[Table], notes: list[str]) -> Iterator[Table]:

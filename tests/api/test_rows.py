@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -62,6 +63,22 @@ def test_values_that_training_did_not_have_are_warned_of(
     rows.to_csv(tmp_path / "new.csv", index=False)
     with pytest.warns(DataWarning, match=told.replace("the rows: row 2", ".*new.csv:3:2")):
         run.predict(tmp_path / "new.csv")
+
+
+def test_the_missing_pixels_of_an_image_are_warned_of_at_once(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).random((60, 4, 2))
+    np.savez(tmp_path / "x.npz", x=x, y=np.arange(60) % 2)
+    data = {"source": str(tmp_path / "x.npz"), "target": "y"}
+    run = nnrun.train({"data": data, "network": {"hidden": [2]}, "training": {"epochs": 1}}, tmp_path / "runs")
+    x[7, 0], x[8:10] = np.nan, np.nan
+    with pytest.warns(DataWarning) as warned:
+        run.predict(x[:8])
+    assert len(warned) == 2, "one a pixel of a few"
+    with pytest.warns(DataWarning) as warned:
+        run.predict(x)
+    (told,) = warned
+    assert "18 values of 8 columns, such as 'x[0,0,0]', were missing, as none was in training" in str(told.message)
+    assert "(the first: the rows: row 8)" in str(told.message)
 
 
 def test_many_rows_are_predicted_in_pieces(run: nnrun.Run, monkeypatch: pytest.MonkeyPatch) -> None:
