@@ -14,6 +14,7 @@ from nnrun.data.facts.survey import Survey
 from nnrun.data.features.categories import Limits
 from nnrun.data.features.dates import DATE_PARTS
 from nnrun.data.features.target import Transform
+from nnrun.data.files.images import sizes
 from nnrun.data.files.sources import target_name
 from nnrun.data.files.table import (
     CORRECT,
@@ -227,12 +228,26 @@ def check_same_columns(found: Mapping[str, Survey], reference: Survey, features:
     """Raise DataError if a source lacks a column that the training source has."""
     for survey in found.values():
         survey.head.require_readable(features)
+        _check_images(survey, reference, features)
         for name in features:
             if name not in survey.columns:
                 raise DataError(
                     f"{survey.head.at_header()}: no column {name!r}, which {reference.head.name} has; "
                     f"add it, or name it in data.drop{survey.head.beside}"
                 )
+
+
+def _check_images(survey: Survey, reference: Survey, features: Iterable[str]) -> None:
+    """Raise DataError for arrays of another shape than those of training, to which no column can be added.
+
+    Larger images have all pixels of smaller ones, and would be cut.
+    """
+    found, known = survey.head.image, reference.head.image
+    if found == known or not ((found and known) or survey.columns.keys().isdisjoint(features)):
+        return
+    here, there = (f"images of {sizes(shape)}" if shape else "rows that are no images" for shape in (found, known))
+    advice = "; ".join(["write all parts in one shape", *survey.head.notices])
+    raise DataError(f"{survey.head.name}: {here}, where {reference.head.name} has {there}; {advice}")
 
 
 def check_same_units(found: Mapping[str, Survey], reference: Survey) -> None:

@@ -41,11 +41,12 @@ def check_image(path: Path, shape: Shape, reading: Reading) -> None:
     advice = "; of one image write x[None]" if alone else ""
     if (*shape[2:], shape[1]) == known:
         advice = "; write x.transpose(0, 2, 3, 1)"
-    rows = f"images of {_sizes(shape[1:])}" if len(shape) > 2 else f"rows of {shape[1]:,} numbers"
-    raise DataError(f"{path}: {rows}, where the run learned from {_sizes(known)}{advice}")
+    rows = f"images of {sizes(shape[1:])}" if len(shape) > 2 else f"rows of {shape[1]:,} numbers"
+    raise DataError(f"{path}: {rows}, where the run learned from {sizes(known)}{advice}")
 
 
-def _sizes(shape: Shape) -> str:
+def sizes(shape: Shape) -> str:
+    """The words for a shape: `8 × 8 × 1`."""
     return " × ".join(map(str, shape))
 
 

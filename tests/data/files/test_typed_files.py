@@ -417,6 +417,30 @@ def test_images(tmp_path: Path, shape: tuple[int, ...], image: list[int]) -> Non
     assert np.array_equal(fitted.preprocessor.transform(table), arrays["train_x"])
 
 
+@pytest.mark.parametrize(
+    ("train", "dev", "words"),
+    [
+        (
+            (4, 5, 3),
+            (5, 4, 3),
+            "dev.npz: images of 5 × 4 × 3, where .*train.npz has images of 4 × 5 × 3; write all parts",
+        ),
+        ((4, 5), (6, 7), "dev.npz: images of 6 × 7 × 1, where .*train.npz has images of 4 × 5 × 1"),  # would be cut
+        ((4, 5, 3), (60,), "dev.npz: rows that are no images, where .*train.npz has images of 4 × 5 × 3"),
+        ((60,), (4, 5, 3), "dev.npz: images of 4 × 5 × 3, where .*train.npz has rows that are no images"),
+        ((5, 6, 3), (3, 5, 6), "have their channels first, .* write x.transpose"),
+    ],
+)
+def test_parts_are_images_of_one_shape(
+    tmp_path: Path, train: tuple[int, ...], dev: tuple[int, ...], words: str
+) -> None:
+    for name, shape in (("train", train), ("dev", dev)):
+        np.savez(tmp_path / f"{name}.npz", x=np.random.default_rng(0).random((20, *shape)), y=np.arange(20) % 2)
+    parts = {"train": str(tmp_path / "train.npz"), "dev": str(tmp_path / "dev.npz")}
+    with pytest.raises(DataError, match=words):
+        prepare(Data(source=parts), "float32")  # type: ignore[arg-type]
+
+
 def test_channels_that_come_first_make_no_image(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     pixels = np.random.default_rng(0).normal(size=(40, 3, 8, 8))
