@@ -49,7 +49,7 @@ def array_of(model: Model) -> str | None:
     columns = _columns(model)
     found = [_PLACE.fullmatch(column.name) for column in columns]
     names = {match[1] for match in found if match}
-    plain = all(found) and not any(column.indicator or column.kind != "number" for column in columns)
+    plain = all(found) and all(column.kind in ("number", "boolean") for column in columns)
     return names.pop() if plain and len(names) == 1 and len(columns) > 1 else None
 
 
@@ -66,8 +66,18 @@ def _add_array(model: Model, graph: Graph) -> tuple[dict[Preprocessor, str], dic
         own = [places[column.name] for column in one.columns]
         whole = own == list(places.values())
         value = name if whole else graph.node("Gather", name, graph.constant(own, np.int64), axis=1)
-        raw[one] = _filled(graph, value, [column.fills[0] for column in one.columns])[0]
+        filled, missing = _filled(graph, value, [column.fills[0] for column in one.columns])
+        raw[one] = _with_marks(graph, filled, missing, one.columns)
     return raw, {name: f"{NUMBER}; (rows, {len(places)}), the places in the order {first}, {second}, …"}
+
+
+def _with_marks(graph: Graph, filled: str, missing: str, columns: Sequence[Column]) -> str:
+    """The values `(rows, k)` of columns, behind each that was missing in training the mark of where it is."""
+    if not any(column.indicator for column in columns):
+        return filled
+    both = graph.node("Concat", filled, graph.cast(missing, np.float64), axis=1)
+    own = [at for k, column in enumerate(columns) for at in (k, len(columns) + k)[: 1 + column.indicator]]
+    return graph.node("Gather", both, graph.constant(own, np.int64), axis=1)
 
 
 def _places(model: Model) -> dict[str, int]:
@@ -95,7 +105,8 @@ def _features(column: Column, graph: Graph, names: Mapping[tuple[str, Input], st
 def feed(model: Model, table: Table) -> list[Any]:
     """The rows of a table as arrays for the inputs, in their order; raises DataError for cells that do not fit."""
     if array_of(model):
-        return [np.column_stack([numbers(table, name) for name in _places(model)])]
+        columns = {column.name: column for column in _columns(model)}.values()
+        return [np.column_stack([KINDS[column.kind].feed(column, table)[0] for column in columns])]
     found: dict[tuple[str, Input], Any] = {}
     for column in _columns(model):
         kind = KINDS[column.kind]

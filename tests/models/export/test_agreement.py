@@ -385,6 +385,23 @@ def test_an_array_is_one_input(train_run: Train, tmp_path: Path) -> None:
             space["predict"](np.zeros(shape))
 
 
+@pytest.mark.parametrize("truths", [False, True])
+def test_an_array_is_one_input_of_truths_and_with_missing_values(
+    train_run: Train, tmp_path: Path, truths: bool
+) -> None:
+    import onnx
+
+    images = np.random.default_rng(0).random((90, 4, 5))
+    y = (images.mean(axis=(1, 2)) > 0.5).astype(int)
+    images[::3, 1, 2] = images[::4, 3, 4] = np.nan
+    np.savez(tmp_path / "images.npz", x=images > 0.5 if truths else images, y=y)
+    model = load_model(StoredRun(train_run(f"data.source={tmp_path / 'images.npz'}", "training.epochs=2").run))
+    assert model.n_features == (20 if truths else 22)
+    assert max(differences(model, tmp_path).values()) <= TOLERANCE
+    (given,) = onnx.load(tmp_path / "model.onnx").graph.input
+    assert given.name == "x" and [axis.dim_value for axis in given.type.tensor_type.shape.dim] == [0, 20]
+
+
 def test_an_array_with_its_channels_first_is_taken_as_it_was_trained(train_run: Train, tmp_path: Path) -> None:
     images = np.random.default_rng(0).normal(size=(200, 3, 8, 9))
     np.savez(tmp_path / "i.npz", x=images, y=np.where(images[:, 0, 0, 0] > 0, "up", "down"))
