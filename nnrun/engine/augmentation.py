@@ -100,10 +100,8 @@ class Shift(Augmentation):
         height, width, _ = image
         if self.pixels < min(height, width):
             return None
-        return (
-            f"shift moves by up to {self.pixels} pixels what has {height} × {width} of them; take a part of these, as "
-            f"{max(1, min(height, width) // 8)}"
-        )
+        advice = "remove it" if min(height, width) == 1 else f"take a part of these, as {max(1, min(height, width) // 8)}"
+        return f"shift moves images of {height} × {width} pixels by up to {self.pixels} of them; {advice}"
 
 
 @dataclass(frozen=True)

@@ -88,8 +88,14 @@ def test_noise_alone_fits_any_data(load: Load) -> None:
 
 def test_a_shift_leaves_something_of_an_image(load: Load) -> None:
     assert built(load("digits"), "[{name: shift, pixels: 7}]") is not None
-    with pytest.raises(DataError, match=r"shift moves by up to 8 pixels what has 8 × 8 of them; .* as 1"):
+    with pytest.raises(DataError, match=r"shift moves images of 8 × 8 pixels by up to 8 of them; .* as 1"):
         built(load("digits"), "[{name: shift, pixels: 8}]")
+
+
+def test_a_row_of_pixels_is_not_shifted_at_all(load: Load, tmp_path: Path) -> None:
+    np.savez(tmp_path / "lines.npz", x=np.random.default_rng(0).random((40, 1, 9)), y=np.arange(40) % 2)
+    with pytest.raises(DataError, match=r"shift moves images of 1 × 9 pixels by up to 1 of them; remove it$"):
+        built(load(tmp_path / "lines.npz"), "[shift]")
 
 
 def test_digits_are_flipped_on_demand_only(load: Load) -> None:
@@ -101,6 +107,6 @@ def test_digits_are_flipped_on_demand_only(load: Load) -> None:
 @pytest.mark.parametrize("settings", [{"normalize": "robust"}, {"normalize": "quantile"}])
 def test_pixels_that_are_bent_are_not_moved(load: Load, settings: dict[str, str]) -> None:
     data = load("digits", **settings)
-    with pytest.raises(DataError, match="shift moves pixels, which this needs by mean and deviation"):
+    with pytest.raises(DataError, match=r"shift moves pixels, which this needs by mean and deviation"):
         built(data, "[shift]")
     assert built(data, "[noise]") is not None
