@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nnrun.runs.removing import size_told
@@ -106,6 +107,17 @@ def test_a_regression_is_told_in_its_own_unit(here: Path, nnrun: NNRun) -> None:
     assert {"train 1 − R²", "dev 1 − R²"} <= set(re.findall(r'"name": ?"([^"]*)"', text))
     nnrun("report", "--all")
     assert " has the lowest dev 1 − R², " in folder_page()
+
+
+def test_the_worst_images_are_found_in_their_file(here: Path, nnrun: NNRun) -> None:
+    """Of which every tenth has the other's class."""
+    y = np.arange(200) % 2
+    x = (2 * y - 1)[:, None, None] + np.random.default_rng(0).normal(0, 0.1, (200, 3, 3))
+    np.savez("x.npz", x=x, y=np.where(np.arange(200) % 10, y, 1 - y))
+    config = "data={source: x.npz, target: y, split: [0.4, 0.6, 0]}"
+    assert nnrun("train", "--report", "--set", config, "--set", "network.hidden=[]").code == 0
+    rows = re.findall(r"<p>row (\d+): true \d, said \d", page(newest()))
+    assert len(rows) > 5 and {int(row) % 10 for row in rows} == {1}
 
 
 def test_no_run_is_a_usage_error(here: Path, nnrun: NNRun) -> None:

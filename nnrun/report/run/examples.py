@@ -153,7 +153,7 @@ def worst_part(run: Trained, of: Classified | Estimated, at: Array, dev: Table |
         return paragraph("The network makes no mistake on the dev part.")
     fitted = run.dataset.fitted
     if shape := shape_of(fitted):
-        return _gallery(of, chosen, brightness(_raw(run, at[chosen]), shape))
+        return _gallery(of, chosen, brightness(_raw(run, at[chosen]), shape), dev)
     if dev is None:
         return paragraph("The rows cannot be shown: the file that they come from is not there any more.")
     return _rows(of, chosen, dev, fitted.target.name)
@@ -171,12 +171,14 @@ def _raw(run: Trained, at: Array) -> Array:
     return np.concatenate([raw for _, raw in found])[order]
 
 
-def _gallery(of: Classified | Estimated, chosen: Array, pictures: Array) -> Markup:
+def _gallery(of: Classified | Estimated, chosen: Array, pictures: Array, dev: Table | None) -> Markup:
+    """The images; each with its row's number in the file, as in a table, where the file is there."""
     items = []
     for i, image in zip(chosen, pictures, strict=True):
-        told = _told(of, i)
-        items.append(tag("li", picture(image, f"dev example {i}: {told}"), paragraph(told)))
-    return tag("ul", *items, cls="examples")
+        told = _told(of, i) if dev is None else f"row {dev.row(i) + 1}: {_told(of, i)}"
+        items.append(tag("li", picture(image, told), paragraph(told)))
+    shown = tag("ul", *items, cls="examples")
+    return shown if dev is None else join([shown, paragraph("Rows of the file are counted from 1.")])
 
 
 def _told(of: Classified | Estimated, i: int) -> str:
