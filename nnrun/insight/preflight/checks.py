@@ -27,7 +27,8 @@ class Check(NamedTuple):
     after: tuple[str, ...] = ()
 
 
-SIGNALS = ("scale", "symmetry", "layers", "gradient", "first_loss")  # without which there is no learning to judge
+# Without these there is no learning to judge.
+SIGNALS = ("constant", "scale", "symmetry", "layers", "gradient", "first_loss")
 
 CHECKS: dict[str, Check] = {
     "schema": Check(
@@ -155,7 +156,7 @@ CHECKS: dict[str, Check] = {
         f"{thresholds.DEAD_AT_START:.0%} of a layer's units 0 for every row "
         f"(warn: {thresholds.MANY_DEAD_AT_START:.0%})",
         "Glorot & Bengio 2010; He et al. 2015",
-        after=("scale", "symmetry"),
+        after=("constant", "scale", "symmetry"),
     ),
     "gradient": Check(
         gradients.check_gradients,

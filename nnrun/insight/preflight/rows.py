@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.facts.likeness import SIGNIFICANCE, Difference
+from nnrun.data.files.sources import holds_arrays
 from nnrun.data.files.values import Values, columns_of, kind_of, missing_of
 from nnrun.data.raw import RawParts
 from nnrun.data.split import DIVIDED, part_sizes, without_test
@@ -117,7 +118,8 @@ def check_duplicates(context: Context) -> Finding:
         seen = np.concatenate([seen, hashes[part]])
     sizes = {part: len(context.parts[part]) for part in found}
     chance = _repeated_by_chance(context.frame("train"), sizes)
-    return judge_duplicates(found, sizes, chance, context.dataset.fitted.split["rule"])
+    rule, arrays = context.dataset.fitted.split["rule"], holds_arrays(context.config.data)
+    return judge_duplicates(found, sizes, chance, rule, arrays)
 
 
 def row_hashes(frame: pd.DataFrame) -> npt.NDArray[np.uint64]:
@@ -153,9 +155,12 @@ def _agreement(values: Values) -> float:
 
 
 def judge_duplicates(
-    found: Mapping[str, int], sizes: Mapping[str, int], chance: Mapping[str, float], rule: str
+    found: Mapping[str, int], sizes: Mapping[str, int], chance: Mapping[str, float], rule: str, arrays: bool = False
 ) -> Finding:
-    """Rows that an earlier part has too: a few, or as many as few different values bring, are no leak."""
+    """Rows that an earlier part has too: a few, or as many as few different values bring, are no leak.
+
+    Arrays have no column beside those that are learned from, to say which rows belong together.
+    """
     numbers = {"repeated": dict(found), "expected_by_chance": dict(chance)}
     if not any(found.values()):
         return Finding("pass", "no row of one part stands in another", numbers=numbers)
@@ -164,7 +169,8 @@ def judge_duplicates(
     text = ", ".join(f"{n:,} of {sizes[part]:,} {part} rows" for part, n in told.items())
     cure = "remove the repeated rows"
     if rule != "files":
-        cure += ", or keep them in one part: data.group names a column that they share"
+        how = "write a file for each part" if arrays else "data.group names a column that they share"
+        cure += f", or keep them in one part: {how}"
     return Finding("fail" if leaking else "warn", f"{text} stand in an earlier part too", cure, numbers)
 
 

@@ -79,6 +79,13 @@ def test_pixels_are_no_columns(tmp_path: Path) -> None:
     assert not any("data.drop" in (finding.cure or "") for finding in found.values())
 
 
+def test_images_that_are_all_one_are_a_fault_of_the_data_alone(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", x=np.full((80, 4, 4), 7.0), y=np.arange(80) % 2)
+    found = checked(tmp_path, f"data.source={tmp_path}/x.npz", "network.hidden=[8, 8]")
+    assert [name for name, finding in found.items() if finding.status == "fail"] == ["constant"]
+    assert "data.group" not in str(found["duplicates"].cure)
+
+
 def test_noise_is_judged_by_rows_from_everywhere_in_the_file(tmp_path: Path) -> None:
     """The first half hardly varies, so that any noise would drown it."""
     x = np.where(np.arange(1200) < 600, 0.01, 1) * np.random.default_rng(0).standard_normal(1200)

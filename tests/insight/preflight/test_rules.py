@@ -140,6 +140,8 @@ def test_the_cure_for_repeated_rows_fits_how_the_data_is_split() -> None:
     by_rule = {rule: judge_duplicates({"dev": 9}, {"dev": 9}, {"dev": 0}, rule).cure for rule in ("random", "files")}
     assert "data.group" in str(by_rule["random"])
     assert "data.group" not in str(by_rule["files"])
+    cure = judge_duplicates({"dev": 9}, {"dev": 9}, {"dev": 0}, "random", arrays=True).cure
+    assert cure == "remove the repeated rows, or keep them in one part: write a file for each part"
 
 
 def test_holm_divides_by_the_tests_that_are_left() -> None:
