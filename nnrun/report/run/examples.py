@@ -93,23 +93,28 @@ def _dots(classes: list[str] | None, raw: Array, y: Array) -> list[Trace]:
     ]  # fmt: skip
 
 
-COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # of a PNG, by channels: grey, or red, green and blue; each with alpha, too
+COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # of a PNG, by channels: grey, or red, green and blue, perhaps with alpha
+MOST_CHANNELS = 4
 
 
 def shape_of(fitted: Fitted) -> tuple[int, int, int] | None:
     """Height, width and channels of the images that a run is trained on; None where its rows are no images."""
     bundled = fitted.bundled  # data.json of an early run has no shape for it
     shape: Sequence[int] | None = fitted.image or (bundled.image if bundled else None)
-    if shape is None or len(shape) != 3 or shape[2] not in COLOUR_TYPES or np.prod(shape) != len(fitted.means):
+    if shape is None or len(shape) != 3 or not 1 <= shape[2] <= MOST_CHANNELS or np.prod(shape) != len(fitted.means):
         return None
     return shape[0], shape[1], shape[2]
 
 
 def brightness(raw: Array, shape: tuple[int, int, int]) -> Array:
-    """Pixels `(rows, n)` in their own unit → images `(rows, height, width, channels)` of bytes, from black to white."""
+    """Pixels `(rows, n)` in their own unit → images `(rows, height, width, channels)` of bytes, from black to white.
+
+    Two channels become red and green: the second is more often another measurement than a transparency.
+    """
     low, high = float(raw.min()), float(raw.max())
     scaled: Array = np.round(255 * (raw - low) / (high - low or 1.0)).astype(np.uint8)
-    return scaled.reshape(-1, *shape)
+    images = scaled.reshape(-1, *shape)
+    return np.pad(images, [(0, 0)] * 3 + [(0, 1)]) if shape[2] == 2 else images
 
 
 def picture(image: Array, alt: str) -> Markup:
