@@ -163,7 +163,8 @@ class Elastic(Augmentation):
     def _smoother(self, n: int, dtype: np.dtype[np.generic]) -> Array:
         """`(n, n)`; squares of each row sum to 1."""
         distance = np.subtract.outer(np.arange(n), np.arange(n))
-        weights = np.exp(-(distance**2) / (2 * self.smoothness**2))
+        with np.errstate(over="ignore", under="ignore"):  # the square of a very small smoothness, or of a large one
+            weights = np.exp(-((distance / self.smoothness) ** 2) / 2)
         smoother: Array = (weights / np.sqrt(np.square(weights).sum(axis=1, keepdims=True))).astype(dtype)
         return smoother
 

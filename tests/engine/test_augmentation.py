@@ -109,6 +109,16 @@ def test_rotation_and_zoom_are_those_of_scipy(turn: Any) -> None:
             np.testing.assert_allclose(after[..., channel], expected[1:-1, 1:-1], atol=1e-12)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("smoothness", "wide"), [(1e-320, False), (1e-200, False), (1e200, True)])
+def test_elastic_is_finite_however_smooth(smoothness: float, wide: bool) -> None:
+    """Pixel by pixel, or all alike: the square of either number is none of float64's."""
+    u = np.random.default_rng(0).random((50, 2 * 64))
+    moved = Elastic(0.5, smoothness)(np.zeros((50, 2, 8, 8)), u)
+    assert np.isfinite(moved).all()
+    assert bool(np.ptp(moved, axis=(2, 3)).max() < 1e-9) == wide
+
+
 def test_elastic_moves_smoothly_and_by_as_much_as_asked_everywhere() -> None:
     """The field alone: each pixel's deviation is what was asked, and neighbours move alike."""
     grid = np.broadcast_to(places((6, 7)), (4000, 2, 6, 7))
