@@ -98,9 +98,10 @@ class Shift(Augmentation):
     def refusal(self, image: Shape, not_mirrored: str | None) -> str | None:
         """A shift as far as an image is wide leaves nothing of it."""
         height, width, _ = image
-        if self.pixels < min(height, width):
+        shorter = min(height, width)
+        if self.pixels < shorter:
             return None
-        advice = "remove it" if min(height, width) == 1 else f"take a part of these, as {max(1, min(height, width) // 8)}"
+        advice = "remove it" if shorter == 1 else f"take a part of these, as {max(1, shorter // 8)}"
         return f"shift moves images of {height} × {width} pixels by up to {self.pixels} of them; {advice}"
 
 
@@ -163,8 +164,9 @@ class Elastic(Augmentation):
     def _smoother(self, n: int, dtype: np.dtype[np.generic]) -> Array:
         """`(n, n)`; squares of each row sum to 1."""
         distance = np.subtract.outer(np.arange(n), np.arange(n))
-        with np.errstate(over="ignore", under="ignore"):  # the square of a very small smoothness, or of a large one
-            weights = np.exp(-((distance / self.smoothness) ** 2) / 2)
+        smoothness = min(max(self.smoothness, 1e-100), 1e100)  # beyond which its square is no number of float64
+        with np.errstate(under="ignore"):
+            weights = np.exp(-(distance**2) / (2 * smoothness**2))
         smoother: Array = (weights / np.sqrt(np.square(weights).sum(axis=1, keepdims=True))).astype(dtype)
         return smoother
 
