@@ -48,7 +48,6 @@ def choose_target(config: Data, table: Table) -> str:
     require_single(table, name, "target")
     if config.weight is not None:
         require_column(table, config.weight, "weight")
-        table.require_readable([config.weight])
     return name
 
 
@@ -227,7 +226,6 @@ def _widest(meaning: Meaning, different: int, limits: Limits) -> int:
 def check_same_columns(found: Mapping[str, Survey], reference: Survey, features: Iterable[str]) -> None:
     """Raise DataError if a source lacks a column that the training source has."""
     for survey in found.values():
-        survey.head.require_readable(features)
         _check_images(survey, reference, features)
         for name in features:
             if name not in survey.columns:
@@ -235,6 +233,7 @@ def check_same_columns(found: Mapping[str, Survey], reference: Survey, features:
                     f"{survey.head.at_header()}: no column {name!r}, which {reference.head.name} has; "
                     f"add it, or name it in data.drop{survey.head.beside}"
                 )
+            require_column(survey.head, name)
 
 
 def _check_images(survey: Survey, reference: Survey, features: Iterable[str]) -> None:

@@ -38,7 +38,7 @@ from nnrun.data.features.weights import BALANCED, describe_weights, read_weights
 from nnrun.data.files.chunks import CELLS, Chunks, Heard, Sample, beside, nobody, places_sampled
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.sources import open_sources
-from nnrun.data.files.table import Table, check_fits
+from nnrun.data.files.table import Table, check_fits, require_column
 from nnrun.data.files.values import Arrays
 from nnrun.data.fitted import Document, Fitted, WrittenFile
 from nnrun.data.split import STORED
@@ -261,7 +261,9 @@ def _beginning(config: Data, part: str) -> Callable[[Table], Survey]:
         target = choose_target(config, first)
         if part in ("all", "train"):
             check_roles(config, first, target)
-            first.require_readable(name for name in first.columns if config.declared.get(name) != "drop")
+            for name in first.columns:
+                if config.declared.get(name) != "drop":
+                    require_column(first, name)
         group, time = (config.group, config.time) if part == "all" else (None, None)
         may_lack = config.missing_target == "drop"
         return Survey(first, target, config.task, group, time, config.declared, may_lack)

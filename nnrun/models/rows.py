@@ -53,14 +53,8 @@ def tables_of(model: Model, rows: str | InMemory, target: bool) -> Generator[Tab
         for table in tables:
             require_features(model, table)
             if target:
-                _require_target(table, model.target.name)
+                require_column(table, model.target.name, "target")
             yield table
-
-
-def _require_target(table: Table, name: str) -> None:
-    if what := table.unreadable.get(name):
-        raise DataError(f"{table.name}: target column {name!r} is {what}")
-    require_column(table, name, "target")
 
 
 def _slices(table: Table, most: int) -> Generator[Table, None, None]:
@@ -157,7 +151,6 @@ class Predictions:
         require_features(self.model, table)
         for name in self.wanted:
             require_column(table, name)
-        table.require_readable(self.wanted)
         self.identifiers = [*self.wanted] or _identifying(self.model, table)
         if taken := set(self.identifiers) & set(self._predicted):
             name = min(taken)
@@ -258,7 +251,8 @@ def require_features(model: Model, table: Table) -> None:
         )
     missing = [name for name in wanted if name not in table]
     if not missing:
-        table.require_readable(wanted)
+        for name in wanted:
+            require_column(table, name)
         return
     learned = set(wanted)
     hint = suggest(missing[0], [name for name in table.columns if name not in learned])

@@ -128,12 +128,6 @@ class Table:
             return f"{self.name}: row {row + 1}"
         return f"{self.name}:{self.lines[row - self.first_row]}"
 
-    def require_readable(self, columns: Iterable[str]) -> None:
-        """Raise DataError at the first of these columns that could not be read."""
-        for name in columns:
-            if what := self.unreadable.get(name):
-                raise DataError(f"{self.name}: column {name!r} is {what}, or name it in data.drop")
-
     def first(self, mask: npt.NDArray[np.bool_]) -> int:
         """Row number in the source of the first true entry of a mask `(m,)` over the rows."""
         return self.row(int(np.argmax(mask)))
@@ -154,11 +148,14 @@ def suggest(name: str, options: Iterable[str]) -> str:
 
 
 def require_column(table: Table, name: str, key: str | None = None) -> None:
-    """Raise DataError unless the column is there; `key` is the setting of the data section that asked for it."""
-    if name in table:
-        return
-    hint = suggest(name, table.columns) or _there(table.columns, key)
-    raise DataError(f"{table.at_header()}: no column {name!r}{hint}{_header_hint(table)}", ("data", key) if key else ())
+    """Raise DataError unless the column is there and could be read; `key` is the setting of data that asked for it."""
+    at = ("data", key) if key else ()
+    if (what := table.unreadable.get(name)) and key not in ("drop", "kinds"):  # of a kind may be that it is dropped
+        role, advice = (f"{key} ", "") if key else ("", ", or name it in data.drop")
+        raise DataError(f"{table.name}: {role}column {name!r} is {what}{advice}", at)
+    if name not in table:
+        hint = suggest(name, table.columns) or _there(table.columns, key)
+        raise DataError(f"{table.at_header()}: no column {name!r}{hint}{_header_hint(table)}", at)
 
 
 def _there(columns: Sequence[str], key: str | None) -> str:
@@ -171,7 +168,6 @@ def _there(columns: Sequence[str], key: str | None) -> str:
 def require_single(table: Table, name: str, key: str) -> None:
     """Raise DataError unless there is one column of that name, and only one."""
     require_column(table, name, key)
-    table.require_readable([name])
     if name in table.repeated:
         raise DataError(
             f"{table.at_column(name)}: several columns are called {name!r}, but data.{key} must name one; rename them",

@@ -20,6 +20,7 @@ from nnrun.config.text_format import Format
 from nnrun.data.files.excel_file import is_workbook
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.sources import File
+from nnrun.data.files.table import require_column
 from nnrun.data.prepare import prepare
 from nnrun.errors import DataError, UsageError
 from nnrun.insight.scaffold.verbs import Wishes, scaffold
@@ -149,7 +150,7 @@ def test_an_empty_text_that_a_formula_gives_is_a_stored_value(book: Book) -> Non
 
 def fault_of(path: Path, column: str) -> str:
     with pytest.raises(DataError) as caught:
-        read_table(path).require_readable([column])
+        require_column(read_table(path), column)
     return str(caught.value)
 
 

@@ -123,7 +123,14 @@ def test_columns_of_other_types_can_be_left_out(tmp_path: Path) -> None:
     )
     arrays, fitted = arrays_of(Data(source=str(path), target="y", drop=tuple(odd)))  # as the message says
     assert (fitted.features, sum(len(arrays[f"{part}_x"]) for part in DIVIDED)) == (["x"], 40)
-    assert "column 'list' is nested" in message(path, target="list")
+
+
+@pytest.mark.parametrize("key", ["target", "weight", "time", "group"])
+def test_a_column_that_is_named_for_what_it_does_is_not_to_be_dropped(tmp_path: Path, key: str) -> None:
+    path = write(tmp_path / "a.parquet", x=[1, 2] * 20, y=["a", "b"] * 20, odd=[[1]] * 40)
+    said = message(path, **{"target": "y", key: "odd"})
+    assert said.startswith(f"{path}: {key} column 'odd' is nested (list<")
+    assert said.endswith("; unfold it into columns of its own")
 
 
 def test_init_leaves_out_columns_of_other_types(tmp_path: Path) -> None:
