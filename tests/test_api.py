@@ -310,6 +310,9 @@ def test_an_improvement_is_a_table_of_steps(config: Path, runs: Path) -> None:
     assert {"rule", "gain", "low", "high", "verdict", "command"} <= {*better.steps.columns}
     assert nnrun.load_config(better.config_path).config.data.source == "iris"
     assert nnrun.load_improvement(runs=runs).step_records == better.step_records
+    assert better.best is not None
+    judged = nnrun.diagnose(better)
+    assert (judged.told, "trials" in judged.document) == (nnrun.diagnose(better.best).told, False)
     for load, wrong in ((nnrun.load_improvement, run.id), (nnrun.load_search, run.id)):
         with pytest.raises(UsageError, match="is "):
             load(wrong, runs)

@@ -14,6 +14,7 @@ from nnrun.api.runs import Run
 from nnrun.api.searches import Search, directory_of
 from nnrun.config.load import EXAMPLE
 from nnrun.errors import UsageError
+from nnrun.improving.record import is_improvement
 from nnrun.insight.comparison import differences, telling
 from nnrun.insight.comparison.lines import rows
 from nnrun.insight.comparison.listing import Entry, select
@@ -109,6 +110,8 @@ def diagnose(
             raise UsageError(f"--{name} {error}: an error is a fraction, such as 0.15")
     found = StoredRun(from_here(directory_of(run, runs)))
     options = elsewhere(found.path.parent)
+    if is_improvement(found.directory):
+        found = found.best or found  # its trials are no sample of a space
     judge = of_a_search if found.is_search else verbs.of_a_run
     judged = judge(found, base_error, tolerance, EXAMPLE, options)
     looks = verbs.Looks(by, estimate_base, learning_curve, verbs.nobody, ascii_only=False)
