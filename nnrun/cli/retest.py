@@ -136,7 +136,7 @@ def page(run: StoredRun, json: bool, csv: bool) -> None:
     """What `nnrun show` prints of a retest."""
     from nnrun.search.retests.telling import heading, summary
     from nnrun.search.stored import StoredSearch
-    from nnrun.search.telling import kind_of, progress
+    from nnrun.search.telling import error_kind_of, progress
 
     if json or csv:
         return search.page(run, json, csv)
@@ -148,4 +148,4 @@ def page(run: StoredRun, json: bool, csv: bool) -> None:
         lines = summary(retest, record, plan.metric)
     else:
         lines = progress(record, found.kept, plan.total, plan.metric)
-    return result(*heading(run.id, retest, plan, kind=kind_of(record)), "", *lines)
+    return result(*heading(run.id, retest, plan, kind=error_kind_of(record)), "", *lines)

@@ -261,7 +261,7 @@ def page(run: StoredRun, json: bool, csv: bool) -> None:
     """What `nnrun show` prints of a search."""
     from nnrun.runs.labels import labels_of
     from nnrun.search.stored import StoredSearch
-    from nnrun.search.telling import heading, kind_of, progress, stage_lines, unfinished_repeats
+    from nnrun.search.telling import error_kind_of, heading, progress, stage_lines, unfinished_repeats
 
     search = StoredSearch(run)
     record, plan, trials = search.record, search.plan, search.kept
@@ -277,4 +277,4 @@ def page(run: StoredRun, json: bool, csv: bool) -> None:
         lines = _summary(search) if search.closed else progress(record, trials, plan.total, plan.metric)
         lines += _where(search.places)
         lines += [*stage_lines(record.get("stages", [])), *unfinished_repeats(record, plan.repeat, str(run.path))]
-        result(*heading(run.id, plan, plan.space, kind=kind_of(record)), "", *lines)
+        result(*heading(run.id, plan, plan.space, kind=error_kind_of(record)), "", *lines)

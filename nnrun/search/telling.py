@@ -67,7 +67,7 @@ def _range(parameter: Parameter) -> str:
     return f"{text} when {' and '.join(conditions)}" if conditions else text
 
 
-def kind_of(record: SearchRecord) -> str:
+def error_kind_of(record: SearchRecord) -> str:
     """What its errors are, as in `verdict.error_kind`; early versions did not write it."""
     return error_kind(record["data"]) if "data" in record else ""
 
@@ -142,7 +142,7 @@ def test_line(record: SearchRecord, metric: str) -> list[str]:
         return []
     reads = record["test_reads"]
     times = "once" if reads == 1 else f"{reads} times"
-    kind = kind_of(record)
+    kind = error_kind_of(record)
     dev, test = (_told_of(final, part, metric, kind) for part in ("dev", "test"))
     test = f"{test} (test part read {times})" if "test_error" in final else "no test part"
     return [f"best     trial {record['best_trial']}: {dev}, {test}"]
@@ -235,7 +235,7 @@ def so_far(record: SearchRecord, trials: int, total: int) -> str:
 
 def progress(record: SearchRecord, records: Sequence[TrialRecord], total: int, metric: str) -> list[str]:
     """How far a search is, with the best trials."""
-    kind = kind_of(record)
+    kind = error_kind_of(record)
     return [
         so_far(record, len(records), total),
         "",
@@ -248,7 +248,7 @@ def summary(record: SearchRecord, records: Sequence[TrialRecord], plan: Plan, op
     """What a search came to."""
     if not records:
         return [ending(record)]
-    kind, metric = kind_of(record), plan.metric
+    kind, metric = error_kind_of(record), plan.metric
     reached = [*test_line(record, metric), *_ties_lines(records, metric, kind)]
     reached += expected_line(record.get("random_search_expected"), metric)
     why = flat_lines(record.get("flat"), metric)

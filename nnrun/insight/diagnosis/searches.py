@@ -19,7 +19,7 @@ from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import HIGH, LOW, UNCLEAR, Verdict, of_run, set_sizes, yardstick
 from nnrun.search.record import TrialRecord, sharing
 from nnrun.search.stored import WIDER, StoredSearch
-from nnrun.search.telling import kind_of, ties
+from nnrun.search.telling import error_kind_of, ties
 from nnrun.text import columns, percent, wrapped
 
 LATE = 0.8  # of the trials
@@ -46,7 +46,7 @@ def of_a_search(
     verdicts = [v for r in records if (v := of_run(r["final"] or {}, sizes, against)) is not None]
     spread = _spread(records, verdicts)
     lines = [f"search   {search.path}", *found.lines, "", *_spread_lines(spread)]
-    if told := ties(records, stored.plan.metric, kind_of(stored.record)):
+    if told := ties(records, stored.plan.metric, error_kind_of(stored.record)):
         lines += wrapped(told, "note     ")
     actions = first_of([*_next(stored, options), *found.actions])
     return replace(found, lines=lines, actions=actions, spread=spread)

@@ -23,7 +23,7 @@ from nnrun.search.retests.record import RetestRecord
 from nnrun.search.stored import StoredSearch
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Strategy
-from nnrun.search.telling import ending, kind_of, so_far
+from nnrun.search.telling import ending, error_kind_of, so_far
 from nnrun.search.trial_lines import shown
 from nnrun.search.trials import Objective
 from nnrun.text import metric_key, metric_name
@@ -90,7 +90,7 @@ class Results:
     @property
     def error_kind(self) -> str:
         """The kind of errors of the trials, as in `verdict.error_kind`."""
-        return kind_of(self.record)
+        return error_kind_of(self.record)
 
     @cached_property
     def ranked(self) -> list[TrialRecord]:

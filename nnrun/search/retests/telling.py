@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from nnrun.search.plan import Plan
 from nnrun.search.record import SearchRecord
 from nnrun.search.retests.record import Group, OldBest, Ranking, RetestRecord, RetestVerdict
-from nnrun.search.telling import ending, kind_of, test_line
+from nnrun.search.telling import ending, error_kind_of, test_line
 from nnrun.search.trial_lines import setting, shown
 from nnrun.text import columns, counted, last_words, metric_key, metric_name, number, percent, points, wrapped
 
@@ -57,7 +57,7 @@ def summary(record: RetestRecord, found: SearchRecord, metric: str) -> list[str]
     verdict = record["verdict"]
     if verdict is None:
         return [ending(found), "note     no seed has been trained with all settings yet, so nothing can be told"]
-    kind = kind_of(found)
+    kind = error_kind_of(found)
     lines = [ending(found), "", *table(record, verdict, metric, kind), "", *evidence(record, verdict, metric)]
     return [*lines, *test_line(found, metric), *conclusion(verdict)]
 
