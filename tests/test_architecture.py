@@ -28,6 +28,7 @@ MORE_DOORS = {
     "runs": {
         "environment",
         "finding",
+        "kinds",
         "frames",
         "labels",
         "lineage",
@@ -71,9 +72,10 @@ MORE_DOORS = {
 FILES = {
     "runs": ["config.yaml", "resolved.yaml", "run.json", "data.json", "metrics.jsonl", "events.jsonl", "log.txt",
              "run.lock", "checkpoints", "best.safetensors", "last.safetensors", ".safetensors", "diagnosis.json",
-             "calibration.json", "labels.json", "learning_curve.json", "report.html", "search.yaml"],
-    "search": ["trials.jsonl", "values.json", "trials.csv", "wider.yaml", "retest.json"],
-    "improving": ["improve.json", "steps.jsonl", "improved.yaml"],
+             "calibration.json", "labels.json", "learning_curve.json", "report.html", "search.yaml",
+             "retest.json", "improve.json"],
+    "search": ["trials.jsonl", "values.json", "trials.csv", "wider.yaml"],
+    "improving": ["steps.jsonl", "improved.yaml"],
 }  # fmt: skip
 # How no docstring begins: words that point at what stood before, which help() and a hover do not show.
 PRONOUNS = ("The same.", "The same,", "The same of ", "The same as ", "The same with ", "The same for ", "The same in ",

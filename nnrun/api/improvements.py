@@ -12,9 +12,10 @@ from nnrun.api.runs import Run
 from nnrun.api.searches import Search, directory_of, options_here
 from nnrun.errors import UsageError
 from nnrun.improving import verbs
-from nnrun.improving.record import IMPROVED, Ending, StepRecord, is_improvement, read, read_steps
+from nnrun.improving.record import IMPROVED, Ending, StepRecord, read, read_steps
 from nnrun.improving.standing import Teller
 from nnrun.installation import elsewhere
+from nnrun.runs.kinds import kind_of
 from nnrun.search.study import Watcher
 
 if TYPE_CHECKING:
@@ -87,6 +88,6 @@ def improve(
 def load_improvement(improvement: str | Path = "latest", runs: str | Path = RUNS) -> Improvement:
     """The improvement that a path, an id, a unique prefix or `latest` means; UsageError where it is none."""
     found = directory_of(improvement, runs)
-    if not is_improvement(found):
+    if kind_of(found) != "improvement":
         raise UsageError(f"{found.id} is no improvement")
     return Improvement(found)

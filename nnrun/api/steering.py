@@ -13,10 +13,10 @@ from nnrun.api.runs import Run
 from nnrun.api.searches import Search, directory_of, options_here
 from nnrun.errors import refuse_for
 from nnrun.improving import verbs as improvements
-from nnrun.improving.record import is_improvement
 from nnrun.improving.standing import Teller
 from nnrun.runs import verbs
 from nnrun.runs.finding import is_search
+from nnrun.runs.kinds import kind_of
 from nnrun.runs.requests import ask, taken_up
 from nnrun.runs.stored import StoredRun
 from nnrun.search import verbs as searches
@@ -92,7 +92,7 @@ def resume(
         refuse_for("one run", trials=trials, workers=workers, repeat=repeat, **limits)
         return Run(verbs.resume(found, epochs, overrides).run)
     refuse_for("a search", epochs=epochs)
-    if is_improvement(found):
+    if kind_of(found) == "improvement":
         ends = {"target": target, "stop_when_flat": stop_when_flat, "timeout": timeout}
         refuse_for("an improvement", trials=trials, repeat=repeat, **ends)
     elif StoredSearch(StoredRun(found)).retest:
@@ -102,7 +102,7 @@ def resume(
 
 
 def _resume_search(found: RunDir, trials: int | None, options: Options) -> None:
-    if is_improvement(found):
+    if kind_of(found) == "improvement":
         improvements.resume(found, options, Watcher(), Teller())
     elif StoredSearch(StoredRun(found)).retest:
         retests.resume(found, options, Watcher())
@@ -138,5 +138,5 @@ def stop(run: Run | Search | str | Path, runs: str | Path = RUNS) -> list[Event]
 
 
 def _as_it_is(found: RunDir) -> Run | Search:
-    kind = Improvement if is_improvement(found) else Search if is_search(found) else Run
+    kind = Improvement if kind_of(found) == "improvement" else Search if is_search(found) else Run
     return kind(found)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +13,11 @@ from nnrun.api.runs import Run
 from nnrun.api.searches import Search, directory_of
 from nnrun.config.load import EXAMPLE
 from nnrun.errors import UsageError
-from nnrun.improving.record import is_improvement
 from nnrun.insight.comparison import differences, telling
 from nnrun.insight.comparison.lines import rows
 from nnrun.insight.comparison.listing import Entry, select
 from nnrun.insight.diagnosis import verbs
-from nnrun.insight.diagnosis.searches import of_a_search
+from nnrun.insight.diagnosis.searches import looked_at
 from nnrun.insight.preflight.verbs import counts_line, finding_lines, open_context, preflight, probe
 from nnrun.installation import elsewhere
 from nnrun.runs.finding import from_here
@@ -110,13 +108,8 @@ def diagnose(
             raise UsageError(f"--{name} {error}: an error is a fraction, such as 0.15")
     found = StoredRun(from_here(directory_of(run, runs)))
     options = elsewhere(found.path.parent)
-    if is_improvement(found.directory):
-        found = found.best or found  # its trials are no sample of a space
-    judge = of_a_search if found.is_search else verbs.of_a_run
-    judged = judge(found, base_error, tolerance, EXAMPLE, options)
     looks = verbs.Looks(by, estimate_base, learning_curve, verbs.nobody, ascii_only=False)
-    closer = dict(looks.of(found, base_error, tolerance))
-    return Diagnosis(replace(judged, actions=looks.left(judged.actions)), closer)
+    return Diagnosis(*looked_at(found, base_error, tolerance, EXAMPLE, options, looks))
 
 
 class Checks(Mapping[str, "Finding"]):

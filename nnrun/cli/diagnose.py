@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -208,8 +207,7 @@ def _of_curves(
 def _of_run(
     run: str | None, runs: Path, base: str | None, tolerance: str | None, looks: Looks, verbose: bool
 ) -> tuple[Judged, dict[str, Look]]:
-    from nnrun.improving.record import is_improvement
-    from nnrun.insight.diagnosis.verbs import of_a_run
+    from nnrun.insight.diagnosis.searches import looked_at
     from nnrun.runs.environment import surroundings
     from nnrun.runs.finding import find_run
     from nnrun.runs.stored import StoredRun
@@ -219,16 +217,7 @@ def _of_run(
     stored, usual = StoredRun(find_run(runs, run or "latest")), default_config(quiet=True)
     if verbose:
         say(*surroundings(stored.directory))
-    if is_improvement(stored.directory):
-        stored = stored.best or stored  # its trials are no sample of a space
-    if stored.is_search:
-        from nnrun.insight.diagnosis.searches import of_a_search
-
-        found = of_a_search(stored, given, largest, usual, elsewhere(runs))
-    else:
-        found = of_a_run(stored, given, largest, usual, elsewhere(runs), tell=looks.tell)
-    found = replace(found, actions=looks.left(found.actions))
-    return found, dict(looks.of(stored, given, largest))
+    return looked_at(stored, given, largest, usual, elsewhere(runs), looks)
 
 
 def _kinds(fail_on: Sequence[str]) -> list[str]:

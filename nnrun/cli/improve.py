@@ -102,8 +102,9 @@ def improve(
 def _what(named: str | None, settings: list[str], runs: Path, quiet: bool) -> tuple[Loaded, Path | None]:
     """The config, and the file that commands name."""
     from nnrun.config.load import load_config
-    from nnrun.improving.record import IMPROVED, is_improvement
+    from nnrun.improving.record import IMPROVED
     from nnrun.runs.finding import find_run
+    from nnrun.runs.kinds import kind_of
     from nnrun.runs.stored import StoredRun
 
     if named is None:
@@ -112,7 +113,7 @@ def _what(named: str | None, settings: list[str], runs: Path, quiet: bool) -> tu
         return load_config(Path(named), settings), Path(named)
     found = find_run(runs, named)
     improved = found.path / IMPROVED
-    if is_improvement(found) and improved.is_file():
+    if kind_of(found) == "improvement" and improved.is_file():
         return load_config(improved, settings), improved
     best = StoredRun(found).best or StoredRun(found)
     return best.loaded(settings), best.directory.resolved

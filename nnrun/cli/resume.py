@@ -70,11 +70,11 @@ def resume(
 
 
 def _resume_search(found: RunDir, trials: int | None, json: bool, quiet: bool, verbose: bool, options: Options) -> None:
-    from nnrun.improving.record import is_improvement
+    from nnrun.runs.kinds import kind_of
     from nnrun.runs.stored import StoredRun
     from nnrun.search.stored import StoredSearch
 
-    if is_improvement(found):
+    if kind_of(found) == "improvement":
         ends = _given(options, "timeout", "target", "stop_when_flat")
         refuse_for("an improvement", trials=trials, repeat=options.repeat, **ends)
         return improve.go_on(found, json, quiet, verbose, options)

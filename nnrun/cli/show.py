@@ -58,12 +58,9 @@ def show(
 def _kind_of(run: StoredRun) -> Kind:
     """The command that makes searches like this one."""
     from nnrun.cli import improve, retest, search
-    from nnrun.improving.record import is_improvement
-    from nnrun.search.stored import StoredSearch
+    from nnrun.runs.kinds import kind_of
 
-    if is_improvement(run.directory):
-        return improve
-    return retest if StoredSearch(run).retest else search
+    return {"improvement": improve, "retest": retest}.get(kind_of(run.directory), search)
 
 
 def _whole(run: StoredRun, record: RunRecord) -> object:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Literal, NotRequired, TypedDict, cast
 
 from nnrun.config.values import Settings
+from nnrun.runs.kinds import IMPROVE
 from nnrun.runs.reading import complete, read_lines
 from nnrun.runs.rundir import RunDir
 
-IMPROVE, STEPS, IMPROVED = "improve.json", "steps.jsonl", "improved.yaml"
+STEPS, IMPROVED = "steps.jsonl", "improved.yaml"
 SCHEMA_VERSION = 1
 
 Reason = Literal["target", "budget", "noise floor", "perfect", "nothing to learn", "nothing left"]
@@ -123,11 +124,6 @@ class ImproveRecord(TypedDict):
     folder: NotRequired[str]  # that paths in config.yaml are relative to; older ones lack it
     ending: Ending | None  # None until it has ended
     test_error: NotRequired[float | None]
-
-
-def is_improvement(run: RunDir) -> bool:
-    """Whether a search is the trainings of an improvement."""
-    return (run.path / IMPROVE).is_file()
 
 
 def read(run: RunDir) -> ImproveRecord:

@@ -20,7 +20,6 @@ from nnrun.improving.changes import Change, epochs_of, merged
 from nnrun.improving.loop import Loop
 from nnrun.improving.purse import Purse
 from nnrun.improving.record import (
-    IMPROVE,
     IMPROVED,
     SCHEMA_VERSION,
     STEPS,
@@ -36,6 +35,7 @@ from nnrun.improving.strategy import MOST, Steps
 from nnrun.improving.written import Places, improved, reasons_of
 from nnrun.insight.preflight.verbs import open_context, preflight
 from nnrun.runs.finding import trial_of
+from nnrun.runs.kinds import IMPROVE
 from nnrun.runs.rundir import CONFIG, RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.duration import epoch_seconds

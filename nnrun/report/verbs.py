@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nnrun.errors import DataError, UsageError
 from nnrun.files import refuse_closed, write_atomically
-from nnrun.improving.record import is_improvement, read_steps
+from nnrun.improving.record import read_steps
 from nnrun.insight.comparison.listing import Entry, select
 from nnrun.installation import command, elsewhere
 from nnrun.models.operating import read_costs
@@ -23,6 +23,7 @@ from nnrun.report.search.parameters import parallel_chart, slice_charts
 from nnrun.report.search.report import search_page
 from nnrun.report.search.results import Results, best_so_far_charts, curves_chart
 from nnrun.runs.finding import list_runs
+from nnrun.runs.kinds import kind_of
 from nnrun.runs.labels import labels_of
 from nnrun.runs.lineage import course_of
 from nnrun.runs.rundir import LESSON, PAGE
@@ -93,7 +94,7 @@ def search_charts(search: StoredRun, each_alone: bool = False, sample: Sample | 
     found = Results.of(search, sample)
     if not found.ranked:
         return []
-    if is_improvement(search.directory):
+    if kind_of(search.directory) == "improvement":
         return [staircase(steps)] if (steps := read_steps(search.directory)) else []
     slices = slice_charts(found) if each_alone else []
     charts = [*best_so_far_charts(found), curves_chart(found), parallel_chart(found), *slices]

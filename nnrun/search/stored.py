@@ -10,13 +10,14 @@ from typing import Any, cast
 from nnrun.errors import DataError, UsageError
 from nnrun.installation import command
 from nnrun.runs.finding import trial_of
+from nnrun.runs.kinds import kind_of
 from nnrun.runs.reading import RESTORE, misfit
 from nnrun.runs.rundir import RECORD, RunDir
 from nnrun.runs.stored import HELD, StoredRun
 from nnrun.search.ledger import LEDGER, Ledger
 from nnrun.search.plan import Plan
 from nnrun.search.record import SearchRecord, TrialRecord, ranked, spreadsheet, trial_table
-from nnrun.search.retests.record import RetestRecord, is_retest, read
+from nnrun.search.retests.record import RetestRecord, read
 from nnrun.search.strategies import STRATEGIES
 
 SPLIT_SEED = "data.split_seed"
@@ -38,7 +39,7 @@ class StoredSearch:
     @cached_property
     def retest(self) -> RetestRecord | None:
         """What a search that retests another is about, and its verdict; None for all other searches."""
-        return read(self.run.directory) if is_retest(self.run.directory) else None
+        return read(self.run.directory) if kind_of(self.run.directory) == "retest" else None
 
     @property
     def record(self) -> SearchRecord:

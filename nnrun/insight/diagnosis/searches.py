@@ -13,8 +13,9 @@ from nnrun.config.values import Settings
 from nnrun.errors import UsageError
 from nnrun.insight.diagnosis.keeping import keep
 from nnrun.insight.diagnosis.telling import Action, Spread, first_of
-from nnrun.insight.diagnosis.verbs import Diagnosis, of_a_run
+from nnrun.insight.diagnosis.verbs import Diagnosis, Look, Looks, of_a_run
 from nnrun.installation import command
+from nnrun.runs.kinds import kind_of
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import HIGH, LOW, UNCLEAR, Verdict, of_run, set_sizes, yardstick
 from nnrun.search.record import TrialRecord, sharing
@@ -25,6 +26,19 @@ from nnrun.text import columns, percent, wrapped
 LATE = 0.8  # of the trials
 ABOUT_WIDER = "# The config of this search; ranges at whose end its best trial lies go on beyond that."
 JUDGEMENTS = (HIGH, UNCLEAR, LOW)
+
+
+def looked_at(
+    run: StoredRun, base: float | None, tolerance: float | None, usual: Path, options: Sequence[str], looks: Looks
+) -> tuple[Diagnosis, dict[str, Look]]:
+    """The diagnosis of a run or a search, and the closer looks that are asked for; of an improvement its best run."""
+    if kind_of(run.directory) == "improvement":
+        run = run.best or run  # its trials are no sample of a space
+    if run.is_search:
+        found = of_a_search(run, base, tolerance, usual, options)
+    else:
+        found = of_a_run(run, base, tolerance, usual, options, tell=looks.tell)
+    return replace(found, actions=looks.left(found.actions)), dict(looks.of(run, base, tolerance))
 
 
 def of_a_search(

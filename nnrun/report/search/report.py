@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nnrun.errors import NnrunError
-from nnrun.improving.record import is_improvement
 from nnrun.insight.diagnosis.searches import of_a_search
 from nnrun.insight.diagnosis.verbs import Diagnosis
 from nnrun.installation import command
@@ -39,6 +38,7 @@ from nnrun.report.search.parameters import (
 )
 from nnrun.report.search.results import Results, best_so_far_charts, curves_chart, survivors_chart
 from nnrun.report.search.retest import retest_page
+from nnrun.runs.kinds import kind_of
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.importance import Importance
@@ -57,7 +57,7 @@ def search_page(search: StoredRun, usual: Path, options: Sequence[str]) -> Page:
     found = Results.of(search)
     shared = [_lost_section(found), _trials_section(found)]
     background_ = [background.config_section(search), background.environment_section(search.record)]
-    if is_improvement(search.directory):  # which draws from no space
+    if kind_of(search.directory) == "improvement":  # which draws from no space
         return improvement_page(found, [*shared, *background_])
     shared += [_space_section(found), *background_]
     if found.retest:

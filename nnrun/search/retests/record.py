@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TypedDict, cast
 
 from nnrun.config.values import Settings
+from nnrun.runs.kinds import RETEST
 from nnrun.runs.reading import complete
 from nnrun.runs.records import DataRecord
 from nnrun.runs.rundir import RunDir
 
-RETEST = "retest.json"
 SCHEMA_VERSION = 1
 Interval = list[float | None]  # low and high, of 95%; an end that is not finite is null
 
@@ -106,11 +106,6 @@ class RetestRecord(TypedDict):
     seeds: list[int]
     settings: list[Retested]  # the old ones, the best first, then the fresh ones
     verdict: RetestVerdict | None  # None until the trials have ended
-
-
-def is_retest(run: RunDir) -> bool:
-    """Whether a search is one that retests another."""
-    return (run.path / RETEST).is_file()
 
 
 def read(run: RunDir) -> RetestRecord:

@@ -18,6 +18,7 @@ from nnrun.errors import ConfigError, UsageError
 from nnrun.files import sealed_document
 from nnrun.installation import command
 from nnrun.runs.finding import listing, search_of
+from nnrun.runs.kinds import RETEST
 from nnrun.runs.preparing import same_data
 from nnrun.runs.rundir import CONFIG, RunDir
 from nnrun.runs.stored import StoredRun
@@ -25,7 +26,7 @@ from nnrun.search.opening import create, extended, opened, reopened
 from nnrun.search.plan import Plan
 from nnrun.search.record import TrialRecord
 from nnrun.search.retests.design import InTurn, configured_by, old_settings, with_fresh
-from nnrun.search.retests.record import RETEST, SCHEMA_VERSION, RetestRecord, read
+from nnrun.search.retests.record import SCHEMA_VERSION, RetestRecord, read
 from nnrun.search.retests.standing import judged
 from nnrun.search.running import Course, SearchOutcome, go_on
 from nnrun.search.seeds import retest_seed
