@@ -15,22 +15,18 @@ from nnrun.errors import refuse_for
 from nnrun.improving import verbs as improvements
 from nnrun.improving.standing import Teller
 from nnrun.runs import verbs
-from nnrun.runs.finding import is_search
-from nnrun.runs.kinds import kind_of
+from nnrun.runs.kinds import Kind, kind_of, refuse_to_resume
 from nnrun.runs.requests import ask, taken_up
-from nnrun.runs.stored import StoredRun
 from nnrun.search import verbs as searches
 from nnrun.search.retests import verbs as retests
-from nnrun.search.stored import StoredSearch
 from nnrun.search.study import Watcher
 
 if TYPE_CHECKING:
     from nnrun.runs.records import Event
     from nnrun.runs.rundir import RunDir
     from nnrun.search.plan import Limits
-    from nnrun.search.state import Options
 
-Kind = TypeVar("Kind", bound=Search)
+Searched = TypeVar("Searched", bound=Search)
 
 
 @overload
@@ -41,7 +37,7 @@ def resume(
 
 @overload
 def resume(
-    run: Kind,
+    run: Searched,
     *,
     overrides: Sequence[str] = (),
     trials: int | None = None,
@@ -53,7 +49,7 @@ def resume(
     trial_memory: int | None = None,
     stack: int | None = None,
     repeat: int | None = None,
-) -> Kind: ...
+) -> Searched: ...
 
 
 @checked
@@ -88,26 +84,18 @@ def resume(
         "timeout": timeout, "target": target, "trial_timeout": trial_timeout, "trial_memory": trial_memory,
         "stack": stack, "stop_when_flat": stop_when_flat,
     }  # fmt: skip
-    if not is_search(found):
-        refuse_for("one run", trials=trials, workers=workers, repeat=repeat, **limits)
+    kind = kind_of(found)
+    refuse_to_resume(kind, epochs, trials=trials, workers=workers, repeat=repeat, **limits)
+    if kind == "run":
         return Run(verbs.resume(found, epochs, overrides).run)
-    refuse_for("a search", epochs=epochs)
-    if kind_of(found) == "improvement":
-        ends = {"target": target, "stop_when_flat": stop_when_flat, "timeout": timeout}
-        refuse_for("an improvement", trials=trials, repeat=repeat, **ends)
-    elif StoredSearch(StoredRun(found)).retest:
-        refuse_for("a retest", trials=trials, target=target, stop_when_flat=stop_when_flat, repeat=repeat)
-    _resume_search(found, trials, options_here(workers, repeat, overrides, **limits))
-    return _as_it_is(found)
-
-
-def _resume_search(found: RunDir, trials: int | None, options: Options) -> None:
-    if kind_of(found) == "improvement":
+    options = options_here(workers, repeat, overrides, **limits)
+    if kind == "improvement":
         improvements.resume(found, options, Watcher(), Teller())
-    elif StoredSearch(StoredRun(found)).retest:
+    elif kind == "retest":
         retests.resume(found, options, Watcher())
     else:
         searches.resume(found, trials, options, Watcher())
+    return _as_it_is(found)
 
 
 @checked
@@ -138,5 +126,5 @@ def stop(run: Run | Search | str | Path, runs: str | Path = RUNS) -> list[Event]
 
 
 def _as_it_is(found: RunDir) -> Run | Search:
-    kind = Improvement if kind_of(found) == "improvement" else Search if is_search(found) else Run
-    return kind(found)
+    kinds: dict[Kind, type[Run | Search]] = {"run": Run, "improvement": Improvement}
+    return kinds.get(kind_of(found), Search)(found)

@@ -17,6 +17,7 @@ from nnrun.errors import refuse_for
 from nnrun.installation import elsewhere
 
 if TYPE_CHECKING:
+    from nnrun.runs.kinds import Kind
     from nnrun.runs.rundir import RunDir
     from nnrun.search.state import Options
 
@@ -52,40 +53,33 @@ def resume(
 
     Example:  nnrun resume latest --epochs 100
     """
-    from nnrun.runs.finding import find_run, is_search
+    from nnrun.runs.finding import find_run
+    from nnrun.runs.kinds import kind_of, refuse_to_resume
+    from nnrun.search.state import options_of
 
     found = find_run(runs, run)
     if found.status == "paused":
         refuse_for("what is paused", epochs=epochs, set=settings, trials=trials)
         return ask_and_tell(found, "resume", json)
     limits = search.limits_of(timeout, target, stop_when_flat, trial_timeout, trial_memory, stack, cluster_wait)
-    if is_search(found):
-        from nnrun.search.state import options_of
-
-        refuse_for("a search", epochs=epochs)
-        options = options_of(workers, repeat, cluster, any_bits, settings or [], **limits)
-        return _resume_search(found, trials, json, quiet, verbose, options)
-    refuse_for("one run", trials=trials, workers=workers, cluster=cluster, any_bits=any_bits, repeat=repeat, **limits)
-    return _resume_run(found, epochs, settings or [], json, quiet, verbose)
-
-
-def _resume_search(found: RunDir, trials: int | None, json: bool, quiet: bool, verbose: bool, options: Options) -> None:
-    from nnrun.runs.kinds import kind_of
-    from nnrun.runs.stored import StoredRun
-    from nnrun.search.stored import StoredSearch
-
-    if kind_of(found) == "improvement":
-        ends = _given(options, "timeout", "target", "stop_when_flat")
-        refuse_for("an improvement", trials=trials, repeat=options.repeat, **ends)
-        return improve.go_on(found, json, quiet, verbose, options)
-    if not StoredSearch(StoredRun(found)).retest:
-        return search.go_on(found, trials, json, quiet, verbose, options)
-    refuse_for("a retest", trials=trials, repeat=options.repeat, **_given(options, "target", "stop_when_flat"))
-    return retest.go_on(found, json, quiet, verbose, options)
+    kind = kind_of(found)
+    asked = {"trials": trials, "workers": workers, "cluster": cluster, "any_bits": any_bits, "repeat": repeat}
+    refuse_to_resume(kind, epochs, **asked, **limits)
+    if kind == "run":
+        return _resume_run(found, epochs, settings or [], json, quiet, verbose)
+    options = options_of(workers, repeat, cluster, any_bits, settings or [], **limits)
+    return _resume_search(kind, found, trials, json, quiet, verbose, options)
 
 
-def _given(options: Options, *names: str) -> dict[str, object]:
-    return {name: options.limits.get(name) for name in names}
+def _resume_search(
+    kind: Kind, found: RunDir, trials: int | None, json: bool, quiet: bool, verbose: bool, options: Options
+) -> None:
+    if kind == "search":
+        search.go_on(found, trials, json, quiet, verbose, options)
+    elif kind == "retest":
+        retest.go_on(found, json, quiet, verbose, options)
+    else:
+        improve.go_on(found, json, quiet, verbose, options)
 
 
 def _resume_run(
