@@ -30,15 +30,20 @@ SOURCE = "data.source"
 
 def prepare(loaded: Loaded, root: Path, heard: Heard = nobody) -> tuple[Dataset, Session]:
     """Data and trainer; errors about a value of the configuration say where it stands."""
+    dataset = prepared(loaded, root, heard)
+    return dataset, session_of(loaded, dataset)
+
+
+def prepared(loaded: Loaded, root: Path, heard: Heard) -> Dataset:
+    """The data alone, for runs that lie under `root`."""
     with located(loaded):
-        dataset = _dataset(loaded.config, root, heard)
-        return dataset, session_of(loaded, dataset)
+        return load_dataset(loaded.config.data, loaded.config.training.dtype, root / CACHE, heard)
 
 
 def begun(loaded: Loaded, root: Path, heard: Heard = nobody, trainings: int = 1) -> tuple[Loaded, Dataset]:
     """The data of a run that begins, or a search of so many; the configuration now says which engine trains."""
+    dataset = prepared(loaded, root, heard)
     with located(loaded):
-        dataset = _dataset(loaded.config, root, heard)
         config, told = decided(loaded.config, dataset, trainings, heard)
         return replace(loaded, config=config, notices=[*loaded.notices, *told]), dataset
 
@@ -47,10 +52,6 @@ def session_of(loaded: Loaded, dataset: Dataset) -> Session:
     """A trainer for a configuration and its data."""
     with located(loaded):
         return Session([loaded.config], dataset)
-
-
-def _dataset(config: Config, root: Path, heard: Heard) -> Dataset:
-    return load_dataset(config.data, config.training.dtype, root / CACHE, heard)
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from nnrun.runs.preparing import (
     move_source,
     names_source,
     prepare,
+    prepared,
     same_data,
     session_of,
     until_told,
@@ -150,8 +151,7 @@ def _is_moved(run: RunDir, settings: Sequence[str], heard: Heard) -> bool:
     if not settings or not all(map(names_source, settings)):
         return False
     before = StoredRun(run)
-    dataset, _ = prepare(before.loaded(settings), run.path.parent, heard)
-    return same_data(before, dataset)
+    return same_data(before, prepared(before.loaded(settings), run.path.parent, heard))
 
 
 def _as_begun(run: RunDir) -> str:

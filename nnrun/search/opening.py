@@ -10,6 +10,7 @@ from pathlib import Path
 from nnrun.config.load import Loaded
 from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError, UsageError
+from nnrun.runs.assembly import check_memory
 from nnrun.runs.engines import by_numpy
 from nnrun.runs.finding import PLAN
 from nnrun.runs.folds import refuse_unfit
@@ -18,8 +19,9 @@ from nnrun.runs.preparing import (
     begun,
     first_files,
     if_gone,
+    located,
     move_source,
-    prepare,
+    prepared,
     same_data,
     session_of,
     until_told,
@@ -85,7 +87,7 @@ def reopened(
     options = options.after(plan.limits)
     with closing(options.executor(told_to_stop)) as executor, run.locked():
         try:
-            dataset, _ = prepare(loaded, run.path.parent, until_told(watcher.preparing, told_to_stop))
+            dataset = prepared(loaded, run.path.parent, until_told(watcher.preparing, told_to_stop))
         except DataError as error:
             raise if_gone(run, loaded.config, error) from None
         if not same_data(StoredRun(run), dataset):
@@ -93,6 +95,8 @@ def reopened(
                 why = f"the data there is not what it began with; {SOURCE} may only name where it lies"
                 raise DataError(f"{run.id}: {why}")
             raise DataError(f"{run.id}: the data is no longer what this {what} began with; begin a new one")
+        with located(loaded):
+            check_memory(loaded.config, dataset)
         yield Search(run, loaded.config, dataset, plan, options, executor, [loaded.config])
 
 
