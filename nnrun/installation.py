@@ -36,6 +36,11 @@ def as_options(settings: Iterable[str]) -> list[str]:
     return [word for setting in settings for word in ("--set", setting)]
 
 
+def key_of(setting: str) -> str:
+    """The key that a text key=value sets."""
+    return setting.partition("=")[0].strip()
+
+
 def runs_folder(text: str | Path) -> Path:
     """Where runs lie, as it is typed: a shell leaves the `~` of `--runs=~/here` alone, and nobody reads variables."""
     return Path(text).expanduser() if str(text).split("/")[0] == "~" else Path(text)
@@ -51,6 +56,11 @@ def elsewhere(runs: Path) -> list[str]:
     return [] if runs.resolve() == usual_runs().resolve() else ["--runs", str(runs)]
 
 
+def called(run: Path) -> str:
+    """What a command calls a run: its id, or its path where commands do not look for it."""
+    return str(run) if elsewhere(run.parent) else run.name
+
+
 def typed_here(command: str) -> str:
     """A command as a shell runs it here and now."""
     return program() + command.removeprefix(NAME)
@@ -60,12 +70,12 @@ def program() -> str:
     """`nnrun` where the PATH leads to this installation, else the path it was called by, else Python's module."""
     import sysconfig
 
-    called = shutil.which(sys.argv[0]) if Path(sys.argv[0]).stem == NAME else None
-    own = called or shutil.which(NAME, path=sysconfig.get_path("scripts"))
+    typed = shutil.which(sys.argv[0]) if Path(sys.argv[0]).stem == NAME else None
+    own = typed or shutil.which(NAME, path=sysconfig.get_path("scripts"))
     found = shutil.which(NAME)
     if found and own and Path(found).samefile(own):
         return NAME
-    return shlex.quote(called) if called else shlex.join([sys.executable, "-m", NAME])
+    return shlex.quote(typed) if typed else shlex.join([sys.executable, "-m", NAME])
 
 
 def start_apart(words: Sequence[str], said: IO[bytes]) -> subprocess.Popen[bytes]:

@@ -15,7 +15,7 @@ from nnrun.cli.terminal.signals import tidy_end
 from nnrun.cli.terminal.streams import json_result, result, say
 from nnrun.cli.train import EXIT_CODES
 from nnrun.cli.train import _report as _report_run
-from nnrun.installation import command, elsewhere, export_format
+from nnrun.installation import called, command, elsewhere, export_format
 
 if TYPE_CHECKING:
     from nnrun.runs.listener import Listener, Outcome, ToldToStop
@@ -154,7 +154,7 @@ def _train_cycles(run: RunDir, cycles: int, shown: Shown) -> None:
     """Train, unless the run itself was trained so, and make the ensemble then, unless that was stopped."""
     from nnrun.models.ensembling.training import has_cycles, train_cycles
     from nnrun.models.ensembling.verbs import of_cycles
-    from nnrun.runs.telling import called, next_line
+    from nnrun.runs.telling import next_line
 
     if not has_cycles(run, cycles):
         outcome, code = _trained(shown, lambda *heard: train_cycles(run, cycles, shown.runs, *heard))
@@ -206,7 +206,7 @@ def _report(run: RunDir, json: bool, quiet: bool) -> None:
     """The members and errors on stdout, and what to type next."""
     from nnrun.models.ensembling.telling import ensemble_lines, of_ensemble
     from nnrun.runs.stored import StoredRun
-    from nnrun.runs.telling import brief, called, next_line, summary
+    from nnrun.runs.telling import brief, next_line, summary
 
     found = StoredRun(run)
     if json:

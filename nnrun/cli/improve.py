@@ -23,7 +23,7 @@ from nnrun.cli.common import (
     explained,
     unless_enough,
 )
-from nnrun.cli.report import Report, if_asked, told
+from nnrun.cli.report import Report, entry, if_asked, told
 from nnrun.cli.terminal.streams import csv_result, json_result, result, say
 from nnrun.installation import command, elsewhere
 
@@ -142,7 +142,7 @@ def _report(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None =
     run, record = outcome.run, read(outcome.run)
     if json:
         about = {"id": run.id, "path": str(run.path), "improvement": record, "steps": read_steps(run)}
-        json_result({**outcome.record, **about, **({"report": str(page)} if page else {})})
+        json_result({**outcome.record, **about, **entry(page)})
         return
     lines: list[str] = []
     if ending := record["ending"]:

@@ -110,6 +110,11 @@ def write(run: RunDir, runs: Path, costs: list[str] | None = None) -> Path:
     return write_report(StoredRun(run), default_config(quiet=True), elsewhere(runs), costs)
 
 
+def entry(page: Path | None) -> dict[str, str]:
+    """Where the page lies, for the document of a command, if there is one."""
+    return {"report": str(page)} if page else {}
+
+
 def told(page: Path) -> str:
     """Where the page lies, and how large it is."""
     from nnrun.runs.removing import size_told

@@ -11,7 +11,7 @@ import typer
 
 from nnrun.cli import completing, search
 from nnrun.cli.common import RUNS, Debug, Json, Quiet, Runs, Settings, Threads, Verbose, explained, unless_enough
-from nnrun.cli.report import Report, if_asked, told
+from nnrun.cli.report import Report, entry, if_asked, told
 from nnrun.cli.terminal.streams import json_result, result, say
 from nnrun.installation import command
 
@@ -107,8 +107,7 @@ def _report(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None =
     record = _record(found)
     if json:
         about = {"id": found.run.id, "path": str(found.run.path), "retest": record}
-        written = {"report": str(page)} if page else {}
-        json_result({**outcome.record, **about, "records": outcome.records, **written})
+        json_result({**outcome.record, **about, "records": outcome.records, **entry(page)})
         return
     whole = [*summary(record, found.record, found.plan.metric), ""]
     lines = conclusion(record["verdict"]) if quiet and record["verdict"] else whole

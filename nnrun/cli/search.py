@@ -24,7 +24,7 @@ from nnrun.cli.common import (
     explained,
     unless_enough,
 )
-from nnrun.cli.report import Report, if_asked, told
+from nnrun.cli.report import Report, entry, if_asked, told
 from nnrun.cli.terminal.streams import FAULT, csv_result, json_result, result, say
 from nnrun.errors import UsageError
 from nnrun.installation import command
@@ -215,8 +215,7 @@ def tell(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None = No
 
     run = outcome.run
     if json:
-        written = {"report": str(page)} if page else {}
-        json_result({**outcome.record, "id": run.id, "path": str(run.path), "records": outcome.records, **written})
+        json_result({**outcome.record, "id": run.id, "path": str(run.path), "records": outcome.records, **entry(page)})
         return
     if quiet and outcome.status == "failed":  # else it was told as they ended
         first = min(outcome.records, key=lambda record: record["number"])

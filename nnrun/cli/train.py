@@ -23,9 +23,9 @@ from nnrun.cli.common import (
     explained,
     unless_enough,
 )
-from nnrun.cli.report import Report, if_asked, told
+from nnrun.cli.report import Report, entry, if_asked, told
 from nnrun.cli.terminal.streams import json_result, result
-from nnrun.installation import as_options, command, elsewhere
+from nnrun.installation import as_options, called, command, elsewhere, key_of
 
 if TYPE_CHECKING:
     from nnrun.runs.lineage import Repeated
@@ -97,7 +97,7 @@ def _report(
     run, record = outcome.run, outcome.record
     if json:
         more = {"rerun": repeated._asdict()} if repeated else {}
-        json_result({"id": run.id, "path": str(run.path), **record, **({"report": str(page)} if page else {}), **more})
+        json_result({"id": run.id, "path": str(run.path), **record, **entry(page), **more})
         return
     status, events = outcome.status, run.events()
     found = brief(record, status, events) if quiet else summary(record, outcome.config, status, events)
@@ -113,7 +113,7 @@ def _next_commands(
     from nnrun.runs.verdict import can_be_judged
 
     run, config, record = outcome.run, outcome.config, outcome.record
-    name = str(run.path) if elsewhere(run.path.parent) else run.id
+    name = called(run.path)
     if outcome.status == "interrupted":
         yield ["resume", name]
     elif outcome.status == "diverged":
@@ -134,9 +134,5 @@ def _next_commands(
 
 def _with(settings: Sequence[str], changed: Sequence[str]) -> list[str]:
     """The options that make the same settings but for these."""
-    keys = {_key(setting) for setting in changed}
-    return as_options([*(setting for setting in settings if _key(setting) not in keys), *changed])
-
-
-def _key(setting: str) -> str:
-    return setting.partition("=")[0].strip()
+    keys = {key_of(setting) for setting in changed}
+    return as_options([*(setting for setting in settings if key_of(setting) not in keys), *changed])

@@ -34,6 +34,7 @@ from nnrun.improving.standing import Standing, Teller
 from nnrun.improving.strategy import MOST, Steps
 from nnrun.improving.written import Places, improved, reasons_of
 from nnrun.insight.preflight.verbs import open_context, preflight
+from nnrun.installation import key_of
 from nnrun.runs.finding import trial_of
 from nnrun.runs.kinds import IMPROVE
 from nnrun.runs.rundir import CONFIG, RunDir
@@ -158,7 +159,7 @@ def _record(asked: ImproveRequest, given: Config, loaded: Loaded, root: Path) ->
         told.append(
             f"single networks are compared, for a {config.network.ensemble}th of the time; the end is an ensemble again"
         )
-    own = [setting for setting in asked.settings if setting.partition("=")[0].strip() not in fixed]
+    own = [setting for setting in asked.settings if key_of(setting) not in fixed]
     return {
         "schema_version": SCHEMA_VERSION,
         "asked": {

@@ -10,9 +10,8 @@ import tempfile
 from collections.abc import Callable, Sequence
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from nnrun.installation import command, has_extra, lacking, start_apart
+from nnrun.installation import called, command, has_extra, lacking, start_apart
 from nnrun.runs.rundir import RunDir
-from nnrun.runs.telling import called
 
 if TYPE_CHECKING:
     import subprocess

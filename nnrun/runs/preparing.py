@@ -15,7 +15,7 @@ from nnrun.data.files.chunks import Heard, nobody
 from nnrun.data.files.sources import source_files
 from nnrun.errors import ConfigError, DataError, MisfitError, StoppedError
 from nnrun.files import sealed_document, sealed_text
-from nnrun.installation import as_options, command, elsewhere
+from nnrun.installation import as_options, command, elsewhere, key_of
 from nnrun.runs.engines import decided
 from nnrun.runs.environment import describe
 from nnrun.runs.listener import ToldToStop
@@ -179,7 +179,7 @@ def if_gone(run: RunDir, config: Config, error: DataError) -> DataError:
 
 def names_source(setting: str) -> bool:
     """Whether a setting says where data lies, and nothing else."""
-    key = setting.partition("=")[0].strip()
+    key = key_of(setting)
     return key == SOURCE or key.startswith(f"{SOURCE}.")
 
 

@@ -22,7 +22,7 @@ from nnrun.config.overrides import parse_settings
 from nnrun.config.values import Settings
 from nnrun.errors import UsageError
 from nnrun.files import to_json, write_atomically
-from nnrun.installation import as_options, command, elsewhere
+from nnrun.installation import as_options, called, command
 from nnrun.runs.finding import is_search, search_of
 from nnrun.runs.members import has_members, refuse_gathered, whole_of
 from nnrun.runs.records import Event
@@ -105,7 +105,7 @@ def _checked(run: RunDir, arguments: Sequence[str]) -> list[str]:
 def refuse(run: RunDir, do: Do) -> None:
     """UsageError where a run cannot be asked for this, with what can be done instead."""
     if search := search_of(run):
-        whole = [f"`{command(do, _as_typed(search))}`" for do in (PAUSE, STOP)]
+        whole = [f"`{command(do, called(search.path))}`" for do in (PAUSE, STOP)]
         raise UsageError(
             f"{run.id} belongs to the search {search.id}, whose trials are as it drew them; "
             f"{' and '.join(whole)} are for the search as a whole"
@@ -113,7 +113,7 @@ def refuse(run: RunDir, do: Do) -> None:
     if is_search(run) and do == CHANGE:
         raise UsageError(
             f"{run.id} is a search, whose trials are as it drew them; it can be paused and stopped: "
-            f"`{command(PAUSE, _as_typed(run))}`, `{command(STOP, _as_typed(run))}`"
+            f"`{command(PAUSE, called(run.path))}`, `{command(STOP, called(run.path))}`"
         )
     refuse_gathered(run)
     _refuse_member(run, do)
@@ -126,21 +126,16 @@ def _refuse_member(run: RunDir, do: Do) -> None:
     """Networks that are compared or used together are trained alike; what goes for one goes for the whole."""
     whole = whole_of(run) or (run if has_members(run) and do == CHANGE else None)
     if whole:
-        words = " and ".join(f"`{command(word, _as_typed(whole))}`" for word in (PAUSE, STOP))
+        words = " and ".join(f"`{command(word, called(whole.path))}`" for word in (PAUSE, STOP))
         belongs = "" if whole is run else f" belongs to the run {whole.id}, which"
         raise UsageError(f"{run.id}{belongs} trains several networks alike; {words} are for all of them")
-
-
-def _as_typed(run: RunDir) -> str:
-    """A run's id, or its path where it does not lie where commands look."""
-    return str(run.path) if elsewhere(run.path.parent) else run.id
 
 
 def _instead(run: RunDir, status: str) -> str:
     """Where a run stands that nobody trains here, and what goes on from there."""
     record = run.read_record()
     host = record["host"]["name"] if record.get("host") else None
-    name = _as_typed(run)
+    name = called(run.path)
     if status == "interrupted":
         away = f"; it began on {host}, and what trains there cannot be seen from {platform.node()}"
         elsewhere = away if host not in (None, platform.node()) else ""

@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnrun.installation import as_options, command, elsewhere, typed_here
+from nnrun.installation import as_options, called, command, typed_here
 from nnrun.runs.lineage import Change, nudges, watched
 from nnrun.runs.members import beside_members, folds_in, folds_table, gathered_line, is_gathered
 from nnrun.runs.records import DataSizes, Event, Final, FoundSymptom, Parent, Row, RunRecord, numbers
@@ -258,11 +258,6 @@ def symptom_told(symptom: FoundSymptom) -> str:
     """What is wrong, where and since when."""
     where = f" in {symptom['layer']}" if symptom["layer"] else ""
     return f"{symptom['name'].replace('_', ' ')}{where}, epoch {symptom['epoch']}: {symptom['why']}"
-
-
-def called(run: Path) -> str:
-    """What a command calls a run: its id, or its path where commands do not look for it."""
-    return str(run) if elsewhere(run.parent) else run.name
 
 
 def change_line(epoch: int, changes: Mapping[str, tuple[Any, Any]], note: str | None) -> str:

@@ -16,7 +16,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.data.files.chunks import Heard
 from nnrun.errors import DataError, UsageError
 from nnrun.files import json_lines, sealed_text
-from nnrun.installation import as_options, command, elsewhere
+from nnrun.installation import as_options, called, command, elsewhere, key_of
 from nnrun.runs import folds
 from nnrun.runs.finding import best_in, is_search, search_of
 from nnrun.runs.lineage import Repeated, repeated
@@ -40,7 +40,6 @@ from nnrun.runs.session import Session
 from nnrun.runs.steering import mend
 from nnrun.runs.stored import StoredRun, ended_with_rung
 from nnrun.runs.symptoms.symptoms import short_enough
-from nnrun.runs.telling import called
 
 
 def train(
@@ -227,7 +226,7 @@ def _keep_averages(session: Session, before: StoredRun, dataset: Dataset) -> Non
 
 def with_settings(before: StoredRun, settings: Sequence[str], text: bytes) -> Loaded:
     """A run's configuration, with this text, and other values, which no change on its way takes back."""
-    left = without(before.config.training.changes, [setting.partition("=")[0].strip() for setting in settings])
+    left = without(before.config.training.changes, [*map(key_of, settings)])
     dropped = [] if left == before.config.training.changes else [f"{'.'.join(CHANGES)}={one_line(left)}"]
     return replace(before.loaded([*dropped, *settings]), text=text)
 

@@ -25,7 +25,7 @@ from nnrun.cli.terminal.screen import (
 )
 from nnrun.cli.terminal.streams import in_terminal_letters, say, say_at_once
 from nnrun.engine.scores import scores_of_row
-from nnrun.installation import typed_here
+from nnrun.installation import called, typed_here
 from nnrun.runs import telling
 from nnrun.runs.environment import surroundings
 from nnrun.runs.finding import trained_with
@@ -62,7 +62,7 @@ class PlainConsole(Screen, Listener):
         self.preparation.close()
         self.epochs, self.primary = config.training.epochs, config.metrics.primary
         whole, before = trained_with(run), self.run_name
-        self.run_name, self.error_kind = telling.called(whole.path), beginning.error_kind
+        self.run_name, self.error_kind = called(whole.path), beginning.error_kind
         self.fold = f"{beginning.fold}  " if beginning.fold else ""
         further = self.run_name == before  # fold of the same run
         if self.verbose and not further:

@@ -13,7 +13,7 @@ from nnrun.config.dump import one_line
 from nnrun.config.load import load_config
 from nnrun.config.values import Settings, Tree
 from nnrun.errors import NnrunError
-from nnrun.installation import as_options, command
+from nnrun.installation import as_options, command, key_of
 from nnrun.runs.stored import StoredRun
 
 
@@ -41,7 +41,7 @@ class Origin:
         words = [move.verb, *([] if self.config is None else [str(self.config)]), *move.options]
         left = without(self.changes, move.settings)
         settings = move.settings if left == self.changes else {**move.settings, ".".join(CHANGES): left}
-        kept = [setting for setting in self.settings if setting.partition("=")[0].strip() not in settings]
+        kept = [setting for setting in self.settings if key_of(setting) not in settings]
         changed = [f"{key}={_written(value)}" for key, value in settings.items()]
         return command(*words, *as_options([*kept, *changed]), *(self.options if move.verb != "check" else ()))
 

@@ -30,14 +30,14 @@ from nnrun.insight.diagnosis.telling import (
     sentence,
     weighing,
 )
-from nnrun.installation import command, typed_here
+from nnrun.installation import called, command, typed_here
 from nnrun.runs.members import folds_table, is_gathered
 from nnrun.runs.records import FoundSymptom, RunRecord
 from nnrun.runs.rundir import DIAGNOSIS
 from nnrun.runs.stored import HELD, StoredRun, best_row
 from nnrun.runs.symptoms.evidence import CalmerRate, Evidence, evidence_of
 from nnrun.runs.symptoms.symptoms import rate_after_divergence
-from nnrun.runs.telling import called, symptom_lines
+from nnrun.runs.telling import symptom_lines
 from nnrun.runs.verdict import HIGH, Verdict, error_kind, of_run, set_sizes, summary, yardstick
 from nnrun.text import wrapped
 
