@@ -139,7 +139,7 @@ def _follow(format: str, found: list[RunDir], output: str | None) -> None:
 
 def _end_in_time(run: RunDir) -> None:
     """A server that never answers keeps nobody here for ever, once the run is over."""
-    from nnrun.runs.requests import TRAINED
+    from nnrun.runs.records import TRAINED
 
     with suppress(NnrunError, OSError):  # it was removed
         while run.status in TRAINED:

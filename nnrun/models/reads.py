@@ -7,8 +7,9 @@ from contextlib import suppress
 from nnrun.files import is_closed
 from nnrun.runs.finding import search_of
 from nnrun.runs.members import whole_of
+from nnrun.runs.records import HELD
 from nnrun.runs.rundir import RunDir
-from nnrun.runs.stored import HELD, StoredRun
+from nnrun.runs.stored import StoredRun
 
 TEST_READ_BY = ("done", "interrupted", "diverged", "evaluated")  # events of a run that read its test part
 

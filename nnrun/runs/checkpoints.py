@@ -18,7 +18,7 @@ from nnrun.errors import DataError, UsageError
 from nnrun.installation import command
 from nnrun.runs.finding import name_of
 from nnrun.runs.members import members_of
-from nnrun.runs.records import Checkpoint, Number, Row
+from nnrun.runs.records import ENDED, Checkpoint, Number, Row
 from nnrun.runs.rundir import CHECKPOINTS, RunDir
 from nnrun.runs.tensors import checksum_of, packed, write_tensors
 from nnrun.text import counted, one_of
@@ -27,7 +27,6 @@ Tensors = dict[str, Array]
 
 SLOT = "optimizer."
 USUAL = ("best", "last")
-OVER = ("done", "diverged")  # status of a run that writes no checkpoint any more
 PRUNED = "this trial's checkpoints were pruned, as it is not among the best of its search"
 
 
@@ -233,7 +232,7 @@ def read_weights(run: RunDir, name: str, shapes: Mapping[str, Shape] | None = No
         record = run.read_record()
         if name == "best" and (failed := record.get("divergence")) and record.get("best_epoch") is None:
             raise UsageError(f"{name_of(run)} diverged in epoch {failed['epoch']}, so it has no checkpoint {name!r}")
-        may_come = "" if run.status in OVER else " yet"
+        may_come = "" if run.status in ENDED else " yet"
         raise UsageError(
             f"{name_of(run)} has no checkpoint {name!r}{may_come if name in USUAL else f'; it is {one_of(USUAL)}'}"
         )

@@ -27,7 +27,7 @@ from nnrun.runs.listener import Outcome
 from nnrun.runs.member import Member, load_member
 from nnrun.runs.members import ALL, FOLDER, FOLDS, EnsembleRecord, member
 from nnrun.runs.recording import measures
-from nnrun.runs.records import DataRecord, Final, FoundSymptom, MemberRecord, Row, numbers
+from nnrun.runs.records import DataRecord, Final, FoundSymptom, MemberRecord, Row, RunStatus, numbers
 from nnrun.runs.rundir import EPOCHS, MEMBERS, SCHEMA_VERSION, RunDir, now
 from nnrun.runs.stored import NESTED, StoredRun
 from nnrun.runs.verdict import SURE
@@ -88,7 +88,7 @@ def conclude(run: RunDir, config: Config, outcomes: Sequence[Outcome], test: Fin
     return Outcome(run, status, run.read_record(), rows, config)
 
 
-def status_of(config: Config, refit: bool, outcomes: Sequence[Outcome]) -> str:
+def status_of(config: Config, refit: bool, outcomes: Sequence[Outcome]) -> RunStatus:
     """Of the whole, by its folds and what may be trained after them."""
     if any(outcome.status == "diverged" for outcome in outcomes):
         return "diverged"

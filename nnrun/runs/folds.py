@@ -34,7 +34,7 @@ from nnrun.runs.conclusion import (
 from nnrun.runs.listener import Listener, Outcome, Relay, ToldToStop
 from nnrun.runs.members import ALL, FOLDER, fold_line, member
 from nnrun.runs.preparing import CACHE, begun, changed_since, create, first_files, located, same_data, until_told
-from nnrun.runs.records import Final, Given, Row, RunRecord
+from nnrun.runs.records import ENDED, Final, Given, Row, RunRecord
 from nnrun.runs.rundir import EPOCHS, MEMBERS, RunDir, now
 from nnrun.runs.session import Session
 from nnrun.runs.steering import Steering, mend
@@ -162,7 +162,7 @@ def _of_member(
     """A fold that is over as it is, else trained from where it stands."""
     assert config.data.fold is not None
     run = member(whole, config.data.fold)
-    if run.exists and run.status in ("done", "diverged"):
+    if run.exists and run.status in ENDED:
         return Outcome(run, run.status, run.read_record(), run.metrics(), config)
     heard = until_told(listener.preparing, told_to_stop)
     dataset = load_dataset(config.data, config.training.dtype, whole.path.parent / CACHE, heard)

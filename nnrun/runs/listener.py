@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from nnrun.config.config import Config
-from nnrun.runs.records import FoundSymptom, Row, RunRecord
+from nnrun.runs.records import FoundSymptom, Row, RunRecord, RunStatus
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.telling import Beginning
 
@@ -18,7 +18,7 @@ class Outcome:
     """How training ended (done, interrupted or diverged), run.json, its epochs, the configuration as it held then."""
 
     run: RunDir
-    status: str
+    status: RunStatus
     record: RunRecord
     rows: Sequence[Row]
     config: Config

@@ -5,15 +5,19 @@ A number that was not finite stands in a file as null. What older versions did n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
-from typing import Any, NotRequired, TypedDict, cast
+from typing import Any, Literal, NotRequired, TypedDict, cast
 
 from nnrun.engine.scores import Counters
 
 Number = float | None
 Final = dict[str, Number]  # the numbers of the best epoch by column: `cost`, and `dev_error`, part and metric
 Layers = Mapping[str, Mapping[str, Number]]  # statistics of each layer, from the first to the output
+RunStatus = Literal["done", "diverged", "failed", "interrupted", "created", "running", "paused"]
+ENDED: Sequence[RunStatus] = ("done", "diverged")  # it has its result, and writes no checkpoint any more
+HELD: Sequence[RunStatus] = ("running", "paused")  # a process trains it
+TRAINED: Sequence[RunStatus] = ("created", *HELD)  # it takes requests up, now or at its first epoch
 
 
 class Members(TypedDict):
@@ -261,7 +265,7 @@ class RunRecord(TypedDict, total=False):
 
     schema_version: int
     id: str
-    status: str
+    status: RunStatus
     argv: list[str]
     given: Given | None  # None where no command line gives the config: a child, a run of a search
     created: str

@@ -25,14 +25,13 @@ from nnrun.files import to_json, write_atomically
 from nnrun.installation import as_options, called, command
 from nnrun.runs.finding import is_search, search_of
 from nnrun.runs.members import has_members, refuse_gathered, whole_of
-from nnrun.runs.records import Event
+from nnrun.runs.records import TRAINED, Event
 from nnrun.runs.rundir import RunDir, now
-from nnrun.runs.stored import HELD, StoredRun
+from nnrun.runs.stored import StoredRun
 
 FOLDER, ENDING = "requests", ".json"
 SECONDS_BETWEEN_LOOKS = 0.2  # into the folder
 PATIENCE = 3.0  # seconds that who asks waits for an answer; what was asked for holds all the same if that comes later
-TRAINED = ("created", *HELD)  # status of what takes requests up, now or at its first epoch
 
 Do = Literal["change", "pause", "resume", "stop"]
 CHANGE, PAUSE, RESUME, STOP = ("change", "pause", "resume", "stop")

@@ -35,7 +35,7 @@ from nnrun.files import (
 )
 from nnrun.machine.posix import try_lock
 from nnrun.runs.reading import RESTORE, Found, read_document, read_lines, read_written
-from nnrun.runs.records import Checkpoint, Event, Row, RunRecord, Written
+from nnrun.runs.records import TRAINED, Checkpoint, Event, Row, RunRecord, RunStatus, Written
 from nnrun.runs.tensors import read_tensors, write_tensors
 from nnrun.text import encoded, on_screen
 
@@ -143,14 +143,14 @@ class RunDir:
         self._record = _identity(self.path / RECORD), read_written(text.encode(), str(self.path / RECORD))
 
     @property
-    def status(self) -> str:
+    def status(self) -> RunStatus:
         """created, running, paused, done, diverged, failed or interrupted."""
         return self.status_of(self.read_record())
 
-    def status_of(self, record: RunRecord) -> str:
+    def status_of(self, record: RunRecord) -> RunStatus:
         """The status by run.json and by what is there: a run that no process holds is not running."""
-        recorded = str(record.get("status"))
-        return "interrupted" if recorded in ("created", "running", "paused") and not self._is_locked() else recorded
+        recorded = cast(RunStatus, str(record.get("status")))
+        return "interrupted" if recorded in TRAINED and not self._is_locked() else recorded
 
     # what happened
 

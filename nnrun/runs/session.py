@@ -21,7 +21,7 @@ from nnrun.runs.checkpoints import epoch_of, fork_due, keep, keeps, load_best, n
 from nnrun.runs.environment import blas
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
 from nnrun.runs.recording import AtBest, epoch_row, finals, guess_error, layers_of, where_diverged
-from nnrun.runs.records import Blas, Layers, Row
+from nnrun.runs.records import Blas, Layers, Row, RunStatus
 from nnrun.runs.remarks import on_batch, on_stopping
 from nnrun.runs.requests import Request, changes_asked
 from nnrun.runs.rundir import RunDir, now
@@ -289,7 +289,7 @@ class Session:
         run.log([*summary(record := run.read_record(), ended.configs[k], status, run.events()), *on_stopping(record)])
         return Outcome(run, status, record, rows, ended.configs[k])
 
-    def _status(self, k: int) -> str:
+    def _status(self, k: int) -> RunStatus:
         if k in self._divergences:
             return "diverged"
         return "interrupted" if self.trainer.training[k] and self.trainer.epoch < self.planned else "done"

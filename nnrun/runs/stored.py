@@ -13,7 +13,7 @@ from nnrun.engine.scores import scores_of_row
 from nnrun.errors import DataError
 from nnrun.runs.finding import best_in, is_search, name_of
 from nnrun.runs.reading import RESTORE
-from nnrun.runs.records import Event, Final, Number, Row, RunRecord, numbers
+from nnrun.runs.records import TRAINED, Event, Final, Number, Row, RunRecord, RunStatus, numbers
 from nnrun.runs.rundir import DATA, RECORD, RESOLVED, RunDir
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from nnrun.config.load import Loaded
     from nnrun.data.fitted import Fitted
 
-HELD = ("running", "paused")  # status of what a process trains
-UNDER_WAY = ("created", "running", "paused", "failed")  # status in run.json of what has not written its result
+UNDER_WAY = (*TRAINED, "failed")  # status in run.json of what has not written its result
 DEEPEST = 20  # levels of a config; nnrun writes 5
 COLUMNS = ("epoch", "step", "learning_rate", "train_loss", "cost", "train_error", "dev_loss", "dev_error", "seconds")
 NESTED = ("layers", "step_losses", "members")  # keys of an epoch that hold more than one number
@@ -111,7 +110,7 @@ class StoredRun:
         return self.directory.read_record()
 
     @cached_property
-    def status(self) -> str:
+    def status(self) -> RunStatus:
         """created, running, paused, done, diverged, failed or interrupted."""
         return self.directory.status_of(self.written)
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from nnrun.installation import as_options, called, command, typed_here
 from nnrun.runs.lineage import Change, nudges, watched
 from nnrun.runs.members import beside_members, folds_in, folds_table, gathered_line, is_gathered
-from nnrun.runs.records import DataSizes, Event, Final, FoundSymptom, Parent, Row, RunRecord, numbers
-from nnrun.runs.stored import HELD, ended_with_rung
+from nnrun.runs.records import HELD, DataSizes, Event, Final, FoundSymptom, Parent, Row, RunRecord, RunStatus, numbers
+from nnrun.runs.stored import ended_with_rung
 from nnrun.runs.verdict import RULES, SURE, error_kind, error_name, of_run, set_sizes
 from nnrun.text import (
     PARTS,
@@ -125,7 +125,7 @@ def _metric_column(part: str, name: str) -> tuple[str, Callable[[Row], str]]:
     return title, lambda row: metric_value(numbers(row).get(f"{part}_{name}"), name)
 
 
-def ending(record: RunRecord, status: str, config: Config | None = None) -> str:
+def ending(record: RunRecord, status: RunStatus, config: Config | None = None) -> str:
     """How the run ended, in a line; what ended a trial early is known by its config."""
     if is_gathered(record):
         return gathered_line(record)
@@ -177,7 +177,7 @@ def gaps(final: Final, data: DataSizes, section: Diagnosis) -> list[str]:
 
 
 def summary(
-    record: RunRecord, config: Config, status: str, events: Iterable[Event] = (), path: Path | None = None
+    record: RunRecord, config: Config, status: RunStatus, events: Iterable[Event] = (), path: Path | None = None
 ) -> list[str]:
     """What a run came to; its events tell whether somebody changed it while watching.
 
@@ -207,7 +207,7 @@ def summary(
     return [*lines, *symptoms(record.get("symptoms") or [], trains, typed_here)]
 
 
-def brief(record: RunRecord, status: str, events: Iterable[Event] = ()) -> list[str]:
+def brief(record: RunRecord, status: RunStatus, events: Iterable[Event] = ()) -> list[str]:
     """The ending and the errors alone."""
     final = record.get("final")
     if not final:

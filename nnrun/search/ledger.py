@@ -18,6 +18,7 @@ from nnrun.errors import DataError, NnrunError
 from nnrun.files import CHECKSUM, naming, read_regular, regular, sealed_line, sealed_text, write_atomically
 from nnrun.installation import command
 from nnrun.runs.reading import missing_keys, read_record
+from nnrun.runs.records import ENDED
 from nnrun.runs.rundir import RunDir
 from nnrun.search.record import TrialRecord, TrialResult
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 
 LEDGER = "trials.jsonl"
-ENDED = ("done", "diverged")
 NUMBER = re.compile(rb'"number": (\d+)[,}]')  # of a trial, in a line that is not whole
 
 

@@ -10,10 +10,10 @@ from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 from nnrun.config.values import Settings
 from nnrun.files import to_json
-from nnrun.runs.records import DataSizes, Final
+from nnrun.runs.records import DataSizes, Final, RunStatus
 from nnrun.text import percent
 
-Ending = Literal["done", "diverged", "failed"]
+Ending = Literal["done", "diverged", "failed"]  # status of a trial
 
 
 class Where(TypedDict):
@@ -144,7 +144,7 @@ class Flat(TypedDict):
 class SearchRecord(TypedDict, total=False):
     """The keys that telling and pages use; those of a search's end are not there before it."""
 
-    status: str
+    status: RunStatus
     data: DataSizes
     error: str | None
     ended_by: EndedBy

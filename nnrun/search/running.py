@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import get_args
 
 from nnrun.config.config import Config
 from nnrun.config.space.space import Space
@@ -15,6 +16,7 @@ from nnrun.errors import ConfigError
 from nnrun.files import drop_abandoned
 from nnrun.runs.checkpoints import is_whole, prune
 from nnrun.runs.finding import trial_of
+from nnrun.runs.records import RunStatus
 from nnrun.runs.rundir import UNFINISHED, RunDir, now
 from nnrun.runs.steering import Steering
 from nnrun.runs.steering import mend as mend_requests
@@ -26,7 +28,7 @@ from nnrun.search.full_disk import full_disk, resumable
 from nnrun.search.importance import random_search_expected
 from nnrun.search.ledger import mend
 from nnrun.search.pruning import Median, limited
-from nnrun.search.record import EndedBy, SearchRecord, TrialRecord, TrialResult, sharing, spreadsheet
+from nnrun.search.record import EndedBy, Ending, SearchRecord, TrialRecord, TrialResult, sharing, spreadsheet
 from nnrun.search.repeats import repeat
 from nnrun.search.seeds import SEED, trial_seed
 from nnrun.search.state import Clock, Search
@@ -45,11 +47,11 @@ def close(
     strategy: Strategy,
     ended_by: EndedBy,
     restore: Restore,
-) -> str:
+) -> RunStatus:
     """Put the best trial into best/, and its results and those of all trials into run.json; the status to come."""
     drop_abandoned(search.folder, UNFINISHED)  # by workers that were killed
     chosen = choose(search.run, search.dataset, None if ended_by == "signal" else best, restore)
-    counts = {status: sum(r["status"] == status for r in records) for status in ("done", "diverged", "failed")}
+    counts: dict[RunStatus, int] = {status: sum(r["status"] == status for r in records) for status in get_args(Ending)}
     pruned = {"pruned_trials": sum(r.get("pruned", False) for r in records)} if search.plan.prune else {}
     search.run.update_record(
         ended_by=ended_by,
@@ -67,8 +69,9 @@ def close(
         notes=strategy.warnings(),
         stages=strategy.stages(),
     )
-    happened = next((status for status, count in counts.items() if count), "interrupted")
-    return "interrupted" if ended_by == "signal" else happened
+    if ended_by == "signal":
+        return "interrupted"
+    return next((status for status, count in counts.items() if count), "interrupted")
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class SearchOutcome:
     """How a search ended, its records by number, and run.json as it stands now."""
 
     run: RunDir
-    status: str
+    status: RunStatus
     records: list[TrialRecord]
     record: SearchRecord
 
@@ -131,7 +134,7 @@ def go_on(
 
 def _run(
     search: Search, course: Course, clock: Clock, watcher: Watcher, told_to_stop: Callable[[], bool]
-) -> tuple[str, list[TrialRecord]]:
+) -> tuple[RunStatus, list[TrialRecord]]:
     """The status in the end, and the records by number."""
     for line in mend(search.ledger, search.folder, search.metric):
         watcher.say(line)

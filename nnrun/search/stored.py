@@ -12,8 +12,9 @@ from nnrun.installation import command
 from nnrun.runs.finding import trial_of
 from nnrun.runs.kinds import kind_of
 from nnrun.runs.reading import RESTORE, misfit
+from nnrun.runs.records import HELD
 from nnrun.runs.rundir import RECORD, RunDir
-from nnrun.runs.stored import HELD, StoredRun
+from nnrun.runs.stored import StoredRun
 from nnrun.search.ledger import LEDGER, Ledger
 from nnrun.search.plan import Plan
 from nnrun.search.record import SearchRecord, TrialRecord, ranked, spreadsheet, trial_table

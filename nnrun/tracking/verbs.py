@@ -9,7 +9,7 @@ from typing import Any
 from nnrun.errors import NnrunError
 from nnrun.runs.finding import TRIALS, is_search, trial_of
 from nnrun.runs.members import has_members, members_of
-from nnrun.runs.requests import TRAINED
+from nnrun.runs.records import TRAINED
 from nnrun.runs.rundir import EPOCHS, RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.ledger import LEDGER

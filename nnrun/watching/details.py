@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from nnrun.errors import DataError, NnrunError
 from nnrun.installation import command, elsewhere
+from nnrun.runs.records import HELD
 from nnrun.runs.removing import size_told
 from nnrun.runs.rundir import LOG, RunDir
-from nnrun.runs.stored import HELD, StoredRun
+from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import changes, ending, symptom_told
 from nnrun.runs.verdict import of_record, summary
 from nnrun.text import duration

@@ -16,8 +16,9 @@ from nnrun.errors import DataError, NnrunError
 from nnrun.insight.comparison.lines import epochs, error_is
 from nnrun.insight.comparison.listing import BROKEN, Entry, select
 from nnrun.runs.finding import ID
+from nnrun.runs.records import HELD
 from nnrun.runs.rundir import EPOCHS, EVENTS, LOCK, RECORD, RunDir
-from nnrun.runs.stored import HELD, StoredRun
+from nnrun.runs.stored import StoredRun
 from nnrun.search.ledger import LEDGER
 from nnrun.text import metric_value
 from nnrun.watching.curves import BestSoFar, Curve

@@ -18,7 +18,8 @@ from nnrun.insight.comparison.listing import Entry
 from nnrun.installation import elsewhere
 from nnrun.report.page.page import ASSETS as REPORT
 from nnrun.report.page.page import BUNDLE, CHARTS
-from nnrun.runs.requests import CHANGE, PAUSE, RESUME, STOP, TRAINED, Do, ask
+from nnrun.runs.records import TRAINED
+from nnrun.runs.requests import CHANGE, PAUSE, RESUME, STOP, Do, ask
 from nnrun.runs.rundir import CONFIG
 from nnrun.runs.stored import StoredRun
 from nnrun.text import encoded

@@ -13,6 +13,7 @@ from nnrun.cli.terminal.braille import Axes, Curve, Spans, chart
 from nnrun.cli.terminal.screen import fitting_words, folded
 from nnrun.cli.terminal.watch_view import HELP, HELP_TO_STEER, METRICS, OVER, Row, View
 from nnrun.runs.finding import in_short
+from nnrun.runs.records import HELD
 from nnrun.text import columns, counted, duration, number, on_screen, percent, shortened
 from nnrun.watching.curves import NAMES, Point
 
@@ -58,7 +59,7 @@ def drawn(seen: Seen, width: int, height: int) -> list[Spans]:
 
 def _heading(seen: Seen, width: int) -> Spans:
     view = seen.view
-    under_way = sum(row.get("status") in ("running", "paused") for row in view.rows.values())
+    under_way = sum(row.get("status") in HELD for row in view.rows.values())
     runs = f"{len(view.listed)} of {counted(len(view.rows), 'run')}" if view.filter else counted(len(view.rows), "run")
     told = [f"{runs}, {under_way} training"]
     told += [f"filter {' '.join(view.filter)}"] if view.filter else []

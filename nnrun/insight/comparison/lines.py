@@ -181,7 +181,7 @@ WIDE, ROOM = 44, 28  # columns that changes have at least, with ids that are who
 ANY = 9  # a rank that no column is above
 LEVEL = 3  # columns of a level of the tree
 LONGEST_KEY = 40  # of a key whose last word is not clear
-HELD = "\u00a0"  # a space at which no line ends
+KEPT = "\u00a0"  # a space at which no line ends
 
 
 @dataclass(frozen=True)
@@ -286,8 +286,8 @@ def _folded(
 
 def _wrapped(text: str, room: int) -> list[str]:
     """Lines in which no arrow stands apart from its values; it has two columns, as it has in plain letters."""
-    lines = textwrap.wrap(text.replace("→", "→→").replace(" →→ ", f"{HELD}→→{HELD}"), room, break_on_hyphens=False)
-    return [line.replace("→→", "→").replace(HELD, " ") for line in lines]
+    lines = textwrap.wrap(text.replace("→", "→→").replace(" →→ ", f"{KEPT}→→{KEPT}"), room, break_on_hyphens=False)
+    return [line.replace("→→", "→").replace(KEPT, " ") for line in lines]
 
 
 def _from_the_right(lines: str, most: int) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from nnrun.config.values import Settings
 from nnrun.errors import NnrunError, UsageError
@@ -19,6 +19,7 @@ from nnrun.runs.finding import ID, born
 from nnrun.runs.labels import Labels, labels_of
 from nnrun.runs.lineage import nudges
 from nnrun.runs.members import is_gathered
+from nnrun.runs.records import RunStatus
 from nnrun.runs.stored import StoredRun, best_row, head_of, record_of
 from nnrun.search.ledger import Ledger
 from nnrun.search.record import TrialRecord, sharing
@@ -31,7 +32,7 @@ FACTS = (
     "parent", "tags", "note", "nudges", "members",
 )  # fmt: skip
 TAGS = "tags"  # a condition holds where it does for one of them
-STATUSES = ("done", "diverged", "failed", "interrupted", "created", "running", "paused", BROKEN)
+STATUSES = (*get_args(RunStatus), BROKEN)
 AGE = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)\s*([mhdw])")
 SECONDS_OF = {"m": 60, "h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
 

@@ -32,9 +32,9 @@ from nnrun.insight.diagnosis.telling import (
 )
 from nnrun.installation import called, command, typed_here
 from nnrun.runs.members import folds_table, is_gathered
-from nnrun.runs.records import FoundSymptom, RunRecord
+from nnrun.runs.records import ENDED, HELD, FoundSymptom, RunRecord
 from nnrun.runs.rundir import DIAGNOSIS
-from nnrun.runs.stored import HELD, StoredRun, best_row
+from nnrun.runs.stored import StoredRun, best_row
 from nnrun.runs.symptoms.evidence import CalmerRate, Evidence, evidence_of
 from nnrun.runs.symptoms.symptoms import rate_after_divergence
 from nnrun.runs.telling import symptom_lines
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from nnrun.insight.diagnosis.regions import Regions
     from nnrun.search.state import Options
 
-ENDED = ("done", "diverged")
 Numbers = Mapping[str, float | None]  # of one epoch, such as dev_error; empty where none is finished
 
 

@@ -23,8 +23,9 @@ from nnrun.runs.finding import listing
 from nnrun.runs.judge import weights_of
 from nnrun.runs.members import FOLDS, has_members, members_of, read_ensemble
 from nnrun.runs.preparing import CACHE
+from nnrun.runs.records import TRAINED
 from nnrun.runs.rundir import DATA, RunDir
-from nnrun.runs.stored import HELD, StoredRun
+from nnrun.runs.stored import StoredRun
 from nnrun.text import shown_name
 
 
@@ -100,7 +101,7 @@ def _ended(run: RunDir) -> StoredRun:
         raise UsageError(f"{run.id} is a search; name it alone, with --top N or --greedy N, or name runs of it")
     going_on = command("resume", str(run.path))
     why = {
-        **dict.fromkeys(("created", *HELD), "is still training; wait for its end"),
+        **dict.fromkeys(TRAINED, "is still training; wait for its end"),
         "diverged": "diverged, and what it came to before that is no result",
         "interrupted": f"was interrupted; `{going_on}` trains it to its end",
         "failed": f"failed ({found.written.get('error')}); `{going_on}` trains it to its end",

@@ -14,8 +14,7 @@ from nnrun.report.page.html import Markup, Sortable, facts, join, listing, parag
 from nnrun.report.page.page import Grid, Page, Section, left_out, made_from
 from nnrun.report.run.curves import series
 from nnrun.runs.finding import in_short, list_runs
-from nnrun.runs.records import Row
-from nnrun.runs.stored import HELD
+from nnrun.runs.records import HELD, Row
 from nnrun.runs.telling import ending
 from nnrun.runs.verdict import error_kind, error_name, of_record, summary
 from nnrun.text import counted, duration, metric_name, part_and_name, percent, source_name, yaml_text

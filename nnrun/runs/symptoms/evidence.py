@@ -12,8 +12,8 @@ from nnrun.config.config import Config
 from nnrun.config.schema import Optimizer
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.runs.assembly import layer_widths
-from nnrun.runs.records import Diverged, Layers, Row, finite_values
-from nnrun.runs.stored import HELD, StoredRun
+from nnrun.runs.records import HELD, Diverged, Layers, Row, RunStatus, finite_values
+from nnrun.runs.stored import StoredRun
 from nnrun.runs.symptoms import shapes
 from nnrun.runs.symptoms.thresholds import CRAWLING, NEAR_GUESSING, QUARTERED, RARE
 from nnrun.runs.verdict import HIGH, UNCLEAR, Verdict, error_kind, wilson
@@ -62,7 +62,7 @@ class Evidence:
     layers: Sequence[tuple[int, Layers]] = ()  # epochs with the statistics of their layers, oldest first
     guess: float = 1.0  # training error of the best constant guess
     divergence: Diverged | None = None
-    status: str = "done"
+    status: RunStatus = "done"
     best_epoch: int | None = None
     stopped_early: bool = False
     verdict: Verdict | None = None
