@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import reprlib
 import shutil
@@ -133,16 +134,6 @@ def number(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
-
-
-def numbers_apart(values: Sequence[float]) -> list[str]:
-    """Several numbers as texts, with as many digits more as tell different ones apart."""
-    texts = [number(value) for value in values]
-    for digits in range(5, 18):
-        if len(set(texts)) == len(set(values)):
-            break
-        texts = [f"{value:.{digits}g}" for value in values]
-    return texts
 
 
 def by_hand(value: float) -> float:
@@ -286,10 +277,17 @@ def log_scale(values: Iterable[float]) -> tuple[float, float]:
 
 
 def csv_text(rows: Sequence[Mapping[str, Any]], usual: Sequence[str] = ()) -> str:
-    """A line of titles and a line a row; every key that a row has is a column, without a row these usual ones."""
+    """A line of titles and a line a row; every key that a row has is a column, without a row these usual ones.
+
+    Truths, lists and mappings are as in a YAML file; nothing stands for none.
+    """
     text = io.StringIO()
     titles = dict.fromkeys(key for row in rows for key in row) or usual
     writer = csv.DictWriter(text, list(titles), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
     return text.getvalue().rstrip("\n")
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (bool, list, tuple, dict)) else value

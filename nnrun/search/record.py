@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 from nnrun.config.values import Settings
-from nnrun.files import to_json
 from nnrun.runs.records import DataSizes, Final, RunStatus
-from nnrun.text import percent
+from nnrun.text import csv_text, percent
 
 Ending = Literal["done", "diverged", "failed"]  # status of a trial
 
@@ -186,13 +183,5 @@ def trial_table(records: Sequence[TrialRecord], keys: Sequence[str]) -> tuple[li
 
 def spreadsheet(records: Sequence[TrialRecord], keys: Sequence[str]) -> str:
     """CSV with a line of titles and a row a trial; empty = none, as in YAML."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     titles, rows = trial_table(records, keys)
-    writer.writerows([titles, *([_cell(value) for value in row] for row in rows)])
-    return text.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    """Lists, mappings and truths as they would be written in the file."""
-    return to_json(value) if isinstance(value, (bool, list, dict)) else value
+    return csv_text([dict(zip(titles, row, strict=True)) for row in rows], titles) + "\n"

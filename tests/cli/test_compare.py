@@ -58,6 +58,8 @@ def test_formats_and_all(nnrun: Nnrun, two: list[str]) -> None:
     assert document["comparable"] is True
     rows = list(csv.DictReader(nnrun("compare", *two, "--csv").out.splitlines()))
     assert [row["run"] for row in rows] == two
+    row = next(csv.DictReader(nnrun("compare", *two, "--all", "--csv").out.splitlines()))
+    assert (row["network.batch_norm"], row["network.hidden"]) == ("false", "[8]")
     assert "| optimizer.learning_rate | 0.001 | 0.01 |" in nnrun("compare", *two, "--md").out
     assert "network.activation" in nnrun("compare", *two, "--all").out
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from nnrun.models.drift.comparing import DriftDocument, Found
-from nnrun.text import all_of, counted, numbers_apart, percent, shown_name, wrapped
+from nnrun.text import all_of, counted, number, percent, shown_name, wrapped
 
 SHOWN = 5  # columns; --json has all
 
@@ -40,7 +40,7 @@ def drift_words(found: Found) -> str:
         how = f"{found['values'][0]!r} in {percent(_one(now))} of the rows, in training in {percent(_one(before))}"
         return f"{name}: other shares of its values, {percent(found['size'])} of the rows: {how}"
     by = f" by {found['deviations']:+.2f} deviations" if "deviations" in found else ""
-    means = f"mean {' → '.join(numbers_apart([_one(before), _one(now)]))}"
+    means = f"mean {' → '.join(_numbers_apart([_one(before), _one(now)]))}"
     return f"{name}: shifted{by}, {means}; distributions {percent(found['size'])} apart"
 
 
@@ -56,4 +56,14 @@ def _share(found: Found) -> str:
 def _ends(*ranges: float | list[float | str] | None) -> list[str]:
     ends = [end for one in ranges if isinstance(one, list) for end in one]
     dates = [end.replace("T", " ") for end in ends if isinstance(end, str)]
-    return dates or numbers_apart([_one(end) for end in ends if not isinstance(end, str)])
+    return dates or _numbers_apart([_one(end) for end in ends if not isinstance(end, str)])
+
+
+def _numbers_apart(values: Sequence[float]) -> list[str]:
+    """Each as `number` tells it, with as many digits more as tell different ones apart."""
+    texts = [number(value) for value in values]
+    for digits in range(5, 18):
+        if len(set(texts)) == len(set(values)):
+            break
+        texts = [f"{value:.{digits}g}" for value in values]
+    return texts
