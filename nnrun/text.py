@@ -136,6 +136,20 @@ def number(value: float | None) -> str:
     return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
 
 
+def typed_number(text: str) -> tuple[float, int] | None:
+    """0.05, 5e-2 or 5% as people type it: the number, and what it is of, 100 for per cent; None for what is none."""
+    try:
+        return float(text.strip().removesuffix("%")), 100 if text.strip().endswith("%") else 1
+    except ValueError:
+        return None
+
+
+def as_number(text: str) -> float | None:
+    """The number that was typed, 5% as 0.05."""
+    typed = typed_number(text)
+    return typed[0] / typed[1] if typed else None
+
+
 def by_hand(value: float) -> float:
     """A value that a command or a config is given, with three significant digits, as a person would write it."""
     return float(f"{value:.3g}")
@@ -229,14 +243,6 @@ def remaining(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def ranges(numbers: Sequence[int]) -> str:
-    """Whole numbers that rise, as `0–4, 7, 9–12`."""
-    starts = [i for i, number in enumerate(numbers) if i == 0 or numbers[i - 1] != number - 1]
-    ends = [*(start - 1 for start in starts[1:]), len(numbers) - 1]
-    pairs = ((numbers[start], numbers[end]) for start, end in zip(starts, ends, strict=True))
-    return ", ".join(str(low) if low == high else f"{low}–{high}" for low, high in pairs)
 
 
 def wrapped(text: str, head: str = "") -> list[str]:

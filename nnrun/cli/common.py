@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +20,7 @@ from nnrun.cli import completing
 from nnrun.cli.terminal.streams import content_result, hushed, is_given_up, json_result, say
 from nnrun.errors import ConfigError, DataError, NnrunError, UsageError, system_words
 from nnrun.machine import threads
-from nnrun.text import shortened
+from nnrun.text import shortened, typed_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -234,6 +235,30 @@ def write_table(path: Path | None, frames: Iterable[pd.DataFrame], force: bool) 
         write_file(path, frames, force)
     else:
         write_text(content_result, frames)
+
+
+def fraction(option: str, text: str) -> float:
+    """`0.15` or `15%` as 0.15; UsageError for anything else, and for what could be meant either way."""
+    typed = typed_number(text)
+    if typed is None:
+        raise UsageError(f"{option} {text}: not a number; write 0.15 or 15%")
+    value, scale = typed
+    if not math.isfinite(value) or value < 0:
+        raise UsageError(f"{option} {text}: an error lies between 0 and 100%")
+    if value > 100 == scale:
+        raise UsageError(f"{option} {text}: an error is at most 100%")
+    if value >= scale == 1:
+        raise UsageError(
+            f"{option} {text}: {_question(text.strip(), value)} Write a fraction below 1, or the per-cent sign"
+        )
+    return value / scale
+
+
+def _question(number: str, value: float) -> str:
+    """Which was meant."""
+    if value > 100:
+        return "an error is at most 100%."
+    return "did you mean 1% or 100%?" if value == 1 else f"did you mean {number}%?"
 
 
 def default_config(quiet: bool) -> Path:

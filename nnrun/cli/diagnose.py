@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnrun.cli import completing, search
-from nnrun.cli.common import GATE_FAILED, RUNS, Debug, Json, Quiet, Runs, Threads, Verbose, default_config, explained
+from nnrun.cli.common import (
+    GATE_FAILED,
+    RUNS,
+    Debug,
+    Json,
+    Quiet,
+    Runs,
+    Threads,
+    Verbose,
+    default_config,
+    explained,
+    fraction,
+)
 from nnrun.cli.terminal.streams import ascii_only, json_result, result, say
 from nnrun.errors import UsageError
 from nnrun.installation import elsewhere
@@ -225,29 +236,6 @@ def _kinds(fail_on: Sequence[str]) -> list[str]:
     if unknown := next((pair for pair in kinds if pair[1] not in KINDS), None):
         raise UsageError(f"--fail-on {unknown[0]}: {unknown[1]!r} is none of {', '.join(KINDS)}")
     return list(dict.fromkeys(kind for _, kind in kinds))
-
-
-def fraction(option: str, text: str) -> float:
-    """`0.15` or `15%` as 0.15; UsageError for anything else, and for what could be meant either way."""
-    number, signed = text.strip().removesuffix("%").strip(), text.strip().endswith("%")
-    try:
-        value = float(number)
-    except ValueError:
-        raise UsageError(f"{option} {text}: not a number; write 0.15 or 15%") from None
-    if not math.isfinite(value) or value < 0:
-        raise UsageError(f"{option} {text}: an error lies between 0 and 100%")
-    if signed and value > 100:
-        raise UsageError(f"{option} {text}: an error is at most 100%")
-    if not signed and value >= 1:
-        raise UsageError(f"{option} {text}: {_question(number, value)} Write a fraction below 1, or the per-cent sign")
-    return value / 100 if signed else value
-
-
-def _question(number: str, value: float) -> str:
-    """Which was meant."""
-    if value > 100:
-        return "an error is at most 100%."
-    return "did you mean 1% or 100%?" if value == 1 else f"did you mean {number}%?"
 
 
 def typed_tolerance(text: str) -> float:

@@ -162,9 +162,8 @@ def _weigh_columns(model: Model, json: bool) -> None:
 def _gate(text: str) -> Gate:
     from nnrun.engine.metrics import METRICS, beyond
     from nnrun.errors import UsageError
-    from nnrun.insight.comparison.listing import as_number
     from nnrun.models.evaluation import FILE, PLAIN
-    from nnrun.text import PARTS, part_and_name
+    from nnrun.text import PARTS, as_number, part_and_name
 
     written = re.fullmatch(r"\s*(\w+)\s*([<>])(=?)\s*([-+\d.eE]+\s*%?)\s*", text)
     bound = as_number(written[4]) if written else None

@@ -21,6 +21,7 @@ from nnrun.cli.common import (
     Verbose,
     default_config,
     explained,
+    fraction,
     unless_enough,
 )
 from nnrun.cli.report import Report, entry, if_asked, told
@@ -82,7 +83,6 @@ def improve(
 
     Example:  nnrun improve config.yaml --budget 10m --target 0.02
     """
-    from nnrun.cli.diagnose import fraction
     from nnrun.cli.terminal.improve_screen import improve_console
     from nnrun.cli.terminal.signals import stop_request
     from nnrun.improving.verbs import ImproveRequest, begin

@@ -29,6 +29,7 @@ from nnrun.cli.terminal.streams import FAULT, csv_result, json_result, result, s
 from nnrun.errors import UsageError
 from nnrun.installation import command
 from nnrun.machine.posix import LEAST_MEMORY
+from nnrun.text import as_number
 
 if TYPE_CHECKING:
     from nnrun.cli.terminal.signals import StopRequest
@@ -170,8 +171,6 @@ def limits_of(
 
 def _of_metric(option: str, text: str | None) -> float | None:
     """A value or a difference of the metric: `2%` or 0.02; UsageError for what is no number."""
-    from nnrun.insight.comparison.listing import as_number
-
     value = None if text is None else as_number(text)
     if text is not None and value is None:
         raise UsageError(f"{option} {text}: not a number; write 0.02 or 2%")
@@ -250,10 +249,18 @@ def _summary(search: StoredSearch) -> list[str]:
 
 def _where(places: Mapping[str, Sequence[int]]) -> Iterator[str]:
     """A line a machine, where there were several."""
-    from nnrun.text import ranges, wrapped
+    from nnrun.text import wrapped
 
     for host, numbers in places.items() if len(places) > 1 else ():
-        yield from wrapped(f"{host}: trial{'s' * (len(numbers) > 1)} {ranges(numbers)}", "trained  ")
+        yield from wrapped(f"{host}: trial{'s' * (len(numbers) > 1)} {_ranges(numbers)}", "trained  ")
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Whole numbers that rise, as `0–4, 7, 9–12`."""
+    starts = [i for i, number in enumerate(numbers) if i == 0 or numbers[i - 1] != number - 1]
+    ends = [*(start - 1 for start in starts[1:]), len(numbers) - 1]
+    pairs = ((numbers[start], numbers[end]) for start, end in zip(starts, ends, strict=True))
+    return ", ".join(str(low) if low == high else f"{low}–{high}" for low, high in pairs)
 
 
 def page(run: StoredRun, json: bool, csv: bool) -> None:

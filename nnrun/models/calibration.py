@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,7 +21,7 @@ from nnrun.runs.member import Member
 from nnrun.runs.reading import RESTORE
 from nnrun.runs.records import CalibrationRecord, ScoresRecord
 from nnrun.runs.rundir import CALIBRATION, RunDir
-from nnrun.text import counted
+from nnrun.text import counted, typed_number
 
 ROUNDING = 1e-9  # of a sum of shares of groups
 
@@ -101,11 +100,10 @@ def outdated(run: str) -> str:
 def read_level(given: str | float) -> Fraction:
     """The share that 90% or 0.9 means, exactly, a number being read as it is written; UsageError for what is none."""
     text = given if isinstance(given, str) else f"{given:.12g}"
-    written = re.fullmatch(r"\s*(\d{1,3}|\d{0,2}\.\d{1,12})\s*(%?)\s*", text, re.ASCII)
-    level = Fraction(written[1]) / (100 if written[2] else 1) if written else Fraction(0)
-    if not 0 < level < 1:
+    value, scale = typed_number(text) or (0.0, 1)
+    if not 0 < value < scale:
         raise UsageError(f"--interval {text!r}: write a share between 0% and 100%, such as 90% or 0.9")
-    return level
+    return Fraction(repr(value)) / scale
 
 
 def percents(level: Fraction) -> str:

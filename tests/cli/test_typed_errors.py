@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nnrun.cli.diagnose import fraction, typed_tolerance, typed_verdict
+from nnrun.cli.common import fraction
+from nnrun.cli.diagnose import typed_tolerance, typed_verdict
 from nnrun.errors import UsageError
 
 

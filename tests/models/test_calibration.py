@@ -219,14 +219,14 @@ def test_damage_is_told(train_run: Train, damaged: Callable[[str], str], told: s
 
 def test_the_margin_is_one_of_the_scores_by_its_place() -> None:
     nine = scores(range(1, 10))
-    places = {"80%": 8, "90%": 9, "0.5": 5, "0.01%": 1, "79.9%": 8, "70%": 7}
+    places = {"80%": 8, "90%": 9, "0.5": 5, "0.01%": 1, "79.9%": 8, "70%": 7, "7e-1": 7}
     assert {level: margin(nine, read_level(level)) for level in places} == places
     with pytest.raises(UsageError, match="91%: takes 11 rows to calibrate it, and the test part has 9"):
         margin(nine, read_level("91%"))
     assert margin(scores(range(1, 20)), read_level("95%")) == 19
 
 
-@pytest.mark.parametrize("text", ["", "90", "1", "0", "100%", "0%", "-5%", "1e-1", "many", "0.9.9", "nan", "90%%"])
+@pytest.mark.parametrize("text", ["", "90", "1", "0", "100%", "0%", "-5%", "1e2%", "many", "0.9.9", "nan", "90%%"])
 def test_a_level_is_a_share(text: str) -> None:
     with pytest.raises(UsageError, match=r"such as 90% or 0\.9"):
         read_level(text)

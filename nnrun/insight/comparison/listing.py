@@ -23,7 +23,7 @@ from nnrun.runs.records import RunStatus
 from nnrun.runs.stored import StoredRun, best_row, head_of, record_of
 from nnrun.search.ledger import Ledger
 from nnrun.search.record import TrialRecord, sharing
-from nnrun.text import closest, one_of, yaml_text
+from nnrun.text import as_number, closest, one_of, yaml_text
 
 LISTED = ("train", "dev", "test")  # parts whose numbers a list of runs has
 BROKEN = "unreadable"  # in place of a status
@@ -208,15 +208,6 @@ class Condition(NamedTuple):
             return value == limit
         there, wanted = yaml_text(value).replace(" ", ""), self.value.replace(" ", "")
         return there == wanted or fnmatchcase(there, wanted)
-
-
-def as_number(text: str) -> float | None:
-    """0.05, 5e-2 or 5%; None for what is no number."""
-    scale = 100 if text.endswith("%") else 1
-    try:
-        return float(text.removesuffix("%")) / scale
-    except ValueError:
-        return None
 
 
 def select(entries: Sequence[Entry], filters: Iterable[str], key: str | None, reverse: bool) -> list[Entry]:

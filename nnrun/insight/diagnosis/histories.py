@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nnrun.data.files.table import reads_as_number
 from nnrun.errors import DataError
 from nnrun.insight.diagnosis.history_columns import (
     EPOCH,
@@ -87,7 +88,7 @@ def _csv(text: str, path: Path) -> Table:
         raise DataError(f"{path}: the file has no cell with anything in it")
     first_line = min(lines)
     head = [cell.strip() for cell in lines[first_line]]
-    if all(_is_number(cell) for cell in head):
+    if all(map(reads_as_number, head)):
         if len(head) > 1:
             wanted = "the names of the columns should stand, such as epoch,loss,val_loss"
             raise DataError(f"{path}:{first_line}: numbers where {wanted}")
@@ -103,14 +104,6 @@ def _csv(text: str, path: Path) -> Table:
         for name, cell in zip(head, row, strict=True):
             table[name].append(_number(cell, name, f"{path}:{line}"))
     return table
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-        return True
-    except ValueError:
-        return False
 
 
 def _number(cell: str, name: str, where: str) -> float | None:

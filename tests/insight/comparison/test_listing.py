@@ -12,9 +12,9 @@ import pytest
 from nnrun.errors import UsageError
 from nnrun.files import sealed
 from nnrun.insight.comparison.lines import as_csv, plain, table
-from nnrun.insight.comparison.listing import Condition, Entry, as_number, select
+from nnrun.insight.comparison.listing import Condition, Entry, select
 from nnrun.runs.stored import StoredRun
-from nnrun.text import yaml_text
+from nnrun.text import as_number, yaml_text
 from tests.insight.comparison.conftest import MakeRun
 
 
@@ -63,7 +63,7 @@ def test_values_as_they_are_typed() -> None:
     assert [yaml_text(v) for v in (None, False, 1e-05, [1, "a"], {"name": "step"})] == [
         "null", "false", "1e-05", "[1, a]", "{name: step}",
     ]  # fmt: skip
-    assert [as_number(text) for text in ("3", "2.5%", "adam")] == [3, 0.025, None]
+    assert [as_number(text) for text in ("3", "2.5%", " 2 % ", "adam", "%")] == [3, 0.025, 0.02, None, None]
 
 
 def letters(entries: list[Entry]) -> str:
