@@ -155,7 +155,7 @@ def refuse_flat(options: Options, strategy: str, metric: str) -> None:
 
 
 def refuse_target(options: Options, metric: str) -> None:
-    """UsageError for a target above what a share comes to, or with the sign of a metric that is turned round.
+    """UsageError for a target above what a share comes to, below 0, or with the sign of a metric that is turned round.
 
     The first trial would reach it whatever it comes to, or none could.
     """
@@ -164,9 +164,11 @@ def refuse_target(options: Options, metric: str) -> None:
         return
     _, name = part_and_name(as_read)
     why = beyond(name, target)
-    if metric != as_read and target < 0:
+    if target < 0 and (metric != as_read or math.isfinite(target)):  # -inf takes the target away again
         meant = f"{-target:g}%" if beyond(name, -target) else f"{-target:g}"
-        why = f"the target of {metric} is a value of {as_read}, without the sign; did you mean {meant}?"
+        signed = f"the target of {metric} is a value of {as_read}, without the sign"
+        why = f"{as_read} is never below 0" if metric == as_read else signed
+        why += f"; did you mean {meant}?"
     if why:
         raise UsageError(f"--target {target:g}: {why}")
 

@@ -464,12 +464,12 @@ def test_a_target_ends_a_search_and_is_kept_until_another_is_given(nnrun: Nnrun,
     again = nnrun("resume", "latest", "--workers", "1")
     assert again.code == 0
     assert again.out.startswith("target reached after 1 trial (1 done), ")
-    whole = nnrun("resume", "latest", "--workers", "1", "--target=-1")
+    whole = nnrun("resume", "latest", "--workers", "1", "--target=-inf")
     assert whole.code == 0, whole.err
     assert whole.out.startswith("finished 6 trials (6 done), ")
     limits = {
         "timeout": None,
-        "target": -1.0,
+        "target": None,
         "stop_when_flat": None,
         "trial_timeout": None,
         "trial_memory": None,
@@ -522,6 +522,8 @@ def test_a_size_that_is_none_is_refused(nnrun: Nnrun, config: Callable[..., Path
     ("metric", "target", "words"),
     [
         ("error", "5", "--target 5: 5 is 500%, more than any error of use; did you mean 5%?"),
+        ("error", "-0.02", "--target -0.02: dev_error is never below 0; did you mean 0.02?"),
+        ("error", "-2%", "did you mean 0.02?"),
         ("auc", "95", "did you mean 95%?"),
         ("auc", "-0.9", "the target of -dev_auc is a value of dev_auc, without the sign; did you mean 0.9?"),
         ("auc", "-95", "did you mean 95%?"),
