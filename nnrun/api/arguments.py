@@ -19,6 +19,7 @@ from nnrun.text import closest, one_of, shown
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_OPTION = re.compile(r"--[a-z][a-z-]*[a-z]")
 _BAR = re.compile(r" \| (?![^\[]*\])")  # between kinds, not within what a list holds
 
 
@@ -26,7 +27,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     """The function, which refuses arguments that its annotations do not allow, and tells what the system tells.
 
     Numbers of NumPy become Python's. It raises UsageError for an argument that does not fit, that is lacking or that
-    it does not have, NnrunError in place of an OSError, with the words of the command line.
+    it does not have, NnrunError in place of an OSError, with the words of the command line, but for its options.
     """
     signature, name = inspect.signature(function), function.__qualname__.removesuffix(".__init__")
 
@@ -42,10 +43,21 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
             given.arguments[argument] = _argument(value, signature.parameters[argument])
         try:
             return function(*given.args, **given.kwargs)
+        except UsageError as error:
+            error.args = (_by_arguments(str(error), signature.parameters),)
+            raise
         except OSError as error:
             raise NnrunError(system_words(error)) from error
 
     return wrapper
+
+
+def _by_arguments(said: str, names: Iterable[str]) -> str:
+    """What is said of an option such as `--base-error`, said of the argument; commands to be typed are left alone."""
+    options = {f"--{name.replace('_', '-')}": name for name in names}
+    parts = said.split("`")
+    parts[::2] = [_OPTION.sub(lambda found: options.get(found[0], found[0]), part) for part in parts[::2]]
+    return "`".join(parts)
 
 
 def _argument(value: Any, parameter: inspect.Parameter) -> Any:

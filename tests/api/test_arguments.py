@@ -108,12 +108,16 @@ WRONG: dict[str, tuple[Callable[[Any, Any], object], str]] = {
     ),
     "a name that no file has": (lambda run, _: api.load_config("a\0b"), "path: expected a text or a path"),
     "too large": (lambda run, _: api.ensemble(run, seeds=10**30), "is too large a number"),
-    "no share": (lambda run, rows: run.predict(rows, interval=90), "--interval '90': write a share between 0% and"),
-    "one member": (lambda run, _: api.ensemble(run, seeds=-1), "--seeds -1: 2 is the least"),
-    "no fraction": (lambda run, _: api.diagnose(run, base_error=15), "--base-error 15: an error is a fraction"),
+    "no share": (lambda run, rows: run.predict(rows, interval=90), "interval '90': write a share between 0% and"),
+    "one member": (lambda run, _: api.ensemble(run, seeds=-1), "seeds -1: 2 is the least"),
+    "no fraction": (lambda run, _: api.diagnose(run, base_error=15), "base_error 15: an error is a fraction"),
     "no checkpoint": (lambda run, _: run.weights("first"), "has no checkpoint 'first'; it is best or last"),
     "no members": (lambda run, _: api.ensemble([]), "named: no run; name two or more"),
-    "no target to reach": (lambda run, _: api.search(VALUES, target=float("nan")), "--target nan: a value of"),
+    "no target to reach": (lambda run, _: api.search(VALUES, target=float("nan")), "target nan: a value of"),
+    "a target in per cent": (
+        lambda run, _: api.search(VALUES, target=5),
+        "target 5: 5 is 500%, more than any error of use; did you mean 5%?",
+    ),
 }
 
 
@@ -122,7 +126,7 @@ def test_what_does_not_fit_is_told_with_what_would(run: Any, rows: pd.DataFrame,
     call, told = WRONG[what]
     with pytest.raises(UsageError) as caught:
         call(run, rows)
-    assert told in str(caught.value)
+    assert told in str(caught.value) and "--" not in str(caught.value)
 
 
 def test_what_the_system_says_is_told_as_on_the_command_line(tmp_path: Path) -> None:
