@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike, fspath
 from pathlib import Path
@@ -113,6 +114,19 @@ def load_values(values: Mapping[str, object]) -> Loaded:
         return load_config(None, text=dump_yaml(plain))
     except RepresenterError as error:
         raise ConfigError([f"a {kind(error.args[1])} has no place in a config"]) from None
+    except UnicodeEncodeError:
+        raise ConfigError([f"{key}: half of a surrogate pair is not text" for key in _halves(plain)]) from None
+
+
+def _halves(value: Any, key: str = "") -> Iterator[str]:
+    """The dotted keys of texts that no file can hold; a key itself that is one is told by those above it."""
+    if isinstance(value, dict):
+        yield from (found for own in value for found in _halves(own, key))
+        yield from (found for own, of in value.items() for found in _halves(of, f"{key}.{own}".lstrip(".")))
+    elif isinstance(value, list):
+        yield from (found for place, of in enumerate(value) for found in _halves(of, f"{key}.{place}"))
+    elif isinstance(value, str) and re.search("[\ud800-\udfff]", value):
+        yield key
 
 
 def _plain(value: Any) -> Any:

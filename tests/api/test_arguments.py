@@ -181,6 +181,9 @@ def test_what_no_file_could_hold_is_told(tmp_path: Path) -> None:
         ({"network": {"hidden": pd.DataFrame()}}, "a DataFrame has no place"),
         ({"training": {"dtype": np.float32}}, "training.dtype: expected float32 or float64"),
         (itself, "holds itself"),
+        ({"data": {"source": "iris", "target": "\ud800"}}, r"^data\.target: half of a surrogate pair is not text$"),
+        ({"data": {"source": "iris", "drop": ["a", "\udcff"]}}, r"^data\.drop\.1: half of"),
+        ({"data": {"source": "iris", "kinds": {"\ud800": "text"}}}, r"^data\.kinds: half of"),
     ]
     for values, told in wrong:
         with pytest.raises(ConfigError, match=told):
