@@ -83,7 +83,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_blas_thread() -> Iterator[None]:
-    """Equality of bits is promised for one thread."""
+    """Equality of bits is promised for one thread, and `nnrun` has one; what a test loads later would have more.
+
+    SciPy has a BLAS of its own, scikit-learn OpenMP: their threads wait for each other at a core's expense.
+    """
+    import scipy.linalg  # noqa: F401
+    import sklearn.utils._openmp_helpers  # noqa: F401
+
     with threadpool_limits(1):
         yield
 
