@@ -19,6 +19,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,10 +61,19 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@cache
+def _parser(*first: str) -> Any:
+    """What takes words that begin so, whose options are read once for all tests."""
+    from typer.main import get_command
+
+    from nnrun.cli.app import parser_of
+
+    return get_command(parser_of(first))
+
+
 @pytest.fixture
 def nnrun(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
     """nnrun("train", "c.yaml") in this process, which does not say that data is prepared, however long it takes."""
-    from nnrun.cli.app import parser_of
     from nnrun.cli.terminal import screen
 
     monkeypatch.setattr(screen, "MOMENT", math.inf)
@@ -72,7 +82,7 @@ def nnrun(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
         capsys.readouterr()
         words = [str(argument) for argument in arguments]
         with pytest.raises(SystemExit) as ended:
-            parser_of(words)(words, prog_name="nnrun")
+            _parser(*words[:1])(words, prog_name="nnrun")
         return Done(int(ended.value.code or 0), *capsys.readouterr())
 
     return call
