@@ -37,6 +37,13 @@ from nnrun.runs.rundir import RunDir
 
 ROOT = Path(__file__).parents[1]
 EXTRAS = ("onnx", "onnxruntime", "pyarrow", "optuna")  # what the extras bring
+UNWANTED = (  # of Chromium: its address bar has pages of its own, which take a second a window
+    *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),
+    # What Playwright leaves out: the last list is the one that holds.
+    *("AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsUpgrades"),
+    *("HttpsFirstBalancedModeAutoEnable", "LensOverlay", "MediaRouter", "PaintHolding", "NetworkTimeServiceQuerying"),
+    *("ThirdPartyStoragePartitioning", "AvoidCorsURLLoaderRestartOnRedirect", "OptimizationHints", "AimEnabled"),
+)
 MEMORY, ENOUGH = Path("/dev/shm"), 4 << 30  # bytes; all tests together write one gigabyte
 
 # A shell lets what it starts in the background ignore Ctrl-C, and nohup a terminal that closes; programs that the tests
@@ -119,8 +126,9 @@ def chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     root = ["--no-sandbox"] if os.getuid() == 0 else []
+    args = [*root, "--enable-unsafe-swiftshader", f"--disable-features={','.join(UNWANTED)}"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*root, "--enable-unsafe-swiftshader"])
+        browser = playwright.chromium.launch(executable_path=path, args=args)
         yield browser
         browser.close()
 
