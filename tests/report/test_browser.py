@@ -107,6 +107,14 @@ def look(chromium: Any) -> Iterator[Open]:
     pages.close()
 
 
+@pytest.fixture(scope="module")
+def touch(chromium: Any) -> Iterator[Open]:
+    """touch(path): a page for tests that change something there, each what no other one looks at, opened once."""
+    pages = Pages(chromium)
+    yield cache(pages.open)
+    pages.close()
+
+
 NARROW, WIDE = (360, "light"), (1400, "dark")
 OWN = ("file:", "data:", "blob:")
 
@@ -178,8 +186,8 @@ def test_what_the_page_of_a_search_tells(search_page: Path, look: Open) -> None:
     assert page.locator("#all-trials tbody tr").count() == 50
 
 
-def test_the_table_of_trials_is_sorted_by_keyboard(search_page: Path, open_page: Open) -> None:
-    page = open_page(search_page)
+def test_the_table_of_trials_is_sorted_by_keyboard(search_page: Path, touch: Open) -> None:
+    page = touch(search_page)
     table = page.locator("#all-trials table")
     head = table.locator("th", has_text="learning_rate")
     assert head.get_attribute("aria-sort") == "none"
@@ -193,9 +201,8 @@ def test_the_table_of_trials_is_sorted_by_keyboard(search_page: Path, open_page:
         assert len(shown) == 50
 
 
-def test_trials_without_a_result_come_last_however_they_are_sorted(search_page: Path, open_page: Open) -> None:
-    page = open_page(search_page)
-    table = page.locator("#all-trials table")
+def test_trials_without_a_result_come_last_however_they_are_sorted(search_page: Path, touch: Open) -> None:
+    table = touch(search_page).locator("#all-trials table")
     for _ in range(2):
         table.locator("th", has_text="dev_error").get_by_role("button").click()
         values = table.evaluate(FIRST_CELLS.format(column=1))
@@ -254,8 +261,9 @@ def test_the_theme_can_be_chosen(run_page: Path, open_page: Open) -> None:
     assert page.get_by_role("button", name="Light theme").count() == 1
 
 
-def test_on_paper_all_is_dark_on_white_and_nothing_is_cut_off(search_page: Path, open_page: Open) -> None:
-    page = open_page(search_page, 1440, "dark", drawn=True)
+def test_on_paper_all_is_dark_on_white_and_nothing_is_cut_off(search_page: Path, look: Open) -> None:
+    """And on the screen all is as before, so that other tests may look at that page."""
+    page = look(search_page, *WIDE)
     before = page.evaluate(COLOURS)
     page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
     page.emulate_media(media="print", color_scheme="dark")
@@ -326,8 +334,8 @@ def chart_of(page: Any, title: str) -> Any:
     return chart
 
 
-def test_a_chart_can_be_downloaded(search_page: Path, open_page: Open) -> None:
-    page = open_page(search_page)
+def test_a_chart_can_be_downloaded(search_page: Path, touch: Open) -> None:
+    page = touch(search_page)
     for title in (FIRST, LANES):
         chart = chart_of(page, title)
         chart.hover()
