@@ -109,39 +109,10 @@ def test_a_search_that_ends_takes_no_trial_of_another_along(search: Callable[...
     assert running.result() == {}
 
 
-@pytest.mark.parametrize("ends", ["killed", "twice"])
-def test_a_search_that_is_gone_leaves_no_trial_in_training(
-    ends: str, endless: subprocess.Popen[bytes], shared: ByHand, tmp_path: Path
-) -> None:
-    """However it has ended, the next one has the worker within seconds."""
-    if ends == "killed":
-        endless.kill()
-    else:  # by Ctrl-C, of which the second leaves no time for words
-        endless.send_signal(signal.SIGINT)
-        endless.send_signal(signal.SIGINT)
-    endless.wait()
-    found = begin(long(1), tmp_path / "next", Options(cluster=str(shared.file)), Watcher())
-    assert found.status == "done"
-    until(lambda: not in_training(shared))
-
-
-@pytest.mark.parametrize("seconds", [3, pytest.param(40, marks=SOAK)])
-def test_a_search_that_stands_still_keeps_its_trial(
-    seconds: float, endless: subprocess.Popen[bytes], shared: ByHand
-) -> None:
-    (before,) = in_training(shared)
-    endless.send_signal(signal.SIGSTOP)
-    time.sleep(seconds)
-    size = before.stat().st_size
-    endless.send_signal(signal.SIGCONT)
-    until(lambda: before.stat().st_size > size)
-    time.sleep(1)
-    assert endless.poll() is None and in_training(shared) == [before]
-
-
 def test_a_search_that_meets_busy_workers_says_so_and_waits(
-    endless: subprocess.Popen[bytes], shared: ByHand, tmp_path: Path
+    endless: subprocess.Popen[bytes], shared: ByHand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("nnrun.search.cluster.crew.FOR_BUSY", 0.5)
     heard = list[str]()
 
     def hear(line: str) -> None:
@@ -167,3 +138,45 @@ def test_a_search_that_waits_for_workers_hears_ctrl_c(
     time.sleep(1)
     gc.collect()  # which has dask's tasks tell of errors that nobody asked them for
     assert not caplog.records
+
+
+# How a search ends, or how long it stands still, is nothing to the threads: the soak tests try all of both. They come
+# last, as the worker above would be started once more behind them.
+@pytest.mark.parametrize(
+    ("ends", "shared"),
+    [("killed", "1"), ("twice", "3"), *(pytest.param(*case, marks=SOAK) for case in (("twice", "1"), ("killed", "3")))],
+    indirect=["shared"],
+    scope="module",
+)
+def test_a_search_that_is_gone_leaves_no_trial_in_training(
+    ends: str, endless: subprocess.Popen[bytes], shared: ByHand, tmp_path: Path
+) -> None:
+    """However it has ended, the next one has the worker within seconds."""
+    if ends == "killed":
+        endless.kill()
+    else:  # by Ctrl-C, of which the second leaves no time for words
+        endless.send_signal(signal.SIGINT)
+        endless.send_signal(signal.SIGINT)
+    endless.wait()
+    found = begin(long(1), tmp_path / "next", Options(cluster=str(shared.file)), Watcher())
+    assert found.status == "done"
+    until(lambda: not in_training(shared))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shared"),
+    [pytest.param(3, "1", marks=SOAK), (3, "3"), *(pytest.param(40, each, marks=SOAK) for each in ("1", "3"))],
+    indirect=["shared"],
+    scope="module",
+)
+def test_a_search_that_stands_still_keeps_its_trial(
+    seconds: float, endless: subprocess.Popen[bytes], shared: ByHand
+) -> None:
+    (before,) = in_training(shared)
+    endless.send_signal(signal.SIGSTOP)
+    time.sleep(seconds)
+    size = before.stat().st_size
+    endless.send_signal(signal.SIGCONT)
+    until(lambda: before.stat().st_size > size)
+    time.sleep(1)
+    assert endless.poll() is None and in_training(shared) == [before]
