@@ -22,11 +22,18 @@ CONFIG = {"data": {"source": "iris"}, "training": {"epochs": 3}}
 HOSTILE = "<b>x</b>" + 60 * "x"
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    runs = tmp_path_factory.mktemp("trained") / "runs"
     for name in ("first", "second"):
-        nnrun.train({"name": name, **CONFIG}, tmp_path / "runs")
-    return tmp_path / "runs"
+        nnrun.train({"name": name, **CONFIG}, runs)
+    return runs
+
+
+@pytest.fixture
+def root(trained: Path, tmp_path: Path) -> Path:
+    """Two runs of the test's own."""
+    return Path(shutil.copytree(trained, tmp_path / "runs", symlinks=True))
 
 
 @pytest.fixture
