@@ -13,6 +13,7 @@ from nnrun.api.pictures import Figure
 from nnrun.config.load import EXAMPLE
 from nnrun.errors import DataWarning
 from nnrun.installation import elsewhere
+from nnrun.machine import threads
 from nnrun.models.incoming import rows_of
 from nnrun.models.model import at_threshold, load_model
 from nnrun.models.rows import Predictions, tables_of
@@ -130,10 +131,9 @@ class Run:
         or where there are not two classes.
         """
         import pandas as pd
-        from threadpoolctl import threadpool_limits
 
         model = at_threshold(load_model(self._stored), threshold)
-        with threadpool_limits(1, "blas"):  # as on the command line; large predictions are shared by threads of nnrun
+        with threads.one_for_blas_here():  # as on the command line; large predictions are shared by threads of nnrun
             predictions = Predictions(model, id, asked_for(model, interval, members))
             rows = rows_of(data)
             if isinstance(rows, str):
@@ -169,11 +169,9 @@ class Run:
         costs to miss a row of a class, choose the cheapest threshold between two. On its own data this counts as a read
         of the test part. Raises DataError where the data is gone or does not fit.
         """
-        from threadpoolctl import threadpool_limits
-
         from nnrun.models.verbs import evaluate
 
-        with threadpool_limits(1, "blas"):
+        with threads.one_for_blas_here():
             rows = None if data is None else rows_of(data)
             asked = [f"{name}={cost}" for name, cost in (costs or {}).items()]
             return evaluate(load_model(self._stored), rows, baselines, asked).document
@@ -184,11 +182,9 @@ class Run:
 
         Reads no test rows. Raises DataError where the data is gone.
         """
-        from threadpoolctl import threadpool_limits
-
         from nnrun.models.importance.measuring import importance
 
-        with threadpool_limits(1, "blas"):
+        with threads.one_for_blas_here():
             return importance(load_model(self._stored)).document
 
     @checked
@@ -197,11 +193,9 @@ class Run:
 
         This counts as a read of the test part. Raises DataError where the data is gone.
         """
-        from threadpoolctl import threadpool_limits
-
         from nnrun.models.calibrating import calibrate
 
-        with threadpool_limits(1, "blas"):
+        with threads.one_for_blas_here():
             return calibrate(load_model(self._stored)).document
 
     @checked

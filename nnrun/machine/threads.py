@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import copy_context
 from functools import cache, partial
 from queue import SimpleQueue
@@ -44,6 +44,16 @@ def one_for_blas() -> None:
 def one_for_blas_of_others() -> AbstractContextManager[None]:
     """For processes that are started in the block, and those that they start."""
     return held(**dict.fromkeys(LIBRARIES, "1"))
+
+
+@contextmanager
+def one_for_blas_here() -> Iterator[None]:
+    """For this process, in the block. SciPy's library is loaded before, as what is loaded later is not held to it."""
+    import scipy.linalg.blas  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, "blas"):
+        yield
 
 
 def use(threads: int) -> None:

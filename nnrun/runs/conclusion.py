@@ -20,6 +20,7 @@ from nnrun.data.features.target import Target
 from nnrun.data.groups import joined_rows
 from nnrun.engine.parameters import Array
 from nnrun.files import json_lines, sealed_document
+from nnrun.machine import threads
 from nnrun.runs.assembly import examples, make_loss
 from nnrun.runs.grouped import groups_of, sure_as
 from nnrun.runs.judge import wanted
@@ -210,13 +211,11 @@ def _mistakes_on_dev(run: RunDir, dataset: Dataset) -> Array:
 
 def tested(run: RunDir, config: Config, cache: Path) -> Final:
     """Losses and errors of what the folds say together of the test part; nothing where there is none."""
-    from threadpoolctl import threadpool_limits
-
     whole = load_dataset(config.data, config.training.dtype, cache)
     if "test" not in whole.parts:
         return {}
     loss = make_loss(config, whole)
-    with threadpool_limits(1, "blas"), np.errstate(all="ignore"):
+    with threads.one_for_blas_here(), np.errstate(all="ignore"):
         folds = [load_member(StoredRun(member(run, each.data.fold or ALL))) for each in in_folds(config)]
         logits = np.concatenate([_of_test(fold, whole, cache) for fold in folds])
         together = loss.pool(logits, np.full(len(logits), 1 / len(logits)))

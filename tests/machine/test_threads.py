@@ -33,6 +33,17 @@ def test_every_blas_is_told_to_use_one_thread(tmp_path: Path) -> None:
     assert [*map(str.split, done.stdout.splitlines())] == [[n] * len(KNOWN) for n in "171"], done.stderr
 
 
+def test_a_blas_that_is_loaded_later_has_one_thread_here_too(tmp_path: Path) -> None:
+    """As SciPy's, which evaluates beside NumPy's; both have as many as before behind it."""
+    tell = "print(*[each['num_threads'] for each in threadpool_info() if each['user_api'] == 'blas'])"
+    program = ["import numpy", "from nnrun.machine.threads import one_for_blas_here", "with one_for_blas_here():",
+               "    import scipy.optimize", f"    {tell}", tell]  # fmt: skip
+    command = [sys.executable, "-c", "\n".join(["from threadpoolctl import threadpool_info", *program])]
+    environment = {**os.environ, **dict.fromkeys(KNOWN, "2")}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["1 1", "2 2"], done.stderr
+
+
 @pytest.fixture
 def team(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> int:
     monkeypatch.setenv(threads.OURS, str(request.param))

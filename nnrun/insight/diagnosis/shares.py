@@ -19,6 +19,7 @@ from nnrun.data.split import random_order
 from nnrun.engine.evaluation import logits_in_chunks
 from nnrun.engine.stopping import Best
 from nnrun.errors import NnrunError, UsageError
+from nnrun.machine import threads
 from nnrun.models.trained import Trained, mistakes_of
 from nnrun.runs.assembly import examples
 from nnrun.runs.engines import with_engine
@@ -103,9 +104,7 @@ def _with_rows(dataset: Dataset, rows: Rows) -> Dataset:
 
 def best_of(configs: Sequence[Config], dataset: Dataset, rows: int) -> list[Training]:
     """Each member's best epoch, chosen as a run chooses it; NaN for a member without any."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, "blas"), np.errstate(all="ignore"):
+    with threads.one_for_blas_here(), np.errstate(all="ignore"):
         stage, best, train_errors = _train([with_engine(config, "numpy") for config in configs], dataset)
         network, loss, dev = stage.trainer.network, stage.trainer.recipe.loss, examples(dataset, "dev")
         bound = network.bind(best.theta, best.state, np.empty_like(best.theta))
