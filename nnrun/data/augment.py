@@ -61,7 +61,7 @@ def _no_pixels(name: str, dataset: Dataset) -> str:
     features, pixels = dataset.fitted.features, set(dataset.fitted.columns)
     others = [feature for feature in features if feature not in pixels]
     return (
-        f"{name} moves pixels, and some features are none, such as {others[0]!r} ({len(others):,} of "
+        f"{name} moves pixels, and some features are no pixels, such as {others[0]!r} ({len(others):,} of "
         f"{len(features):,}); write a number in place of each missing pixel, as by numpy.nan_to_num, and name none in "
         "data.format.missing or data.kinds"
     )

@@ -152,6 +152,8 @@ def _data_record(dataset: Dataset) -> DataRecord:
         record["effective_rows"] = dataset.sizes["effective_rows"]
     if kind := dataset.error_kind:
         record["error_kind"] = kind
+    if transform := dataset.fitted.target.transform:
+        record["target_transform"] = transform
     return record
 
 

@@ -190,12 +190,13 @@ class DataFile(TypedDict):
 class DataSizes(TypedDict):
     """How many rows each part has, and if they are weighted as how many an error is as sure as, and what it is.
 
-    `error_kind` is `balanced`, where every class counts alike, or `weighted`; early versions did not write it.
-    """
+    `error_kind` is `balanced`, where every class counts alike, or `weighted`; early versions did not write it, nor that
+    errors are those of the target's `log`."""
 
     rows: dict[str, int]
     effective_rows: NotRequired[dict[str, int]]
     error_kind: NotRequired[str]
+    target_transform: NotRequired[str]
 
 
 class DataRecord(DataSizes):

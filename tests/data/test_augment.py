@@ -59,7 +59,7 @@ def test_pixels_keep_the_range_of_all_training_rows_in_whatever_order_they_come(
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({}, "are none, such as 'x[0,0,0] is missing' (2 of 11); write a number in place"),
+        ({}, "are no pixels, such as 'x[0,0,0] is missing' (2 of 11); write a number in place"),
         ({"format": {"missing": ("7",)}}, "(9 of 18)"),
         ({"kinds": {"x[1,1,0]": "category"}}, "(11 of 19)"),
     ],

@@ -13,6 +13,8 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.data.raw import read_parts
 from nnrun.errors import ConfigError, DataError
+from nnrun.insight.comparison.lines import error_is
+from nnrun.insight.comparison.listing import Entry
 from nnrun.models.calibrating import calibrate
 from nnrun.models.export.formats import FORMATS, TOLERANCE, check, export
 from nnrun.models.model import Model, load_model
@@ -20,6 +22,7 @@ from nnrun.models.rows import Predictions
 from nnrun.models.telling import calibration_page, page
 from nnrun.models.uncertainty import asked_for
 from nnrun.models.verbs import evaluate
+from nnrun.report.folder.report import folder_page
 from nnrun.runs import verbs
 from nnrun.runs.listener import Outcome
 from nnrun.runs.stored import StoredRun
@@ -177,3 +180,11 @@ def test_and_of_its_folds(file: Path, tmp_path: Path) -> None:
 
 def _wild(run: StoredRun) -> list[str]:
     return [note for note in evaluate(load_model(run)).notes if "look for wild values" in note]
+
+
+def test_lists_and_the_page_of_all_runs_keep_errors_of_the_log_apart(file: Path, tmp_path: Path) -> None:
+    log, plain = (Entry(trained(file, tmp_path, "training.epochs=2", *more)) for more in ([LOG], []))
+    assert [error_is(each) for each in (log, plain)] == ["1 − R² of the log", "1 − R²"]
+    text = folder_page(tmp_path, [log, plain]).render()
+    assert f"prices.csv, errors of the log: {log.run.id} has the lowest" in text
+    assert f"prices.csv, errors of the value: {plain.run.id} has the lowest" in text

@@ -116,12 +116,8 @@ class Entry:
 
     @property
     def is_log(self) -> bool:
-        """Whether the errors are those of the target's logarithm; read of values alone, as classes have none."""
-        try:
-            target = self.run.data.document.get("target") if "dev_rmse" in self.final else None
-            return bool(target and target.get("transform"))
-        except NnrunError:
-            return False
+        """Whether the errors are those of the target's logarithm, as far as the record says so."""
+        return "target_transform" in (self.record.get("data") or {})
 
     def knows(self, key: str) -> bool:
         """Whether there may be a value."""
