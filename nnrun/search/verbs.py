@@ -224,7 +224,7 @@ def resume(
         space, known = load_known(loaded, begun=search.plan.space)
         _refuse_changes(search, space)
         refuse_flat(search.options, search.plan.strategy, search.plan.metric)
-        refuse_target(search.options, search.plan.metric)
+        refuse_target(options, search.plan.metric)  # an earlier version may have kept another
         return go_on(extended(replace(search, known=known), trials), watcher, told_to_stop)
 
 

@@ -171,7 +171,7 @@ def _labels() -> Iterator[str]:
 
 def is_loss(key: str) -> bool:
     """Whether a number is a loss, which runs have in common that were trained by the same one."""
-    return key.endswith("_loss")
+    return key.endswith("_loss") or key == "cost"
 
 
 def incomparable(runs: Sequence[Contestant]) -> str | None:

@@ -120,7 +120,9 @@ def _kind(entry: Entry) -> str:
 
 
 def error_is(entry: Entry) -> str:
-    """What its errors are: plain, balanced or weighted, of a regression 1 − R², perhaps that of the logarithm."""
+    """What its errors are: plain, balanced, weighted or 1 − R², perhaps of the logarithm; – where it has none."""
+    if not entry.final:
+        return "–"
     name = error_name(entry.final, entry.record["data"]) if entry.record.get("data") else "error"
     return (name.removesuffix("error").strip() or "plain") + (" of the log" if entry.is_log else "")
 

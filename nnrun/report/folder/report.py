@@ -53,7 +53,12 @@ def _by_data(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
     groups: dict[str, list[list[Entry]]] = {}
     for of in rivals(entries):
         groups.setdefault(_name(of[0]), []).append(of)
-    return {_data(of[0], [one[0].measured_on for one in alike]): of for alike in groups.values() for of in alike}
+    found: dict[str, list[Entry]] = {}
+    for alike in groups.values():
+        for of in alike:
+            name = _data(of[0], [one[0].measured_on for one in alike])
+            found[f"{name}, {of[0].run.id}" if name in found else name] = of  # such as runs whose data.json is gone
+    return found
 
 
 def _name(entry: Entry) -> str:
@@ -104,9 +109,9 @@ def _table_section(root: Path, entries: Sequence[Entry]) -> Section:
 
 def _kinds(entries: Sequence[Entry]) -> dict[str, list[object]]:
     """What errors are, where any is none that counts each row alike, by the title of their column."""
-    if {error_is(entry) for entry in entries} == {"plain"}:
+    if {error_is(entry) for entry in entries} <= {"plain", "–"}:
         return {}
-    found: dict[str, list[object]] = {"error is": [error_is(entry) if entry.final else "–" for entry in entries]}
+    found: dict[str, list[object]] = {"error is": [error_is(entry) for entry in entries]}
     if any("dev_plain_error" in entry.final for entry in entries):
         found["plain dev error"] = [Sortable(percent(error), error) for error in map(plain_dev, entries)]
     return found

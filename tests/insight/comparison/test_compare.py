@@ -15,12 +15,9 @@ from nnrun.errors import DataError, UsageError
 from nnrun.files import to_json
 from nnrun.insight.comparison.curves import drawn, once
 from nnrun.insight.comparison.differences import Comparison, Noise, compare, student_by_degrees
-from nnrun.insight.comparison.lines import table
-from nnrun.insight.comparison.listing import Entry
 from nnrun.insight.comparison.tables import config_cells, difference_cell, metric_cells
 from nnrun.insight.comparison.telling import as_csv, markdown, plain, told
 from nnrun.runs.rundir import RunDir
-from nnrun.runs.stored import StoredRun
 from tests.insight.comparison.conftest import MakeRun
 from tests.panda import nudge
 
@@ -110,8 +107,6 @@ def test_errors_of_the_logarithm_are_no_errors_of_the_value(make_run: MakeRun, r
     why = "different transforms of the target, so their errors cannot be compared: "
     assert found.apart == why + "A (errors of the value); B (errors of the log)"
     assert found.difference("dev_error", 1) is None
-    kinds = [line.split() for line in table([Entry(StoredRun(run)) for run in runs], [], None, 120, cut=False)]
-    assert kinds[0][-3:] == ["error", "is", "time"] and kinds[1][-3] == "R²" and kinds[2][-4:-2] == ["the", "log"]
 
 
 def test_different_losses_are_left_out_where_they_do_not_decide(make_run: MakeRun, root: Root) -> None:
