@@ -112,11 +112,15 @@ class Contestant:
         document = self.run.data.document  # of an early run, which may lack a key
         target, split = document.get("target"), document.get("split")
         weights = {key: value for key, value in self.settings.items() if key.startswith(WEIGHTS)}
+        folds = self.settings.get("data.folds")
+        if folds and self.settings.get("data.time") is None:
+            folds = "all"  # each row is in one dev set, however many there are
         return {
             "data": str([self.files.get(part) for part in MEASURED_ON]),
             "targets": str(target.get("name") if target else None),
             TRANSFORMED: str(target.get("transform") if target else None),
-            "dev sets": "a file" if "dev" in self.files else str(split.get("sha256") if split else None),
+            "dev sets": ("a file" if "dev" in self.files else str(split.get("sha256") if split else None))
+            + (f" in {folds} folds" if folds else ""),
             WEIGHED: str([item for item in weights.items() if item[1] is not None]),
         }
 

@@ -22,6 +22,7 @@ from nnrun.text import counted, duration, metric_name, part_and_name, percent, s
 BEST = 8  # runs of a data set whose curves are drawn: as many as there are colours
 FAR_APART = 20  # times as many epochs that another run has: the few are seen on a logarithmic axis alone
 DRAWN = ("dev_error", "train_error", "dev_loss", "train_loss")
+SHA256 = 64  # letters of a checksum
 HEADS = ("run", "kind", "status", *(f"{part} error" for part in LISTED))
 MORE_HEADS = ("best epoch", "epochs", "seconds", "from")
 
@@ -78,7 +79,7 @@ def _data(entry: Entry, alike: Sequence[Mapping[str, str]]) -> str:
         "data": ", ".join(each["sha256"][:8] for each in _files(entry)),
         "targets": f"target {on.get('targets')}",
         TRANSFORMED: f"errors of the {'value' if on.get(TRANSFORMED) == str(None) else on.get(TRANSFORMED)}",
-        "dev sets": f"dev set {on.get('dev sets', '')[:8]}",
+        "dev sets": f"dev set {on.get('dev sets', '')[:8]}{on.get('dev sets', '')[SHA256:]}",
         WEIGHED: f"{kind or 'plain'} errors{by and f' by {by}'}",
     }
     return ", ".join(

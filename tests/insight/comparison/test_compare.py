@@ -98,6 +98,15 @@ def test_another_split_is_another_dev_set_but_another_training_file_is_not(make_
     assert compare(root, [c.id, d.id]).apart is None
 
 
+def test_folds_have_each_row_in_a_dev_set_but_by_time_the_first_rows(make_run: MakeRun, root: Root) -> None:
+    folds = ({}, {"folds": 4}, {"folds": 5}, {"folds": 4, "time": "t"}, {"folds": 5, "time": "t"})
+    one, four, five, *by_time = (make_run(letter, {f"data.{k}": v for k, v in each.items()}).id
+                                 for letter, each in zip("abcde", folds, strict=True))  # fmt: skip
+    assert compare(root, [four, five]).apart is None
+    for pair in ([one, four], [one, by_time[0]], [four, by_time[0]], by_time):
+        assert "different dev sets" in str(compare(root, pair).apart)
+
+
 def test_errors_of_the_logarithm_are_no_errors_of_the_value(make_run: MakeRun, root: Root) -> None:
     runs = [make_run("a", dev_rmse=1.0, train_rmse=1.0), make_run("b", dev_rmse=1.1, train_rmse=1.0, dev_error=0.04)]
     for run, transform in zip(runs, ({}, {"transform": "log"}), strict=True):
