@@ -139,9 +139,10 @@ def number(value: float | None) -> str:
 def typed_number(text: str) -> tuple[float, int] | None:
     """0.05, 5e-2 or 5% as people type it: the number, and what it is of, 100 for per cent; None for what is none."""
     try:
-        return float(text.strip().removesuffix("%")), 100 if text.strip().endswith("%") else 1
+        value = float(text.strip().removesuffix("%"))
     except ValueError:
         return None
+    return None if "_" in text else (value, 100 if text.strip().endswith("%") else 1)  # Python alone reads 1_000
 
 
 def as_number(text: str) -> float | None:

@@ -6,7 +6,7 @@ import functools
 import inspect
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from numbers import Real
 from os import PathLike, fspath
@@ -19,6 +19,7 @@ from nnrun.text import closest, one_of, shown
 P = ParamSpec("P")
 R = TypeVar("R")
 
+OTHERS = {"--set": "overrides", "--filter": "filters"}  # arguments of another name than the option
 _OPTION = re.compile(r"--[a-z][a-z-]*[a-z]")
 _BAR = re.compile(r" \| (?![^\[]*\])")  # between kinds, not within what a list holds
 
@@ -52,9 +53,10 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     return wrapper
 
 
-def _by_arguments(said: str, names: Iterable[str]) -> str:
+def _by_arguments(said: str, names: Collection[str]) -> str:
     """What is said of an option such as `--base-error`, said of the argument; commands to be typed are left alone."""
     options = {f"--{name.replace('_', '-')}": name for name in names}
+    options |= {option: name for option, name in OTHERS.items() if name in names}
     parts = said.split("`")
     parts[::2] = [_OPTION.sub(lambda found: options.get(found[0], found[0]), part) for part in parts[::2]]
     return "`".join(parts)

@@ -51,6 +51,7 @@ def begin(
     space, known = _checked(loaded, usual)  # before the data are read, as that may take a while
     refuse_flat(options, config.search.strategy, config.search.metric)
     refuse_target(options, config.search.metric)
+    refuse_below(options, config.search.metric)
     strategy_of(known, space, [config.search.trials])  # an optional library may be missing
     trainings = config.search.trials * (config.data.folds or 1)
     with opened(loaded, root, options, watcher, told_to_stop, trainings) as (executor, loaded, dataset):
@@ -155,22 +156,22 @@ def refuse_flat(options: Options, strategy: str, metric: str) -> None:
 
 
 def refuse_target(options: Options, metric: str) -> None:
-    """UsageError for a target above what a share comes to, below 0, or with the sign of a metric that is turned round.
-
-    The first trial would reach it whatever it comes to, or none could.
-    """
-    target, as_read = options.limits.get("target"), metric.removeprefix("-")
-    if target is None:
-        return
-    _, name = part_and_name(as_read)
-    why = beyond(name, target)
-    if target < 0 and (metric != as_read or math.isfinite(target)):  # -inf takes the target away again
-        meant = f"{-target:g}%" if beyond(name, -target) else f"{-target:g}"
-        signed = f"the target of {metric} is a value of {as_read}, without the sign"
-        why = f"{as_read} is never below 0" if metric == as_read else signed
-        why += f"; did you mean {meant}?"
-    if why:
+    """UsageError for a target above what a share comes to, which the first trial would reach whatever it comes to."""
+    target = options.limits.get("target")
+    if target is not None and (why := beyond(part_and_name(metric.removeprefix("-"))[1], target)):
         raise UsageError(f"--target {target:g}: {why}")
+
+
+def refuse_below(options: Options, metric: str) -> None:
+    """UsageError for a target that no trial could reach, or with the sign of a metric that is turned round."""
+    target, as_read = options.limits.get("target"), metric.removeprefix("-")
+    if target is None or target >= 0:
+        return
+    why = f"the target of {metric} is a value of {as_read}, without the sign"
+    if metric == as_read:
+        why = f"{as_read} is never below 0"
+    meant = f"{-target:g}%" if beyond(part_and_name(as_read)[1], -target) else f"{-target:g}"
+    raise UsageError(f"--target {target:g}: {why}; did you mean {meant}?")
 
 
 def _unknown_word(what: str, word: str, names: Sequence[str]) -> str:
@@ -224,7 +225,7 @@ def resume(
         space, known = load_known(loaded, begun=search.plan.space)
         _refuse_changes(search, space)
         refuse_flat(search.options, search.plan.strategy, search.plan.metric)
-        refuse_target(options, search.plan.metric)  # an earlier version may have kept another
+        refuse_target(options, search.plan.metric)  # one below 0 takes the target away again
         return go_on(extended(replace(search, known=known), trials), watcher, told_to_stop)
 
 

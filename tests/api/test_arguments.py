@@ -66,6 +66,10 @@ WRONG: dict[str, tuple[Callable[[Any, Any], object], str]] = {
         lambda run, rows: run.predict(rows, threshold="0.3"),
         "threshold: expected a number, got '0.3'; write 0.3",
     ),
+    "a condition without a value": (
+        lambda run, _: api.list_runs(filters=["zz"], runs=Path(run.path).parent),
+        "filters: 'zz' is no condition",
+    ),
     "one setting": (
         lambda run, _: api.check(VALUES, "seed=1"),
         "overrides: expected a list of texts, got 'seed=1'; write ['seed=1']",

@@ -464,12 +464,12 @@ def test_a_target_ends_a_search_and_is_kept_until_another_is_given(nnrun: Nnrun,
     again = nnrun("resume", "latest", "--workers", "1")
     assert again.code == 0
     assert again.out.startswith("target reached after 1 trial (1 done), ")
-    whole = nnrun("resume", "latest", "--workers", "1", "--target=-inf")
+    whole = nnrun("resume", "latest", "--workers", "1", "--target=-1")
     assert whole.code == 0, whole.err
     assert whole.out.startswith("finished 6 trials (6 done), ")
     limits = {
         "timeout": None,
-        "target": None,
+        "target": -1.0,
         "stop_when_flat": None,
         "trial_timeout": None,
         "trial_memory": None,

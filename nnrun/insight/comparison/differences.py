@@ -135,10 +135,11 @@ class Comparison:
     reference: int
 
     def difference(self, key: str, index: int) -> float | None:
-        """A run's number less that of the reference; None where one is missing or the data differs."""
+        """A run's number less that of the reference; None where one is missing, or data or losses differ."""
         value, other = (self.metrics[key][i] for i in (index, self.reference))
         words = any(isinstance(each, (str, bool)) or each is None for each in (value, other))
-        return None if words or self.apart else float(value - other)
+        others = is_loss(key) and self.runs[index].loss != self.runs[self.reference].loss
+        return None if words or self.apart or others else float(value - other)
 
     def band(self, key: str) -> float | None:
         """The band of a number's noise; None where the repeats are too few to tell it.
@@ -185,8 +186,6 @@ def compare(root: Path, references: Sequence[str], everything: bool = False) -> 
     metrics = _rows([run.metrics for run in runs])
     if not any(run.kind for run in runs):
         metrics = {key: values for key, values in metrics.items() if "_plain_" not in key}
-    if len({run.loss for run in runs}) > 1:
-        metrics = {key: values for key, values in metrics.items() if not is_loss(key) or key == runs[0].primary}
     keep: Callable[[list[Cell]], bool] = (lambda values: True) if everything else _differ
     return Comparison(
         runs=runs,

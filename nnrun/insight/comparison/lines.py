@@ -110,7 +110,7 @@ def _ties(entries: Sequence[Entry]) -> Iterator[Column]:
 def _kinds(entries: Sequence[Entry]) -> Iterator[Column]:
     """What the errors of each run are, and the plain dev error, if rows of any do not count alike."""
     if any(_kind(entry) or entry.is_log for entry in entries):
-        yield Column("error is", [error_is(entry) for entry in entries], 0, right=False)
+        yield Column("error is", [error_is(entry) for entry in entries], 1, right=False)
     if any(map(_kind, entries)):
         yield Column("plain dev", [percent(plain_dev(entry)) for entry in entries], 1)
 

@@ -118,14 +118,16 @@ def test_errors_of_the_logarithm_are_no_errors_of_the_value(make_run: MakeRun, r
     assert found.difference("dev_error", 1) is None
 
 
-def test_different_losses_are_left_out_where_they_do_not_decide(make_run: MakeRun, root: Root) -> None:
+def test_different_losses_have_no_difference_where_they_do_not_decide(make_run: MakeRun, root: Root) -> None:
     changes = {"training": {"loss": "auto"}, "network.hidden": [2]}
-    a = make_run("a", changes, train_loss=0.3)
-    b, c = (make_run(letter, {"training": {"loss": name}}, dev_loss=0.1, train_loss=0.2) for letter, name in
+    a = make_run("a", changes, train_loss=0.3, cost=0.3)
+    b, c = (make_run(letter, {"training": {"loss": name}}, dev_loss=0.1, cost=0.2, train_loss=0.2) for letter, name in
             zip("bc", ("cross_entropy", "huber"), strict=True))  # fmt: skip
-    assert {"dev_loss", "train_loss"} <= compare(root, [a.id, b.id]).metrics.keys()
-    assert not {"dev_loss", "train_loss"} & compare(root, [a.id, c.id], everything=True).metrics.keys()
-    assert compare(root, [a.id, c.id]).apart is None
+    alike, other = (compare(root, [a.id, each.id]) for each in (b, c))
+    for key in ("dev_loss", "train_loss", "cost"):
+        assert alike.difference(key, 1) is not None
+        assert other.difference(key, 1) is None
+    assert other.apart is None and other.difference("dev_error", 1) == 0
     for run in (a, c):
         run.resolved.write_text(run.resolved.read_text().replace("primary: error", "primary: loss"))
     told_apart = str(compare(root, [a.id, c.id]).apart)
