@@ -109,13 +109,13 @@ def load_values(values: Mapping[str, object]) -> Loaded:
         plain = _plain(values)
     except RecursionError:
         raise ConfigError(["a dictionary that holds itself; write a config as it would stand in a file"]) from None
+    if halves := [f"{key or 'a key'}: half of a surrogate pair is not text" for key in _halves(plain)]:
+        raise ConfigError(halves)
     Config.from_values(plain)
     try:
         return load_config(None, text=dump_yaml(plain))
     except RepresenterError as error:
         raise ConfigError([f"a {kind(error.args[1])} has no place in a config"]) from None
-    except UnicodeEncodeError:
-        raise ConfigError([f"{key}: half of a surrogate pair is not text" for key in _halves(plain)]) from None
 
 
 def _halves(value: Any, key: str = "") -> Iterator[str]:

@@ -186,6 +186,8 @@ def test_what_no_file_could_hold_is_told(tmp_path: Path) -> None:
         ({"training": {"dtype": np.float32}}, "training.dtype: expected float32 or float64"),
         (itself, "holds itself"),
         ({"data": {"source": "iris", "target": "\ud800"}}, r"^data\.target: half of a surrogate pair is not text$"),
+        ({"data": {"source": "iris\ud800"}}, r"^data\.source: half of a surrogate pair is not text$"),
+        ({"na\ud800me": "a"}, "^a key: half of a surrogate pair is not text$"),
         ({"data": {"source": "iris", "drop": ["a", "\udcff"]}}, r"^data\.drop\.1: half of"),
         ({"data": {"source": "iris", "kinds": {"\ud800": "text"}}}, r"^data\.kinds: half of"),
     ]
