@@ -378,6 +378,14 @@ def test_errors_of_several_kinds_are_told_apart(page: Any, root: Path) -> None:
     assert "balanced" in page.locator(f'tr[data-id="{ids[0]}"]').inner_text()
     told = [page.evaluate(f"measureOf({each})") for each in (ids, ids[:1], ["r"])]
     assert told == ["error, not to be compared: balanced, plain", "balanced error", "1 − R²"]
+    page.evaluate("rows.set('l', { id: 'l', error_is: '1 − R² of the log' })")
+    page.evaluate("rows.set('w', { id: 'w', error_is: 'weighted 1 − R² of the log' })")
+    each = "[['l'], ['w'], ['r', 'l']].map(measureOf)"
+    assert page.evaluate(each)[:2] == ["1 − R² of the log", "weighted 1 − R² of the log"]
+    page.evaluate("at('what').value = '1'")
+    assert page.evaluate(each) == [
+        "loss of the log", "weighted loss of the log", "loss, not to be compared: plain, plain of the log",
+    ]  # fmt: skip
 
 
 def test_lines_are_sorted_by_what_they_show(page: Any) -> None:

@@ -167,9 +167,10 @@ function axisOf(ids) {
 // What errors or losses of these are called; those of several kinds cannot be compared, which is said.
 function measureOf(ids) {
   const isError = at("what").value === "3", word = isError ? "error" : "loss", known = ids.map((id) => rows.get(id)?.error_is).filter(Boolean);
-  const kinds = [...new Set(known.map((kind) => isError ? kind : kind.replace(/ ?1 − R²/, "") || "plain"))], [kind = "plain"] = kinds;
+  const kinds = [...new Set(known.map((kind) => isError ? kind : kind.replace(/^1 − R²/, "plain").replace(" 1 − R²", "")))], [kind = "plain"] = kinds;
   if (kinds.length > 1) return `${word}, not to be compared: ${kinds.join(", ")}`;
-  return kind === "plain" ? word : kind.endsWith("R²") ? kind : `${kind} ${word}`;
+  const [own] = kind.split(" of the log"), scale = kind.slice(own.length);
+  return (own === "plain" ? word : own.endsWith("R²") ? own : `${own} ${word}`) + scale;
 }
 
 // Axes of another kind or in other colours are another chart.
