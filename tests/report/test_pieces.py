@@ -29,6 +29,7 @@ from nnrun.report.run.curves import curve_charts, epoch_axis, series, statistics
 from nnrun.report.run.errors import ladder_chart
 from nnrun.report.run.examples import brightness, png, shape_of, worst
 from nnrun.report.run.quality import Classified, Estimated, calibration_chart, confusion_part
+from nnrun.report.run.steps import steps_chart
 from nnrun.report.run.thresholds import threshold_section
 from nnrun.report.search.parameters import parallel_chart
 from nnrun.report.search.results import Results, same_settings, survivors_chart, value_axis
@@ -239,6 +240,15 @@ def test_points_at_the_first_and_the_last_epoch_are_whole() -> None:
     assert end > 10
     one = epoch_axis([{"epoch": 1}])
     assert (one["range"], one["tickvals"]) == ([0.5, 1.5], [1])
+
+
+def test_few_epochs_and_steps_have_whole_ticks() -> None:
+    rows = [{"epoch": epoch, "step": 2 * epoch, "step_losses": [1.0, 0.5]} for epoch in range(1, 41)]
+    steps = [chart.layout["xaxis"] for chart in (steps_chart(rows[:2]), steps_chart(rows)) if chart]
+    for few, many in ([epoch_axis(rows[:3]), epoch_axis(rows)], steps):
+        assert few["dtick"] == 1
+        assert "dtick" not in many
+        assert "d" not in many["tickformat"], "halves, where it is zoomed into, are no wholes"
 
 
 def test_weights_of_all_layers_are_counted_in_the_same_bins() -> None:

@@ -9,7 +9,7 @@ from nnrun.errors import NnrunError
 from nnrun.insight.comparison.contestants import TRANSFORMED, WEIGHED, WEIGHTS
 from nnrun.insight.comparison.lines import beginning, best, epochs, error_is, mark, marks_explained, plain_dev
 from nnrun.insight.comparison.listing import BROKEN, LISTED, Entry, kept_best, rivals
-from nnrun.report.page.charts import Chart, axis, colour, cut, log_axis
+from nnrun.report.page.charts import Chart, axis, colour, cut, log_axis, whole_axis
 from nnrun.report.page.html import Markup, Sortable, facts, join, listing, paragraph, sentence_case, table, tag
 from nnrun.report.page.page import Grid, Page, Section, left_out, made_from
 from nnrun.report.run.curves import series
@@ -183,7 +183,7 @@ def _chart(key: str, drawn: Sequence[tuple[Entry, Sequence[Row]]]) -> Chart:
     y = axis(name, percent=True, rangemode="tozero") if key.endswith("error") else axis(name, rangemode="tozero")
     lengths = [len(rows) for _, rows in drawn]
     apart = max(lengths) > FAR_APART * min(lengths)
-    x = log_axis("epoch", [1, max(lengths)]) if apart else axis("epoch", tickformat=",d")
+    x = log_axis("epoch", [1, max(lengths)]) if apart else whole_axis("epoch", 1, max(lengths))
     alt = f"{name} over the epochs of {counted(len(drawn), 'run')}."
     return Chart(sentence_case(name), sentence_case(alt), traces, {"xaxis": x, "yaxis": y})
 

@@ -28,6 +28,7 @@ DASHES = ("solid", "dash", "dot", "dashdot")  # the palette anew, where there ar
 SCALE = [(0.0, "#d9480f"), (0.2, "#c08a1e"), (0.55, "#3c8fb0"), (1.0, "#7f858c")]  # best to worst
 FEW_DECADES = 10**2.5
 MOST_TICKS = 10
+FEW_WHOLE = 6  # from the first to the last of what is counted; of no more plotly.js sets a tick at each half
 MANY_NAMES = 24  # characters of a name in a chart
 HIGH = 0.7  # of a chart's height: what numbered marks take
 MOST_WORDS = 80  # of a line that is shown when something is pointed at
@@ -88,6 +89,12 @@ def axis(title: str, **options: Any) -> Axis:
     """An axis with its title; `percent` writes fractions as per cent."""
     shown = {"tickformat": "~%"} if options.pop("percent", False) else {}
     return {"title": {"text": plain(title)}, "automargin": True, **shown, **options}
+
+
+def whole_axis(title: str, first: int, last: int, **options: Any) -> Axis:
+    """An axis of what is counted, from the first to the last: of few, each has its tick, and no half of one."""
+    few = {"dtick": 1} if last - first <= FEW_WHOLE else {}
+    return axis(title, tickformat=",~f", **few, **options)
 
 
 def is_wide(values: Sequence[float], times: float) -> bool:

@@ -31,6 +31,7 @@ from nnrun.report.page.charts import (
     line,
     log_axis,
     plain,
+    whole_axis,
 )
 from nnrun.report.page.html import Markup, table
 from nnrun.report.run.marks import change_marks, laid_out, marks_of
@@ -119,7 +120,7 @@ def epoch_axis(rows: Sequence[Row]) -> Axis:
     if last == first:
         return axis("epoch", range=[first - 0.5, first + 0.5], tickvals=[first])
     room = 0.03 * (last - first) if len(rows) < FEW else 0.0
-    return axis("epoch", tickformat=",d", range=[first - room, last + room])
+    return whole_axis("epoch", first, last, range=[first - room, last + room])
 
 
 def series(name: str, rows: Sequence[Row], key: str, color: str) -> Trace:
@@ -242,7 +243,8 @@ def _map(key: str, layers: Sequence[str], rows: Sequence[Row]) -> Chart:
              "colorscale": "Viridis", "colorbar": bar,
              "hovertemplate": "%{y}, epoch %{x}: %{customdata:.3g}<extra></extra>"}  # fmt: skip
     ticks = {"tickvals": names[:: math.ceil(len(names) / 16)], "autorange": "reversed"}
-    layout = {"xaxis": axis("epoch", tickformat=",d"), "yaxis": axis("", showgrid=False, **ticks)}
+    x = whole_axis("epoch", rows[0]["epoch"], rows[-1]["epoch"])
+    layout = {"xaxis": x, "yaxis": axis("", showgrid=False, **ticks)}
     note = f"{NOTES[key]} From the first layer at the top to the last; blank where it is 0."
     alt = f"{title} of {len(layers)} layers over the epochs."
     return Chart(title, alt, [trace], layout, note, height=380)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
-from nnrun.report.page.charts import BLUE, GREY, Chart, axis, is_wide, kept, line, log_axis
+from nnrun.report.page.charts import BLUE, GREY, Chart, axis, is_wide, kept, line, log_axis, whole_axis
 from nnrun.report.run.curves import DECADES
 from nnrun.runs.records import Number, Row
 from nnrun.text import number
@@ -33,7 +33,7 @@ def steps_chart(rows: Sequence[Row]) -> Chart | None:
     epochs = line("mean of the epoch", middles, means, BLUE, mode="lines+markers" if len(means) < MARKED else "lines")
     positive = [loss for loss in losses if loss]
     y = log_axis("loss", positive) if is_wide(positive, DECADES) else axis("loss")
-    layout = {"xaxis": axis("step", tickformat=",d"), "yaxis": y}
+    layout = {"xaxis": whole_axis("step", steps[0], steps[-1]), "yaxis": y}
     alt = f"Losses of {len(losses):,} mini-batches as they were trained on; their mean is {told}."
     note = f"As it was trained on, dropout included. The mean of an epoch is {told}."
     return Chart("Loss of each mini-batch", alt, [each, epochs], layout, note)

@@ -180,7 +180,8 @@ def _sureness(found: Results, judged: Diagnosis | NnrunError) -> Iterator[str]:
     """What speaks for and against the result."""
     metric = found.plan.metric
     repeating = command("resume", str(found.run.path), "--repeat", "5")
-    yield f"It was chosen for its {found.metric} among {len(found.ranked):,} trials: that number is a little too good."
+    if (among := len(found.ranked)) > 1:
+        yield f"It was chosen for its {found.metric} among {among:,} trials: that number is a little too good."
     told = judged.told if isinstance(judged, Diagnosis) else f"there is none ({judged})."
     yield f"Its verdict: {told}"
     for line in expected_line(found.record.get("random_search_expected"), metric):
