@@ -76,8 +76,14 @@ def _by_value(found: Mapping[str, pd.Series[Any]]) -> dict[str, Labels]:
 
 def _in_bins(parts: Mapping[str, Floats], edges: Floats, ends: Sequence[str]) -> dict[str, Labels]:
     """The first bin ends at the first edge, which belongs to it."""
-    names = [f"to {ends[0]}", *(f"{a} to {b}" for a, b in pairwise(ends)), f"above {ends[-1]}", MISSING]
+    names = [f"to {ends[0]}", *(f"{a} to {_behind(a, b)}" for a, b in pairwise(ends)), f"above {ends[-1]}", MISSING]
     bins = {
         part: np.searchsorted(edges, values) + np.isnan(values) for part, values in parts.items()
     }  # NaN is behind all
     return {part: np.array(names, dtype=object)[at] for part, at in bins.items()}
+
+
+def _behind(first: str, second: str) -> str:
+    """The second end behind the first: a time of the same day without it, as it would be cut off in a table."""
+    day, _, time = second.partition(" ")
+    return time if time and first.startswith(f"{day} ") else second

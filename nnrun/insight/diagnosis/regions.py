@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 SHOWN = 20
-NAME_WIDTH = 24  # characters of a column or a value in the table
+NAME_WIDTH = 25  # characters of a column or a value in the table, as many as two times of a day have
 COMPARED = ("train", "train_dev", "dev")
 TARGET = "target"  # by which it may be called, whatever its name is
 

@@ -17,6 +17,7 @@ from nnrun.data.files.table import Table
 from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.insight.diagnosis.cuts import regions_of
 from nnrun.insight.diagnosis.regions import (
+    NAME_WIDTH,
     Mistakes,
     PartError,
     Region,
@@ -235,7 +236,7 @@ def test_of_many_values_the_worst_are_shown() -> None:
         {"column": "shop", "unit": "u", "base": 0.0, "tolerance": 0.015, "sampled": False, "regions": regions}
     )
     assert "… and 3 more with lower dev errors" in lines
-    assert "shop 0 xxxxxxxxxxxxxxxx…" in lines[2]
+    assert "shop 0 xxxxxxxxxxxxxxxxx…" in lines[2]
 
 
 def test_times_are_put_into_fifths_of_the_dev_set_and_what_has_no_dev_row_is_told(
@@ -255,3 +256,6 @@ def test_times_are_put_into_fifths_of_the_dev_set_and_what_has_no_dev_row_is_tol
     hours = pd.DataFrame({"t": [*pd.date_range("2026-01-01", periods=50, freq="h"), pd.NaT]})
     few = regions_of({"train": Table(Framed(hours), "f")}, "t")
     assert few["train"][-1] == "(missing)" and few["train"][0] == "to 2026-01-01 09:00" and len(set(few["train"])) == 6
+    assert few["train"][10] == "2026-01-01 09:00 to 19:00"
+    assert few["train"][20] == "2026-01-01 19:00 to 2026-01-02 05:00"
+    assert len(few["train"][10]) <= NAME_WIDTH, "it would be cut"
