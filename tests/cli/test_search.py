@@ -275,6 +275,13 @@ def test_nobody_proposes_trials_where_none_can_follow(
     assert "Search on:" not in (the_search() / "report.html").read_text()
 
 
+@pytest.mark.parametrize("trials", [1, 2])
+def test_one_trial_alone_was_not_chosen_for_its_error(nnrun: Nnrun, config: Callable[..., Path], trials: int) -> None:
+    config(SMALL)
+    nnrun("search", "-q", "--workers", "1", "--trials", str(trials), "--report")
+    assert ("a little too good" in (the_search() / "report.html").read_text()) == (trials > 1)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
