@@ -8,8 +8,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOWEST := .venv-lowest
-# Half as many again as there are cores: a test that waits for a process leaves its core to another.
-TESTERS := $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) * 3 // 2)')
+# Twice as many as there are cores: a test that waits for a process leaves its core to another.
+TESTERS := $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) * 2)')
 
 # Where this is set, each of the many commands that the tests start would compile the modules of nnrun anew.
 unexport PYTHONDONTWRITEBYTECODE
