@@ -30,8 +30,9 @@ def session(source: str, primary: str, cache: Path) -> Session:
 def seconds(running: Session) -> float:
     """A few epochs more, each judged."""
     begun = time.process_time()
-    for epoch in running.trainer.epochs(running.trainer.epoch + EPOCHS):
-        running.judge.scores(epoch, running.judge.measure(epoch))
+    trainer, judge = running.stage.trainer, running.stage.judge
+    for epoch in trainer.epochs(trainer.epoch + EPOCHS):
+        judge.scores(epoch, judge.measure(epoch))
     return time.process_time() - begun
 
 

@@ -1,16 +1,32 @@
-"""The benchmark of whole jobs runs, and notices a peer that learned nothing."""
+"""Benchmarks import what there is; that of whole jobs runs, and notices a peer that learned nothing."""
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"
+
+
+def test_what_they_import_of_nnrun_is_there() -> None:
+    """Most take too long to run here, so that nothing else would tell that a name is gone."""
+    imports = [
+        (path.name, node.module, name.name)
+        for path in sorted([*BENCHMARKS.glob("*.py"), *ROOT.glob("docs/**/*.py")])
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "nnrun"
+        for name in node.names
+    ]
+    assert len(imports) > 100
+    lost = [each for each in imports if not hasattr(import_module(each[1]), each[2])]
+    assert [each for each in lost if not (ROOT / each[1].replace(".", "/") / f"{each[2]}.py").is_file()] == []
 
 
 @pytest.mark.parametrize("jobs", [["table"], pytest.param(["digits", "table"], marks=pytest.mark.soak)])
