@@ -56,7 +56,7 @@ def _of_config(name: str, root: Path) -> Trainer:
     """A config's network before its first step, in float64, with its gradient on a few rows worked out."""
     context = open_context(load_config(CONFIGS / f"{name}.yaml", ["training.dtype=float64"]), root)
     trainer = context.full_batch(context.train.take(slice(ROWS)))
-    trainer.differentiate(next(trainer.batches.epoch(1)), None)
+    trainer.differentiate(next(trainer.batches.epoch(1)))
     return trainer
 
 

@@ -223,7 +223,7 @@ class Trainer:
         self.epoch += 1
         self.step += len(self.batches.bounds)
 
-    def differentiate(self, batch: Batch, see: Observer | None, losses: StepLosses | None = None) -> None:
+    def differentiate(self, batch: Batch, see: Observer | None = None, losses: StepLosses | None = None) -> None:
         """The gradient of the batch's mean loss on smoothed targets, into `gradient`; batch norm's averages move on.
 
         `losses`, where given, is shown the logits and the targets as they are.

@@ -265,8 +265,8 @@ def test_one_body_is_as_good_as_its_members_pooled() -> None:
         of_three[name][...] = view
     np.testing.assert_allclose(np.array(three.on_dev(three.bound)), np.array(one.on_dev(one.bound)), rtol=1e-12)
     batch = next(one.batches.epoch(1))
-    one.differentiate(batch, None)
-    three.differentiate(batch, None)
+    one.differentiate(batch)
+    three.differentiate(batch)
     g_one, g_three = (trainer.network.theta.views(trainer.gradient[0]) for trainer in (one, three))
     np.testing.assert_allclose(g_three["dense1.W"], g_one["dense1.W"], rtol=1e-9)
     np.testing.assert_allclose(g_three["output.W"], np.stack([g_one["output.W"] / 3] * 3), rtol=1e-9)
