@@ -156,22 +156,30 @@ def refuse_flat(options: Options, strategy: str, metric: str) -> None:
 
 
 def refuse_target(options: Options, metric: str) -> None:
-    """UsageError for a target above what a share comes to, which the first trial would reach whatever it comes to."""
-    target = options.limits.get("target")
-    if target is not None and (why := beyond(part_and_name(metric.removeprefix("-"))[1], target)):
+    """UsageError for a target above what a share comes to, or with the sign of a metric that is turned round.
+
+    The first trial would reach it whatever it comes to.
+    """
+    target, as_read = options.limits.get("target"), metric.removeprefix("-")
+    if target is None:
+        return
+    why = beyond(part_and_name(as_read)[1], target)
+    if metric != as_read and target < 0:
+        why = f"the target of {metric} is a value of {as_read}, without the sign; {_meant(as_read, -target)}"
+    if why:
         raise UsageError(f"--target {target:g}: {why}")
 
 
 def refuse_below(options: Options, metric: str) -> None:
-    """UsageError for a target that no trial could reach, or with the sign of a metric that is turned round."""
-    target, as_read = options.limits.get("target"), metric.removeprefix("-")
-    if target is None or target >= 0:
-        return
-    why = f"the target of {metric} is a value of {as_read}, without the sign"
-    if metric == as_read:
-        why = f"{as_read} is never below 0"
-    meant = f"{-target:g}%" if beyond(part_and_name(as_read)[1], -target) else f"{-target:g}"
-    raise UsageError(f"--target {target:g}: {why}; did you mean {meant}?")
+    """UsageError for a target that no trial could reach, by which a search that goes on is rid of one."""
+    target = options.limits.get("target")
+    if target is not None and target < 0 and not metric.startswith("-"):
+        raise UsageError(f"--target {target:g}: {metric} is never below 0; {_meant(metric, -target)}")
+
+
+def _meant(metric: str, target: float) -> str:
+    told = f"{target:g}%" if beyond(part_and_name(metric)[1], target) else f"{target:g}"
+    return f"did you mean {told}?"
 
 
 def _unknown_word(what: str, word: str, names: Sequence[str]) -> str:
