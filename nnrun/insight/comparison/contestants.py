@@ -173,6 +173,11 @@ def _labels() -> Iterator[str]:
         yield from (first + second for second in ascii_uppercase)
 
 
+def errors_of(transform: str | None) -> str:
+    """What a run's errors are of, by the transform of the target that it is measured on."""
+    return f"errors of the {'value' if transform == str(None) else transform}"
+
+
 def is_loss(key: str) -> bool:
     """Whether a number is a loss, which runs have in common that were trained by the same one."""
     return key.endswith("_loss") or key == "cost"
@@ -201,7 +206,7 @@ def _kinds(what: str, kinds: Sequence[Sequence[Contestant]]) -> str:
 
 def _kind(what: str, run: Contestant) -> str:
     if what == TRANSFORMED:
-        return "errors of the value" if run.measured_on[what] == str(None) else f"errors of the {run.measured_on[what]}"
+        return errors_of(run.measured_on[what])
     if what == LOSSES:
         return run.loss
     return f"{run.kind or 'plain'} errors" if what == WEIGHED else run.data_name

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nnrun.errors import NnrunError
-from nnrun.insight.comparison.contestants import TRANSFORMED, WEIGHED, WEIGHTS
+from nnrun.insight.comparison.contestants import TRANSFORMED, WEIGHED, WEIGHTS, errors_of
 from nnrun.insight.comparison.lines import beginning, best, epochs, error_is, mark, marks_explained, plain_dev
 from nnrun.insight.comparison.listing import BROKEN, LISTED, Entry, kept_best, rivals
 from nnrun.report.page.charts import Chart, axis, colour, cut, log_axis, whole_axis
@@ -78,7 +78,7 @@ def _data(entry: Entry, alike: Sequence[Mapping[str, str]]) -> str:
     told = {
         "data": ", ".join(each["sha256"][:8] for each in _files(entry)),
         "targets": f"target {on.get('targets')}",
-        TRANSFORMED: f"errors of the {'value' if on.get(TRANSFORMED) == str(None) else on.get(TRANSFORMED)}",
+        TRANSFORMED: errors_of(on.get(TRANSFORMED)),
         "dev sets": f"dev set {on.get('dev sets', '')[:8]}{on.get('dev sets', '')[SHA256:]}",
         WEIGHED: f"{kind or 'plain'} errors{by and f' by {by}'}",
     }
