@@ -7,7 +7,7 @@ The NumPy engine says what a step is; here the same is done in loops, with produ
   members that take turns, and the threads that share these; `rows.py`: what they are given of the examples;
   `planning.py`: where a member's numbers lie, as a `Plan`; `work.py`: a step cut into pieces, by its shape alone, which
   threads share where it is wide; `pace.py`: for how long they do, beside other programs.
-- `kernels.py`: `steps`, the compiled function; `together.py`: how threads share what it does; `forward.py`,
+- `kernels.py`: `take_turns`, the compiled function; `together.py`: how threads share what it does; `forward.py`,
   `backward.py`, `entrance.py`, `updating.py` and `measuring.py`: the pieces; `activations.py`, `functions.py`,
   `products.py`, `subnormals.py`: what these are made of. These alone load Numba, and only to be compiled: what is kept
   is an object file, which needs none to run.

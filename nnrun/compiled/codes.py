@@ -159,6 +159,13 @@ def packed(plan: Plan) -> NDArray[np.int64]:
 
 # Rows of the table of what a call is given: the address of each array, and its size.
 THETA, STATE, GRADIENT, FIRST_SLOT, SECOND_SLOT, AVERAGE, SUMMED, MEMORY = range(8)
-COUNTED, X, Y, ROW_WEIGHTS, CHANCE, LEAST, SCALE, CONSTANTS_OF_STEPS, SPANS, PIECES, LOGITS, EACH_LOSS = range(8, 20)
-ORDER, ALL_X, ALL_Y, ALL_WEIGHTS = range(20, 24)
-GIVEN = 24
+X, Y, ROW_WEIGHTS, CHANCE, LEAST, SCALE, CONSTANTS_OF_STEPS, SPANS, PIECES, LOGITS, EACH_LOSS = range(8, 19)
+ORDER, ALL_X, ALL_Y, ALL_WEIGHTS, PLAN, COUNTED = range(19, 25)
+GIVEN = 25
+LENT = 4  # of these rows, from MEMORY on: those that a lane has arrays for
+
+# A list of turns: at its top where they lie, where their counts do, and the address of the system's `sched_yield`.
+LISTING, MARKS, GIVE_WAY, TOP = 0, 1, 4, 6
+# Columns of a turn, after the address and the size of its table: how many rows it borrows from a lane, or none where
+# many work on it; which steps; the count that must have come to so many first, and that which it adds to.
+PLACES, BORROWS, FIRST_STEP, STEPS, AFTER, MANY, MARK, TURN = 0, 2, 3, 4, 5, 6, 7, 8

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
-from itertools import chain, zip_longest
+from collections.abc import Mapping
+from itertools import zip_longest
 from math import gcd, prod
 from typing import NamedTuple
 
@@ -12,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnrun.compiled import codes, machine_code
-from nnrun.compiled.codes import Plan
 from nnrun.compiled.planning import judged_vectors_of, plan_of, pooled_plan_of
 from nnrun.compiled.rows import of_rows
-from nnrun.compiled.turns import Given, Lane, Lanes, Room, Turn
+from nnrun.compiled.turns import Given, Lanes, Room, Turns
 from nnrun.compiled.work import MEASURED_ROWS, SHOWN, measuring, operations, pooling
 from nnrun.engine.batches import batch_bounds
 from nnrun.engine.evaluation import Evaluator
@@ -26,25 +24,13 @@ from nnrun.machine import threads
 Integers = NDArray[np.int64]
 
 
-class Pass(NamedTuple):
-    """A way to measure: a packed plan, where it lies, and its pieces."""
-
-    plan: Integers
-    address: int
-    pieces: Integers
-
-    @classmethod
-    def of(cls, plan: Plan, pieces: Integers) -> Pass:
-        """The pass of a plan, which is kept alive here."""
-        packed = codes.packed(plan)
-        return cls(packed, packed.ctypes.data, pieces)
-
-
 class Stretch(NamedTuple):
     """Some rows of an ensemble: each of its members goes forward, then their logits are pooled if they are several."""
 
     forward: dict[int, Given]  # by member
     pool: Given | None
+    steps: range  # one for each chunk
+    operations: int  # of a member
 
 
 class Block(NamedTuple):
@@ -67,7 +53,7 @@ class Measuring:
 
     def __init__(self, run: machine_code.Function, trainer: Trainer, room: Room) -> None:
         """In lanes with so much room at least."""
-        self.run, self.active, self.ensemble = run, trainer.active, trainer.ensemble  # which stays one array
+        self.active, self.ensemble = trainer.active, trainer.ensemble  # which stays one array
         self.ensembles, self.at_once = len(trainer.training), max(1, MEASURED_ROWS // trainer.network.members)
         self.networks = len(self.active) + (self.ensembles if self.ensemble > 1 else 0)
         parts = trainer.on_train, trainer.on_dev
@@ -75,11 +61,12 @@ class Measuring:
         plan, of_plan, _ = plan_of(trainer, measured=rows)
         pooled, of_pooled = pooled_plan_of(plan, self.ensemble, rows)
         widths, embeddings = plan.widths.tolist(), len(trainer.recipe.mlp.embeddings)
-        self.forward = Pass.of(plan, measuring(widths, self.at_once, plan.members, embeddings))
-        self.pool = Pass.of(pooled, pooling(widths, self.at_once))
+        pieces = measuring(widths, self.at_once, plan.members, embeddings)
+        self.forward = {codes.PLAN: codes.packed(plan), codes.PIECES: pieces}
+        self.pool = {codes.PLAN: codes.packed(pooled), codes.PIECES: pooling(widths, self.at_once)}
         self.of_a_row = operations(widths, plan.members) // 3
         room = room._replace(memory=max(room.memory, of_plan, of_pooled))
-        self.lanes = Lanes(threads.count(len(self.active)), room, trainer.theta.dtype)
+        self.lanes = Lanes(run, threads.count(len(self.active)), room, trainer.theta.dtype)
         self.stretches = len(self.lanes) // gcd(len(self.lanes), len(self.active))
         blocks = zip_longest(*(self._blocks(trainer, part) for part in parts))
         self.rounds = [[block for block in both if block] for both in blocks]
@@ -108,44 +95,29 @@ class Measuring:
         return block
 
     def _stretch(self, trainer: Trainer, k: int, shared: Mapping[int, Array], block: Block) -> Stretch:
-        def given(member: int, network: int, way: Pass, own: Mapping[int, Array]) -> Given:
-            arrays = {**shared, codes.PIECES: way.pieces, codes.LOGITS: block.logits[network], **own}
-            return Given(judged_vectors_of(trainer, member, block.sums[network]), arrays)
+        def given(member: int, network: int, way: Mapping[int, Array], own: Mapping[int, Array]) -> Given:
+            arrays = {**shared, **way, codes.LOGITS: block.logits[network], **own}
+            return Given(judged_vectors_of(trainer, member, block.sums[network]), arrays, borrows=1)
 
+        spans = shared[codes.SPANS]
+        steps, work = range(len(spans)), int(spans[-1, 1] - spans[0, 0]) * self.of_a_row
         first, behind = k * self.ensemble, (k + 1) * self.ensemble
         forward = {member: given(member, member, self.forward, {}) for member in range(first, behind)}
         if self.ensemble == 1:
-            return Stretch(forward, None)
+            return Stretch(forward, None, steps, work)
         own = {codes.X: block.logits[first:behind]}
-        return Stretch(forward, given(first, len(self.active) + k, self.pool, own))
+        return Stretch(forward, given(first, len(self.active) + k, self.pool, own), steps, work)
 
-    def turns(self, number: int = 0) -> dict[int, list[Turn]]:
-        """What measures each active member on the blocks of a round, once its epoch is over."""
-        turns: dict[int, list[Turn]] = {int(member): [] for member in np.flatnonzero(self.active)}
-        for stretch in (stretch for block in self.rounds[number] for stretch in block.stretches):
-            left = list(range(len(stretch.forward)))
+    def add_to(self, turns: Turns, number: int = 0) -> None:
+        """The turns of a round: of each active member behind those with its mark, then all pools; so nobody waits."""
+        stretches = [stretch for block in self.rounds[number] for stretch in block.stretches]
+        for k, stretch in enumerate(stretches):
             for member, given in stretch.forward.items():
-                if member in turns:
-                    turns[member].append(partial(self._forward, given, stretch.pool, left))
-        return turns
-
-    def _forward(self, given: Given, pool: Given | None, left: list[int], lane: Lane) -> Sequence[Turn]:
-        """Gives back the pooling if this was the last member: of `left`, n − 1 to 0, each thread takes another."""
-        self._run(self.forward, given, lane)
-        return [] if left.pop() or pool is None else [partial(self._pool, pool)]
-
-    def _pool(self, given: Given, lane: Lane) -> Sequence[Turn]:
-        self._run(self.pool, given, lane)
-        return []
-
-    def _run(self, way: Pass, given: Given, lane: Lane) -> None:
-        given.use(lane)
-        self.run(way.address, given.address)
-
-    def operations(self, number: int = 0) -> int:
-        """Of all turns of a round."""
-        rows = sum(block.rows.stop - block.rows.start for block in self.rounds[number])
-        return int(np.count_nonzero(self.active)) * self.of_a_row * rows
+                if self.active[member]:
+                    turns.add(given, stretch.steps, stretch.operations, mark=("stretch", k), after=member)
+        for k, stretch in enumerate(stretches):
+            if stretch.pool and self.active[min(stretch.forward)]:
+                turns.add(stretch.pool, stretch.steps, 0, after=("stretch", k))
 
     def __call__(self, begun: bool = False) -> list[Array]:
         """All as they are now, the turns of the first round perhaps over; who looks at a part sees the logits of
@@ -153,7 +125,9 @@ class Measuring:
         """
         for number, blocks in enumerate(self.rounds):
             if number or not begun:
-                self.lanes.run(chain.from_iterable(self.turns(number).values()), self.operations(number))
+                turns = Turns()
+                self.add_to(turns, number)
+                self.lanes.work_off(turns)
             for block in blocks:
                 if block.part.see:
                     block.part.see(block.rows, block.logits[-self.ensembles :])

@@ -24,13 +24,39 @@ from nnrun.compiled.updating import clipped_update, sum_of_squares
 
 
 @inlined
-def steps(plan: Any, given: Any, number: Any, double: Any, drawn: Any) -> None:
-    """The function that is kept: `run` on a packed plan and a table of addresses and sizes, by pointers alone.
+def take_turns(turns: Any, lane: Any, number: Any, double: Any, drawn: Any) -> None:
+    """The function that is kept: work off a list of turns, with all threads that were given it, in this one's lane.
 
     `number`, `double` and `drawn` say by their kind what numbers are: those of the precision, in double precision, and
     what dropout draws. They point nowhere.
     """
-    places = array(given, 2 * codes.GIVEN)
+    top, room = array(turns, codes.TOP), array(lane, 2 * codes.LENT)
+    listing, counts = listed(top, codes.LISTING, turns), listed(top, codes.MARKS, turns)
+    mode, k = flush(), take(counts)
+    while k < listing.size // codes.TURN:
+        turn = part(listing, codes.TURN * k, codes.TURN)
+        wait(counts, turn[codes.AFTER], turn[codes.MANY], top[codes.GIVE_WAY])
+        places = listed(turn, codes.PLACES, turns)
+        if turn[codes.BORROWS] > 0:
+            borrow(places, room, turn[codes.BORROWS], turns)
+        run_listed(places, turn[codes.FIRST_STEP], turn[codes.STEPS], turns, number, double, drawn)
+        done(counts, turn[codes.MARK])
+        k = take(counts)
+    set_mode(mode)
+
+
+@inlined
+def borrow(places: Any, room: Any, rows: int, whole: Any) -> None:
+    """Work in a lane, from the beginning."""
+    for k in range(2 * rows):
+        places[2 * codes.MEMORY + k] = room[k]
+    counts = listed(places, codes.COUNTED, whole)
+    counts[codes.TAKEN] = counts[codes.DONE] = 0
+
+
+@inlined
+def run_listed(places: Any, step: int, steps: int, whole: Any, number: Any, double: Any, drawn: Any) -> None:
+    """`run` so many steps, from one on, on what a table lists."""
     v = Vectors(
         listed(places, codes.THETA, number),
         listed(places, codes.STATE, number),
@@ -50,24 +76,22 @@ def steps(plan: Any, given: Any, number: Any, double: Any, drawn: Any) -> None:
         listed(places, codes.SCALE, number),
         listed(places, codes.LOGITS, number),
         listed(places, codes.EACH_LOSS, double),
-        listed(places, codes.ORDER, plan),
+        listed(places, codes.ORDER, whole),
         listed(places, codes.ALL_X, number),
         listed(places, codes.ALL_Y, number),
         listed(places, codes.ALL_WEIGHTS, number),
     )
-    constants = listed(places, codes.CONSTANTS_OF_STEPS, number)
-    spans, pieces = listed(places, codes.SPANS, plan), listed(places, codes.PIECES, plan)
-    mode = flush()
-    run(unpacked(plan), v, rows, constants, spans, pieces, listed(places, codes.COUNTED, plan))
-    set_mode(mode)
+    plan, width = unpacked(listed(places, codes.PLAN, whole)), codes.CONSTANTS
+    constants = part(listed(places, codes.CONSTANTS_OF_STEPS, number), width * step, width * steps)
+    spans, pieces = part(listed(places, codes.SPANS, whole), 2 * step, 2 * steps), listed(places, codes.PIECES, whole)
+    run(plan, v, rows, constants, spans, pieces, listed(places, codes.COUNTED, whole))
 
 
 @inlined
-def unpacked(packed: Any) -> Any:
+def unpacked(p: Any) -> Any:
     """The plan; see `codes.packed`."""
-    n, at, plain, embeddings = packed[0] + 1, codes.NUMBERS, packed[18], packed[19]
+    n, at, plain, embeddings = p[0] + 1, codes.NUMBERS, p[18], p[19]
     behind = at + codes.ARRAYS * n
-    p = array(packed, behind + plain + embeddings)
     entrance = Entrance(
         p[11], p[12], p[13], p[14], p[15], p[16], p[17],
         part(p, behind, plain), part(p, behind + plain, embeddings),
@@ -98,9 +122,9 @@ def run(plan: Any, v: Any, rows: Any, constants: Any, spans: Any, pieces: Any, c
         first, last = spans[2 * step], spans[2 * step + 1]
         piece = part(pieces, 5 * k, 5)
         batch = from_the_front(plan, rows, first) if rows.order.size > 0 else rows
-        wait(counts, step * a_step + piece[4], plan.give_way)
+        wait(counts, codes.DONE, step * a_step + piece[4], plan.give_way)
         do(plan, v, batch, part(constants, codes.CONSTANTS * step, codes.CONSTANTS), first, last - first, piece)
-        done(counts)
+        done(counts, codes.DONE)
         k = take(counts) - step * a_step
 
 

@@ -33,18 +33,18 @@ Function = Callable[..., Any]
 Tell = Callable[[str], None]
 LOCK = "lock"
 ATTEMPTS = 15_000  # to get the lock: five minutes, longer than another process compiles
-STEPS = "steps"  # the name of the training steps in their object file
+TAKE_TURNS = "take_turns"  # the name of the function in its object file
 _CHECKSUM = hashlib.sha256().digest_size
 
 _loaded: dict[str, Function] = {}
 
 
 def load(dtype: np.dtype[Any], tell: Tell = lambda line: None) -> Function:
-    """`kernels.steps` for a precision, of two addresses; `tell` hears a line if it must be compiled, for seconds."""
+    """`kernels.take_turns` for a precision, by two addresses; `tell` hears a line if it is compiled, for seconds."""
     if dtype.name not in _loaded:
-        steps = function(_steps(dtype, tell), STEPS, [ctypes.c_void_p] * 5)
+        turns = function(_code(dtype, tell), TAKE_TURNS, [ctypes.c_void_p] * 5)
         nothing = ctypes.byref(ctypes.c_void_p()), None  # is given back, nor raised
-        _loaded[dtype.name] = lambda plan, given: steps(*nothing, plan, given, None, None, None)
+        _loaded[dtype.name] = lambda listed, lane: turns(*nothing, listed, lane, None, None, None)
     return _loaded[dtype.name]
 
 
@@ -54,7 +54,7 @@ def is_ready(dtype: np.dtype[Any]) -> bool:
     return folder is not None and kept(folder / name_of(dtype.name)) is not None
 
 
-def _steps(dtype: np.dtype[Any], tell: Tell) -> bytes:
+def _code(dtype: np.dtype[Any], tell: Tell) -> bytes:
     """The object file of a precision."""
     folder, code = own_folder(), None
     if folder is not None:
@@ -65,14 +65,14 @@ def _steps(dtype: np.dtype[Any], tell: Tell) -> bytes:
             if found := kept(path):  # another process has made it meanwhile
                 return found
             tell("the training step was compiled, once for this machine")
-            code = _compiled_steps(dtype)
+            code = _compiled(dtype)
             keep(path, code, dtype.name)
             return code
     tell(f"the training step was compiled for this process alone: {wanted_folder()} cannot keep it")
-    return code or _compiled_steps(dtype)
+    return code or _compiled(dtype)
 
 
-def _compiled_steps(dtype: np.dtype[Any]) -> bytes:
+def _compiled(dtype: np.dtype[Any]) -> bytes:
     from numba import types
 
     from nnrun.compiled import kernels
@@ -80,7 +80,7 @@ def _compiled_steps(dtype: np.dtype[Any]) -> bytes:
     whole = types.CPointer(types.int64)
     number = types.CPointer(types.float32 if dtype == np.float32 else types.float64)
     signature = types.void(whole, whole, number, types.CPointer(types.float64), types.CPointer(types.uint16))
-    return compiled(kernels.steps, signature, STEPS)
+    return compiled(kernels.take_turns, signature, TAKE_TURNS)
 
 
 def compiled(dispatcher: Any, signature: Any, symbol: str) -> bytes:

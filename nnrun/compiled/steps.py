@@ -16,7 +16,7 @@ from nnrun.compiled.judging import Measuring
 from nnrun.compiled.pace import Pace, spent_on
 from nnrun.compiled.planning import constants_of, plan_of, vectors_of
 from nnrun.compiled.rows import supply_of
-from nnrun.compiled.turns import Given, Lane, Lanes, Room, Turn
+from nnrun.compiled.turns import Given, Lanes, Room, Turns
 from nnrun.compiled.work import LARGE, operations, work
 from nnrun.engine.batches import Batch
 from nnrun.engine.network import Observer
@@ -61,15 +61,20 @@ class CompiledSteps(NumpyEngine):
         if self.measuring and self.whole:
             self.lanes = self.measuring.lanes
         else:
-            self.lanes = Lanes(threads.count(members) if self.whole else 1, room, dtype)
+            self.lanes = Lanes(self.run, threads.count(members) if self.whole else 1, room, dtype)
         self.kept = trainer.recipe.step_losses
-        self.packed, self.of_a_row = codes.packed(self.plan), operations(self.plan.widths.tolist(), self.plan.members)
+        self.of_a_row = operations(self.plan.widths.tolist(), self.plan.members)
         self.losses = np.empty((members, self.plan.members * trainer.batches.most_gathered if self.kept else 0))
+        shared = {codes.PLAN: codes.packed(self.plan), codes.PIECES: self.work.pieces}
+        if not self.whole:
+            shared |= self.lanes.lanes[0].arrays
+        borrows = (codes.LENT if self.supply.gathers else 1) if self.whole else 0
         self.given = []
         for k in range(members):
-            own = {codes.PIECES: self.work.pieces, codes.EACH_LOSS: self.losses[k]} | self.supply.lasting(k)
-            sums = np.zeros(SUMS * len(self.work.pieces))
-            self.given.append(Given(vectors_of(trainer, k, sums), own, self.supply.gathers))
+            own = {codes.EACH_LOSS: self.losses[k]} | self.supply.lasting(k)
+            vectors = vectors_of(trainer, k, np.zeros(SUMS * len(self.work.pieces)))
+            self.given.append(Given(vectors, shared | own, borrows))
+        self.last: tuple[list[int], dict[tuple[range, bool], Turns]] = [], {}
 
     def measure(self, trainer: Trainer) -> list[Array]:
         """What the evaluators sum up, by compiled code where that is worth it."""
@@ -84,56 +89,70 @@ class CompiledSteps(NumpyEngine):
         behind = self.measuring if measure and self.whole and trainer.active.sum() >= len(self.lanes) else None
         for group, spans in self.supply.groups(trainer.epoch + 1):
             members = [int(k) for k in np.flatnonzero(trainer.active)]
+            count, batch = len(spans), self.supply.gathered(group) if see else None
             for k in members:
                 self.supply.give(self.given[k], k, group, streams)
-            count, batch = len(spans), self.supply.gathered(group) if see else None
-            now = constants[:, done : done + count]
-            for first, last in zip(range(count), range(1, count + 1), strict=True) if see else [(0, count)]:
+                self.given[k].put(codes.CONSTANTS_OF_STEPS, constants[k, done : done + count])
+                self.given[k].put(codes.SPANS, spans)
+            for steps in [range(step, step + 1) for step in range(count)] if see else [range(count)]:
                 if see and batch:
-                    show(trainer, batch, spans[first], see)
-                ends = done + last == len(trainer.batches.bounds)
-                self._train(members, now[:, first:last], spans[first:last], behind if ends else None)
-                yield done + last
+                    show(trainer, batch, spans[steps.start], see)
+                ends = done + steps.stop == len(trainer.batches.bounds)
+                self._train(members, steps, spans, behind if ends else None)
+                yield done + steps.stop
             self._keep(trainer, members, spans, done)
             done += count
         if measure:
             trainer.sums = behind(begun=True) if behind else self.measure(trainer)
 
-    def _train(self, members: Sequence[int], constants: Array, spans: Integers, behind: Measuring | None) -> None:
-        """Some steps of these members, by as many threads as can share them, and what is measured behind them.
+    def _train(self, members: list[int], steps: range, spans: Integers, behind: Measuring | None) -> None:
+        """Some steps of these members, by as many threads as can share them, and what is measured behind them."""
+        if self.whole:
+            self.lanes.work_off(self._turns(members, steps, spans, behind))
+            return
+        for k in members:
+            self._advance(self.given[k], steps)
+
+    def _turns(self, members: list[int], steps: range, spans: Integers, behind: Measuring | None) -> Turns:
+        """Of these members, which have mostly just had the same: those of the last ones are kept."""
+        if self.last[0] != members:
+            self.last = members, {}
+        kept, key = self.last[1], (steps, behind is not None)
+        if key not in kept:
+            kept[key] = self._new_turns(members, steps, spans, behind)
+        return kept[key]
+
+    def _new_turns(self, members: list[int], steps: range, spans: Integers, behind: Measuring | None) -> Turns:
+        """A member's turn is all of its steps.
 
         Members that would be left over when all threads have had as many train in parts, the first ones before all
         others, the last ones behind them, so that threads end together.
         """
-        over = len(members) % len(self.lanes)
-        parts = min(len(self.lanes) // gcd(len(self.lanes), over), len(spans))
-        measured = behind.turns() if behind else {}
+        turns, over = Turns(), len(members) % len(self.lanes)
+        parts = min(len(self.lanes) // gcd(len(self.lanes), over), len(steps))
+        for part in range(parts):
+            for k in members[: over if part else None]:
+                of_this = parts if k in members[:over] else 1
+                cut = [steps.start + len(steps) * each // of_this for each in (part, part + 1)]
+                rows = int(spans[cut[1] - 1, 1] - spans[cut[0], 0])
+                turns.add(self.given[k], range(*cut), rows * self.of_a_row, mark=k, after=k)
+        if behind:
+            behind.add_to(turns)
+        return turns
 
-        def train(k: int, part: int, lane: Lane) -> Sequence[Turn]:
-            of_this = parts if k in members[:over] else 1
-            steps = slice(len(spans) * part // of_this, len(spans) * (part + 1) // of_this)
-            self._advance(self.given[k], lane, constants[k, steps], spans[steps])
-            return [partial(train, k, part + 1)] if part + 1 < of_this else measured.get(k, [])
-
-        rows = int(spans[-1, 1] - spans[0, 0])
-        in_all = len(members) * rows * self.of_a_row + (behind.operations() if behind else 0)
-        self.lanes.run([partial(train, k, 0) for k in members], in_all)
-
-    def _advance(self, given: Given, lane: Lane, constants: Array, spans: Integers) -> None:
-        """Some steps of a member, by all threads that can share them, as long as nothing disturbs that, or by one."""
-        team = 1 if self.whole else threads.count(self.work.threads)
-        run, done = partial(self.run, self.packed.ctypes.data, given.address), 0
-        while done < len(spans):
-            now = slice(done, done + self.pace.steps if team > 1 else len(spans))
-            given.put(codes.CONSTANTS_OF_STEPS, constants[now])
-            given.put(codes.SPANS, spans[now])
-            given.use(lane)
-            if team == 1:
-                run()
-            else:
-                spent = threads.share(lambda _: spent_on(run), range(team if self.pace.shared else 1))
-                self.pace.took(len(spans[now]), spent)
-            done = now.stop
+    def _advance(self, given: Given, steps: range) -> None:
+        """Some steps of a member, by all threads that can share them as long as nothing disturbs that."""
+        team, (lane,) = threads.count(self.work.threads), self.lanes.lanes
+        first = steps.start
+        while first < steps.stop:
+            now = range(first, min(steps.stop, first + self.pace.steps) if team > 1 else steps.stop)
+            given.begin()
+            taken = [Turns() for _ in range(team if self.pace.shared else 1)]
+            for turns in taken:
+                turns.add(given, now, 0)
+            spent = threads.share(lambda turns: spent_on(partial(self.run, turns.begin(), lane.address)), taken)
+            self.pace.took(len(now), spent)
+            first = now.stop
 
     def _keep(self, trainer: Trainer, members: Sequence[int], spans: Integers, done: int) -> None:
         """The mean loss of each batch of a group, where it is wished."""

@@ -1,7 +1,8 @@
-"""How threads go through a list of pieces together, with no word to Python in between.
+"""How threads go through a list together, with no word to Python in between.
 
-Each takes the next piece that nobody has, waits until enough of those before are done, and says when its own is. Any
-number of threads may take part and come when they like: who holds a piece waits for earlier ones alone.
+Each takes the next thing that nobody has, waits until enough of those before are done, and says when its own is. Any
+number of threads may take part and come when they like: who holds one waits for earlier ones alone. Counts say how many
+are taken and, at other places, how many are done.
 """
 
 from __future__ import annotations
@@ -13,27 +14,27 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from nnrun.compiled.codes import DONE, TAKEN
+from nnrun.compiled.codes import TAKEN
 from nnrun.compiled.functions import inlined
 
 
 @inlined
 def take(counts: Any) -> int:
-    """The number of the next piece."""
+    """The number of the next."""
     return add_one(counts, TAKEN)
 
 
 @inlined
-def wait(counts: Any, pieces: int, give_way: int) -> None:
-    """Wait until so many pieces are done; others may run meanwhile, by the `sched_yield` at the address `give_way`."""
-    while current(counts, DONE) < pieces:
+def wait(counts: Any, place: int, many: int, give_way: int) -> None:
+    """Wait until so many are done; others may run meanwhile, by the `sched_yield` at the address `give_way`."""
+    while current(counts, place) < many:
         call(give_way)
 
 
 @inlined
-def done(counts: Any) -> None:
-    """One more piece is done."""
-    add_one(counts, DONE)
+def done(counts: Any, place: int) -> None:
+    """Count one more of those that are done."""
+    add_one(counts, place)
 
 
 @intrinsic

@@ -258,7 +258,8 @@ def test_a_wrong_step_would_be_found() -> None:
     class Other(CompiledSteps):
         def __init__(self, trained: Trainer) -> None:
             super().__init__(trained)
-            self.packed = codes.packed(self.plan._replace(activation=codes.TANH))
+            for given in self.given:
+                given.put(codes.PLAN, codes.packed(self.plan._replace(activation=codes.TANH)))
 
     assert far({"activation": "sigmoid"}, Other) > 1e3 * CLOSE["float64"]
 

@@ -25,16 +25,16 @@ FUNCTION = """
 from nnrun.compiled.functions import inlined
 
 @inlined
-def steps(plan, given, number, double, drawn):
-    plan[0] = 7
+def take_turns(turns, lane, number, double, drawn):
+    turns[0] = 7
 """
 LOADS = f"""
 import numpy as np
 from nnrun.compiled import kernels, machine_code
 {FUNCTION}
-kernels.steps, told, plan = steps, [], np.zeros(1, np.int64)
-machine_code.load(np.dtype("float32"), told.append)(plan.ctypes.data, None)
-print(len(told), *plan)
+kernels.take_turns, told, turns = take_turns, [], np.zeros(1, np.int64)
+machine_code.load(np.dtype("float32"), told.append)(turns.ctypes.data, None)
+print(len(told), *turns)
 """
 
 
@@ -68,13 +68,13 @@ def load_here(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
     exec(FUNCTION, namespace)
 
     def load_again(folder: Path, made_for: str = "this") -> int:
-        told, plan = list[str](), np.zeros(1, np.int64)
+        told, turns = list[str](), np.zeros(1, np.int64)
         monkeypatch.setenv(folder_of_code.OURS, str(folder))
-        monkeypatch.setattr(kernels, "steps", namespace["steps"])
+        monkeypatch.setattr(kernels, "take_turns", namespace["take_turns"])
         monkeypatch.setattr(machine_code, "_loaded", {})
         monkeypatch.setattr(machine_code, "name_of", lambda prefix: f"{prefix}-{made_for}")
-        machine_code.load(np.dtype("float32"), told.append)(plan.ctypes.data, None)
-        assert plan[0] == 7
+        machine_code.load(np.dtype("float32"), told.append)(turns.ctypes.data, None)
+        assert turns[0] == 7
         return len(told)
 
     return load_again
