@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -210,6 +211,9 @@ def test_a_signal_before_it_compiles_stops_the_command(nnrun: Nnrun, monkeypatch
 
 
 def test_what_is_said_of_the_engine_is_said_once_however_often_a_config_is_used(here: Path) -> None:
+    from nnrun.compiled import machine_code  # needs what the extra brings
+
+    machine_code.load(np.dtype("float32"))  # else the first says that it compiled
     loaded = load_config(None, ["data.source=moons", "training.epochs=100000"])
     for _ in range(2):
         begun_now, _ = begun(loaded, here / "runs")
