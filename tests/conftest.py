@@ -12,6 +12,7 @@ import sysconfig
 import tempfile
 import venv
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,15 @@ def _nnrun_on_the_path() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", sysconfig.get_path("scripts"), prepend=os.pathsep)
         yield
+
+
+@pytest.fixture(scope="session")
+def compiled_before() -> None:
+    """The training steps are compiled where they can be: for a test that measures a training, or hears what it says."""
+    with suppress(ImportError):
+        from nnrun.compiled import machine_code
+
+        machine_code.load(np.dtype(np.float32))
 
 
 @pytest.fixture(scope="session")

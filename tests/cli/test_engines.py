@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 
@@ -210,10 +209,8 @@ def test_a_signal_before_it_compiles_stops_the_command(nnrun: Nnrun, monkeypatch
             engines.decided(engines.with_engine(found.config, asked), found.dataset, trainings=10**6, heard=heard)
 
 
+@pytest.mark.usefixtures("compiled_before")
 def test_what_is_said_of_the_engine_is_said_once_however_often_a_config_is_used(here: Path) -> None:
-    from nnrun.compiled import machine_code  # needs what the extra brings
-
-    machine_code.load(np.dtype("float32"))  # else the first says that it compiled
     loaded = load_config(None, ["data.source=moons", "training.epochs=100000"])
     for _ in range(2):
         begun_now, _ = begun(loaded, here / "runs")
