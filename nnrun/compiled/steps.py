@@ -147,10 +147,10 @@ class CompiledSteps(NumpyEngine):
         while first < steps.stop:
             now = range(first, min(steps.stop, first + self.pace.steps) if team > 1 else steps.stop)
             given.begin()
-            taken = [Turns() for _ in range(team if self.pace.shared else 1)]
-            for turns in taken:
+            lists = [Turns() for _ in range(team if self.pace.shared else 1)]  # each thread takes the one turn there is
+            for turns in lists:
                 turns.add(given, now, 0)
-            spent = threads.share(lambda turns: spent_on(partial(self.run, turns.begin(), lane.address)), taken)
+            spent = threads.share(lambda turns: spent_on(partial(self.run, turns.begin(), lane.address)), lists)
             self.pace.took(len(now), spent)
             first = now.stop
 
