@@ -25,8 +25,7 @@ TEMPORARY = ".temporary"
 CHECKSUM = "checksum"  # a key of a record
 SEAM = f', "{CHECKSUM}": "'  # in front of the checksum of a line, which stands last
 SEAL = "# checksum: "
-LOCK_ATTEMPTS = 10
-SECONDS_UNTIL_ABANDONED = 24 * 3600
+LOCK_ATTEMPTS, SECONDS_UNTIL_ABANDONED, MOST_BYTES = 10, 24 * 3600, 1 << 30  # the last of what is read at once
 
 
 def write_atomically(path: Path, content: bytes, durable: bool = False) -> None:
@@ -95,7 +94,9 @@ def regular(path: str | Path, flags: int = os.O_RDONLY) -> int:
 def read_regular(path: Path) -> bytes:
     """What such a file holds."""
     with FileIO(regular(path)) as file:
-        return file.readall()
+        if os.fstat(file.fileno()).st_size <= MOST_BYTES:
+            return file.readall()
+    raise DataError(f"{path}: larger than {MOST_BYTES >> 30} GiB, as no file of a run is")
 
 
 def put(path: Path, content: bytes | Path) -> None:

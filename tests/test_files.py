@@ -24,6 +24,7 @@ from nnrun.files import (
     drop_torn_line,
     drop_unfinished,
     filling,
+    read_regular,
     regular,
     replacing,
     to_json,
@@ -137,6 +138,13 @@ def test_what_is_no_file_is_not_opened(
     put(path := Path("run.json"))
     with pytest.raises((DataError, IsADirectoryError)), open(path, mode, opener=regular):
         pass
+
+
+def test_what_is_too_large_to_be_written_by_nnrun_is_named(tmp_path: Path) -> None:
+    (path := tmp_path / "run.json").touch()
+    os.truncate(path, 1 << 40)
+    with pytest.raises(DataError, match=f"{path}: larger than 1 GiB"):
+        read_regular(path)
 
 
 def test_a_torn_last_line_is_dropped(tmp_path: Path) -> None:

@@ -172,6 +172,8 @@ def _extended(base: object, folder: Path, trail: Sequence[Path | None]) -> Sourc
     if len(trail) > DEEPEST:
         raise _BaseError(f"more than {DEEPEST} files that extend each other")
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):  # whose end would be waited for
+            raise _BaseError(f"{path}: a pipe or a device; a YAML file is needed")
         content = read_bytes(path)
     except ConfigError as error:
         raise _BaseError(error.problems[0]) from None

@@ -17,6 +17,7 @@ from nnrun.text import closest
 
 SUFFIXES = (".yaml", ".yml")
 MOST_VALUES = 100_000  # aliases of aliases grow exponentially
+MOST_BYTES = 1 << 28  # of a file
 
 
 class Mark(NamedTuple):
@@ -253,6 +254,8 @@ def decode(content: bytes, name: str) -> str:
 def read_bytes(path: Path) -> bytes:
     """The file as it is; a ConfigError if there is none or it cannot be read."""
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ConfigError([f"{path}: larger than {MOST_BYTES >> 20} MiB; a YAML file of settings is needed"])
         return path.read_bytes()
     except FileNotFoundError:
         if is_address(str(path)):

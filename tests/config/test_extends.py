@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -113,10 +114,15 @@ def test_a_base_extends_others_and_two_may_share_one(write) -> None:  # type: ig
         ("[base.yaml, 3]", "c.yaml:1:22: extends: expected the name of a file, or a list of such names, got 3"),
         ("{a: b}", "c.yaml:1:10: extends: expected the name of a file"),
         (".", "c.yaml:1:10: extends: .: is a directory"),
+        ("/dev/zero", "c.yaml:1:10: extends: /dev/zero: a pipe or a device; a YAML file is needed"),
+        ("pipe", "c.yaml:1:10: extends: pipe: a pipe or a device; a YAML file is needed"),
+        ("vast.yaml", "c.yaml:1:10: extends: vast.yaml: larger than 256 MiB; a YAML file of settings is needed"),
     ],
 )
 def test_what_cannot_be_extended(write, named: str, words: str) -> None:  # type: ignore[no-untyped-def]
     write("base.yaml", "seed: 1\n")
     write("circle.yaml", "extends: c.yaml\n")
+    os.mkfifo("pipe")
+    os.truncate(write("vast.yaml", ""), 1 << 40)  # of which the disk keeps nothing
     (told,) = problems(write("c.yaml", f"extends: {named}\n"))
     assert told.startswith(words)

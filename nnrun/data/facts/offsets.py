@@ -10,12 +10,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-_OFFSET = re.compile(r"[T ]\d\d.*(?:[+-]\d\d(?::?\d\d)?|Z)$", re.IGNORECASE)  # behind a time of day
+_TIME = re.compile(r"[T ]\d\d", re.IGNORECASE)
+_OFFSET = re.compile(r"(?:[+-]\d\d(?::?\d\d)?|Z)$", re.IGNORECASE)
 
 
 def with_offset(texts: Iterable[str]) -> set[bool]:
     """Whether dates of ISO 8601 have one, both where some have."""
-    return {_OFFSET.search(text) is not None for text in texts}
+    return set(map(_has_offset, texts))
+
+
+def _has_offset(text: str) -> bool:
+    """Whether it ends in one behind a time of day; sought for apart, as together each begin is tried with each end."""
+    offset = _OFFSET.search(text)
+    return offset is not None and _TIME.search(text, 0, offset.start()) is not None
 
 
 def offsets_in(series: pd.Series[Any]) -> set[bool]:

@@ -131,7 +131,7 @@ def _records(path: Path, values: Array, reading: Reading, rows: int | None) -> I
         field = values.dtype[name]
         if not _is_text(name):
             raise DataError(f"{path}: field {name!r} has a name that is no text; rename it")
-        if field.shape or field.kind not in _CELLS or field == np.dtype("M8"):
+        if field.shape or field.kind not in _CELLS or field == np.dtype("M8") or not field.itemsize:
             raise DataError(f"{path}: field {name!r} is of type {field}; it must hold one number, text or date a row")
     if values.ndim != 1 or not len(values):
         raise DataError(f"{path}: records of shape {values.shape}; they must be (rows,), with one row at least")

@@ -227,5 +227,7 @@ def _certain(mark: str) -> str:
 
 def _in_fields(number: str, delimiter: str) -> re.Pattern[str]:
     """The number as the whole of a field, with a sign and a unit."""
-    between, around = rf"[{re.escape(delimiter)}\"\r\n]", rf"[{UNITS}{_BLANKS}]*"
+    signs = "".join(sign for sign in UNITS + _BLANKS if sign != delimiter)
+    # Possessive, as none of these is part of a number: a long blank field is given up after one look.
+    between, around = rf"[{re.escape(delimiter)}\"\r\n]", rf"[{signs}]*+"
     return re.compile(rf"(?:^|(?<={between})){around}[+-]?{around}({number}){around}(?={between}|\Z)", re.IGNORECASE)

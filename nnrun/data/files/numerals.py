@@ -20,9 +20,9 @@ _SPACES = ("'", "\u2019", " ", "\u00a0", "\u2009", "\u202f")
 
 _UNKNOWN = frozenset({"n.a.", "n.a", "N.A.", "N.A", "n.d.", "--", "---", "\u2013", "\u2014"})
 _MINUS = re.compile("^[\u2212\u2013](?=[0-9.,])")
-_LIKE_NUMBER = re.compile(rf"[-+0-9.,'\u2019\seE{UNITS}]*[0-9][-+0-9.,'\u2019\seE{UNITS}]*")
+_LIKE_NUMBER = re.compile(rf"(?=[^0-9]*[0-9])[-+0-9.,'\u2019\seE{UNITS}]+")
 _UNIT = r"[A-Za-z\u00b5\u03bc\u00b0\u03a9][A-Za-z/\u00b0\u00b2\u00b3]{0,9}"
-_PARTS = re.compile(rf"(\()?([^()]*?[0-9][.,]?)\s*(-)?\s*({_UNIT})?(\))?")
+_PARTS = re.compile(rf"(\()?([^()]*?[0-9][.,]?)\s*+(-)?\s*+({_UNIT})?(\))?")
 
 
 def plainly_written(series: pd.Series[Any], known: bool) -> tuple[pd.Series[Any], list[str], str]:

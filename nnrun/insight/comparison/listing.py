@@ -7,7 +7,6 @@ import operator
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, NamedTuple, get_args
@@ -15,7 +14,7 @@ from typing import Any, NamedTuple, get_args
 from nnrun.config.values import Settings
 from nnrun.errors import NnrunError, UsageError
 from nnrun.insight.comparison.contestants import Contestant
-from nnrun.runs.finding import ID, born
+from nnrun.runs.finding import ID, born, seconds_of
 from nnrun.runs.labels import Labels, labels_of
 from nnrun.runs.lineage import nudges
 from nnrun.runs.members import is_gathered
@@ -249,8 +248,8 @@ def older_than(entries: Iterable[Entry], age: str) -> list[Entry]:
     if not found:
         raise UsageError(f"--older {age}: write a number and m, h, d or w: minutes, hours, days or weeks, such as 30d")
     before = time.time() - float(found[1]) * SECONDS_OF[found[2]]
-    dated = ((entry, entry.facts["created"]) for entry in entries)
-    return [entry for entry, created in dated if created and datetime.fromisoformat(created).timestamp() < before]
+    dated = ((entry, seconds_of(entry.facts["created"])) for entry in entries)
+    return [entry for entry, created in dated if created is not None and created < before]
 
 
 def of_status(entries: Iterable[Entry], wanted: Sequence[str]) -> list[Entry]:
@@ -271,7 +270,8 @@ def _rank(key: str, value: Any) -> tuple[int, Any]:
     """Numbers before words."""
     if isinstance(value, (int, float)):
         return (0, value)
-    return (0, datetime.fromisoformat(value).timestamp()) if key == "created" else (1, yaml_text(value))
+    created = seconds_of(value) if key == "created" else None
+    return (1, yaml_text(value)) if created is None else (0, created)
 
 
 def _refuse_unknown(key: str, entries: Sequence[Entry]) -> None:

@@ -55,8 +55,9 @@ def origin_of(run: StoredRun, usual: Path, options: Sequence[str]) -> Origin:
     if given := run.record.get("given"):  # which older runs did not record
         config, settings = given["config"], given["settings"]
         path = None if config is None else Path(config)
+        there = path is None or path.is_file()  # a pipe would be waited for
         try:
-            if _as_decided(load_config(path or usual, settings).config, run.config) == run.config.resolved():
+            if there and _as_decided(load_config(path or usual, settings).config, run.config) == run.config.resolved():
                 return Origin(path, tuple(settings), tuple(options), run.config.training.changes)
         except (NnrunError, OSError):
             pass

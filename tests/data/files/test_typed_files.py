@@ -360,6 +360,7 @@ def test_records(tmp_path: Path) -> None:
         (np.array([[1j]]), "the array is of type complex128; it must hold numbers"),
         (np.array([(1, b"x")], dtype=[("a", "i4"), ("b", "S3")]), "field 'b' is of type |S3; it must hold one"),
         (np.zeros(3, dtype=[("a", "f4", (2,))]), "field 'a' is of type ('<f4', (2,)); it must hold one number"),
+        (np.zeros(3, dtype=[("a", "<U0")]), "field 'a' is of type <U0; it must hold one number, text or date a row"),
         (np.array([[object()]]), "not a usable .npy file: it holds Python objects; write plain arrays with numpy.save"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 from nnrun.errors import UsageError
 from nnrun.files import sealed
 from nnrun.insight.comparison.lines import as_csv, plain, table
-from nnrun.insight.comparison.listing import Condition, Entry, select
+from nnrun.insight.comparison.listing import Condition, Entry, older_than, select
 from nnrun.runs.stored import StoredRun
 from nnrun.text import as_number, yaml_text
 from tests.insight.comparison.conftest import MakeRun
@@ -101,6 +101,15 @@ def test_the_oldest_comes_first_wherever_it_was_made(make_run: MakeRun) -> None:
     times = {"t": "16:00:00.000+09:00", "l": "08:00:00.000+00:00", "n": "04:00:00.000-05:00"}
     entries = {at: Entry(StoredRun(make_run(at, record={"created": f"2026-01-04T{times[at]}"}))) for at in times}
     assert letters(select([entries[at] for at in "nlt"], [], None, reverse=False)) == "tln"
+
+
+def test_a_time_that_is_none_stands_behind_the_others_and_is_not_old(make_run: MakeRun) -> None:
+    wrong, right = (
+        Entry(StoredRun(make_run(name, record={"created": created})))
+        for name, created in (("w", "yesterday"), ("r", "2020-10-25T11:00:00+00:00"))
+    )
+    assert letters(select([wrong, right], [], "created", reverse=False)) == "rw"
+    assert letters(older_than([wrong, right], "1d")) == "r"
 
 
 def test_a_search_is_one_line_with_its_best(make_run: MakeRun, make_search: MakeRun) -> None:
