@@ -257,16 +257,18 @@ def divided(config: Data, heard: Heard = nobody, folder: Path | None = None) -> 
 
 
 def _beginning(config: Data, part: str) -> Callable[[Table], Survey]:
+    declared = config.declared
+
     def begin(first: Table) -> Survey:
         target = choose_target(config, first)
         if part in ("all", "train"):
             check_roles(config, first, target)
             for name in first.columns:
-                if config.declared.get(name) != "drop":
+                if declared.get(name) != "drop":
                     require_column(first, name)
         group, time = (config.group, config.time) if part == "all" else (None, None)
         may_lack = config.missing_target == "drop"
-        return Survey(first, target, config.task, group, time, config.declared, may_lack)
+        return Survey(first, target, config.task, group, time, declared, may_lack)
 
     return begin
 

@@ -42,7 +42,7 @@ class LayerCheck(NamedTuple):
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """‖numerical − analytic‖ / (‖numerical‖ + ‖analytic‖), and where the two differ most."""
+    """The relative difference of both gradients, and where the two differ most."""
 
     ratio: float  # 0 where both are 0
     worst_layer: str
@@ -130,18 +130,26 @@ def check_gradient(
     numerical, smooth = _differences(cost, theta, indices, epsilon, network.n_weights if h.l1.any() else 0)
     difference = np.where(smooth, np.abs(numerical - analytic), 0)
     worst = _parameter_name(network, int(indices[difference.argmax()]))
-    layers = tuple(_by_layer(network, indices[smooth], numerical[smooth], analytic[smooth]))
-    ratio = relative_difference(numerical[smooth], analytic[smooth])
+    rounding = np.finfo(np.float64).eps * max(1.0, float(abs(cost(theta)[0][0]))) / epsilon
+    layers = tuple(_by_layer(network, indices[smooth], numerical[smooth], analytic[smooth], rounding))
+    ratio = relative_difference(numerical[smooth], analytic[smooth], rounding)
     return GradientCheck(ratio, worst.split(".")[0], worst, int(smooth.sum()), int((~smooth).sum()), layers)
 
 
-def relative_difference(numerical: Array, analytic: Array) -> float:
-    """‖numerical − analytic‖ / (‖numerical‖ + ‖analytic‖), 0 where both are 0."""
-    scale = np.linalg.norm(numerical) + np.linalg.norm(analytic)
+def relative_difference(numerical: Array, analytic: Array, rounding: float = 0.0) -> float:
+    """‖numerical − analytic‖ / (‖numerical‖ + ‖analytic‖), 0 where both are 0.
+
+    The `rounding` of one difference is no error: the divisor is at least what makes that of all of them acceptable, as
+    where a loss has fallen so far that nothing is left of its gradient.
+    """
+    least = rounding * np.sqrt(numerical.size) / ACCEPTABLE
+    scale = max(np.linalg.norm(numerical) + np.linalg.norm(analytic), least)
     return float(np.linalg.norm(numerical - analytic) / scale) if scale else 0.0
 
 
-def _by_layer(network: Network, indices: NDArray[np.int64], numerical: Array, analytic: Array) -> Iterator[LayerCheck]:
+def _by_layer(
+    network: Network, indices: NDArray[np.int64], numerical: Array, analytic: Array, rounding: float
+) -> Iterator[LayerCheck]:
     """Of each layer with parameters among these."""
     of_layer: dict[str, NDArray[np.bool_]] = {}
     for name, part in network.theta.slices.items():
@@ -151,7 +159,7 @@ def _by_layer(network: Network, indices: NDArray[np.int64], numerical: Array, an
         own = np.flatnonzero(of_layer[layer])
         if len(own):
             worst = own[np.abs(numerical[own] - analytic[own]).argmax()]
-            ratio = relative_difference(numerical[own], analytic[own])
+            ratio = relative_difference(numerical[own], analytic[own], rounding)
             name = _parameter_name(network, int(indices[worst]))
             yield LayerCheck(layer, ratio, name, float(numerical[worst]), float(analytic[worst]), len(own))
 

@@ -76,9 +76,10 @@ def linear(train: Examples, loss: Loss, classes: int | None, numeric: Sequence[i
 
     The models that scikit-learn has by default, whose import alone would take a second.
     It does without those that are not `numeric`, None for all: codes are told apart by no line.
-    On all training rows, or on a fixed sample of 20,000 rows, or 5 million cells if that is less.
+    On all training rows, or on a fixed sample of 20,000 rows, or of 5 million cells of features or of classes if that
+    is less, but 1,000 rows.
     """
-    measured = sample(train, min(ROWS, max(1000, CELLS // train.x.shape[1])))
+    measured = sample(train, min(ROWS, max(1000, CELLS // max(train.x.shape[1], classes or 1))))
     places = range(measured.x.shape[1]) if numeric is None else numeric
     x = measured.x[:, places].astype(np.float64)
     mean, deviation = x.mean(axis=0), x.std(axis=0)

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 
 PREDICTION, ROW = "prediction", "row"
-CELLS_AT_ONCE = 4_000_000  # of features; bounds the memory
+CELLS_AT_ONCE = 4_000_000  # of features, or of classes; bounds the memory
 
 
 def rows_at_once(model: Model) -> int:
     """How many rows are read, predicted and written together."""
-    return max(256, min(65_536, CELLS_AT_ONCE // model.n_features))
+    return max(256, min(65_536, CELLS_AT_ONCE // max(model.n_features, len(model.target.classes or ()))))
 
 
 def prediction_columns(model: Model) -> list[str]:

@@ -14,13 +14,20 @@ import pytest
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.embedding import Embedding
 from nnrun.engine.evaluation import Examples
-from nnrun.engine.gradient_check import GradientCheck, _Cost, _differences, check_gradient
+from nnrun.engine.gradient_check import (
+    BUG,
+    GradientCheck,
+    _Cost,
+    _differences,
+    check_gradient,
+    relative_difference,
+)
 from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.initializers import INITIALIZERS
 from nnrun.engine.layers import Activate, Backward, BatchNorm, Dense, Mode
 from nnrun.engine.losses import LOSSES
 from nnrun.engine.network import Network
-from nnrun.engine.parameters import Array, Views
+from nnrun.engine.parameters import Array, Buffers, Views
 from nnrun.engine.trainer import Trainer
 from tests.conftest import made_up
 from tests.conftest import trainer as numpy_trainer
@@ -70,6 +77,22 @@ def test_numerical_gradient_agrees_at_the_start_and_after_training(
         assert result.verdict == "great"
         assert result.checked + result.kinks == trainer.theta.shape[1]
         assert result.checked > 0.8 * trainer.theta.shape[1]
+
+
+def test_what_rounding_leaves_of_a_gradient_is_no_mistake(make_trainer: Callable[..., Trainer]) -> None:
+    """The loss of sure and right predictions is next to nothing, and the differences of it are exactly that."""
+    trainer = make_trainer([3], loss="cross_entropy", outputs=3, hidden=(5,), batch_size=50)
+    examples = trainer.batches.examples
+    assert check(trainer).ratio < 1e-7
+    list(trainer.epochs(200))
+    trainer.theta *= 200
+    right = trainer.network.forward(
+        trainer.bound, examples.x[None], Mode(train=True, buffers=Buffers(examples.x.dtype))
+    )
+    trainer.batches.examples = Examples(examples.x, right[0][0].argmax(axis=1))
+    assert check(trainer).ratio < 1e-7
+    wrong = np.full(4, 1e-6)
+    assert relative_difference(np.zeros(4), wrong, 2e-11) > BUG, "small gradients are told apart still"
 
 
 def with_codes(rows: int, seed: int, dtype: str = "float64") -> Examples:

@@ -102,6 +102,8 @@ def test_much_data_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     assert linear(Examples(x, y), loss_of(2), 2).rows == 1200
     monkeypatch.setattr(baselines, "CELLS", 4400)  # 1100 rows of 4
     assert linear(Examples(x, y), loss_of(2), 2).rows == 1100
+    monkeypatch.setattr(baselines, "CELLS", 11_000)
+    assert linear(Examples(x, y), loss_of(10), 10).rows == 1100, "and as many of classes"
 
 
 def test_trees_stop_by_rows_set_aside_only_where_each_class_has_two() -> None:

@@ -222,11 +222,12 @@ def is_unordered(series: pd.Series[Any], goal: Floats) -> bool:
     if kind_of(series) != "number":
         return False
     present = series.notna().to_numpy(dtype=bool)
-    values, goal = np.asarray(series, np.float64)[present], goal[present]
+    values = np.asarray(series, np.float64)[present]
     different, group, rows = np.unique(values, return_inverse=True, return_counts=True)
     if not FEWEST_VALUES <= len(different) <= MOST_VALUES or np.any(different % 1) or rows.min() < LEAST_ROWS:
         return False
-    goal = goal - goal.mean(axis=0)
+    goal = goal[present]
+    goal -= goal.mean(axis=0)
     sums = np.zeros((len(different), goal.shape[1]))
     np.add.at(sums, group, goal)
     total = float(np.square(goal).sum())

@@ -34,14 +34,14 @@ class Tpe(Strategy):
     def __init__(self, brief: Brief) -> None:
         super().__init__(brief)
         self._optuna = _optuna()
-        self._results: dict[int, tuple[float, Settings]] = {}
+        self._results: dict[int, Any] = {}  # as Optuna stores them
         self._generation = -1, list[Point]()
 
     def tell(self, number: int, values: Settings, value: float) -> None:
         """Keeps the result; a failed trial counts as infinitely bad, so that its like is avoided."""
         super().tell(number, values, value)
         if self.brief.space.contains(values):
-            self._results[number] = (value if math.isfinite(value) else math.inf), values
+            self._results[number] = self._stored(value if math.isfinite(value) else math.inf, values)
 
     def propose(self, number: int) -> Point | None:
         """Random at first, then by its generation; None until all trials before that are told."""
@@ -71,7 +71,7 @@ class Tpe(Strategy):
         sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=0)
         study = optuna.create_study(sampler=sampler)
         earlier = sorted(number for number in self._results if number < begin)
-        study.add_trials([self._stored(*self._results[number]) for number in earlier])
+        study.add_trials([self._results[number] for number in earlier])
         return [Point(begin + i, self._suggested(study.ask())) for i in range(SIZE)]
 
     def _stored(self, value: float, values: Settings) -> Any:
