@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnrun.cli import improve, retest, search
+from nnrun.cli import ensemble, improve, retest, search
 from nnrun.cli.common import RUNS, Debug, Json, Quiet, RunArgument, Runs, Settings, Threads, Verbose, explained
 from nnrun.cli.nudge import ask_and_tell
 from nnrun.cli.terminal.streams import say
@@ -91,6 +91,8 @@ def _resume_run(
 
     with console(quiet or json, verbose) as screen, stop_request(screen) as stop:
         outcome = resume_run(found, epochs, settings, screen, stop, sys.argv)
+    if outcome.is_gathered:
+        return ensemble._report(outcome.run, json, quiet)
     if outcome.status == "done" and not screen.heard:
         say(f"note     nothing was left to train; `{_to_go_on(outcome)}` goes on")
     directory = outcome.run.path

@@ -15,6 +15,7 @@ from nnrun.data.split import STORED
 from nnrun.errors import DataError
 from nnrun.models.model import best_of
 from nnrun.runs.conclusion import in_folds
+from nnrun.runs.moving import told_if_gone
 from nnrun.runs.stored import StoredRun
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class Partition:
         self.run = best_of(run)
         config = self.run.config
         folds = in_folds(config) if config.data.in_folds else [config]
-        self._divided = [divided(one.data) for one in folds]
+        with told_if_gone(self.run):
+            self._divided = [divided(one.data) for one in folds]
         self._in_folds = config.data.in_folds
         self._check()
         self.counts: dict[str, int] = {}

@@ -166,14 +166,14 @@ def trained(run: StoredRun) -> Trained:
 
 
 def _with_data(run: StoredRun, beside: Path) -> Trained:
-    from nnrun.runs.preparing import CACHE, if_gone  # here, since who predicts trains nothing
+    from nnrun.runs.moving import told_if_gone
+    from nnrun.runs.preparing import CACHE  # here, since who predicts trains nothing
 
     try:
-        dataset = load_dataset(run.config.data, run.config.training.dtype, beside / CACHE)
+        with told_if_gone(run):
+            dataset = load_dataset(run.config.data, run.config.training.dtype, beside / CACHE)
     except DataError as error:
-        whole = search_of(run.directory) or run.directory
-        why = if_gone(whole, run.config, error) if whole.path.parent == beside else error  # else it is a member
-        raise DataError(f"the data of {run.name}: {why}") from None
+        raise DataError(f"the data of {run.name}: {error}") from None
     require_own(run, dataset)
     return Trained(run, dataset)
 

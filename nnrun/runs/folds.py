@@ -33,7 +33,17 @@ from nnrun.runs.conclusion import (
 )
 from nnrun.runs.listener import Listener, Outcome, Relay, ToldToStop
 from nnrun.runs.members import ALL, FOLDER, fold_line, member
-from nnrun.runs.preparing import CACHE, begun, changed_since, create, first_files, located, same_data, until_told
+from nnrun.runs.preparing import (
+    CACHE,
+    begun,
+    changed_since,
+    create,
+    first_files,
+    located,
+    prepared,
+    same_data,
+    until_told,
+)
 from nnrun.runs.records import ENDED, Final, Given, Row, RunRecord
 from nnrun.runs.rundir import EPOCHS, MEMBERS, RunDir, now
 from nnrun.runs.session import Session
@@ -86,8 +96,7 @@ def resume(run: RunDir, listener: Listener, told_to_stop: ToldToStop) -> Outcome
             anew = command("train", str(run.resolved), *as_options(short_enough(loaded.config)))
             raise UsageError(f"{run.id} diverged and would do so again; `{anew}` begins anew with shorter steps")
         mend(run, loaded.config)
-        data, heard = loaded.config.data, until_told(listener.preparing, told_to_stop)
-        whole = load_dataset(data, loaded.config.training.dtype, run.path.parent / CACHE, heard)
+        whole = prepared(loaded, run.path.parent, until_told(listener.preparing, told_to_stop))
         if not same_data(before, whole):
             raise DataError(f"{run.id}: the data is no longer what this run began with; train anew")
         return _go_on(run, loaded, listener, told_to_stop)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from nnrun.config.config import Config
+from nnrun.runs.members import is_gathered
 from nnrun.runs.records import FoundSymptom, Row, RunRecord, RunStatus
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.telling import Beginning
@@ -22,6 +23,11 @@ class Outcome:
     record: RunRecord
     rows: Sequence[Row]
     config: Config
+
+    @property
+    def is_gathered(self) -> bool:
+        """Whether it is an ensemble of runs that had ended before, which has nothing to train."""
+        return is_gathered(self.record)
 
 
 class Listener:

@@ -12,20 +12,18 @@ from nnrun.config.dump import dump_sections
 from nnrun.config.load import Loaded
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.data.files.chunks import Heard, nobody
-from nnrun.data.files.sources import source_files
 from nnrun.errors import ConfigError, DataError, MisfitError, StoppedError
 from nnrun.files import sealed_document, sealed_text
-from nnrun.installation import as_options, command, elsewhere, key_of
 from nnrun.runs.engines import decided
 from nnrun.runs.environment import describe
 from nnrun.runs.listener import ToldToStop
+from nnrun.runs.moving import if_gone
 from nnrun.runs.records import DataRecord, Environment, Given, Parent, RunRecord
 from nnrun.runs.rundir import CONFIG, DATA, EPOCHS, RECORD, RESOLVED, SCHEMA_VERSION, RunDir, now
 from nnrun.runs.session import Session
 from nnrun.runs.stored import StoredRun
 
 CACHE = ".cache"  # beside the runs
-SOURCE = "data.source"
 
 
 def prepare(loaded: Loaded, root: Path, heard: Heard = nobody) -> tuple[Dataset, Session]:
@@ -56,13 +54,13 @@ def session_of(loaded: Loaded, dataset: Dataset) -> Session:
 
 @contextmanager
 def located(loaded: Loaded) -> Iterator[None]:
-    """Errors about a value of the configuration say where it stands."""
+    """Errors about a value of the configuration say where it stands; of a run, also what to do if its data is gone."""
     try:
         yield
     except MisfitError as error:
         raise ConfigError([loaded.locate(error.path, error.message)]) from None
     except DataError as error:
-        raise DataError(loaded.locate(error.key, str(error))) if error.key else error from None
+        raise if_gone(loaded, DataError(loaded.locate(error.key, str(error))) if error.key else error) from None
 
 
 def until_told(heard: Heard, told_to_stop: ToldToStop) -> Heard:
@@ -167,31 +165,3 @@ def changed_since(before: StoredRun | None, dataset: Dataset) -> list[str]:
 def same_data(run: StoredRun, dataset: Dataset) -> bool:
     """Whether the rows and their parts are those the run began with, wherever the file lies now."""
     return run.data.same_rows(dataset.fitted)
-
-
-def if_gone(run: RunDir, config: Config, error: DataError) -> DataError:
-    """The error, with the command that says where the data lies now if files of it are gone."""
-    gone = [part for part, file in source_files(config.data).items() if not file.exists()]
-    if not gone:
-        return error
-    keys = [SOURCE] if isinstance(config.data.source, str) else [f"{SOURCE}.{part}" for part in gone]
-    again = command("resume", run.id, *as_options([f"{key}=FILE" for key in keys]), *elsewhere(run.path.parent))
-    return DataError(f"{error} (if it was moved: `{again}`)")
-
-
-def names_source(setting: str) -> bool:
-    """Whether a setting says where data lies, and nothing else."""
-    key = key_of(setting)
-    return key == SOURCE or key.startswith(f"{SOURCE}.")
-
-
-def move_source(run: RunDir, settings: Sequence[str]) -> None:
-    """Write into a run where its data lies now, and into all runs in it, as their own data is read again.
-
-    The rows are known to be the same.
-    """
-    files = run.path.rglob(run.resolved.name)
-    for path in sorted(files, key=lambda path: -len(path.parts)):  # its own last, so that it can be done again
-        one = RunDir(path.parent)
-        config = StoredRun(one).loaded(settings).config
-        one.write(RESOLVED, sealed_text(dump_sections(config.resolved())))

@@ -22,19 +22,18 @@ from nnrun.runs.finding import best_in, is_search, search_of
 from nnrun.runs.lineage import Repeated, repeated
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
 from nnrun.runs.members import has_members, refuse_gathered, whole_of
+from nnrun.runs.moving import ANOTHER, move_source, only_source, other_data
 from nnrun.runs.preparing import (
     begun,
     changed_since,
     create,
-    move_source,
-    names_source,
     prepare,
     prepared,
     same_data,
     session_of,
     until_told,
 )
-from nnrun.runs.records import Given, Parent
+from nnrun.runs.records import ENDED, Given, Parent
 from nnrun.runs.rundir import CONFIG, EVENTS, RESOLVED, RunDir
 from nnrun.runs.session import Session
 from nnrun.runs.steering import mend
@@ -124,33 +123,45 @@ def resume(
             f"{run.id} belongs to the search {search.id}, which would no longer know it; resume the search, or train "
             f"{run.resolved}"
         )
-    refuse_gathered(run)
     listener = listener or Listener()
     if whole := whole_of(run):
+        refuse_gathered(run)
         raise UsageError(
             f"{run.id} belongs to the run {whole.id}; `{command('resume', called(whole.path))}` goes on with that, and "
             f"`{command('train', str(run.resolved))}` makes it a run of its own"
         )
+    if epochs is None and _is_moved(run, overrides, until_told(listener.preparing, told_to_stop)):
+        with run.locked():
+            move_source(run, overrides)
+        if run.status in ENDED:  # nothing goes on with it, so nothing is measured again
+            return _as_it_is(run)
+        overrides = ()
+    refuse_gathered(run)
     if has_members(run):
         if overrides or epochs is not None:
             raise UsageError(_as_begun(run))
         return folds.resume(run, listener, told_to_stop)
-    moved = epochs is None and _is_moved(run, overrides, until_told(listener.preparing, told_to_stop))
-    if overrides and not moved:
+    if overrides:
         settings = [*overrides, *([] if epochs is None else [f"{TOTAL}={epochs}"])]
         return _begin_child(run, settings, listener, told_to_stop, argv)
     with run.locked():
-        if moved:
-            move_source(run, overrides)
         return _go_on(run, epochs, listener, told_to_stop)
 
 
 def _is_moved(run: RunDir, settings: Sequence[str], heard: Heard) -> bool:
-    """Whether these only say where the run's own rows lie now."""
-    if not settings or not all(map(names_source, settings)):
+    """Whether these only say where the run's own rows lie now; DataError for other rows where they make no child."""
+    if not only_source(settings):
         return False
     before = StoredRun(run)
-    return same_data(before, prepared(before.loaded(settings), run.path.parent, heard))
+    own = same_data(before, prepared(before.loaded(settings), run.path.parent, heard))
+    if not own and has_members(run):
+        raise other_data(run)
+    return own
+
+
+def _as_it_is(run: RunDir) -> Outcome:
+    stored = StoredRun(run)
+    return Outcome(run, stored.status, stored.record, stored.rows, stored.latest)
 
 
 def _as_begun(run: RunDir) -> str:
@@ -207,7 +218,9 @@ def _begin_child(
     if why := begun_before(at(before.config, now), at(loaded.config, now), now):
         raise UsageError(f"{parent.id} goes on in epoch {now}: {why}")
     if not same_data(before, dataset):
-        loaded.notices.append(f"{parent.id} may have been trained on rows that are dev or test here")
+        other = f"the data there is not what it began with ({ANOTHER}), so this is a child run; "
+        why = other if only_source(settings) else ""
+        loaded.notices.append(f"{why}{parent.id} may have been trained on rows that are dev or test here")
     origin: Parent = {"id": parent.id, "epoch": session.trainer.epoch}
     files = {EVENTS: json_lines(before.changes_until(origin["epoch"])).encode()}
     child = create(root, loaded, dataset, argv, parent=origin, files=files)

@@ -14,18 +14,8 @@ from nnrun.runs.assembly import check_memory
 from nnrun.runs.engines import by_numpy
 from nnrun.runs.finding import PLAN
 from nnrun.runs.folds import refuse_unfit
-from nnrun.runs.preparing import (
-    SOURCE,
-    begun,
-    first_files,
-    if_gone,
-    located,
-    move_source,
-    prepared,
-    same_data,
-    session_of,
-    until_told,
-)
+from nnrun.runs.moving import move_source, other_data
+from nnrun.runs.preparing import begun, first_files, located, prepared, same_data, session_of, until_told
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.executors import Executor
@@ -86,14 +76,10 @@ def reopened(
     plan = Plan.read(run)
     options = options.after(plan.limits)
     with closing(options.executor(told_to_stop)) as executor, run.locked():
-        try:
-            dataset = prepared(loaded, run.path.parent, until_told(watcher.preparing, told_to_stop))
-        except DataError as error:
-            raise if_gone(run, loaded.config, error) from None
+        dataset = prepared(loaded, run.path.parent, until_told(watcher.preparing, told_to_stop))
         if not same_data(StoredRun(run), dataset):
             if options.moved:
-                why = f"the data there is not what it began with; {SOURCE} may only name where it lies"
-                raise DataError(f"{run.id}: {why}")
+                raise other_data(run)
             raise DataError(f"{run.id}: the data is no longer what this {what} began with; begin a new one")
         with located(loaded):
             check_memory(loaded.config, dataset)

@@ -20,7 +20,8 @@ from nnrun.machine.posix import LEAST_MEMORY
 from nnrun.runs.environment import describe
 from nnrun.runs.finding import TRIALS
 from nnrun.runs.listener import ToldToStop
-from nnrun.runs.preparing import CACHE, SOURCE, names_source
+from nnrun.runs.moving import SOURCE, names_source
+from nnrun.runs.preparing import CACHE
 from nnrun.runs.rundir import RunDir
 from nnrun.search.executors import Executor, Inline, Pool
 from nnrun.search.ledger import Ledger

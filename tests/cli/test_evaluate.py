@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections.abc import Callable
@@ -350,3 +351,67 @@ def test_of_moved_sets_each_file_that_is_gone_is_asked_for(nnrun: Nnrun, here: P
     found = way.replace("dev=FILE", "dev=own-dev.csv").replace("test=FILE", "test=own-test.csv")
     assert (nnrun(*found.split()).code, nnrun("evaluate", run.name).code) == (0, 0)
     assert [*(here / "runs").glob("2*")] == [run]
+
+
+def moved(nnrun: Nnrun, here: Path, *settings: str) -> Path:
+    """A run whose data was moved from old.csv to new.csv."""
+    rows = "".join(f"{k % 7},{k % 5},{'ab'[k % 7 > 3]}\n" for k in range(80))
+    (here / "old.csv").write_text("x,z,y\n" + rows)
+    nnrun("train", *QUICK, *sets("data.source=old.csv", "data.target=y", *settings))
+    (run,) = (here / "runs").glob("2*")
+    return run
+
+
+def runs_of(here: Path) -> list[str]:
+    return sorted(path.name for path in (here / "runs").glob("2*"))
+
+
+@pytest.mark.parametrize("kind", ["one", "folds", "seeds", "ensemble", "diverged"])
+def test_a_run_of_every_kind_finds_its_own_rows_again(nnrun: Nnrun, here: Path, kind: str) -> None:
+    diverges = ("optimizer.name=sgd", "optimizer.learning_rate=1e200")
+    settings = {"folds": ["data.folds=3"], "seeds": ["network.ensemble=2"], "diverged": diverges}
+    run = moved(nnrun, here, *settings.get(kind, ()))
+    if kind == "ensemble":
+        nnrun("train", *QUICK, *sets("data.source=old.csv", "data.target=y", "seed=1"))
+        nnrun("ensemble", *runs_of(here))
+        run = max((here / "runs").glob("2*-ensemble-*"))
+    known, before = nnrun("evaluate", run.name), runs_of(here)
+    (here / "old.csv").rename(here / "new.csv")
+    assert nnrun("resume", run.name, "--set", "data.source=new.csv").code == (5 if kind == "diverged" else 0)
+    assert "old.csv" not in "".join(path.read_text() for path in run.rglob("resolved.yaml"))
+    again = nnrun("evaluate", run.name)
+    assert (again.code, again.err, runs_of(here)) == (known.code, known.err, before)
+    assert again.out.replace("read 3 times", "read 2 times") == known.out, "the test part was not read in between"
+
+
+@pytest.mark.parametrize("settings", [(), ("data.folds=3",)])
+def test_every_command_that_reads_the_data_of_a_run_tells_how_it_is_found_again(
+    nnrun: Nnrun, here: Path, settings: tuple[str, ...]
+) -> None:
+    run = moved(nnrun, here, *settings)
+    (here / "old.csv").rename(here / "new.csv")
+    way = f"(if it was moved: `nnrun resume {run.name} --set data.source=FILE`)"
+    commands = ["evaluate", "resume", "rerun", "split", "improve", "ensemble --seeds 2"]
+    for words in [*commands, *([] if settings else ["rewind"])]:
+        command, *options = words.split()
+        told = nnrun(command, run.name, *options)
+        assert (told.code, told.err.endswith(f"{way}\n")) == (4, True), told.err
+    assert nnrun("train", str(run / "resolved.yaml")).err.endswith(f"{way}\n")
+    named = nnrun("improve", run.name, "--set", "data.source=none.csv").err
+    assert named.startswith("--set data.source=none.csv: ") and "moved" not in named
+    assert nnrun("export", run.name, "-o", "model.py").code == 0 and Path("model.py").exists()
+
+
+def test_the_same_rows_in_another_file_are_told_to_be_one(nnrun: Nnrun, here: Path) -> None:
+    run = moved(nnrun, here, "data.folds=3")
+    (here / "new.csv.gz").write_bytes(gzip.compress((here / "old.csv").read_bytes()))
+    packed = ("--set", "data.source=new.csv.gz")
+    whole = nnrun("resume", run.name, *packed)
+    why = "the data there is not what it began with; data.source may only name where it lies, and the same rows packed"
+    assert (whole.code, whole.err) == (4, f"{run.name}: {why} or saved anew are another file\n")
+    assert "made of several networks" in nnrun("resume", run.name, *packed, "--epochs", "9").err
+    nnrun("train", *QUICK, *sets("data.source=old.csv", "data.target=y"))
+    told = " ".join(nnrun("resume", "latest", *packed).err.split())
+    assert "(the same rows packed or saved anew are another file), so this is a child run; " in told
+    other = " ".join(nnrun("resume", "latest", *packed, "--set", "optimizer.learning_rate=0.01").err.split())
+    assert "child run" not in other

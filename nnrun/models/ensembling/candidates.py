@@ -22,6 +22,7 @@ from nnrun.runs.checkpoints import why_pruned
 from nnrun.runs.finding import listing
 from nnrun.runs.judge import weights_of
 from nnrun.runs.members import FOLDS, has_members, members_of, read_ensemble
+from nnrun.runs.moving import told_if_gone
 from nnrun.runs.preparing import CACHE
 from nnrun.runs.records import TRAINED
 from nnrun.runs.rundir import DATA, RunDir
@@ -217,7 +218,8 @@ class Reader:
         config = run.config
         key = config.data.model_dump_json(), config.training.dtype
         if key not in self._sets:
-            self._sets[key] = load_dataset(config.data, config.training.dtype, self.cache)
+            with told_if_gone(run):
+                self._sets[key] = load_dataset(config.data, config.training.dtype, self.cache)
         require_own(run, self._sets[key])
         return self._sets[key]
 

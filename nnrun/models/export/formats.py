@@ -15,6 +15,7 @@ from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.files import replacing
 from nnrun.models.export import numpy_file, onnx_file
 from nnrun.models.model import Model
+from nnrun.runs.moving import told_if_gone
 
 TOLERANCE = 1e-5  # what float32 rounds comes to 4e-6 in four layers of 512 units, to less than 1e-6 in usual ones
 MOST_ROWS = 10_000
@@ -22,7 +23,8 @@ MOST_ROWS = 10_000
 
 def dev_rows(model: Model) -> Table:
     """Rows of the dev part of the first member as they stand in the source; raises DataError where that is gone."""
-    dev = read_parts(model.members[0].config.data)["dev"]
+    with told_if_gone(model.run):
+        dev = read_parts(model.members[0].config.data)["dev"]
     return dev.take(np.arange(min(len(dev), MOST_ROWS)))
 
 
