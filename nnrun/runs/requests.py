@@ -20,7 +20,7 @@ from nnrun.config.changes import TOTAL, at, held, with_changes
 from nnrun.config.config import Config
 from nnrun.config.overrides import parse_settings
 from nnrun.config.values import Settings
-from nnrun.errors import UsageError
+from nnrun.errors import UsageError, refuse_for
 from nnrun.files import to_json, write_atomically
 from nnrun.installation import as_options, called, command
 from nnrun.runs.finding import is_search, search_of
@@ -65,6 +65,8 @@ def ask(run: RunDir, do: Do, settings: Sequence[str] = (), note: str | None = No
     that, ConfigError for settings that cannot change, with everything that is wrong.
     """
     refuse(run, do)
+    if do != CHANGE:
+        refuse_for(f"{do}, which changes nothing", set=settings)
     request: Request = {
         "do": do,
         "settings": _checked(run, settings) if do == CHANGE else [],

@@ -26,9 +26,13 @@ class Wish(NamedTuple):
     to: str = "best"
 
 
+def _set(wish: Wish) -> list[str]:
+    return [f"--set={setting}" for setting in wish.settings]
+
+
 WORDS: dict[str, Callable[[Wish], list[str]]] = {  # behind the names of the runs
-    "resume": lambda wish: [],
-    "rewind": lambda wish: [f"--to={wish.to}", *(f"--set={setting}" for setting in wish.settings)],
+    "resume": _set,
+    "rewind": lambda wish: [f"--to={wish.to}", *_set(wish)],
     "ensemble": lambda wish: [],
 }
 

@@ -336,6 +336,18 @@ def test_what_a_run_can_be_asked_for_is_told_at_once_and_no_word_is_lost(page: A
     assert page.evaluate(COMES % (run, "done")) == ["rewind", "rewind"]
 
 
+def test_what_is_typed_beside_a_resume_is_part_of_it(page: Any, root: Path) -> None:
+    run = run_of(root, "first")
+    run.update_record(status="failed")
+    page.get_by_role("button", name=run.id).click()
+    resume = page.locator("#acts").get_by_role("button", name="resume")
+    resume.wait_for()
+    page.get_by_label("a change").fill("optimizer.learning_rate=0.01")
+    resume.click()
+    until(page, "document.getElementById('answer').textContent.includes('--set=optimizer.learning_rate=0.01')")
+    page.wait_for_selector("#runs tbody tr:nth-child(3)")
+
+
 def test_a_server_that_is_gone_or_another_one_in_its_place_is_said(page: Any, server: Server, root: Path) -> None:
     page.locator("#runs .name button").first.click()
     page.wait_for_selector("#acts form")

@@ -23,6 +23,7 @@ from nnrun.errors import UsageError
 from nnrun.files import to_json
 from nnrun.runs.finding import list_runs
 from nnrun.runs.rundir import EPOCHS, RunDir
+from nnrun.runs.stored import StoredRun
 from nnrun.watching.server import MOST_SILENT, Handler, Server
 from nnrun.watching.verbs import begin
 
@@ -165,6 +166,24 @@ def test_a_run_that_was_killed_or_failed_is_resumed(root: Path, tmp_path: Path, 
         ask(server, "/selected")
         status, text = act(server, {"do": "resume", "id": the_run(own)}, X_Token=server.token)
         assert (status, json.loads(text)["told"].startswith("started: nnrun resume ")) == (200, True)
+
+
+def test_settings_beside_a_resume_make_a_child_or_are_refused(root: Path, tmp_path: Path) -> None:
+    own = Path(shutil.copytree(root, tmp_path / "runs"))
+    run = RunDir(own / the_run(own))
+    run.update_record(status="failed")
+    asked = {"do": "resume", "id": run.id, "settings": ["optimizer.learning_rate=0.01"]}
+    for server in serving(begin(own, 0)):
+        ask(server, "/selected")
+        told = json.loads(act(server, asked, X_Token=server.token)[1])["told"]
+        assert told.startswith(f"started: nnrun resume {run.id} --set=optimizer.learning_rate=0.01")
+        (child,) = [one for one in list_runs(own) if one.id != run.id]
+        assert StoredRun(child).config.optimizer.learning_rate == 0.01
+        for status, do in (("paused", "resume"), ("running", "pause")):
+            run.update_record(status=status)
+            with run.locked():
+                code, text = act(server, {**asked, "do": do}, X_Token=server.token)
+            assert (code, "--set has no meaning for" in text) == (400, True), text
 
 
 @pytest.mark.parametrize(

@@ -392,12 +392,13 @@ function acts(run) {
   if (place.dataset.of === `${run.id} ${run.status}` && place.childElementCount) return;
   place.dataset.of = `${run.id} ${run.status}`;
   const verbs = { running: ["pause", "stop"], paused: ["resume", "stop"], interrupted: ["resume"], failed: ["resume"] };
+  const make = run.kind !== "run" ? null : ["running", "paused"].includes(run.status) ? nudge : run.epochs ? rewind : null;
   const made = (verbs[run.status] ?? []).map((verb) => {
-    const button = element("button", verb, { type: "button" });
-    button.addEventListener("click", () => act({ do: verb, id: run.id }));
+    const isChanged = verb === "resume" && make === rewind; // what goes on is another one then, which has no such form
+    const button = element("button", verb, { type: "button", title: isChanged ? "from its last epoch on; with a change, as a child run" : "" });
+    button.addEventListener("click", () => act({ do: verb, id: run.id, settings: isChanged ? changeIn(place) : [] }));
     return button;
   });
-  const make = run.kind !== "run" ? null : ["running", "paused"].includes(run.status) ? nudge : run.epochs ? rewind : null;
   const of = make && `${run.id} ${make.name}`, stays = of !== null && before?.dataset.of === of;
   for (const child of [...place.children]) if (!stays || child !== before) child.remove();
   place.prepend(...made);
@@ -422,15 +423,19 @@ function form(verb, fields, asked) {
   return made;
 }
 
-const SETTING = "optimizer.learning_rate=0.001";
+const SETTING = "optimizer.learning_rate=0.001", CHANGE = "a change";
+
+function changeIn(form) {
+  return wordsOf(form.querySelector(`[aria-label="${CHANGE}"]`).value);
+}
 
 function nudge(run) {
-  const change = field("a change", SETTING, 32), note = field("why", "why", 18);
+  const change = field(CHANGE, SETTING, 32), note = field("why", "why", 18);
   return form("nudge", ["change", change, "because", note], () => ({ do: "change", id: run.id, settings: wordsOf(change.value), note: note.value || null }));
 }
 
 function rewind(run) {
-  const to = field("the epoch to go on from: best, last, or its number", "epoch", 6, "best"), change = field("a change", SETTING, 32);
+  const to = field("the epoch to go on from: best, last, or its number", "epoch", 6, "best"), change = field(CHANGE, SETTING, 32);
   return form("rewind", ["go on from", to, "with", change], () => ({ do: "rewind", id: run.id, to: to.value.trim(), settings: wordsOf(change.value) }));
 }
 
