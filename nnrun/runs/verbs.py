@@ -19,6 +19,7 @@ from nnrun.files import json_lines, sealed_text
 from nnrun.installation import as_options, called, command, elsewhere, key_of
 from nnrun.runs import folds
 from nnrun.runs.finding import best_in, is_search, search_of
+from nnrun.runs.full_disk import held
 from nnrun.runs.lineage import Repeated, repeated
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
 from nnrun.runs.members import has_members, refuse_gathered, whole_of
@@ -65,7 +66,7 @@ def train(
     loaded.notices.extend(changed_since(before, dataset))
     session = session_of(loaded, dataset)
     run = create(root, loaded, dataset, argv, given=given)
-    with run.locked():
+    with held(run):
         (outcome,) = session.train([run], listener, told_to_stop, loaded.notices, steered=True)
     return outcome
 
@@ -144,7 +145,7 @@ def resume(
     if overrides:
         settings = [*overrides, *([] if epochs is None else [f"{TOTAL}={epochs}"])]
         return _begin_child(run, settings, listener, told_to_stop, argv)
-    with run.locked():
+    with held(run):
         return _go_on(run, epochs, listener, told_to_stop)
 
 
@@ -224,7 +225,7 @@ def _begin_child(
     origin: Parent = {"id": parent.id, "epoch": session.trainer.epoch}
     files = {EVENTS: json_lines(before.changes_until(origin["epoch"])).encode()}
     child = create(root, loaded, dataset, argv, parent=origin, files=files)
-    with child.locked():
+    with held(child):
         (outcome,) = session.train([child], listener, told_to_stop, loaded.notices, steered=True)
     return outcome
 

@@ -18,8 +18,8 @@ from typing import Any, NotRequired, Protocol, TypedDict, TypeVar, final
 
 from nnrun.machine import threads
 from nnrun.machine.posix import HANG_UP, killed_from_outside, limit_memory
+from nnrun.runs.full_disk import full_disk
 from nnrun.search.forking import begin_to_load, start
-from nnrun.search.full_disk import full_disk
 
 
 class AnyJob(TypedDict):

@@ -16,6 +16,7 @@ from nnrun.errors import ConfigError
 from nnrun.files import drop_abandoned
 from nnrun.runs.checkpoints import is_whole, prune
 from nnrun.runs.finding import trial_of
+from nnrun.runs.full_disk import full_disk, resumable
 from nnrun.runs.records import RunStatus
 from nnrun.runs.rundir import UNFINISHED, RunDir, now
 from nnrun.runs.steering import Steering
@@ -24,7 +25,6 @@ from nnrun.runs.stored import StoredRun
 from nnrun.search.choosing import Restore, choose, restored
 from nnrun.search.duration import expected_time
 from nnrun.search.flatness import Flatness
-from nnrun.search.full_disk import full_disk, resumable
 from nnrun.search.importance import random_search_expected
 from nnrun.search.ledger import mend
 from nnrun.search.pruning import Median, limited

@@ -12,10 +12,10 @@ from functools import partial
 from queue import Empty, SimpleQueue
 
 from nnrun.errors import NnrunError
+from nnrun.runs.full_disk import DiskFullError
 from nnrun.runs.rundir import RunDir
 from nnrun.search.executors import Executor, Failure, Work, WorkerDiedError
 from nnrun.search.flatness import Flatness
-from nnrun.search.full_disk import DiskFullError
 from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Plan
 from nnrun.search.pruning import Median

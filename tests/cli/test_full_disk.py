@@ -1,4 +1,4 @@
-"""A disk without room ends a search and an improvement in words, with the command that goes on."""
+"""A disk without room ends a run, a search and an improvement in words, with the command that goes on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ SEEN = "trials/0002/metrics.jsonl"
 @pytest.fixture
 def full(monkeypatch: pytest.MonkeyPatch) -> None:
     """The third trial, which trains in this process, once has no room for what it measures."""
-    append, room = RunDir.append, [SEEN]
+    lacks_room(monkeypatch, SEEN)
+
+
+def lacks_room(monkeypatch: pytest.MonkeyPatch, file: str) -> None:
+    append, room = RunDir.append, [file]
 
     def fails(self: RunDir, file: str, line: str) -> None:
         if room and str(self.path / file).endswith(room[0]):
@@ -34,12 +38,12 @@ def full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Options, "executor", lambda options, told_to_stop: Inline())
 
 
-def told_of(done: Done) -> str:
+def told_of(done: Done, file: str = SEEN) -> str:
     assert done.code == 1, done.out
     (run,) = Path("runs").glob("2*")
     last = done.err.splitlines()[-1]
     words = "No space left on device; what is finished is kept, and `nnrun resume"
-    assert last == f"nnrun: {run / SEEN}: {words} {run}` goes on with it"
+    assert last == f"nnrun: {run / file}: {words} {run}` goes on with it"
     assert "Errno" not in done.err
     return str(run)
 
@@ -51,6 +55,16 @@ def test_a_search_says_how_it_goes_on(nnrun: Run, here: Path, full: None) -> Non
     assert json.loads((Path(run) / "run.json").read_text())["error"] == told, "a command would be one from here"
     assert f"failed, 2 of 4 trials so far; {told}\n" in nnrun("show", run).out
     assert nnrun("resume", run, "--json").json["counts"]["done"] == 4
+
+
+@pytest.mark.parametrize(("file", "settings"), [("metrics.jsonl", ()), ("members/02/metrics.jsonl", ("data.folds=3",))])
+def test_a_run_says_how_it_goes_on(
+    nnrun: Run, here: Path, monkeypatch: pytest.MonkeyPatch, file: str, settings: tuple[str, ...]
+) -> None:
+    lacks_room(monkeypatch, file)
+    run = told_of(nnrun("train", *IRIS, *(word for setting in settings for word in ("--set", setting))), file)
+    assert nnrun("list", "--json").json["runs"][0]["status"] in ("failed", "interrupted")
+    assert nnrun("resume", run, "--json").json["status"] == "done"
 
 
 def test_so_does_an_improvement(nnrun: Run, here: Path, full: None) -> None:

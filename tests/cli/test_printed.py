@@ -425,7 +425,7 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
     "runs/telling:symptom_lines": "test_the_settings_below_a_symptom_cure_it",
     "runs/verbs:_refuse_senseless": "test_a_schedule_that_knows_the_total_is_left_as_the_message_says",
     "config/yaml_text:_neighbour": "test_a_config_that_comes_with_nnrun_is_put_here_as_the_message_says",
-    "search/full_disk:resumable": "test_a_search_says_how_it_goes_on",
+    "runs/full_disk:resumable": "test_a_search_says_how_it_goes_on",
     "search/ledger:read_whole": "test_a_damaged_ledger_is_mended",
     "search/retests/design:old_settings": "test_a_search_without_a_result_goes_on_as_the_message_says",
     "search/retests/verbs:_over": "test_an_improvement_is_no_search_to_retest_and_an_ensemble_is_of_one_split",

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.errors import UsageError
+from nnrun.errors import NnrunError, UsageError
 from nnrun.runs import session, verbs
 from nnrun.runs.finding import list_runs
 from nnrun.runs.listener import Listener, Outcome
@@ -289,7 +289,7 @@ def test_a_full_disk_costs_nothing_but_time(
     monkeypatch.setattr(session, "SECONDS_BETWEEN_CHECKPOINTS", seconds)
     settings = ("data.source=wine", "network.hidden=[64, 64]", "regularization.dropout=0.2", "training.epochs=8")
     whole = train_run(*settings).run
-    with pytest.raises(OSError, match="No space left on device"):
+    with pytest.raises(NnrunError, match="No space left on device; what is finished is kept, and `nnrun resume "):
         train_run(*settings, root=disk / "runs", listener=Fill(disk, 5))
     (run,) = list_runs(disk / "runs")
     assert run.status in ("interrupted", "failed")
@@ -306,6 +306,7 @@ def test_a_full_disk_costs_nothing_but_time(
 LIMITED = """
 import resource, sys
 from pathlib import Path
+from nnrun.errors import NnrunError
 from nnrun.runs import verbs as experiment
 from nnrun.config.load import load_config
 from nnrun.runs.listener import Listener
@@ -320,8 +321,8 @@ class Limit(Listener):
 
 try:
     experiment.train(load_config(None, sys.argv[2:]), Path(sys.argv[1]), Limit())
-except OSError as error:
-    print(error.strerror)
+except NnrunError as error:
+    print(error)
 """
 
 
@@ -330,7 +331,7 @@ def test_a_line_cut_short_by_the_system_is_an_error(train_run: Train, bits: Bits
     settings = ("data.source=wine", "network.hidden=[4]", "training.epochs=8")
     whole = train_run(*settings).run
     process = python(LIMITED, str(tmp_path / "limited"), *settings)
-    assert process.communicate()[0] == "File too large\n"
+    assert "metrics.jsonl: File too large; what is finished is kept" in process.communicate()[0]
     (run,) = list_runs(tmp_path / "limited")
     assert not run.read("metrics.jsonl").endswith(b"\n"), "the fifth line is torn"
     assert len(run.metrics()) == 4

@@ -1,4 +1,7 @@
-"""A disk without room: no trial's fault, and the next ones would meet it too, so it ends a search."""
+"""A disk without room: it ends what trains, which goes on when there is room again.
+
+It is no trial's fault, and the next ones would meet it too, so it ends a search.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 
 from nnrun.errors import NnrunError, system_words
 from nnrun.installation import command
+from nnrun.runs.rundir import RunDir
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -37,3 +41,10 @@ def resumable(run: Path) -> Iterator[None]:
             raise
         going_on = command("resume", str(run))
         raise NnrunError(f"{words}; what is finished is kept, and `{going_on}` goes on with it") from error
+
+
+@contextmanager
+def held(run: RunDir) -> Iterator[None]:
+    """Hold a run while training it, and say of a full disk how it goes on."""
+    with run.locked(), resumable(run.path):
+        yield
