@@ -49,7 +49,7 @@ def resume(
     """Continue a run or a search; with --set, as a child run.
 
     A search, be it a retest, keeps the limits that it was given, unless new ones are given. With --set
-    data.source=FILE alone either finds its data where that was moved, in place, if the rows are the same.
+    data.source=FILE alone either finds its data where that was moved, in place, if the file is the same.
 
     Example:  nnrun resume latest --epochs 100
     """
