@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakValueDictionary
 
 from nnrun.config.values import Settings, Tree
 from nnrun.engine.scores import scores_of_row
 from nnrun.errors import DataError
+from nnrun.files import checksum
 from nnrun.runs.finding import best_in, is_search, name_of
-from nnrun.runs.reading import RESTORE
+from nnrun.runs.reading import RESTORE, read_document
 from nnrun.runs.records import TRAINED, Event, Final, Number, Row, RunRecord, RunStatus, numbers
 from nnrun.runs.rundir import DATA, RECORD, RESOLVED, RunDir
 
@@ -27,6 +29,8 @@ COLUMNS = ("epoch", "step", "learning_rate", "train_loss", "cost", "train_error"
 NESTED = ("layers", "step_losses", "members")  # keys of an epoch that hold more than one number
 WRITTEN_FIRST = {"status", "created", "data", "parent"}
 CHANGES = "training.changes"  # a setting whose value has dotted keys itself, by epoch
+# By the checksum of data.json while a run that was read has it: runs on the same data share one, which may be large.
+_FITTED: WeakValueDictionary[str, Fitted] = WeakValueDictionary()
 IGNORED = ("search.", "tracking")  # keys of the config that training one network ignores, or that change nothing
 
 
@@ -100,7 +104,12 @@ class StoredRun:
         """data.json: the columns, the target and the split; DataError where it is missing or damaged."""
         from nnrun.data.fitted import Document, Fitted
 
-        return Fitted(cast(Document, self.directory.read_json(DATA, Document)))
+        content = self.directory.read(DATA)
+        fitted = _FITTED.get(same := checksum(content))
+        if fitted is None:
+            document = read_document(content, str(self.directory.path / DATA), Document)
+            fitted = _FITTED[same] = Fitted(cast(Document, document))
+        return fitted
 
     # what became of it
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -29,6 +30,16 @@ def test_what_was_read_stays_when_the_files_are_gone(run: RunDir) -> None:
     again = stored.config, stored.text, stored.data, stored.record, stored.rows, stored.events
     assert all(value is before for value, before in zip(again, first, strict=True))
     assert stored.loaded(["seed=7"]).config.seed == 7
+
+
+def test_runs_on_the_same_data_share_what_was_fitted_on_it_unless_a_file_was_changed(run: RunDir) -> None:
+    copy = RunDir(shutil.copytree(run.path, run.path.with_name("copy")))
+    first, second = StoredRun(run), StoredRun(copy)
+    assert second.data is first.data
+    content = (copy.path / "data.json").read_bytes()
+    (copy.path / "data.json").write_bytes(content.replace(b"iris", b"isis"))
+    with pytest.raises(DataError, match=r"copy.data\.json: damaged"):
+        _ = StoredRun(copy).data
 
 
 def test_what_is_missing_is_told_by_its_file(run: RunDir) -> None:
