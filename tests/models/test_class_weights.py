@@ -181,6 +181,7 @@ def test_lists_and_comparisons_keep_the_scales_apart(run: Callable[..., Outcome]
     assert "dev_balanced_error" in same
     assert "dev balanced error by epoch" in same
     entries = [Entry(StoredRun(each)) for each in (balanced, plain)]
+    assert [entry.facts["error_kind"] for entry in entries] == ["balanced", None]
     assert kept_best(entries, 1) == entries
     page = folder_page(tmp_path / "runs", entries).render()
     assert f", balanced errors: {balanced.id} has the lowest dev balanced error, " in page

@@ -13,7 +13,7 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.data.raw import read_parts
 from nnrun.errors import ConfigError, DataError
-from nnrun.insight.comparison.lines import error_is
+from nnrun.insight.comparison import lines
 from nnrun.insight.comparison.listing import Entry
 from nnrun.models.calibrating import calibrate
 from nnrun.models.export.formats import FORMATS, TOLERANCE, check, export
@@ -184,7 +184,9 @@ def _wild(run: StoredRun) -> list[str]:
 
 def test_lists_and_the_page_of_all_runs_keep_errors_of_the_log_apart(file: Path, tmp_path: Path) -> None:
     log, plain = (Entry(trained(file, tmp_path, "training.epochs=2", *more)) for more in ([LOG], []))
-    assert [error_is(each) for each in (log, plain)] == ["1 − R² of the log", "1 − R²"]
+    assert [lines.error_is(each) for each in (log, plain)] == ["1 − R² of the log", "1 − R²"]
+    for listed in (map(lines.plain, (log, plain)), lines.rows([log, plain])):
+        assert [(each["target_transform"], each["error_kind"]) for each in listed] == [("log", None), (None, None)]
     text = folder_page(tmp_path, [log, plain]).render()
     assert f"prices.csv, errors of the log: {log.run.id} has the lowest" in text
     assert f"prices.csv, errors of the value: {plain.run.id} has the lowest" in text

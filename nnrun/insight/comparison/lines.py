@@ -15,7 +15,7 @@ from nnrun.insight.comparison.tables import GAP, LEAST, Column, Legend, fitted, 
 from nnrun.runs.lineage import Change, Place, fork_of, tree, watched
 from nnrun.runs.members import is_gathered
 from nnrun.runs.rundir import EVENTS
-from nnrun.runs.verdict import error_kind, error_name
+from nnrun.runs.verdict import error_name
 from nnrun.text import columns, counted, csv_text, duration, number, percent, shortened, yaml_text
 
 LEAST_PREFIX = len("20260101-000000")  # shorter ones name a run today and several tomorrow
@@ -109,14 +109,11 @@ def _ties(entries: Sequence[Entry]) -> Iterator[Column]:
 
 def _kinds(entries: Sequence[Entry]) -> Iterator[Column]:
     """What the errors of each run are, and the plain dev error, if rows of any do not count alike."""
-    if any(_kind(entry) or entry.is_log for entry in entries):
+    weighted = any(entry.facts["error_kind"] for entry in entries)
+    if weighted or any(entry.facts["target_transform"] for entry in entries):
         yield Column("error is", [error_is(entry) for entry in entries], 1, right=False)
-    if any(map(_kind, entries)):
+    if weighted:
         yield Column("plain dev", [percent(plain_dev(entry)) for entry in entries], 1)
-
-
-def _kind(entry: Entry) -> str:
-    return error_kind(entry.record["data"]) if entry.record.get("data") else ""
 
 
 def error_is(entry: Entry) -> str:
@@ -124,12 +121,13 @@ def error_is(entry: Entry) -> str:
     if not entry.final:
         return "–"
     name = error_name(entry.final, entry.record["data"]) if entry.record.get("data") else "error"
-    return (name.removesuffix("error").strip() or "plain") + (" of the log" if entry.is_log else "")
+    log = " of the log" if entry.facts["target_transform"] else ""
+    return (name.removesuffix("error").strip() or "plain") + log
 
 
 def plain_dev(entry: Entry) -> float | None:
     """The dev error where every row counts alike."""
-    return entry.final.get("dev_plain_error" if _kind(entry) else "dev_error")
+    return entry.final.get("dev_plain_error" if entry.facts["error_kind"] else "dev_error")
 
 
 def shown(key: str, value: Any) -> str:

@@ -18,8 +18,9 @@ from nnrun.runs.finding import ID, born, seconds_of
 from nnrun.runs.labels import Labels, labels_of
 from nnrun.runs.lineage import nudges
 from nnrun.runs.members import is_gathered
-from nnrun.runs.records import RunStatus
+from nnrun.runs.records import DataSizes, RunStatus
 from nnrun.runs.stored import StoredRun, best_row, head_of, record_of
+from nnrun.runs.verdict import error_kind
 from nnrun.search.ledger import Ledger
 from nnrun.search.record import TrialRecord, sharing
 from nnrun.text import as_number, closest, one_of, yaml_text
@@ -28,7 +29,7 @@ LISTED = ("train", "dev", "test")  # parts whose numbers a list of runs has
 BROKEN = "unreadable"  # in place of a status
 FACTS = (
     "id", "kind", "name", "status", "created", "epochs", "best_epoch", "trials", "best_trial", "ties", "seconds",
-    "parent", "tags", "note", "nudges", "members",
+    "parent", "tags", "note", "nudges", "members", "error_kind", "target_transform",
 )  # fmt: skip
 TAGS = "tags"  # a condition holds where it does for one of them
 STATUSES = (*get_args(RunStatus), BROKEN)
@@ -63,6 +64,8 @@ class Entry:
             **self.labels,
             "nudges": self.nudges,
             "members": len(self.record.get("members") or []) or None,
+            "error_kind": error_kind(self._data) or None,
+            "target_transform": self._data.get("target_transform"),
         }
 
     @property
@@ -114,9 +117,10 @@ class Entry:
             return {}
 
     @property
-    def is_log(self) -> bool:
-        """Whether the errors are those of the target's logarithm, as far as the record says so."""
-        return "target_transform" in (self.record.get("data") or {})
+    def _data(self) -> DataSizes:
+        """What the record says of the data; nothing where it is broken, or of an early search."""
+        found: DataSizes = self.record.get("data") or {"rows": {}}
+        return found
 
     def knows(self, key: str) -> bool:
         """Whether there may be a value."""
