@@ -605,7 +605,10 @@ network that cannot fit its training set is mended first, unless its best epoch 
 then the bias comes of stopping, and variance is the problem, or data mismatch where that is high and variance is not.
 Where no base error above 0 is given and a linear model does no worse on the dev set, the rest may be noise; so it
 may be where a regression stopped early and neither does better there than the mean of the target. Remedies against
-bias count less then, and the sentence says what they hang on. Where always saying the most frequent of classes out of
+bias count less then, and the sentence says what they hang on. Where a constant, the mean of the target or the most
+frequent class, errs no more on the training rows (2% of its error aside), the sentence says that nothing was learned:
+then no width is added, nor regularisation unless the dev loss turned; strong L2, dropout or label smoothing goes before
+a search, and a weak one is not blamed for what may be noise. Where always saying the most frequent of classes out of
 balance would err hardly more, errors tell little, which the sentence says, too, and the classes are to be weighed
 first. After a divergence some lower rates are tried on the run's data, for a second or two, and the one that lowers the
 loss most is advised; where none lowers it, `nnrun check` is, and without the data a tenth of the rate, at most the

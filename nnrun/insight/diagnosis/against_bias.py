@@ -10,7 +10,7 @@ from nnrun.insight.diagnosis.origin import Move
 from nnrun.runs.symptoms.evidence import Evidence, usual_rate
 from nnrun.runs.symptoms.shapes import vanishing
 from nnrun.runs.symptoms.symptoms import rate_after_divergence
-from nnrun.runs.symptoms.thresholds import CRAWLING
+from nnrun.runs.symptoms.thresholds import CRAWLING, QUARTERED
 from nnrun.text import by_hand, counted
 
 NARROW, WIDE = 32, 64  # units
@@ -152,10 +152,18 @@ def less_regularisation(e: Evidence) -> Move | None:
         settings["regularization.label_smoothing"] = 0
     if not settings or e.status == "diverged":
         return None
-    most = max((*held.dropout, held.label_smoothing))
-    greedy = e.penalty >= GREEDY or held.l2 >= STRONG or most >= BLURRED
+    strong = held_strongly(e)
+    if e.unlearned and e.noise and not strong:
+        return None
+    greedy = e.penalty >= GREEDY or strong
     what = "A large part of the cost is penalty" if e.penalty >= GREEDY else "Regularisation holds the network back"
     return Move(84 if greedy else 65, f"{what}, and the training set is not fitted.", settings)
+
+
+def held_strongly(e: Evidence) -> bool:
+    """Whether L2, dropout or blurred targets alone may be why nothing is learned."""
+    held = e.config.regularization
+    return held.l2 >= STRONG or max((*held.dropout, held.label_smoothing)) >= BLURRED
 
 
 def another_optimizer(e: Evidence) -> Move | None:
@@ -177,6 +185,8 @@ def longer(e: Evidence) -> Move | None:
     epochs = e.config.training.epochs
     if e.status == "diverged" or {"learned nothing", "jumping", "dev turned"} & e.signs:
         return None  # nor is the best epoch to come any more where the dev loss turned
+    if e.unlearned and e.noise and len(e.rows) >= QUARTERED:
+        return None  # nothing came of all these epochs
     if e.stopped_early and e.config.regularization.early_stopping:
         patience = e.config.regularization.early_stopping.patience
         why = f"Training stopped early, after {len(e.rows)} of {epochs} epochs, with the training set not fitted."
@@ -208,7 +218,7 @@ def larger(e: Evidence) -> Move | None:
             f" for {e.outputs} classes." if e.outputs > 1 else "."
         )
         return Move(78 if narrow < max(e.outputs, NARROW // 2) else 68, why, {"network.hidden": new})
-    if e.status == "diverged" or {"learned nothing", "jumping"} & e.signs:
+    if e.status == "diverged" or e.unlearned or {"learned nothing", "jumping"} & e.signs:
         return None
     rest = "Training has come to rest with errors left on its own examples: " if "flat" in e.signs else ""
     why = f"{rest}twice the width gives the network room."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nnrun.config.data_section import Parts
 from nnrun.config.values import Settings
+from nnrun.insight.diagnosis.against_bias import held_strongly
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.runs.symptoms.evidence import Evidence
 from nnrun.runs.verdict import HIGH, UNCLEAR
@@ -182,7 +183,8 @@ def search(e: Evidence) -> Move | None:
     """Better settings of everything at once."""
     if e.settled or e.searched:
         return None
-    weight = 70 if e.close else 45 if e.noise else 8
+    held = e.unlearned and held_strongly(e)  # which is to be seen to before anything is called noise
+    weight = 70 if e.close else (20 if held else 45) if e.noise else 8
     return trials(e, weight, "What the rate, width and regularisation should be together, a search finds", {})
 
 

@@ -154,6 +154,8 @@ def _need(evidence: Evidence, against: str) -> float:
     if evidence.settled:
         return float(against == "either")
     of_bias, of_variance = evidence.bias, evidence.variance
+    if evidence.unlearned:  # nothing by heart either
+        of_variance = 0.0
     whole = min(1.0, of_bias + of_variance)
     if "dev turned" in evidence.signs and "jumping" not in evidence.signs:
         of_bias, moved = 0.2 * of_bias, 0.8 * of_bias
@@ -192,11 +194,14 @@ REMEDIES: dict[str, Remedy] = {
     "less regularisation": Remedy(
         "bias",
         "there is a penalty, dropout, or label smoothing above 0.1; more so with a large share of the cost, a large λ, "
-        "rate or ε",
+        "rate or ε; not if nothing was learned of what may be noise, without these",
         less_regularisation,
     ),
     "larger network": Remedy(
-        "bias", "no hidden layer; or one narrower than 32; or at rest with wider ones", larger, elsewhere=True
+        "bias",
+        "no hidden layer; or one narrower than 32; or wider ones, if something was learned, and more so at rest",
+        larger,
+        elsewhere=True,
     ),
     "longer": Remedy(
         "bias", "still falling, or fewer than 8 epochs; or stopped early; not if dev turned", longer, elsewhere=True

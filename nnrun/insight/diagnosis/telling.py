@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, NotRequired, TypedDict
 
+from nnrun.insight.diagnosis.against_bias import held_strongly
 from nnrun.insight.diagnosis.recipe import MOST
 from nnrun.runs.records import FoundSymptom
 from nnrun.runs.symptoms.evidence import Evidence
@@ -57,9 +58,19 @@ def _step(kind: str, gap: Gap) -> str:
 
 
 def sentence(verdict: Verdict, evidence: Evidence, classes: bool) -> str:
-    """The summary, with what the bias hangs on where it may be noise; and one more where the errors tell little."""
+    """The summary, with what the bias hangs on where it may be noise; and one more where errors tell little."""
     noise = (NOISE + (BOUNDED if classes else "")) if evidence.noise else ""
-    return summary(verdict, noise) + (GUESSING if evidence.guessing else "")
+    return summary(verdict, noise) + (GUESSING if evidence.guessing else _unlearned(evidence, classes))
+
+
+def _unlearned(evidence: Evidence, classes: bool) -> str:
+    """A sentence where nothing was learned, with what that may come of where settings or a linear model say it."""
+    if not evidence.unlearned or evidence.training:
+        return ""
+    guess = "most frequent class" if classes else "mean of the target"
+    held = "; regularisation as strong as this may be why" if held_strongly(evidence) else ""
+    why = held or ("; it may be noise to these columns" if evidence.noise else "")
+    return f" Nothing was learned: always saying the {guess} errs no more on the training rows{why}."
 
 
 def explanation(

@@ -15,7 +15,7 @@ from nnrun.runs.assembly import layer_widths
 from nnrun.runs.records import HELD, Diverged, Layers, Row, RunStatus, finite_values
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.symptoms import shapes
-from nnrun.runs.symptoms.thresholds import CRAWLING, NEAR_GUESSING, QUARTERED, RARE
+from nnrun.runs.symptoms.thresholds import CRAWLING, LEARNED, NEAR_GUESSING, QUARTERED, RARE
 from nnrun.runs.verdict import HIGH, UNCLEAR, Verdict, error_kind, wilson
 from nnrun.text import by_hand
 
@@ -156,15 +156,21 @@ class Evidence:
         return self.status == "done" and not unrest and len(self.rows) >= QUARTERED
 
     @property
-    def in_vain(self) -> bool:
-        """Whether a regression stopped early with a dev error that the mean of the target has, too.
+    def unlearned(self) -> bool:
+        """Whether a constant guess errs no more on the training rows."""
+        return self.verdict is not None and self.verdict.errors["train"] >= (1 - LEARNED) * self.guess
 
-        Far above that of training it is a matter of the dev rows, such as drift.
+    @property
+    def in_vain(self) -> bool:
+        """Whether it stopped early with no gain on a constant guess: a regression on dev, anything on its own rows.
+
+        Far above that of training a dev error is a matter of the dev rows, such as drift.
         """
-        if self.verdict is None or self.verdict.sizes or not self.stopped_early:
+        if self.verdict is None or not self.stopped_early:
             return False
-        moved = not (self.crawling or "learned nothing" in self.signs)
-        return moved and 1 <= self.verdict.errors["dev"] <= 2 * self.verdict.errors["train"]
+        errors, moved = self.verdict.errors, not (self.crawling or "learned nothing" in self.signs)
+        on_dev = not self.verdict.sizes and 1 <= errors["dev"] <= 2 * errors["train"]
+        return moved and (on_dev or (self.unlearned and len(self.rows) >= QUARTERED))
 
     @property
     def noise(self) -> bool:
@@ -172,7 +178,7 @@ class Evidence:
         if self.linear_error is None or self.verdict is None or self.guessing:
             return False
         if not self.all_tried:
-            return self.in_vain and self.linear_error >= 1
+            return self.in_vain and self.linear_error + self.verdict.tolerance >= self.guess
         size = self.verdict.sizes.get("dev")  # none of a regression
         most = wilson(self.linear_error, size)[1] if size else self.linear_error
         return self.verdict.errors["train"] <= most + self.verdict.tolerance

@@ -13,6 +13,7 @@ from nnrun.config.config import Config
 from nnrun.config.load import load_config
 from nnrun.insight.diagnosis.origin import Origin
 from nnrun.insight.diagnosis.recipe import HOLDING, REMEDIES, moves
+from nnrun.insight.diagnosis.telling import sentence
 from nnrun.runs.symptoms.evidence import CalmerRate, Evidence
 from nnrun.runs.verdict import judge
 
@@ -464,6 +465,46 @@ def test_where_nothing_does_better_than_the_mean_early_stopping_is_no_sign_of_bi
         stopped(12.0),
     ):
         assert not other.noise
+
+
+def unlearned(linear_error: float, stopped: bool = True, **regularization: object) -> Evidence:
+    """A regression that errs on its own rows as the mean of the target does."""
+    verdict = judge({"base": 0.0, "train": 1.01, "dev": 1.09}, {}, 0.015, proportions=False)
+    values = {"regularization": {"early_stopping": {"patience": 5}, **regularization}}
+    known = {"linear_error": linear_error, "stopped_early": stopped, "rows": [EPOCH] * 20}
+    return replace(seen(BIASED, values=values, **known), verdict=verdict)
+
+
+def said(evidence: Evidence) -> str:
+    assert evidence.verdict is not None
+    return sentence(evidence.verdict, evidence, classes=False)
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_what_learned_nothing_of_noise_blames_neither_weak_regularisation_nor_the_width(stopped: bool) -> None:
+    noise = unlearned(1.02, stopped, l2=0.1, dropout=0.2)
+    assert noise.noise and noise.unlearned
+    found = moves(noise, REMEDIES)
+    assert found[0].verb == "search"
+    assert not any({"network.hidden", *HOLDING} & set(move.settings) for move in found)
+    assert said(noise).endswith("on the training rows; it may be noise to these columns.")
+
+
+@pytest.mark.parametrize("strong", [{"l2": 30}, {"dropout": 0.8}])
+@pytest.mark.parametrize("linear_error", [0.4, 1.02])
+def test_too_strong_regularisation_is_lowered_first_whatever_a_linear_model_does(
+    strong: dict[str, object], linear_error: float
+) -> None:
+    held = unlearned(linear_error, **strong)
+    assert set(first(held)) == {f"regularization.{key}" for key in strong}
+    assert "regularisation as strong as this may be why" in said(held)
+
+
+def test_nothing_is_called_noise_that_hardly_trained_or_that_a_linear_model_learns() -> None:
+    verdict = judge({"base": 0.0, "train": 1.0, "dev": 0.99}, {}, 0.015, proportions=False)
+    early = replace(unlearned(1.02), rows=[EPOCH] * 5, verdict=verdict)
+    assert early.unlearned and not early.noise
+    assert not unlearned(0.6).noise
 
 
 @pytest.mark.parametrize(
