@@ -23,12 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.config.space.space import Space
+from nnrun.engine.scores import Objective
 from nnrun.search.executors import Inline
 from nnrun.search.ledger import Ledger
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Point
 from nnrun.search.study import Budget, Study, Watcher
-from nnrun.search.trials import Answer, Job, Objective, Trial, TrialRecord
+from nnrun.search.trials import Answer, Job, Trial, TrialRecord
 
 SPACE: dict[str, dict[str, Any]] = {
     "network.width": {"choice": [32, 64, 128]},

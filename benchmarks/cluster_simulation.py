@@ -27,13 +27,14 @@ import psutil
 from bookkeeping import SPACE, objective, without_waiting_for_the_disk
 
 from nnrun.config.space.space import Space
+from nnrun.engine.scores import Objective
 from nnrun.search.executors import Failure, Result, Work, WorkerDiedError
 from nnrun.search.executors import Job as AJob
 from nnrun.search.ledger import Ledger
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Point
 from nnrun.search.study import Budget, Study, Watcher
-from nnrun.search.trials import Objective, Trial, TrialRecord
+from nnrun.search.trials import Trial, TrialRecord
 
 EPOCHS = 30
 AWAY = 300.0  # seconds until a worker that died is there again

@@ -153,6 +153,7 @@ PLACEBOS = {
 def placebo(text: str, tries: int) -> int:
     """How often a change of the seeds alone is adopted, by the loop's own step."""
     from nnrun.config.load import load_config
+    from nnrun.engine.scores import Objective
     from nnrun.improving.budget import Spent
     from nnrun.improving.changes import Change
     from nnrun.improving.loop import Loop
@@ -160,7 +161,7 @@ def placebo(text: str, tries: int) -> int:
     from nnrun.insight.diagnosis.origin import Move
     from nnrun.runs.environment import describe
     from nnrun.search.seeds import improve_seed
-    from nnrun.search.trials import Objective, entry, train_trials
+    from nnrun.search.trials import entry, train_trials
 
     class Placebo(Loop):
         """Trains each setting with seeds of its own."""

@@ -938,7 +938,7 @@ def metrics() -> str:
         [
             *(code(name), metric.help, ", ".join(metric.tasks)),
             "higher" if name in scores.HIGHER_IS_BETTER else "lower",
-            code(scores.searched_by(name)),
+            code(scores.Objective.of(name).written),
         ]
         for name, metric in metrics_table.METRICS.items()
     )

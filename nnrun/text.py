@@ -178,8 +178,7 @@ def last_words(keys: Iterable[str]) -> dict[str, str]:
 def metric_key(key: str, kind: str) -> str:
     """A number of a part as a title: `dev_balanced_error`; what belongs to no part stays as it is."""
     part, name = part_and_name(key)
-    of_a_part = part.lstrip("-") in PARTS
-    return f"{part}_{metric_name(name, kind).replace(' ', '_')}" if kind and of_a_part else key
+    return f"{part}_{metric_name(name, kind).replace(' ', '_')}" if kind and part in PARTS else key
 
 
 def metric_value(value: float | None, name: str) -> str:

@@ -238,7 +238,7 @@ def ensemble(
     if len(found) > 1 or not is_search(found[0]):
         return Run(ensembles.of_named(found, root, greedy))
     whole = StoredSearch(StoredRun(found[0]))
-    return Run(ensembles.of_search(whole.run.id, whole.ranked, whole.plan.metric, top, greedy, root))
+    return Run(ensembles.of_search(whole.run.id, whole.ranked, whole.plan.objective, top, greedy, root))
 
 
 def _check_ways(named: int, **ways: int | None) -> None:

@@ -109,7 +109,7 @@ def _report(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None =
         about = {"id": found.run.id, "path": str(found.run.path), "retest": record}
         json_result({**outcome.record, **about, "records": outcome.records, **entry(page)})
         return
-    whole = [*summary(record, found.record, found.plan.metric), ""]
+    whole = [*summary(record, found.record, found.plan.objective), ""]
     lines = conclusion(record["verdict"]) if quiet and record["verdict"] else whole
     commands = unless_enough(_next_commands(found, record, reported=page is not None), quiet, outcome.status)
     lines += [f"retest   {found.run.path}", *([told(page)] if page else [])]
@@ -144,7 +144,7 @@ def page(run: StoredRun, json: bool, csv: bool) -> None:
     if found.loss:
         say(f"note     {found.loss}")
     if found.closed:
-        lines = summary(retest, record, plan.metric)
+        lines = summary(retest, record, plan.objective)
     else:
-        lines = progress(record, found.kept, plan.total, plan.metric)
+        lines = progress(record, found.kept, plan.total, plan.objective)
     return result(*heading(run.id, retest, plan, kind=error_kind_of(record)), "", *lines)

@@ -220,7 +220,7 @@ def tell(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None = No
         first = min(outcome.records, key=lambda record: record["number"])
         say(f"{FAULT}all trials failed; trial {first['number']}: {first.get('error')}")
     search = StoredSearch(StoredRun(run))
-    found = brief(search.record, search.plan.metric) if quiet else [*_summary(search), ""]
+    found = brief(search.record, search.plan.objective) if quiet else [*_summary(search), ""]
     lines = [*found, f"search   {run.path}", *([told(page)] if page else [])]
     commands = unless_enough(_next_commands(search, reported=page is not None), quiet, outcome.status)
     result(*lines, *(next_line(command(*words)) for words in commands))
@@ -280,7 +280,7 @@ def page(run: StoredRun, json: bool, csv: bool) -> None:
     elif csv:
         csv_result(search.spreadsheet(plan.space.keys).rstrip("\n"))
     else:
-        lines = _summary(search) if search.closed else progress(record, trials, plan.total, plan.metric)
+        lines = _summary(search) if search.closed else progress(record, trials, plan.total, plan.objective)
         lines += _where(search.places)
         lines += [*stage_lines(record.get("stages", [])), *unfinished_repeats(record, plan.repeat, str(run.path))]
         result(*heading(run.id, plan, plan.space, kind=error_kind_of(record)), "", *lines)

@@ -20,7 +20,7 @@ from nnrun.config.data_section import with_absolute_sources
 from nnrun.config.messages import Places, explain
 from nnrun.config.values import Settings, Tree
 from nnrun.config.versions import current
-from nnrun.engine.scores import searched_by
+from nnrun.engine.scores import Objective
 from nnrun.errors import MOST, ConfigError
 
 # Keys that a run without them is the same without: their defaults would only change the files of all other runs.
@@ -85,7 +85,7 @@ class Config(Section):
         metrics = info.data.get("metrics")
         if metrics is None or not isinstance(search, dict) or search.get("metric") is not None:
             return search
-        return {**search, "metric": searched_by(metrics.primary)}
+        return {**search, "metric": Objective.of(metrics.primary).written}
 
     @classmethod
     def from_values(cls, values: Tree) -> Config:

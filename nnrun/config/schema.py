@@ -30,7 +30,7 @@ from nnrun.engine.hyperparameters import COMMON
 from nnrun.engine.losses import LOSSES
 from nnrun.engine.metrics import METRICS
 from nnrun.engine.optimizers import OPTIMIZERS, usual
-from nnrun.engine.scores import searched_by
+from nnrun.engine.scores import Objective
 from nnrun.text import all_of, one_of
 
 Share = Annotated[float, Bounds(ge=0, lt=1)]
@@ -271,7 +271,7 @@ class Search(Section):
     @field_validator("metric", mode="before", json_schema_input_type=str | None)
     @classmethod
     def _usual_metric(cls, value: Any) -> Any:
-        return searched_by("error") if value is None else value
+        return Objective.of("error").written if value is None else value
 
     @field_validator("space", mode="before", json_schema_input_type=dict[str, Range] | Literal["regularization"])
     @classmethod

@@ -1,4 +1,4 @@
-"""What epochs are compared by, and what early stopping counts, as plain numbers.
+"""What epochs and trials are compared by, and what early stopping counts, as plain numbers.
 
 It stands alone so that who reads them loads no NumPy.
 """
@@ -6,6 +6,7 @@ It stands alone so that who reads them loads no NumPy.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, TypedDict
 
 HIGHER_IS_BETTER = {"auc", "average_precision", "f1", "r2"}  # of `METRICS`; less is better of all others
@@ -28,9 +29,41 @@ def usual_loss(task: str) -> str:
     return "cross_entropy" if task == "classification" else "squared_error"
 
 
-def searched_by(primary: str) -> str:
-    """What a search minimises where the primary metric decides, as `search.metric` is written."""
-    return f"-dev_{primary}" if primary in HIGHER_IS_BETTER else f"dev_{primary}"
+@dataclass(frozen=True)
+class Objective:
+    """What trials are compared by, as `search.metric` is written: `dev_error`, or `-dev_auc` where more is better."""
+
+    written: str
+
+    @classmethod
+    def of(cls, primary: str) -> Objective:
+        """What a search has where the primary metric decides."""
+        return cls(f"-dev_{primary}" if primary in HIGHER_IS_BETTER else f"dev_{primary}")
+
+    @property
+    def maximised(self) -> bool:
+        """Whether more is better."""
+        return self.written.startswith("-")
+
+    @property
+    def sign(self) -> int:
+        """A number times this is what is minimised, and what is minimised times this the number as it is read."""
+        return -1 if self.maximised else 1
+
+    @property
+    def key(self) -> str:
+        """The name among the numbers of a run: `dev_auc`."""
+        return self.written.removeprefix("-")
+
+    @property
+    def part(self) -> str:
+        """What it is measured on: `dev`; the cost, which is of no part, stands here."""
+        return self.key.partition("_")[0]
+
+    @property
+    def name(self) -> str:
+        """The metric alone: `auc`; empty of the cost."""
+        return self.key.partition("_")[2]
 
 
 def primary_keys(primary: str) -> tuple[str, str]:

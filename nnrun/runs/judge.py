@@ -12,7 +12,7 @@ from nnrun.engine.evaluation import Evaluator, Examples
 from nnrun.engine.losses import Loss
 from nnrun.engine.metrics import METRICS, misfit
 from nnrun.engine.parameters import Array
-from nnrun.engine.scores import primary_keys, to_minimise
+from nnrun.engine.scores import Objective, primary_keys, to_minimise
 from nnrun.engine.stopping import scores_of
 from nnrun.engine.trainer import Epoch, Trainer
 from nnrun.errors import MisfitError
@@ -147,7 +147,7 @@ def undefined(name: str, dataset: Dataset, part: str) -> str | None:
 
 def wanted(config: Config, dataset: Dataset) -> list[str]:
     """The metrics that a run's final numbers hold beside those measured in passing: what decides epochs and trials."""
-    names = [config.metrics.primary, config.search.metric.removeprefix("-").partition("_")[2], *of_log(dataset)]
+    names = [config.metrics.primary, Objective(config.search.metric).name, *of_log(dataset)]
     fitting = [name for name in names if name in METRICS and not misfit(name, dataset.task)]
     return [name for name in dict.fromkeys(fitting) if METRICS[name].of]
 

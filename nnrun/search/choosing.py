@@ -122,7 +122,7 @@ def restored(
     answer = search.executor.submit(train_trials, job).result()
     if "results" not in answer:
         raise NnrunError(f"trial {number}: {gone}, and it cannot be trained again: {answer['error']}")
-    now = entry(answer["results"][0], search.metric)
+    now = entry(answer["results"][0], search.plan.objective)
     if now["metric"] != record["metric"]:
-        came, was = (result_of(each, search.metric.name) for each in (now, record))
+        came, was = (result_of(each, search.plan.objective) for each in (now, record))
         say(f"trial {number} came to {came} now, which was {was}: another machine or library rounds otherwise")

@@ -25,7 +25,7 @@ from nnrun.search.record import TrialRecord, TrialResult
 if TYPE_CHECKING:
     from nnrun.config.config import Config
     from nnrun.config.space.space import Space
-    from nnrun.search.trials import Objective
+    from nnrun.engine.scores import Objective
 
 
 LEDGER = "trials.jsonl"

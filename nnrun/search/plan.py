@@ -10,6 +10,7 @@ from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml, one_line
 from nnrun.config.space.space import Space, WrittenRange, difference, is_mixed
 from nnrun.config.values import Settings, Tree
+from nnrun.engine.scores import Objective
 from nnrun.errors import DataError
 from nnrun.files import sealed_text
 from nnrun.runs.finding import PLAN
@@ -105,6 +106,11 @@ class Plan:
     def text(self) -> str:
         """The file."""
         return sealed_text(dump_yaml(self.as_dict()))
+
+    @property
+    def objective(self) -> Objective:
+        """What trials are compared by."""
+        return Objective(self.metric)
 
     @property
     def total(self) -> int:

@@ -45,7 +45,7 @@ class TrialResult(TypedDict):
 class TrialRecord(TrialResult):
     """The ledger's line of a finished trial."""
 
-    metric: float | None  # what is minimised, as `Objective` reads it; None where the trial has no value
+    metric: float | None  # what is minimised: the metric times its sign; None where the trial has no value
     time: float  # when it was entered, in seconds since 1970
 
 
@@ -69,10 +69,14 @@ def sharing(records: Iterable[TrialRecord]) -> list[TrialRecord]:
 
 
 def ranked(records: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """The records that have a value, the best first: by it, then by dev loss, then by number."""
-    valued = [(value, dev_loss(record), record["number"], record) for record in records
-              if (value := record["metric"]) is not None]  # fmt: skip
-    return [record for *_, record in sorted(valued, key=lambda each: each[:3])]
+    """The records that have a value, the best first."""
+    return sorted((record for record in records if record["metric"] is not None), key=rank)
+
+
+def rank(record: TrialRecord) -> tuple[float, float, int]:
+    """By the metric, then the dev loss, then the number; what has no value comes last."""
+    value = record["metric"]
+    return math.inf if value is None else value, dev_loss(record), record["number"]
 
 
 def dev_loss(record: TrialResult) -> float:

@@ -7,19 +7,20 @@ from statistics import fmean, stdev
 
 from nnrun.config.config import Config
 from nnrun.config.values import Settings
+from nnrun.engine.scores import Objective
 from nnrun.files import to_json
 from nnrun.runs.finding import trial_name, trial_of
 from nnrun.runs.stored import StoredRun, ended_with_rung
 from nnrun.search.choosing import Restore
 from nnrun.search.ledger import LEDGER, Ledger, mend
 from nnrun.search.pruning import Ceilings, end_of_rung
-from nnrun.search.record import Repeated, TrialRecord
+from nnrun.search.record import Repeated, TrialRecord, ranked
 from nnrun.search.seeds import repeat_seed
 from nnrun.search.state import Clock, Search
 from nnrun.search.strategies.strategy import Brief, Point, Strategy
 from nnrun.search.study import Budget, Study, Watcher
 from nnrun.search.trial_lines import result_of
-from nnrun.search.trials import Objective, Trial, signature, stacked, train_trials
+from nnrun.search.trials import Trial, signature, stacked, train_trials
 
 BEST = 3
 
@@ -39,7 +40,7 @@ class Same(Strategy):
 class _Teller(Watcher):
     """A line each time that a trial was trained again."""
 
-    def __init__(self, watcher: Watcher, number: int, metric: str, count: int) -> None:
+    def __init__(self, watcher: Watcher, number: int, metric: Objective, count: int) -> None:
         self.watcher, self.number, self.metric, self.count = watcher, number, metric, count
 
     def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
@@ -59,7 +60,7 @@ def repeat(
     Each has a ledger and a folder of its own. The test part is not read.
     """
     found = []
-    for record in best_settings(records, search.metric):
+    for record in best_settings(records):
         if not trial_of(search.run.path, record["number"]).path.exists():  # which has the config
             restore(record)
         study = _study(search, record, watcher)
@@ -68,10 +69,10 @@ def repeat(
     return found
 
 
-def best_settings(records: Sequence[TrialRecord], metric: Objective) -> list[TrialRecord]:
+def best_settings(records: Sequence[TrialRecord]) -> list[TrialRecord]:
     """The best trials with a result, of those with equal settings (as halving has them) the best one."""
     different: dict[str, TrialRecord] = {}
-    for record in sorted((r for r in records if r["metric"] is not None), key=metric.rank):
+    for record in ranked(records):
         different.setdefault(to_json(record["values"]), record)
     return list(different.values())[:BEST]
 
@@ -81,19 +82,19 @@ def _study(search: Search, record: TrialRecord, watcher: Watcher) -> Study:
     folder = search.run.path / "repeats" / trial_name(number)
     folder.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(folder / LEDGER, search.space)
-    mend(ledger, folder, search.metric)
+    mend(ledger, folder, search.plan.objective)
     run = StoredRun(trial_of(search.run.path, number))
     ceilings = end_of_rung(run.config, record["epochs"]) if ended_with_rung(run.record, run.config) else []
     return Study(
         strategy=Same(Brief(search.space, search.config.seed, [search.repeats]), record["values"]),
         make=lambda point: _trial(search, run.config, number, point, ceilings),
         given=[],
-        metric=search.metric,
+        metric=search.plan.objective,
         ledger=ledger,
         executor=search.executor,
         work=train_trials,
         job=search.job(folder),
-        watcher=_Teller(watcher, number, search.metric.name, search.repeats),
+        watcher=_Teller(watcher, number, search.plan.objective, search.repeats),
     )
 
 

@@ -136,20 +136,20 @@ def _run(
     search: Search, course: Course, clock: Clock, watcher: Watcher, told_to_stop: Callable[[], bool]
 ) -> tuple[RunStatus, list[TrialRecord]]:
     """The status in the end, and the records by number."""
-    for line in mend(search.ledger, search.folder, search.metric):
+    for line in mend(search.ledger, search.folder, search.plan.objective):
         watcher.say(line)
     watcher.outlook(lambda: expected_time(search))
     restore = partial(restored, search, course.strategy.continues_trials, course.config, watcher.say)
     study = _study(search, course, watcher, restore)
     target = search.options.limits.get("target")
-    enough = -math.inf if target is None else search.metric.to_minimise(target)
+    enough = -math.inf if target is None else search.plan.objective.sign * target
     size, learns = search.options.limits.get("stop_when_flat") or math.inf, course.strategy.learns
     flat = Flatness(size, search.total, course.strategy.brief.first, learns) if math.isfinite(size) else None
     study.run(Budget(search.total, lambda: clock.left, enough, flat), told_to_stop)
     records, ended_by = study.records, study.ended_by(told_to_stop)
     found = flat.found if flat and ended_by == "flat" else None
     search.run.update_record(flat=found)
-    for line in flat_lines(found, search.plan.metric):
+    for line in flat_lines(found, search.plan.objective):
         watcher.say(line)
     status = close(search, records, course.choose(study.best()), course.strategy, ended_by, restore)
     if ended_by != "signal":
@@ -193,7 +193,7 @@ def _study(search: Search, course: Course, watcher: Watcher, restore: Restore) -
         strategy=course.strategy,
         make=lambda point: _trial(search, course, point, restore),
         given=course.given,
-        metric=search.metric,
+        metric=search.plan.objective,
         ledger=search.ledger,
         executor=search.executor,
         work=train_trials,

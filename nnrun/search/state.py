@@ -26,7 +26,7 @@ from nnrun.runs.rundir import RunDir
 from nnrun.search.executors import Executor, Inline, Pool
 from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Limits, Plan
-from nnrun.search.trials import LARGEST, Objective, SharedJob
+from nnrun.search.trials import LARGEST, SharedJob
 
 MEMORY_SHARE = 0.8
 LEAST = {
@@ -137,11 +137,6 @@ class Search:
     def space(self) -> Space:
         """What is searched."""
         return self.plan.space
-
-    @property
-    def metric(self) -> Objective:
-        """What is minimised."""
-        return Objective(self.plan.metric)
 
     @property
     def total(self) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty, SimpleQueue
 
+from nnrun.engine.scores import Objective
 from nnrun.errors import NnrunError
 from nnrun.runs.full_disk import DiskFullError
 from nnrun.runs.rundir import RunDir
@@ -19,9 +20,9 @@ from nnrun.search.flatness import Flatness
 from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Plan
 from nnrun.search.pruning import Median
-from nnrun.search.record import EndedBy, TrialRecord, TrialResult
+from nnrun.search.record import EndedBy, TrialRecord, TrialResult, rank
 from nnrun.search.strategies.strategy import Point, Strategy
-from nnrun.search.trials import Answer, Job, Objective, SharedJob, Trial, cohort, entry, failed
+from nnrun.search.trials import Answer, Job, SharedJob, Trial, cohort, entry, failed
 
 ATTEMPTS = 2  # of a trial that crashes by itself
 KILLS = 20  # from outside, after which a trial is given up all the same
@@ -134,7 +135,7 @@ class Study:
             self.watcher.recalled(record)
 
     def _note(self, record: TrialRecord) -> None:
-        value = self.metric.value(record)
+        value = math.nan if record["metric"] is None else record["metric"]
         self.finished += 1
         self._known.add(record["number"])
         self.strategy.tell(record["number"], record["values"], value)
@@ -142,9 +143,9 @@ class Study:
             self.pruner.tell(record)
         if self._budget.flat:
             self._budget.flat.tell(record["number"], value)
-        if not math.isnan(value) and (self._best is None or self.metric.rank(record) < self.metric.rank(self._best)):
+        if not math.isnan(value) and (self._best is None or rank(record) < rank(self._best)):
             self._best = record
-        insort(self._ranks, self.metric.rank(record))
+        insort(self._ranks, rank(record))
         if len(self._ranks) > CHECKPOINTS_KEPT:
             self._outranked.append(self._ranks.pop()[-1])
         if not self.strategy.continues_trials:  # else any of them may be needed until the end
@@ -164,7 +165,8 @@ class Study:
 
     @property
     def _reached(self) -> bool:
-        return self._best is not None and self.metric.value(self._best) <= self._budget.target
+        best = self._best and self._best["metric"]
+        return best is not None and best <= self._budget.target
 
     @property
     def _flat(self) -> bool:

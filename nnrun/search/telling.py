@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nnrun.config.space.space import Parameter, Space
+from nnrun.engine.scores import Objective
 from nnrun.installation import command
 from nnrun.runs.records import Final
 from nnrun.runs.verdict import error_kind
@@ -25,8 +26,8 @@ from nnrun.search.record import (
     sharing,
 )
 from nnrun.search.strategies import STRATEGIES
-from nnrun.search.trial_lines import best_table, setting, shown
-from nnrun.text import columns, counted, duration, metric_key, metric_name, number, percent, wrapped
+from nnrun.search.trial_lines import best_table, compared_by, setting, shown
+from nnrun.text import columns, counted, duration, metric_key, number, percent, wrapped
 
 FEWEST_ALIKE = 2
 FEWEST_COMPARED = 10  # trials; with fewer, chance makes one parameter look like all that matters
@@ -45,8 +46,7 @@ USUAL_ORDER = {1: "usually first", 2: "usually second", 3: "usually third", 4: "
 
 def heading(run_id: str, plan: Plan, space: Space, workers: int | None = None, kind: str = "") -> list[str]:
     """What is searched, how, and by how many workers, if any are at work; `kind` as in `verdict.error_kind`."""
-    metric = f"{plan.metric} ({metric_name(plan.metric.partition('_')[2], kind)})" if kind else plan.metric
-    pruned = f" with {plan.prune} pruning" if plan.prune else ""
+    pruned, metric = f" with {plan.prune} pruning" if plan.prune else "", compared_by(plan.objective, kind)
     at_work = "" if workers is None else f", {workers} worker{'' if workers == 1 else 's'}"
     return [
         f"search   {run_id}",
@@ -81,19 +81,19 @@ def ending(record: SearchRecord) -> str:
     return f"{how}, {duration(record['seconds'])} of training in all"
 
 
-def flat_lines(flat: Flat | None, metric: str) -> list[str]:
+def flat_lines(flat: Flat | None, metric: Objective) -> list[str]:
     """Why nothing more was expected, where that ended the search."""
     if flat is None:
         return []
-    name, left = metric.removeprefix("-"), f"{flat['left']} left {'is' if flat['left'] == 1 else 'are'}"
+    left = f"{flat['left']} left {'is' if flat['left'] == 1 else 'are'}"
     gain, size = (_size(flat[key], metric) for key in ("expected", "size"))
-    told = f"after {counted(flat['trials'], 'trial')} the {left} expected to improve {name} by {gain} at most"
+    told = f"after {counted(flat['trials'], 'trial')} the {left} expected to improve {metric.key} by {gain} at most"
     return wrapped(f"{told}, less than {size} (--stop-when-flat)", "flat     ")
 
 
-def _size(step: float, metric: str) -> str:
+def _size(step: float, metric: Objective) -> str:
     """A difference of two values of the metric; of errors there are far smaller ones than 0.1%."""
-    return f"{100 * step:.2g}%" if metric.endswith("error") else f"{step:.2g}"
+    return f"{100 * step:.2g}%" if metric.key.endswith("error") else f"{step:.2g}"
 
 
 def importance_lines(records: Sequence[TrialRecord], plan: Plan, optimizer: str) -> list[str]:
@@ -132,7 +132,7 @@ def _common(values: Sequence[Any]) -> str:
     return f"{setting(min(numbers))} to {setting(max(numbers))}" if len(numbers) == len(values) else ""
 
 
-def test_line(record: SearchRecord, metric: str) -> list[str]:
+def test_line(record: SearchRecord, metric: Objective) -> list[str]:
     """The test error of the chosen trial, and how often the test part has been read for it.
 
     Where trials were compared by something else, that stands behind the errors.
@@ -148,8 +148,8 @@ def test_line(record: SearchRecord, metric: str) -> list[str]:
     return [f"best     trial {record['best_trial']}: {dev}, {test}"]
 
 
-def _told_of(final: Final, part: str, metric: str, kind: str) -> str:
-    name = metric.partition("_")[2]
+def _told_of(final: Final, part: str, metric: Objective, kind: str) -> str:
+    name = metric.name
     further = "" if name == "error" or f"{part}_{name}" not in final else f" {name} {number(final[f'{part}_{name}'])}"
     if not kind:
         return f"{part} {percent(final.get(f'{part}_error'))}{or_so(final, f'{part}_error')}{further}"
@@ -157,7 +157,7 @@ def _told_of(final: Final, part: str, metric: str, kind: str) -> str:
     return f"{part} {kind} error {error} (plain {plain}){further}"
 
 
-def ties(records: Sequence[TrialRecord], metric: str, kind: str) -> str:
+def ties(records: Sequence[TrialRecord], metric: Objective, kind: str) -> str:
     """How many trials share the best result, and how the best was chosen among them; empty where one has it alone."""
     level = sharing(records)
     if len(level) < FEWEST_ALIKE:
@@ -165,16 +165,16 @@ def ties(records: Sequence[TrialRecord], metric: str, kind: str) -> str:
     lowest = [record for record in level if dev_loss(record) == dev_loss(level[0])]
     loss = f"dev {kind} loss" if kind else "dev loss"
     how = f"has the lowest {loss} of them" if len(lowest) == 1 else f"is the first of them with the lowest {loss}"
-    name = metric_key(metric.removeprefix("-"), kind)
+    name = metric_key(metric.key, kind)
     return f"{len(level)} of {len(records)} trials share the best {name}; trial {level[0]['number']} {how}"
 
 
-def _ties_lines(records: Sequence[TrialRecord], metric: str, kind: str) -> list[str]:
+def _ties_lines(records: Sequence[TrialRecord], metric: Objective, kind: str) -> list[str]:
     told = ties(records, metric, kind)
     return wrapped(told, "note     ") if told else []
 
 
-def expected_line(expected: Expected | None, metric: str) -> list[str]:
+def expected_line(expected: Expected | None, metric: Objective) -> list[str]:
     """What random search would have been expected to reach."""
     if expected is None:
         return []
@@ -182,13 +182,13 @@ def expected_line(expected: Expected | None, metric: str) -> list[str]:
     return [f"random   search of {trials} trials is expected to reach {value}, estimated from {draws} draws"]
 
 
-def repeat_lines(repeats: Sequence[Repeated], metric: str) -> list[str]:
+def repeat_lines(repeats: Sequence[Repeated], metric: Objective) -> list[str]:
     """The best trials trained again: mean and standard deviation, beside the results that they were chosen for."""
     if not repeats:
         return []
     rows = [["trial", "chosen", "again", "", "", "n"]]
     for each in repeats:
-        deviation = "–" if each["deviation"] is None else shown(each["deviation"], metric.removeprefix("-"))
+        deviation = "–" if each["deviation"] is None else shown(each["deviation"], Objective(metric.key))
         lost = f"{each['n']}, {each['lost']} without a result" if each["lost"] else str(each["n"])
         results = shown(each["chosen"], metric), shown(each["mean"], metric)
         rows.append([str(each["trial"]), *results, "±", deviation, lost])
@@ -204,7 +204,7 @@ def unfinished_repeats(record: SearchRecord, asked: int | None, where: str) -> l
     return [f"note     the best trials are not trained again {asked} times yet; `{command('resume', where)}` does it"]
 
 
-def _better_again(repeats: Sequence[Repeated], metric: str) -> list[str]:
+def _better_again(repeats: Sequence[Repeated], metric: Objective) -> list[str]:
     """A note where the settings of another trial than the best did better."""
     means = [(each["mean"], each["trial"]) for each in repeats if each["mean"] is not None]
     if repeats[0]["mean"] is None or len(means) == 1:
@@ -233,7 +233,7 @@ def so_far(record: SearchRecord, trials: int, total: int) -> str:
     return f"{record['status']}, {trials} of {total} trials so far{why}"
 
 
-def progress(record: SearchRecord, records: Sequence[TrialRecord], total: int, metric: str) -> list[str]:
+def progress(record: SearchRecord, records: Sequence[TrialRecord], total: int, metric: Objective) -> list[str]:
     """How far a search is, with the best trials."""
     kind = error_kind_of(record)
     return [
@@ -248,7 +248,7 @@ def summary(record: SearchRecord, records: Sequence[TrialRecord], plan: Plan, op
     """What a search came to."""
     if not records:
         return [ending(record)]
-    kind, metric = error_kind_of(record), plan.metric
+    kind, metric = error_kind_of(record), plan.objective
     reached = [*test_line(record, metric), *_ties_lines(records, metric, kind)]
     reached += expected_line(record.get("random_search_expected"), metric)
     why = flat_lines(record.get("flat"), metric)
@@ -259,6 +259,6 @@ def summary(record: SearchRecord, records: Sequence[TrialRecord], plan: Plan, op
     return [*lines, *(f"note     {note}" for note in record["notes"])]
 
 
-def brief(record: SearchRecord, metric: str) -> list[str]:
+def brief(record: SearchRecord, metric: Objective) -> list[str]:
     """The ending and the errors of the best trial alone."""
     return [ending(record), *test_line(record, metric)]

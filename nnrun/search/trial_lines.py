@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from nnrun.config.values import Settings
-from nnrun.search.record import TrialRecord, or_so
-from nnrun.search.trials import Objective, Trial
-from nnrun.text import columns, last_words, metric_key, percent
+from nnrun.engine.scores import Objective
+from nnrun.search.record import TrialRecord, or_so, rank
+from nnrun.search.trials import Trial
+from nnrun.text import columns, last_words, metric_key, metric_name, percent
 
 BEST_SHOWN = 5
 
@@ -26,18 +27,23 @@ def settings(values: Settings) -> str:
     return ", ".join(f"{named[key]} {setting(value)}" for key, value in values.items() if value is not None)
 
 
-def result_of(record: TrialRecord, metric: str) -> str:
+def compared_by(metric: Objective, kind: str) -> str:
+    """The metric as it is written, with what its errors are; `kind` as in `verdict.error_kind`."""
+    return f"{metric.written} ({metric_name(metric.name, kind)})" if kind and metric.name else metric.written
+
+
+def result_of(record: TrialRecord, metric: Objective) -> str:
     """A trial's value of the metric, or how it ended without one."""
     value = record["metric"]
-    return str(record["status"]) if value is None else shown(value, metric) + or_so(record["final"], metric)
+    return str(record["status"]) if value is None else shown(value, metric) + or_so(record["final"], metric.key)
 
 
-def shown(value: float | None, metric: str) -> str:
+def shown(value: float | None, metric: Objective) -> str:
     """A number that was minimised, as a value of the metric."""
     if value is None:
         return "–"
-    value = -value if metric.startswith("-") else value
-    return percent(value) if metric.endswith("error") else f"{value:.4g}"
+    value *= metric.sign
+    return percent(value) if metric.key.endswith("error") else f"{value:.4g}"
 
 
 def remark(record: TrialRecord) -> str:
@@ -53,11 +59,11 @@ def beginning_line(trial: Trial) -> str:
     return f"begun    trial {trial.number}{again}" + (f": {told}" if (told := settings(trial.values)) else "")
 
 
-def trial_line(record: TrialRecord, best: TrialRecord, finished: int, total: int, metric: str, kind: str) -> str:
+def trial_line(record: TrialRecord, best: TrialRecord, finished: int, total: int, metric: Objective, kind: str) -> str:
     """One finished trial, and the best so far; what errors are is told in each, as a log is read by line."""
     width = len(str(total))
     error = remark(record)
-    named = record["metric"] is not None and metric_key(metric, kind) != metric
+    named = record["metric"] is not None and metric_key(metric.key, kind) != metric.key
     scale = f" {kind}" if named else ""
     leader = "none yet" if best["metric"] is None else f"{result_of(best, metric):>5} ({best['number']})"
     return (
@@ -66,13 +72,13 @@ def trial_line(record: TrialRecord, best: TrialRecord, finished: int, total: int
     )
 
 
-def best_table(records: Sequence[TrialRecord], metric: str, kind: str) -> list[str]:
+def best_table(records: Sequence[TrialRecord], metric: Objective, kind: str) -> list[str]:
     """The best few trials with their settings; `kind` as in `verdict.error_kind`."""
-    ranked = sorted(records, key=Objective(metric).rank)[:BEST_SHOWN]
-    if not ranked:
+    best = sorted(records, key=rank)[:BEST_SHOWN]
+    if not best:
         return []
-    keys = list(ranked[0]["values"])
-    rows = [["trial", metric_key(metric.removeprefix("-"), kind), *last_words(keys).values()]]
-    rows += [[str(r["number"]), result_of(r, metric), *(setting(r["values"][key]) for key in keys)] for r in ranked]
-    of_folds = ["±        one standard error of the mean over folds"] if or_so(ranked[0]["final"], metric) else []
+    keys = list(best[0]["values"])
+    rows = [["trial", metric_key(metric.key, kind), *last_words(keys).values()]]
+    rows += [[str(r["number"]), result_of(r, metric), *(setting(r["values"][key]) for key in keys)] for r in best]
+    of_folds = ["±        one standard error of the mean over folds"] if or_so(best[0]["final"], metric.key) else []
     return [*columns(rows, right=range(len(rows[0]))), *of_folds]

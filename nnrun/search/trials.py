@@ -16,7 +16,7 @@ from typing import NotRequired, TypedDict, cast
 from nnrun.config.config import Config
 from nnrun.config.values import Settings, Tree
 from nnrun.data.dataset import Dataset, load_dataset, map_dataset
-from nnrun.engine.scores import primary_keys, to_minimise
+from nnrun.engine.scores import Objective, primary_keys, to_minimise
 from nnrun.engine.stopping import Ceilings
 from nnrun.files import sealed_document
 from nnrun.runs.assembly import OF_A_MEMBER, batch_size, parameters
@@ -113,38 +113,11 @@ class Trial:
         return {**job, "ceilings": ceilings} if ceilings else job
 
 
-@dataclass(frozen=True)
-class Objective:
-    """What is minimised: a name among a run's final numbers, with a leading - to maximise it."""
-
-    name: str
-
-    def value(self, record: TrialResult) -> float:
-        """The number to minimise; NaN where the trial has none."""
-        number = (record.get("final") or {}).get(self.name.removeprefix("-"))
-        if record["status"] != "done" or number is None:
-            return math.nan
-        return self.to_minimise(float(number))
-
-    def to_minimise(self, number: float) -> float:
-        """A value as it is read, with the sign that makes less better."""
-        return -number if self.name.startswith("-") else number
-
-    def rank(self, record: TrialResult) -> tuple[float, float, int]:
-        """By the metric, then the dev loss, then the number; what has no value comes last."""
-        value, loss = self.value(record), (record.get("final") or {}).get("dev_loss")
-        return _or_last(value), _or_last(loss), record["number"]
-
-
-def _or_last(value: float | None) -> float:
-    """Of numbers that are compared: what is missing comes after all others."""
-    return math.inf if value is None or math.isnan(value) else value
-
-
 def entry(record: TrialResult, metric: Objective) -> TrialRecord:
     """A trial's record as the ledger holds it: with its value of the metric, and the time."""
-    value = metric.value(record)
-    return {**record, "metric": None if math.isnan(value) else value, "time": time.time()}
+    number = (record.get("final") or {}).get(metric.key) if record["status"] == "done" else None
+    value = None if number is None or math.isnan(number) else metric.sign * float(number)
+    return {**record, "metric": value, "time": time.time()}
 
 
 def cohort(queue: Sequence[Trial], share: int) -> list[int]:

@@ -14,7 +14,7 @@ from nnrun.config.space.known import load_known
 from nnrun.config.space.space import Space
 from nnrun.data.dataset import Dataset
 from nnrun.engine.metrics import METRICS, beyond, misfit
-from nnrun.engine.scores import HIGHER_IS_BETTER, searched_by
+from nnrun.engine.scores import HIGHER_IS_BETTER, Objective
 from nnrun.errors import ConfigError, UsageError
 from nnrun.runs.assembly import batch_size
 from nnrun.runs.judge import DEFINED, metric_notices, undefined
@@ -27,7 +27,7 @@ from nnrun.search.seeds import SEED
 from nnrun.search.state import Options, Search
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.study import Watcher
-from nnrun.text import closest, one_of, part_and_name
+from nnrun.text import closest, one_of
 
 __all__ = ["Options", "SearchOutcome", "begin", "begin_seeds", "resume"]
 
@@ -47,11 +47,11 @@ def begin(
 
     Raises ConfigError or DataError before the directory is made.
     """
-    config, usual = loaded.config, space
+    config, usual, metric = loaded.config, space, Objective(loaded.config.search.metric)
     space, known = _checked(loaded, usual)  # before the data are read, as that may take a while
-    refuse_flat(options, config.search.strategy, config.search.metric)
-    refuse_target(options, config.search.metric)
-    refuse_below(options, config.search.metric)
+    refuse_flat(options, config.search.strategy, metric)
+    refuse_target(options, metric)
+    refuse_below(options, metric)
     strategy_of(known, space, [config.search.trials])  # an optional library may be missing
     trainings = config.search.trials * (config.data.folds or 1)
     with opened(loaded, root, options, watcher, told_to_stop, trainings) as (executor, loaded, dataset):
@@ -91,12 +91,12 @@ def begin_seeds(
 
 def _checked(loaded: Loaded, usual: Space | None) -> tuple[Space, list[Config]]:
     """The space and the given trials; a ConfigError lists all that is wrong with the section `search`."""
-    search = loaded.config.search
+    search, metric = loaded.config.search, Objective(loaded.config.search.metric)
     problems = [
         loaded.locate(("search", key), _unknown_word(f"no {key}", word, names))
         for key, word, names in (
             ("strategy", search.strategy, list(STRATEGIES)),
-            ("metric", search.metric.removeprefix("-"), FINALS),
+            ("metric", metric.key, FINALS),
         )
         if word not in names
     ]
@@ -110,7 +110,7 @@ def _checked(loaded: Loaded, usual: Space | None) -> tuple[Space, list[Config]]:
             why = f"{search.strategy} goes on with some of its trials, which folds cannot; use another strategy"
             problems.append(loaded.locate(("data", "folds"), why))
     problems += _unprunable(loaded)
-    if wrong_way := _wrong_way(search.metric):
+    if wrong_way := _wrong_way(metric):
         problems.append(loaded.locate(("search", "metric"), wrong_way))
     try:
         found = load_known(loaded, begun=usual)
@@ -132,7 +132,7 @@ def _unprunable(loaded: Loaded) -> Iterator[str]:
         yield loaded.locate(place, f"{search.strategy} learns from results of whole trials; use {fitting}")
     if config.data.in_folds:
         yield loaded.locate(place, "trials in folds train fold after fold, so they have no epochs to compare")
-    if search.metric != (compared := searched_by(config.metrics.primary)):
+    if search.metric != (compared := Objective.of(config.metrics.primary).written):
         why = f"epochs are compared by {compared}, trials by {search.metric}; set metrics.primary, or leave it out"
         yield loaded.locate(place, why)
 
@@ -143,7 +143,7 @@ def refuse_unknown(strategy: str | None) -> None:
         raise UsageError(f"--strategy: {_unknown_word('no strategy', strategy, list(STRATEGIES))}")
 
 
-def refuse_flat(options: Options, strategy: str, metric: str) -> None:
+def refuse_flat(options: Options, strategy: str, metric: Objective) -> None:
     """UsageError where a search cannot end when it is flat, or by a size that no error has."""
     size = options.limits.get("stop_when_flat")
     if not size or math.isinf(size):
@@ -151,34 +151,34 @@ def refuse_flat(options: Options, strategy: str, metric: str) -> None:
     if STRATEGIES[strategy].continues_trials:
         why = f"{strategy} goes on with the best of its trials at its end, so what it gains is not told by those before"
         raise UsageError(f"--stop-when-flat: {why}; use another strategy, or --target")
-    if metric.endswith("error") and size >= 1:
-        raise UsageError(f"--stop-when-flat {size:g}: {metric} is a share; write {size:g}% or a number below 1")
+    if metric.key.endswith("error") and size >= 1:
+        raise UsageError(f"--stop-when-flat {size:g}: {metric.written} is a share; write {size:g}% or a number below 1")
 
 
-def refuse_target(options: Options, metric: str) -> None:
+def refuse_target(options: Options, metric: Objective) -> None:
     """UsageError for a target above what a share comes to, or with the sign of a metric that is turned round.
 
     The first trial would reach it whatever it comes to.
     """
-    target, as_read = options.limits.get("target"), metric.removeprefix("-")
+    target = options.limits.get("target")
     if target is None:
         return
-    why = beyond(part_and_name(as_read)[1], target)
-    if metric != as_read and target < 0:
-        why = f"the target of {metric} is a value of {as_read}, without the sign; {_meant(as_read, -target)}"
+    why = beyond(metric.name, target)
+    if metric.maximised and target < 0:
+        why = f"the target of {metric.written} is a value of {metric.key}, without the sign; {_meant(metric, -target)}"
     if why:
         raise UsageError(f"--target {target:g}: {why}")
 
 
-def refuse_below(options: Options, metric: str) -> None:
+def refuse_below(options: Options, metric: Objective) -> None:
     """UsageError for a target that no trial could reach, by which a search that goes on is rid of one."""
     target = options.limits.get("target")
-    if target is not None and target < 0 and not metric.startswith("-"):
-        raise UsageError(f"--target {target:g}: {metric} is never below 0; {_meant(metric, -target)}")
+    if target is not None and target < 0 and not metric.maximised:
+        raise UsageError(f"--target {target:g}: {metric.key} is never below 0; {_meant(metric, -target)}")
 
 
-def _meant(metric: str, target: float) -> str:
-    told = f"{target:g}%" if beyond(part_and_name(metric)[1], target) else f"{target:g}"
+def _meant(metric: Objective, target: float) -> str:
+    told = f"{target:g}%" if beyond(metric.name, target) else f"{target:g}"
     return f"did you mean {told}?"
 
 
@@ -189,27 +189,25 @@ def _unknown_word(what: str, word: str, names: Sequence[str]) -> str:
     return f"{what} {word!r}; {hint}allowed: {', '.join(names)}"
 
 
-def _wrong_way(metric: str) -> str | None:
+def _wrong_way(metric: Objective) -> str | None:
     """Why a metric of which more is better is not minimised."""
-    name = metric.partition("_")[2]
-    if name in HIGHER_IS_BETTER and metric[0] != "-":
-        return f"a search minimises its metric, and a higher {name} is better; write -{metric}"
+    if metric.name in HIGHER_IS_BETTER and not metric.maximised:
+        return f"a search minimises its metric, and a higher {metric.name} is better; write -{metric.key}"
     return None
 
 
 def refuse_misfit(loaded: Loaded, dataset: Dataset) -> None:
     """ConfigError where the metric of the search says nothing of these data."""
-    metric = loaded.config.search.metric
-    part, _, name = metric.partition("_")
-    if name not in METRICS:
+    metric = Objective(loaded.config.search.metric)
+    if metric.name not in METRICS:
         return
-    measured = part.removeprefix("-")
-    if problem := misfit(name, dataset.task):
-        problem += f"; use {measured if name in HIGHER_IS_BETTER else part}_error"
-    elif problem := undefined(name, dataset, measured):
-        problem += f"; use {measured}_{DEFINED[dataset.task]}"
+    if problem := misfit(metric.name, dataset.task):
+        aim = metric.key if metric.name in HIGHER_IS_BETTER else metric.written
+        problem += f"; use {aim.removesuffix(metric.name)}error"
+    elif problem := undefined(metric.name, dataset, metric.part):
+        problem += f"; use {metric.part}_{DEFINED[dataset.task]}"
     if problem:
-        raise ConfigError([loaded.locate(("search", "metric"), f"{metric} {problem}")])
+        raise ConfigError([loaded.locate(("search", "metric"), f"{metric.written} {problem}")])
 
 
 def _batch(loaded: Loaded, dataset: Dataset) -> int:
@@ -232,8 +230,8 @@ def resume(
     with reopened(run, loaded, "search", options, watcher, told_to_stop) as search:
         space, known = load_known(loaded, begun=search.plan.space)
         _refuse_changes(search, space)
-        refuse_flat(search.options, search.plan.strategy, search.plan.metric)
-        refuse_target(options, search.plan.metric)  # one below 0 takes the target away again
+        refuse_flat(search.options, search.plan.strategy, search.plan.objective)
+        refuse_target(options, search.plan.objective)  # one below 0 takes the target away again
         return go_on(extended(replace(search, known=known), trials), watcher, told_to_stop)
 
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from nnrun.engine.scores import Objective
 from nnrun.runs.rundir import EPOCHS
 from nnrun.search.trials import Trial
 from nnrun.watching.curves import Cursor
-
-DEV_ERROR = "dev_error"
 
 
 class InTraining:
     """A trial in training; of one that trains on another machine nothing is known until it has ended."""
 
-    def __init__(self, directory: Path, trial: Trial, metric: str, now: float) -> None:
-        """`metric` as a search has it, with a leading - where more is better; `now` in seconds by any clock."""
+    def __init__(self, directory: Path, trial: Trial, metric: Objective, now: float) -> None:
+        """`metric` is that of the search; `now` in seconds by any clock."""
         self.number, self.values = trial.number, trial.values
         self.epochs = int(trial.config["training"]["epochs"])
         self.folds = int(trial.config["data"]["folds"] or 1)
@@ -52,11 +51,11 @@ class InTraining:
         if void:
             self.epoch, self.best = 0, None
         for row in rows:
-            if self.metric.removeprefix("-") not in row:  # a metric that only whole trials have
-                self.metric = DEV_ERROR
-            value, sign = row.get(self.metric.removeprefix("-")), -1 if self.metric.startswith("-") else 1
+            if self.metric.key not in row:  # a metric that only whole trials have
+                self.metric = Objective.of("error")
+            value = row.get(self.metric.key)
             if isinstance(value, (int, float)) and math.isfinite(value):
-                self.best = min(sign * value, math.inf if self.best is None else self.best)
+                self.best = min(self.metric.sign * value, math.inf if self.best is None else self.best)
             self.epoch = int(row.get("epoch", self.epoch))
 
     @property

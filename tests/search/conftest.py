@@ -11,6 +11,7 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.config.space.space import Space
+from nnrun.engine.scores import Objective
 from nnrun.runs.rundir import RunDir
 from nnrun.search.executors import Executor, Inline, Work
 from nnrun.search.ledger import Ledger
@@ -19,7 +20,7 @@ from nnrun.search.running import SearchOutcome
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Point
 from nnrun.search.study import Study, Watcher
-from nnrun.search.trials import Objective, Trial
+from nnrun.search.trials import Trial
 from nnrun.search.verbs import begin
 from tests.asked import asking
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from nnrun.config.space.space import Space
+from nnrun.engine.scores import Objective
 from nnrun.search.importance import expected_minimum, random_search_expected
 from nnrun.search.running import SearchOutcome
 from nnrun.search.strategies import STRATEGIES
@@ -76,8 +77,8 @@ def test_too_few_draws_say_nothing(metrics: tuple[float | None, ...]) -> None:
 
 def test_the_summary_says_from_how_many_draws() -> None:
     line = "random   search of 30 trials is expected to reach 2.1%, estimated from 20 draws"
-    assert expected_line({"value": 0.021, "trials": 30, "draws": 20}, "dev_error") == [line]
-    assert expected_line(None, "dev_error") == []
+    assert expected_line({"value": 0.021, "trials": 30, "draws": 20}, Objective("dev_error")) == [line]
+    assert expected_line(None, Objective("dev_error")) == []
 
 
 def test_a_search_keeps_it_in_its_record(search: Callable[..., SearchOutcome]) -> None:

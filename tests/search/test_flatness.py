@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from nnrun.config.load import load_config
+from nnrun.engine.scores import Objective
 from nnrun.errors import UsageError
 from nnrun.runs.rundir import RunDir
 from nnrun.search.flatness import AHEAD, FEWEST, KEPT, Flatness
@@ -131,7 +132,7 @@ def test_a_search_ends_when_it_is_flat_and_says_why(flat: SearchOutcome) -> None
     assert found is not None
     assert flat.record["ended_by"] == "flat"
     assert len(flat.records) == found["trials"] == 32 - found["left"] > FEWEST
-    line = " ".join(flat_lines(found, "dev_error"))
+    line = " ".join(flat_lines(found, Objective("dev_error")))
     assert line.startswith(f"flat     after {found['trials']} trials the {found['left']} left are expected to improve")
     assert yaml.safe_load(flat.run.read("search.yaml"))["limits"]["stop_when_flat"] == 0.05
 

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 from nnrun.config.load import load_config
+from nnrun.engine.scores import Objective
 from nnrun.errors import UsageError
 from nnrun.runs import verbs
 from nnrun.runs.rundir import RunDir
 from nnrun.search.ledger import Ledger
-from nnrun.search.record import TrialRecord
+from nnrun.search.record import TrialRecord, rank
 from nnrun.search.repeats import best_settings
 from nnrun.search.running import SearchOutcome
 from nnrun.search.seeds import repeat_seed, trial_seed
 from nnrun.search.telling import repeat_lines
-from nnrun.search.trials import Objective
 from nnrun.search.verbs import resume
 from tests.asked import asking
 from tests.search.conftest import Hearing
@@ -45,7 +45,7 @@ def results(outcome: SearchOutcome) -> list[dict[str, Any]]:
 
 def test_the_best_three_are_trained_again_with_new_seeds(search: Search) -> None:
     outcome = search(repeat=4)
-    ranked = sorted(outcome.records, key=Objective("dev_error").rank)[:3]
+    ranked = sorted(outcome.records, key=rank)[:3]
     assert [each["trial"] for each in results(outcome)] == [record["number"] for record in ranked]
     for record, each in zip(ranked, results(outcome), strict=True):
         trained = repeats(outcome.run)[record["number"]]
@@ -155,7 +155,7 @@ def record(number: int, metric: float | None, **values: Any) -> TrialRecord:
 
 def test_of_trials_with_equal_settings_the_best_is_trained_again() -> None:
     records = [record(0, 0.3, a=1), record(1, 0.1, a=2), record(2, None, a=3), record(3, 0.2, a=2), record(4, 0.4, a=4)]
-    assert [each["number"] for each in best_settings(records, Objective("dev_error"))] == [1, 0, 4]
+    assert [each["number"] for each in best_settings(records)] == [1, 0, 4]
 
 
 def test_the_summary_tells_mean_and_deviation_and_which_is_better() -> None:
@@ -164,7 +164,7 @@ def test_the_summary_tells_mean_and_deviation_and_which_is_better() -> None:
         {"trial": 13, "chosen": 0.02, "mean": 0.025, "deviation": 0.011, "n": 3, "lost": 2},
         {"trial": 4, "chosen": 0.02, "mean": None, "deviation": None, "n": 0, "lost": 0},
     ]
-    assert repeat_lines(found, "dev_error") == [
+    assert repeat_lines(found, Objective("dev_error")) == [
         "trained again with new seeds; the chosen runs do not count, they were chosen for their luck too",
         "trial  chosen  again           n",
         "    9    1.9%   3.0%  ±  0.4%  5",
@@ -173,9 +173,11 @@ def test_the_summary_tells_mean_and_deviation_and_which_is_better() -> None:
         "note     with new seeds trial 13 does better than trial 9: 2.5% against 3.0%",
         "",
     ]
-    assert "note" not in "".join(repeat_lines(found[:1], "dev_error"))
-    assert repeat_lines([], "dev_error") == []
-    [_, _, row, _] = repeat_lines([{**found[0], "chosen": -2.0, "mean": -1.5, "deviation": 0.25}], "-dev_loss")
+    assert "note" not in "".join(repeat_lines(found[:1], Objective("dev_error")))
+    assert repeat_lines([], Objective("dev_error")) == []
+    [_, _, row, _] = repeat_lines(
+        [{**found[0], "chosen": -2.0, "mean": -1.5, "deviation": 0.25}], Objective("-dev_loss")
+    )
     assert row.split() == ["9", "2", "1.5", "±", "0.25", "5"]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from nnrun.config.load import load_config
+from nnrun.engine.scores import Objective
 from nnrun.errors import ConfigError
 from nnrun.runs import verbs
 from nnrun.runs.checkpoints import why_pruned
@@ -71,7 +72,7 @@ def test_trials_are_compared_by_the_mean_over_folds(whole: SearchOutcome) -> Non
     assert chosen["trial"] == best["number"] and chosen["test_reads"] == 1
     assert {name: chosen["final"][name] for name in best["final"]} == best["final"]
     assert "test_error" in chosen["final"] and "test_error" not in best["final"]
-    table = best_table(outcome.records, "dev_error", "")
+    table = best_table(outcome.records, Objective("dev_error"), "")
     assert " ± " in table[1] and table[-1].endswith("one standard error of the mean over folds")
 
 

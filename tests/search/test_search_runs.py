@@ -22,11 +22,11 @@ from nnrun.runs.checkpoints import prune, why_pruned
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.ledger import Ledger
+from nnrun.search.record import rank
 from nnrun.search.running import SearchOutcome
 from nnrun.search.seeds import trial_seed
 from nnrun.search.stored import StoredSearch
 from nnrun.search.study import Watcher
-from nnrun.search.trials import Objective
 from nnrun.search.verbs import resume
 from tests.asked import asking
 
@@ -73,7 +73,7 @@ def test_trials_that_are_not_among_the_best_lose_their_checkpoints(
     monkeypatch.setattr("nnrun.search.study.CHECKPOINTS_KEPT", 3)
     outcome = search(f"search.strategy={strategy}", "training.epochs=9")
     trials = [RunDir(outcome.run.path / "trials" / f"{n:04d}") for n in range(12)]
-    ranked = sorted(range(12), key=lambda n: Objective("dev_error").rank(outcome.records[n]))
+    ranked = sorted(range(12), key=lambda n: rank(outcome.records[n]))
     kept = [trials[number] for number in ranked[:3]]
     assert {run.id for run in trials if not why_pruned(run)} == {run.id for run in kept}
 

@@ -12,9 +12,10 @@ import pytest
 from nnrun.errors import NnrunError
 from nnrun.search.flatness import Flatness
 from nnrun.search.ledger import Ledger
+from nnrun.search.record import rank
 from nnrun.search.strategies.strategy import Point
 from nnrun.search.study import CHECKPOINTS_KEPT, LOOK_AHEAD, Budget, Study, Watcher
-from nnrun.search.trials import Objective, Trial, failed
+from nnrun.search.trials import Trial, failed
 
 Studies = Callable[..., Study]
 Job = dict[str, Any]
@@ -44,9 +45,9 @@ def by_rate(job: Job) -> Job:
 def test_the_work_of_a_step_does_not_grow(study: Studies, monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[Ledger] = []
     ranked: list[Any] = []
-    read, rank = Ledger.read, Objective.rank
+    read = Ledger.read
     monkeypatch.setattr(Ledger, "read", lambda ledger: reads.append(ledger) or read(ledger))
-    monkeypatch.setattr(Objective, "rank", lambda metric, r: ranked.append(r) or rank(metric, r))
+    monkeypatch.setattr("nnrun.search.study.rank", lambda r: ranked.append(r) or rank(r))
     one = study(by_rate)
     one.run(Budget(300))
     assert len(reads) == 1
@@ -126,7 +127,7 @@ def test_only_the_best_hundred_trials_keep_their_checkpoints(study: Studies, sto
         one = study(by_rate)
         one.retire = retired.append
         one.run(Budget(trials))
-    ranked = sorted(one.records, key=one.metric.rank)
+    ranked = sorted(one.records, key=rank)
     assert set(retired) == {r["number"] for r in ranked[CHECKPOINTS_KEPT:]}
     assert len(set(retired)) == 50
 
@@ -161,7 +162,7 @@ def test_what_halving_may_continue_stays_until_the_end(study: Studies) -> None:
     again = study(by_rate, strategy="halving")
     again.retire = retired.append
     again.run(Budget(1000))
-    ranked = sorted(again.records, key=again.metric.rank)
+    ranked = sorted(again.records, key=rank)
     assert sorted(retired) == sorted(r["number"] for r in ranked[CHECKPOINTS_KEPT:])
 
 

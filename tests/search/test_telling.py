@@ -3,13 +3,13 @@ from typing import Any, get_args
 import pytest
 
 from nnrun.config.space.space import Space
+from nnrun.engine.scores import Objective
 from nnrun.search.plan import Plan
-from nnrun.search.record import EndedBy, TrialRecord, best_of
+from nnrun.search.record import EndedBy, TrialRecord, best_of, rank
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Random
 from nnrun.search.telling import ENDINGS, outlook, ties, unfinished_repeats
-from nnrun.search.trial_lines import best_table, settings
-from nnrun.search.trials import Objective
+from nnrun.search.trial_lines import best_table, compared_by, settings
 
 
 def test_any_strategy_may_tell_what_it_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,14 +45,27 @@ def trial(number: int, error: float | None, loss: float | None) -> TrialRecord:
 
 
 def test_a_metric_that_is_maximised_is_titled_as_its_values_are() -> None:
-    title, best = best_table([trial(0, 0.1, 0.3) | {"metric": -0.91}], "-dev_auc", "")  # type: ignore[list-item]
+    title, best = best_table([trial(0, 0.1, 0.3) | {"metric": -0.91}], Objective("-dev_auc"), "")  # type: ignore[list-item]
     assert (title.split(), best.split()) == (["trial", "dev_auc"], ["0", "0.91"])
+
+
+@pytest.mark.parametrize(
+    ("metric", "kind", "told"),
+    [
+        ("dev_error", "", "dev_error"),
+        ("dev_error", "balanced", "dev_error (balanced error)"),
+        ("-dev_auc", "weighted", "-dev_auc (weighted auc)"),
+        ("cost", "balanced", "cost"),
+    ],
+)
+def test_a_heading_names_the_metric_and_what_its_errors_are(metric: str, kind: str, told: str) -> None:
+    assert compared_by(Objective(metric), kind) == told
 
 
 def test_settings_of_one_last_word_are_told_apart() -> None:
     values = {"optimizer.schedule.epochs": 4, "training.epochs": 9, "regularization.l2": None}
     assert settings(values) == "schedule.epochs 4, training.epochs 9"
-    found = best_table([trial(0, 0.1, 0.3) | {"values": values}], "dev_error", "")  # type: ignore[list-item]
+    found = best_table([trial(0, 0.1, 0.3) | {"values": values}], Objective("dev_error"), "")  # type: ignore[list-item]
     assert found[0].split() == ["trial", "dev_error", "schedule.epochs", "training.epochs", "l2"]
 
 
@@ -69,8 +82,8 @@ def test_settings_of_one_last_word_are_told_apart() -> None:
 )  # fmt: skip
 def test_trials_that_share_the_best_value_are_told(trials: Any, best: int | None, words: str) -> None:
     records = [trial(number, *numbers) for number, numbers in enumerate(trials)]
-    assert ties(records, "dev_error", "balanced") == words
+    assert ties(records, Objective("dev_error"), "balanced") == words
     chosen = best_of(records)
     assert (chosen and chosen["number"]) == best
     if chosen:
-        assert chosen == min(records, key=Objective("dev_error").rank), "a search under way has the best of one over"
+        assert chosen == min(records, key=rank), "a search under way has the best of one over"

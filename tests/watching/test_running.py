@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from nnrun.engine.scores import Objective
 from nnrun.search.trials import Trial
 from nnrun.watching.running import InTraining
 
@@ -23,7 +24,7 @@ def write(directory: Path, epoch: int, **values: Any) -> None:
 
 
 def test_epoch_best_and_time_left(tmp_path: Path) -> None:
-    found = InTraining(tmp_path / "0007", trial(), "dev_error", now=100.0)
+    found = InTraining(tmp_path / "0007", trial(), Objective("dev_error"), now=100.0)
     found.look(101.0)
     assert (found.epoch, found.best, found.left(101.0)) == (0, None, None), "its directory is not there yet"
     for epoch, error in ((1, 0.5), (2, 0.3), (3, None), (4, 0.4)):
@@ -34,7 +35,7 @@ def test_epoch_best_and_time_left(tmp_path: Path) -> None:
 
 
 def test_another_attempt_begins_anew(tmp_path: Path) -> None:
-    found = InTraining(tmp_path, trial(), "dev_error", now=0.0)
+    found = InTraining(tmp_path, trial(), Objective("dev_error"), now=0.0)
     write(tmp_path, 9, dev_error=0.1)
     found.look(9.0)
     (tmp_path / "metrics.jsonl").unlink()
@@ -45,7 +46,7 @@ def test_another_attempt_begins_anew(tmp_path: Path) -> None:
 
 
 def test_one_that_goes_on_is_as_fast_as_its_own_epochs(tmp_path: Path) -> None:
-    found = InTraining(tmp_path, trial(resume=2), "dev_error", now=0.0)
+    found = InTraining(tmp_path, trial(resume=2), Objective("dev_error"), now=0.0)
     write(tmp_path, 6, dev_error=0.4)
     found.look(20.0)
     assert found.left(20.0) is None
@@ -55,7 +56,7 @@ def test_one_that_goes_on_is_as_fast_as_its_own_epochs(tmp_path: Path) -> None:
 
 
 def test_folds_come_one_after_the_other(tmp_path: Path) -> None:
-    found = InTraining(tmp_path, trial(folds=5), "dev_error", now=0.0)
+    found = InTraining(tmp_path, trial(folds=5), Objective("dev_error"), now=0.0)
     write(tmp_path / "members/01", 10, dev_error=0.1)
     write(tmp_path / "members/02", 5, dev_error=0.2)
     found.look(30.0)
@@ -70,7 +71,7 @@ def test_folds_come_one_after_the_other(tmp_path: Path) -> None:
 def test_it_is_the_metric_of_the_search_where_epochs_have_it(
     tmp_path: Path, metric: str, best: float, told: str
 ) -> None:
-    found = InTraining(tmp_path, trial(), metric, now=0.0)
+    found = InTraining(tmp_path, trial(), Objective(metric), now=0.0)
     write(tmp_path, 1, dev_error=0.5, dev_auc=0.9, dev_loss=0.2, cost=0.1)
     found.look(1.0)
-    assert (found.metric, found.best) == (told, best)
+    assert (found.metric.written, found.best) == (told, best)

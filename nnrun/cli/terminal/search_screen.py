@@ -18,12 +18,12 @@ from nnrun.runs.environment import surroundings
 from nnrun.runs.finding import TRIALS, trial_name
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import error_kind
+from nnrun.search.record import rank
 from nnrun.search.retests import telling as retests
 from nnrun.search.stored import StoredSearch
 from nnrun.search.study import Watcher
 from nnrun.search.telling import heading, outlook
 from nnrun.search.trial_lines import BEST_SHOWN, beginning_line, result_of, settings, trial_line
-from nnrun.search.trials import Objective, Trial
 from nnrun.text import remaining
 from nnrun.watching.running import InTraining
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from nnrun.search.plan import Plan
     from nnrun.search.record import TrialRecord
     from nnrun.search.state import Options
+    from nnrun.search.trials import Trial
 
 
 TRIALS_BETWEEN_PACES, SECONDS_BETWEEN_PACES = 10, 60
@@ -83,7 +84,7 @@ class SearchConsole(Screen, Watcher):
     def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
         """A line."""
         self._count(record)
-        say(trial_line(record, best, finished, self.total, self.plan.metric, self.error_kind))
+        say(trial_line(record, best, finished, self.total, self.plan.objective, self.error_kind))
         waited = time.monotonic() - self.paced_at >= SECONDS_BETWEEN_PACES
         if self.trained and (waited or self.heard % TRIALS_BETWEEN_PACES == 0) and finished < self.total:
             self.paced_at = time.monotonic()
@@ -142,7 +143,7 @@ class LiveSearchConsole(SearchConsole):
     def recalled(self, record: TrialRecord) -> None:
         """Counts like any other."""
         self.counts["pruned" if record.get("pruned") else record["status"]] += 1
-        insort(self.ranked, record, key=Objective(self.plan.metric).rank)
+        insort(self.ranked, record, key=rank)
         del self.ranked[BEST_SHOWN:]
 
     def began(self, trials: Sequence[Trial]) -> None:
@@ -151,7 +152,7 @@ class LiveSearchConsole(SearchConsole):
         now = time.monotonic()
         for trial in trials:
             directory = self.folder / trial_name(trial.number)
-            self.in_training[trial.number] = InTraining(directory, trial, self.plan.metric, now)
+            self.in_training[trial.number] = InTraining(directory, trial, self.plan.objective, now)
 
     def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
         """A line, with the next drawing; above the first of them the titles."""
@@ -216,7 +217,7 @@ class LiveSearchConsole(SearchConsole):
             return ["best     none yet"]
         best = self.ranked[0]
         more = settings({key: best["values"][key] for key in left})
-        told = f"trial {best['number']}: {result_of(best, self.plan.metric)}"
+        told = f"trial {best['number']}: {result_of(best, self.plan.objective)}"
         return self._wrapped(f"best     {told}, {more}" if more else f"best     {told}")
 
     def _in_training(self, width: int, height: int) -> list[str]:

@@ -29,14 +29,14 @@ class TrialColumns:
 
     def __init__(self, plan: Plan, given: Sequence[Settings], kind: str = "", folds: bool = False) -> None:
         """`given` are the settings that no strategy chooses; `kind` as in `verdict.error_kind`."""
-        self.metric = plan.metric
+        self.metric = plan.objective
         domains = {parameter.key: parameter.domain for parameter in plan.space.parameters}
         self.keys = [key for key, domain in domains.items() if differs(domain, [values.get(key) for values in given])]
         self._titles = last_words(domains)
         self._widths = {key: max(len(self._titles[key]), width_of(domains[key])) for key in self.keys}
         self._number = max(len("trial"), len(str(plan.total)))
         kinds = ["", *(["pruned"] if plan.prune else []), *(["folds"] if folds else [])]
-        self._title = metric_key(plan.metric.removeprefix("-"), kind)
+        self._title = metric_key(plan.objective.key, kind)
         self._result = max(len(self._title), *(LONGEST_RESULT[name] for name in kinds))
 
     def fitting(self, width: int) -> list[str]:

@@ -21,7 +21,7 @@ from nnrun.runs.records import Final
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import SURE, Z
-from nnrun.text import metric_key
+from nnrun.text import metric_key, part_and_name
 
 SHARED_OR_NOT = ("seed", "name", "data.source")  # keys that no group has to share; files are compared by content
 # Student's t, two-sided, 1 to 10 degrees of freedom. By hand, within 0.1%: scipy.special.stdtrit, which has it exactly,
@@ -215,6 +215,6 @@ def _differ(values: list[Cell]) -> bool:
 def _best(runs: Sequence[Contestant]) -> int:
     """The place of the run with the best primary number."""
     key = runs[0].primary
-    name = key.removeprefix("dev_")
+    name = part_and_name(key)[1]
     known = [index for index, run in enumerate(runs) if run.metrics.get(key) is not None]
     return min(known, key=lambda index: float(to_minimise(name, runs[index].metrics[key])), default=0)

@@ -60,7 +60,7 @@ def of_a_search(
     verdicts = [v for r in records if (v := of_run(r["final"] or {}, sizes, against)) is not None]
     spread = _spread(records, verdicts)
     lines = [f"search   {search.path}", *found.lines, "", *_spread_lines(spread)]
-    if told := ties(records, stored.plan.metric, error_kind_of(stored.record)):
+    if told := ties(records, stored.plan.objective, error_kind_of(stored.record)):
         lines += wrapped(told, "note     ")
     actions = first_of([*_next(stored, options), *found.actions])
     return replace(found, lines=lines, actions=actions, spread=spread)

@@ -11,6 +11,7 @@ import numpy as np
 
 from nnrun.engine.metrics import METRICS
 from nnrun.engine.parameters import Array
+from nnrun.engine.scores import Objective
 from nnrun.errors import UsageError
 from nnrun.models.ensembling.candidates import (
     Candidate,
@@ -95,7 +96,7 @@ def of_named(runs: Sequence[RunDir], root: Path, rounds: int | None = None, argv
     return _made(known, Choice("runs", shares / shares.sum(), told), root, argv)
 
 
-def of_best(trials: Sequence[RunDir], metric: str, n: int, root: Path, argv: Sequence[str]) -> RunDir:
+def of_best(trials: Sequence[RunDir], metric: Objective, n: int, root: Path, argv: Sequence[str]) -> RunDir:
     """An ensemble of the first n trials of a search, which stand in their order by its metric, with equal weights."""
     if n > len(trials):
         raise UsageError(f"--top {n}: the search has {counted(len(trials), 'trial')} with a result")
@@ -107,14 +108,14 @@ def of_best(trials: Sequence[RunDir], metric: str, n: int, root: Path, argv: Seq
     fits = _fits(known, n, {SINGLE: best_single, EQUAL: top(n)})
     fits[EQUAL]["naive"] = dict(known.panel.measured(known.panel.pooled(weights)))
     selection = _selection(known, n, fits, EQUAL)
-    told = [f"the {n} best of {counted(len(trials), 'trial')} by {metric}, with equal weights, as asked"]
+    told = [f"the {n} best of {counted(len(trials), 'trial')} by {metric.written}, with equal weights, as asked"]
     return _made(known, Choice("top", weights, told, selection), root, argv)
 
 
 def of_search(
     name: str,
     trials: Sequence[RunDir],
-    metric: str,
+    metric: Objective,
     n: int | None,
     rounds: int | None,
     root: Path,
@@ -131,7 +132,7 @@ def of_search(
     raise UsageError(f"{name} is a search: one of --top N and --greedy N says which of its trials")
 
 
-def chosen_from(trials: Sequence[RunDir], metric: str, rounds: int, root: Path, argv: Sequence[str]) -> RunDir:
+def chosen_from(trials: Sequence[RunDir], metric: Objective, rounds: int, root: Path, argv: Sequence[str]) -> RunDir:
     """An ensemble of the trials of a search that have their checkpoints, by so many rounds of greedy selection."""
     candidates = of_trials(_kept(trials))
     require_several(candidates, root)
@@ -152,10 +153,9 @@ def _kept(trials: Sequence[RunDir]) -> list[RunDir]:
     return [run for run in trials if has_members(run) or run.checkpoint("best").exists()]
 
 
-def _of_dev(metric: str, candidate: Candidate) -> str:
+def _of_dev(metric: Objective, candidate: Candidate) -> str:
     """The metric of a search, if it is one of the dev set, else that which judged the epochs."""
-    part, _, name = metric.removeprefix("-").partition("_")
-    return name if part == "dev" and name in METRICS else candidate.run.config.metrics.primary
+    return metric.name if metric.part == "dev" and metric.name in METRICS else candidate.run.config.metrics.primary
 
 
 def _greedy(known: Known, rounds: int, root: Path, notes: Sequence[str], argv: Sequence[str]) -> RunDir:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from nnrun.engine.scores import Objective
 from nnrun.errors import NnrunError
 from nnrun.insight.diagnosis.searches import of_a_search
 from nnrun.insight.diagnosis.verbs import Diagnosis
@@ -120,7 +121,7 @@ def won(found: Results, items: Sequence[Importance]) -> str:
         words += f", against {found.told(first)} for the config as written"
     if items:
         words += f"; what mattered most is {items[0].key} ({percent(items[0].share)})"
-    level = ties(found.trials, found.plan.metric, found.error_kind)
+    level = ties(found.trials, found.plan.objective, found.error_kind)
     return f"{words}.{f' {level}.' if level else ''}"
 
 
@@ -130,9 +131,8 @@ def key_numbers(found: Results) -> list[tuple[str, str, str]]:
     told = []
     if found.best:
         told.append((f"best {found.metric}", found.told(found.best), f"trial {found.best['number']}"))
-    chosen_by = found.plan.metric.removeprefix("-").replace("dev_", "test_", 1)
-    for key in dict.fromkeys((chosen_by, "test_error")):
-        if key.startswith("test_") and final.get(key) is not None:
+    for key in dict.fromkeys((f"test_{found.plan.objective.name}", "test_error")):
+        if final.get(key) is not None:
             reads = "read once" if record["test_reads"] == 1 else f"read {record['test_reads']} times"
             name = metric_key(key, found.error_kind).replace("_", " ")
             told.append((name, metric_value(final[key], key), reads))
@@ -178,13 +178,12 @@ def _same_search(found: Results) -> list[str]:
 
 def _sureness(found: Results, judged: Diagnosis | NnrunError) -> Iterator[str]:
     """What speaks for and against the result."""
-    metric = found.plan.metric
     repeating = command("resume", str(found.run.path), "--repeat", "5")
     if (among := len(found.ranked)) > 1:
         yield f"It was chosen for its {found.metric} among {among:,} trials: that number is a little too good."
     told = judged.told if isinstance(judged, Diagnosis) else f"there is none ({judged})."
     yield f"Its verdict: {told}"
-    for line in expected_line(found.record.get("random_search_expected"), metric):
+    for line in expected_line(found.record.get("random_search_expected"), found.plan.objective):
         yield f"{sentence_case(' '.join(line.split()))}."
     yield from (f"{note}." for note in found.record.get("notes") or [])
     if not found.record.get("repeats"):
@@ -192,9 +191,9 @@ def _sureness(found: Results, judged: Diagnosis | NnrunError) -> Iterator[str]:
 
 
 def _repeats(found: Results) -> list[Markup]:
-    metric, rows = found.plan.metric, []
+    metric, rows = found.plan.objective, []
     for each in found.record.get("repeats") or []:
-        spread = "–" if each["deviation"] is None else shown(each["deviation"], found.metric)
+        spread = "–" if each["deviation"] is None else shown(each["deviation"], Objective(metric.key))
         rows.append(
             [
                 f"trial {each['trial']}",

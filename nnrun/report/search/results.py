@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
@@ -18,14 +18,13 @@ from nnrun.config.space.space import Space
 from nnrun.report.page.charts import BLUE, GREY, ORANGE, Axis, Chart, Trace, axis, is_wide, kept, line, log_axis, points
 from nnrun.runs.stored import StoredRun
 from nnrun.search.plan import Plan
-from nnrun.search.record import Sample, SearchRecord, TrialRecord
+from nnrun.search.record import Sample, SearchRecord, TrialRecord, ranked
 from nnrun.search.retests.record import RetestRecord
 from nnrun.search.stored import StoredSearch
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Strategy
 from nnrun.search.telling import ending, error_kind_of, so_far
 from nnrun.search.trial_lines import shown
-from nnrun.search.trials import Objective
 from nnrun.text import metric_key, metric_name
 
 SPREAD = 10  # a metric whose values differ by more than this factor gets an axis of logarithms
@@ -85,7 +84,7 @@ class Results:
     @property
     def metric(self) -> str:
         """The name of what is minimised or maximised, without its sign."""
-        return metric_key(self.plan.metric.removeprefix("-"), self.error_kind)
+        return metric_key(self.plan.objective.key, self.error_kind)
 
     @property
     def error_kind(self) -> str:
@@ -95,8 +94,7 @@ class Results:
     @cached_property
     def ranked(self) -> list[TrialRecord]:
         """The trials with a value, the best first."""
-        found = [trial for trial in self.trials if trial["metric"] is not None]
-        return sorted(found, key=self._rank)
+        return ranked(self.trials)
 
     @property
     def best(self) -> TrialRecord | None:
@@ -109,18 +107,14 @@ class Results:
         last = max(1, len(self.ranked) - 1)
         return {trial["number"]: round(i / last, 4) for i, trial in enumerate(self.ranked)}
 
-    @property
-    def _rank(self) -> Callable[[TrialRecord], tuple[float, float, int]]:
-        return Objective(self.plan.metric).rank
-
     def value(self, trial: TrialRecord) -> float:
         """The metric of a trial that has one, as it is spoken of: larger is better where it is maximised."""
         value = math.nan if trial["metric"] is None else float(trial["metric"])
-        return -value if self.plan.metric.startswith("-") else value
+        return self.plan.objective.sign * value
 
     def told(self, trial: TrialRecord) -> str:
         """The metric of a trial in words."""
-        return shown(trial["metric"], self.plan.metric)
+        return shown(trial["metric"], self.plan.objective)
 
     def axis(self) -> Axis:
         """The axis of the metric."""
@@ -162,7 +156,7 @@ def best_so_far_charts(found: Results) -> list[Chart]:
 def _best_so_far(title: str, found: Results, placed: Sequence[tuple[TrialRecord, float]], what: str) -> Chart:
     x = [at for _, at in placed]
     values = [found.value(trial) for trial, _ in placed]
-    best = list(accumulate(values, max if found.plan.metric.startswith("-") else min))
+    best = list(accumulate(values, max if found.plan.objective.maximised else min))
     names = [f"trial {trial['number']}: {found.told(trial)}" for trial, _ in placed]
     dots = points("a trial", x, values, GREY, text=names, hoverinfo="text", marker={"size": 6, "opacity": 0.7})
     steps = line("best so far", x, best, ORANGE, width=2.5, hoverinfo="y+name")

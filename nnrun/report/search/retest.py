@@ -76,7 +76,7 @@ def _numbers(found: Results, record: RetestRecord, verdict: RetestVerdict | None
         yield "rank correlation", f"{verdict['ranking']['correlation']:+.2f}", f"{low} to {high}"
     if verdict and (best := verdict["best"]):
         rank = f"{best['rank']} of {len(record['settings'])}"
-        yield f"old best, {found.metric}", shown(best["today"], found.plan.metric), f"rank {rank} today"
+        yield f"old best, {found.metric}", shown(best["today"], found.plan.objective), f"rank {rank} today"
     if verdict and (group := verdict["group"]):
         yield "old beats fresh in", f"{100 * group['wins']:.0f}%", "of pairs"
     yield "seeds", str(len(record["seeds"])), "for each setting"
@@ -89,7 +89,7 @@ def _verdict_section(found: Results, record: RetestRecord, verdict: RetestVerdic
         return Section("The old ranking", [paragraph("No seed has been trained with all settings yet."), *notes])
     told = [order_words(verdict["ranking"], old_count(record))]
     if verdict["best"]:
-        told.append(best_words(record, verdict, verdict["best"], found.plan.metric))
+        told.append(best_words(record, verdict, verdict["best"], found.plan.objective))
     if verdict["group"]:
         told.append(group_words(verdict["group"]))
     if verdict["seeds"] < len(record["seeds"]):
@@ -115,19 +115,14 @@ def _settings_section(found: Results, record: RetestRecord, verdict: RetestVerdi
     return Section("Then and today", [Grid(charts), _table(found, record, verdict)])
 
 
-def _spoken(found: Results, value: float) -> float:
-    """What was minimised, as it is spoken of."""
-    return -value if found.plan.metric.startswith("-") else value
-
-
 def _then_chart(found: Results, record: RetestRecord, verdict: RetestVerdict) -> Chart:
     """The old settings: today's mean over the old result."""
-    x, y, names = [], [], []
+    metric, x, y, names = found.plan.objective, [], [], []
     for place, (each, result) in enumerate(zip(record["settings"], verdict["results"], strict=True)):
         if each["then"] is not None and result["mean"] is not None:
-            x.append(_spoken(found, each["then"]))
-            y.append(_spoken(found, result["mean"]))
-            told = f"{shown(each['then'], found.plan.metric)} then, {shown(result['mean'], found.plan.metric)} today"
+            x.append(metric.sign * each["then"])
+            y.append(metric.sign * result["mean"])
+            told = f"{shown(each['then'], metric)} then, {shown(result['mean'], metric)} today"
             names.append(plain(f"{name_of(record, place)}: {told}"))
     dots = points("an old setting", x, y, ORANGE, text=names, hoverinfo="text", showlegend=False, marker={"size": 9})
     layout = {"xaxis": value_axis(f"then: {found.metric}", x), "yaxis": value_axis(f"today: mean {found.metric}", y)}
@@ -169,7 +164,7 @@ def _today_chart(found: Results, record: RetestRecord, verdict: RetestVerdict) -
 
 
 def _table(found: Results, record: RetestRecord, verdict: RetestVerdict) -> Markup:
-    metric, keys = found.plan.metric, found.space.keys
+    metric, keys = found.plan.objective, found.space.keys
     heads = ["setting", "rank today", "then", "today, mean", "deviation", "without a result"]
     rows: list[list[object]] = []
     for place in ordered(verdict):

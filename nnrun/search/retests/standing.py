@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nnrun.engine.scores import Objective
 from nnrun.installation import as_options, command, elsewhere
 from nnrun.runs.rundir import RunDir
 from nnrun.search.record import TrialRecord
@@ -46,10 +47,10 @@ class Today(NamedTuple):
         return np.asarray(self.values.mean(axis=1))
 
 
-def worth(values: Floats, metric: str) -> float:
+def worth(values: Floats, metric: Objective) -> float:
     """The least difference that counts: a share of what the best of these lacks to 0, or to 1 of what is maximised."""
     best = float(values.min())
-    return WORTH * abs(best + 1 if metric.startswith("-") else best) if math.isfinite(best) else 0.0
+    return WORTH * abs(best + 1 if metric.maximised else best) if math.isfinite(best) else 0.0
 
 
 def results(values: Floats) -> list[Result]:
@@ -216,11 +217,10 @@ def gap(values: Floats, one: int, other: int) -> Gap | None:
     return Gap(difference, (difference - width, difference + width))
 
 
-def judged(record: RetestRecord, trials: Sequence[TrialRecord], metric: str, run: RunDir) -> RetestVerdict | None:
+def judged(record: RetestRecord, trials: Sequence[TrialRecord], metric: Objective, run: RunDir) -> RetestVerdict | None:
     """The verdict on all trials of those seeds that every setting has ended with; None while there is no such seed.
 
-    `metric` is that of the search, with its sign, and `run` the retest, with whose config a new search would begin,
-    beside it.
+    `metric` is that of the search, and `run` the retest, with whose config a new search would begin, beside it.
     """
     values = _by_seed(record, trials)
     if not values.shape[1]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nnrun.engine.scores import Objective
 from nnrun.search.plan import Plan
 from nnrun.search.record import SearchRecord
 from nnrun.search.retests.record import Group, OldBest, Ranking, RetestRecord, RetestVerdict
 from nnrun.search.telling import ending, error_kind_of, test_line
-from nnrun.search.trial_lines import setting, shown
-from nnrun.text import columns, counted, last_words, metric_key, metric_name, number, percent, points, wrapped
+from nnrun.search.trial_lines import compared_by, setting, shown
+from nnrun.text import columns, counted, last_words, metric_key, number, percent, points, wrapped
 
 SHOWN = 10  # settings in the table on screen
 LEAST_CHANCE = 0.001  # below which its size says nothing
@@ -23,12 +24,11 @@ AGAIN = {True: "search again: ", False: "no need to search again: ", None: ""}
 
 def heading(run_id: str, record: RetestRecord, plan: Plan, workers: int | None = None, kind: str = "") -> list[str]:
     """What is retested, and what is not as it was; `workers` and `kind` as in `telling.heading` of a search."""
-    metric = f"{plan.metric} ({metric_name(plan.metric.partition('_')[2], kind)})" if kind else plan.metric
     at_work = "" if workers is None else f", {counted(workers, 'worker')}"
     return [
         f"retest   {run_id}",
         f"search   {record['search']['id']}",
-        f"trials   {asked(record)}, {metric}{at_work}",
+        f"trials   {asked(record)}, {compared_by(plan.objective, kind)}{at_work}",
         *(line for told in record["told"] for line in wrapped(told, "note     ")),
     ]
 
@@ -52,7 +52,7 @@ def name_of(record: RetestRecord, place: int) -> str:
     return f"fresh {place - old_count(record) + 1}" if trial is None else f"old trial {trial}"
 
 
-def summary(record: RetestRecord, found: SearchRecord, metric: str) -> list[str]:
+def summary(record: RetestRecord, found: SearchRecord, metric: Objective) -> list[str]:
     """What a retest came to: the settings by today's results, and what became of the old ranking."""
     verdict = record["verdict"]
     if verdict is None:
@@ -62,10 +62,12 @@ def summary(record: RetestRecord, found: SearchRecord, metric: str) -> list[str]
     return [*lines, *test_line(found, metric), *conclusion(verdict)]
 
 
-def table(record: RetestRecord, verdict: RetestVerdict, metric: str, kind: str, most: int | None = SHOWN) -> list[str]:
+def table(
+    record: RetestRecord, verdict: RetestVerdict, metric: Objective, kind: str, most: int | None = SHOWN
+) -> list[str]:
     """The settings in today's order, with what they came to then; that which was the best then is always there."""
     keys = list(record["settings"][0]["values"])
-    title = metric_key(metric.removeprefix("-"), kind)
+    title = metric_key(metric.key, kind)
     rows = [["", title, "then", "today", "", "", *last_words(keys).values()]]
     for place in ordered(verdict)[:most] if most else ordered(verdict):
         rows.append(_row(record, verdict, place, metric, keys))
@@ -79,7 +81,7 @@ def ordered(verdict: RetestVerdict) -> list[int]:
     return sorted(range(len(verdict["results"])), key=lambda place: verdict["results"][place]["rank"])
 
 
-def _row(record: RetestRecord, verdict: RetestVerdict, place: int, metric: str, keys: Sequence[str]) -> list[str]:
+def _row(record: RetestRecord, verdict: RetestVerdict, place: int, metric: Objective, keys: Sequence[str]) -> list[str]:
     each, result = record["settings"][place], verdict["results"][place]
     then = shown(each["then"], metric) if each["trial"] is not None else ""
     today = shown(result["mean"], metric) if result["mean"] is not None else f"{result['lost']} lost"
@@ -88,12 +90,12 @@ def _row(record: RetestRecord, verdict: RetestVerdict, place: int, metric: str, 
     return [str(result["rank"]), name_of(record, place), then, today, *spread, *told]
 
 
-def size(value: float, metric: str) -> str:
+def size(value: float, metric: Objective) -> str:
     """A deviation or a distance on the scale of the metric."""
-    return percent(value) if metric.endswith("error") else number(value)
+    return percent(value) if metric.key.endswith("error") else number(value)
 
 
-def evidence(record: RetestRecord, verdict: RetestVerdict, metric: str) -> list[str]:
+def evidence(record: RetestRecord, verdict: RetestVerdict, metric: Objective) -> list[str]:
     """A line on each of the three questions, with how sure the answer is."""
     lines = [f"ranking  {order_words(verdict['ranking'], old_count(record))}"]
     if verdict["best"]:
@@ -122,7 +124,7 @@ def _end(value: float | None) -> str:
     return "–" if value is None else f"{value:+.2f}"
 
 
-def best_words(record: RetestRecord, verdict: RetestVerdict, best: OldBest, metric: str) -> str:
+def best_words(record: RetestRecord, verdict: RetestVerdict, best: OldBest, metric: Objective) -> str:
     """Where the settings that were the best stand today."""
     first, result = record["settings"][0], verdict["results"][0]
     then = f"{name_of(record, 0)}, {shown(first['then'], metric)} then"
@@ -141,13 +143,13 @@ def best_words(record: RetestRecord, verdict: RetestVerdict, best: OldBest, metr
     return f"{place}; {size_of(difference, metric)} {way} {other} ({low} to {high}): {answer}"
 
 
-def size_of(difference: float, metric: str) -> str:
+def size_of(difference: float, metric: Objective) -> str:
     """A difference without its sign."""
-    return f"{points(abs(difference))[1:]} points" if metric.endswith("error") else number(abs(difference))
+    return f"{points(abs(difference))[1:]} points" if metric.key.endswith("error") else number(abs(difference))
 
 
-def _distance(difference: float, metric: str) -> str:
-    if metric.endswith("error"):
+def _distance(difference: float, metric: Objective) -> str:
+    if metric.key.endswith("error"):
         return points(difference)
     return f"{'+' if difference >= 0 else '-'}{number(abs(difference))}"
 

@@ -104,7 +104,7 @@ def _course(search: Search, record: RetestRecord) -> Course:
     run = search.run
 
     def conclude(trials: list[TrialRecord]) -> None:
-        verdict = judged(record, trials, search.plan.metric, run)
+        verdict = judged(record, trials, search.plan.objective, run)
         run.write(RETEST, sealed_document(record | {"verdict": verdict}))
 
     return Course(

@@ -19,8 +19,8 @@ from nnrun.cli.terminal.trial_columns import TrialColumns
 from nnrun.config.space.space import Space
 from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Plan
+from nnrun.search.record import rank
 from nnrun.search.state import Options
-from nnrun.search.trials import Objective
 from tests.cli.conftest import REMAINING, OnTerminal, send_both
 
 OnTerminalFixture = Callable[..., OnTerminal]
@@ -47,7 +47,7 @@ COUNTS = "1 running, 11 done, 4 diverged, 0 failed"
 
 def best_trials() -> list[dict[str, Any]]:
     (path,) = Path("runs").glob("*/trials.jsonl")
-    return sorted(Ledger(path).read()[0], key=Objective("dev_error").rank)
+    return sorted(Ledger(path).read()[0], key=rank)
 
 
 def shown(screen: OnTerminal) -> list[str]:

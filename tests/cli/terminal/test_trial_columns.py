@@ -11,6 +11,7 @@ import pytest
 
 from nnrun.cli.terminal.trial_columns import TrialColumns, in_training_lines, running_settings, whole_time
 from nnrun.config.space.space import Space
+from nnrun.engine.scores import Objective
 from nnrun.search.plan import Plan
 from nnrun.search.trials import Trial
 from nnrun.watching.running import InTraining
@@ -85,7 +86,7 @@ def test_settings_of_a_running_trial_are_whole_ones(width: int, told: str) -> No
 
 def test_running_trials_stand_below_each_other(tmp_path: Path) -> None:
     config = {"training": {"epochs": 50}, "data": {"folds": None}}
-    first, second = (InTraining(tmp_path, Trial(n, VALUES, config), "dev_error", 0.0) for n in (9, 10))
+    first, second = (InTraining(tmp_path, Trial(n, VALUES, config), Objective("dev_error"), 0.0) for n in (9, 10))
     second.epoch, second.best = 10, 0.041
     lines = in_training_lines([first, second], ["training.batch_size"], 20.0, 80)
     assert lines == [
@@ -98,7 +99,7 @@ def test_running_trials_stand_below_each_other(tmp_path: Path) -> None:
 
 def test_before_the_first_trial_ends_those_in_training_tell_how_long_it_takes(tmp_path: Path) -> None:
     config = {"training": {"epochs": 50}, "data": {"folds": None}}
-    running = [InTraining(tmp_path, Trial(n, VALUES, config), "dev_error", 0.0) for n in range(2)]
+    running = [InTraining(tmp_path, Trial(n, VALUES, config), Objective("dev_error"), 0.0) for n in range(2)]
     assert whole_time(running, 10, 20.0) is None
     running[0].epoch, running[1].epoch = 10, 25
     # They take 100 and 40 s, of which 80 and 20 are left; the other eight, two at a time, four times 70 s.

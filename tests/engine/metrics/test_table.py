@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nnrun.engine.metrics import METRICS, metrics_of, misfit
-from nnrun.engine.scores import HIGHER_IS_BETTER, scores_of_row, searched_by, to_minimise
+from nnrun.engine.scores import HIGHER_IS_BETTER, Objective, scores_of_row, to_minimise
 
 MEASURED = [name for name, metric in METRICS.items() if metric.of]
 
@@ -40,7 +40,22 @@ def test_of_no_other_name_is_more_better() -> None:
 
 
 def test_a_search_maximises_what_is_better_higher() -> None:
-    assert (searched_by("auc"), searched_by("brier"), searched_by("error")) == ("-dev_auc", "dev_brier", "dev_error")
+    assert [Objective.of(name).written for name in ("auc", "brier", "error")] == ["-dev_auc", "dev_brier", "dev_error"]
+
+
+@pytest.mark.parametrize(
+    ("written", "key", "part", "name", "sign"),
+    [
+        ("dev_error", "dev_error", "dev", "error", 1),
+        ("-dev_average_precision", "dev_average_precision", "dev", "average_precision", -1),
+        ("train_loss", "train_loss", "train", "loss", 1),
+        ("cost", "cost", "cost", "", 1),
+    ],
+)
+def test_an_objective_is_a_number_of_a_run_with_a_sign(written: str, key: str, part: str, name: str, sign: int) -> None:
+    objective = Objective(written)
+    assert (objective.key, objective.part, objective.name, objective.sign) == (key, part, name, sign)
+    assert objective.maximised == (sign < 0)
 
 
 def test_an_epoch_is_compared_by_the_primary_metric_then_by_another() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nnrun.engine.scores import Objective
 from nnrun.runs.rundir import RunDir
 from nnrun.search.retests.record import read
 from nnrun.search.retests.telling import conclusion, evidence
@@ -20,7 +21,7 @@ def told(outcome: SearchOutcome) -> str:
     """What the screen says in the end, in one line."""
     record = read(outcome.run)
     assert record["verdict"] is not None
-    lines = [*evidence(record, record["verdict"], "dev_error"), *conclusion(record["verdict"])]
+    lines = [*evidence(record, record["verdict"], Objective("dev_error")), *conclusion(record["verdict"])]
     return " ".join(" ".join(lines).split())
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from nnrun.engine.scores import Objective
 from nnrun.runs.rundir import RunDir
 from nnrun.search.retests.record import RetestRecord, RetestVerdict
 from nnrun.search.retests.standing import correlation, gap, judged, results, signs, worth
@@ -44,7 +45,7 @@ def trials(values: list[list[float | None]]) -> Any:
 
 def verdict(then: list[float], values: list[list[float | None]], metric: str = "dev_error", **of: Any) -> RetestVerdict:
     seeds = max(map(len, values))
-    found = judged(record(then, len(values) - len(then), seeds, **of), trials(values), metric, NEW)
+    found = judged(record(then, len(values) - len(then), seeds, **of), trials(values), Objective(metric), NEW)
     assert found is not None
     return found
 
@@ -69,8 +70,8 @@ def test_trainings_without_a_result_are_level_and_worst() -> None:
 
 
 def test_differences_too_small_to_matter_count_as_none() -> None:
-    assert worth(np.array([0.02, 0.5]), "dev_error") == pytest.approx(0.001)
-    assert worth(np.array([-0.98, -0.5]), "-dev_auc") == pytest.approx(0.001), "0.02 lack to 1"
+    assert worth(np.array([0.02, 0.5]), Objective("dev_error")) == pytest.approx(0.001)
+    assert worth(np.array([-0.98, -0.5]), Objective("-dev_auc")) == pytest.approx(0.001), "0.02 lack to 1"
     assert signs(np.array([0.0200, 0.0205, 0.03]), 0.001)[0].tolist() == [0, 0, -1]
 
 
@@ -127,7 +128,7 @@ def test_few_settings_cannot_tell_and_a_wider_retest_is_proposed() -> None:
 def test_what_comes_next_is_made_beside_the_retest() -> None:
     for then, words in ((LADDER[:1], "retest /old "), (LADDER, "search /other/new/resolved.yaml ")):
         values = [seeds(value) for value in reversed(then)]
-        found = judged(record(then, 0), trials(values), "dev_error", RunDir(Path("/other/new")))
+        found = judged(record(then, 0), trials(values), Objective("dev_error"), RunDir(Path("/other/new")))
         assert found and found["command"] and found["command"].startswith(f"nnrun {words}")
         assert found["command"].endswith(" --runs /other")
 
@@ -154,10 +155,10 @@ def test_all_diverged_is_told() -> None:
 def test_seeds_that_not_all_settings_have_do_not_count() -> None:
     values = [*map(seeds, LADDER), *map(seeds, LADDER)]
     lines = [line for line in trials(values) if line["number"] != 47]  # the last setting with the last seed
-    found = judged(record(LADDER, 8), lines, "dev_error", NEW)
+    found = judged(record(LADDER, 8), lines, Objective("dev_error"), NEW)
     assert found is not None
     assert found["seeds"] == 2
-    assert judged(record(LADDER, 8), lines[:3], "dev_error", NEW) is None
+    assert judged(record(LADDER, 8), lines[:3], Objective("dev_error"), NEW) is None
 
 
 def test_what_the_best_of_a_grid_ought_to_win_is_not_known() -> None:

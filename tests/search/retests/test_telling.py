@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nnrun.engine.scores import Objective
 from nnrun.search.retests.telling import best_words, conclusion, group_words, order_words, table
 from tests.search.retests.test_standing import LADDER, record, seeds, verdict
 
@@ -10,7 +11,7 @@ def test_a_difference_that_is_sure_but_small_is_called_so() -> None:
     values = [seeds(0.0202), seeds(0.3), [0.02 * f for f in (0.97, 1, 1.03)], seeds(0.4)]
     found = verdict([0.01, 0.02], values)
     assert found["best"] is not None
-    words = best_words(record([0.01, 0.02], 2), found, found["best"], "dev_error")
+    words = best_words(record([0.01, 0.02], 2), found, found["best"], Objective("dev_error"))
     assert words.startswith("old trial 0, 1.0% then, 2.0% today, rank 2 of 4; 0.0 points behind fresh 1 (")
     assert words.endswith("): too little to count, still among the best")
 
@@ -19,15 +20,20 @@ def test_a_metric_that_is_maximised_is_told_as_it_is_read() -> None:
     values = [[-0.90, -0.91, -0.92], [-0.80, -0.81, -0.82], [-0.5, -0.51, -0.52], [-0.6, -0.61, -0.62]]
     found = verdict([-0.95, -0.90], values, metric="-dev_auc")
     assert found["best"] is not None
-    words = best_words(record([-0.95, -0.90], 2), found, found["best"], "-dev_auc")
+    then, auc = record([-0.95, -0.90], 2), Objective("-dev_auc")
+    words = best_words(then, found, found["best"], auc)
     assert words.startswith("old trial 0, 0.95 then, 0.91 today, rank 1 of 4; 0.1 ahead of old trial 1 (")
-    assert table(record([-0.95, -0.90], 2), found, "-dev_auc", "")[0].split()[:3] == ["dev_auc", "then", "today"]
+    assert table(then, found, auc, "")[0].split()[:3] == [
+        "dev_auc",
+        "then",
+        "today",
+    ]
 
 
 def test_lost_trainings_and_level_orders_have_words() -> None:
     found = verdict(LADDER, [[None, 0.1, 0.2], *map(seeds, LADDER[1:]), *map(seeds, LADDER)])
     assert found["best"] is not None
-    words = best_words(record(LADDER, 8), found, found["best"], "dev_error")
+    words = best_words(record(LADDER, 8), found, found["best"], Objective("dev_error"))
     assert words == "old trial 0, 1.0% then, 1 of 3 trainings without a result today"
     level = verdict(LADDER, [[0.1, 0.1, 0.1]] * 16)
     assert order_words(level["ranking"], 8).startswith("the order of 8 settings cannot be compared")
