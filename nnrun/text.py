@@ -11,7 +11,7 @@ import shutil
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain, groupby, islice
+from itertools import islice
 from pathlib import PurePath
 from typing import Any
 
@@ -24,7 +24,6 @@ JOINERS = "\u00ad\u200c\u200d"  # a hyphen that may be, and how letters of some 
 LONGEST_WORD, MOST_WORDS = 100, 5_000  # that what was meant is looked for by, and among
 PARTS = ("train", "train_dev", "dev", "test")  # of the data, as they are told
 LONGEST = 40  # characters of a name in a message
-ALIKE = 4  # layers of one width from which on they are counted
 
 _short = reprlib.Repr()
 _short.maxstring = 60
@@ -131,7 +130,7 @@ def points(step: float) -> str:
 
 def number(value: float | None) -> str:
     """Four significant digits, or all of those before the point."""
-    if value is None:
+    if value is None or math.isnan(value):
         return "–"
     return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
 
@@ -181,9 +180,21 @@ def metric_key(key: str, kind: str) -> str:
     return f"{part}_{metric_name(name, kind).replace(' ', '_')}" if kind and part in PARTS else key
 
 
+def in_percent(name: str) -> bool:
+    """Whether a metric is written in per cent, and differences of it in points: an error is, and its standard error."""
+    return name.endswith(("error", "error_se"))
+
+
 def metric_value(value: float | None, name: str) -> str:
-    """A metric as it stands on screen: an error in per cent, anything else as a number."""
-    return percent(value) if name.endswith(("error", "error_se")) else number(value)
+    """A metric, or a number of a part, as it stands on screen; – for what is not known or not defined."""
+    return percent(value) if in_percent(name) else number(value)
+
+
+def metric_step(step: float | None, name: str) -> str:
+    """A difference of two values of a metric, with its sign."""
+    if step is None:
+        return "–"
+    return points(step) if in_percent(name) else f"{'+' if step >= 0 else '-'}{number(abs(step))}"
 
 
 def yaml_text(value: Any) -> str:
@@ -196,19 +207,6 @@ def yaml_text(value: Any) -> str:
     if isinstance(value, dict):
         return f"{{{', '.join(f'{key}: {yaml_text(item)}' for key, item in value.items())}}}"
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def network_shape(widths: Sequence[int], networks: int, members: int) -> str:
-    """The widths of a network from features to outputs, equal ones counted: 64-[64×30]-10; of several 5 × 64-10.
-
-    Members that share its body are told behind it.
-    """
-    first, *hidden, last = widths
-    groups = [list(group) for _, group in groupby(hidden)]
-    told = [[f"[{group[0]}×{len(group)}]"] if len(group) >= ALIKE else map(str, group) for group in groups]
-    shape = "-".join([str(first), *chain.from_iterable(told), str(last)])
-    shared = shape if members == 1 else f"{shape} shared by {members} members"
-    return shared if networks == 1 else f"{networks} × {shared}"
 
 
 def set_name(part: str) -> str:

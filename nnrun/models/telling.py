@@ -101,7 +101,7 @@ def _whose(found: Evaluation, judged: str) -> list[str]:
 
 def _of(results: Mapping[str, Metrics], part: str, predictor: str, name: str) -> str:
     value = results[part][predictor][name]
-    return "–" if np.isnan(value) else metric_value(value, name)
+    return metric_value(value, name)
 
 
 def fold_table(found: Evaluation, part: str) -> list[str]:
@@ -111,7 +111,7 @@ def fold_table(found: Evaluation, part: str) -> list[str]:
     for name in _once(found, folds[0]):
         values = [fold[name] for fold in folds]
         told = [*values, float(np.mean(values)), float(np.std(values, ddof=1))]
-        shown = ["–" if np.isnan(value) else metric_value(value, name) for value in told]
+        shown = [metric_value(value, name) for value in told]
         rows.append([_title(found, name, found.error_kind), *shown])
     return columns(rows, right=range(1, len(rows[0])))
 

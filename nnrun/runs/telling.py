@@ -13,6 +13,7 @@ from nnrun.installation import as_options, called, command, typed_here
 from nnrun.runs.lineage import Change, nudges, watched
 from nnrun.runs.members import beside_members, folds_in, folds_table, gathered_line, is_gathered
 from nnrun.runs.records import HELD, DataSizes, Event, Final, FoundSymptom, Parent, Row, RunRecord, RunStatus, numbers
+from nnrun.runs.shape import network_shape
 from nnrun.runs.stored import ended_with_rung
 from nnrun.runs.verdict import RULES, SURE, error_kind, error_name, of_run, set_sizes
 from nnrun.text import (
@@ -22,7 +23,6 @@ from nnrun.text import (
     duration,
     metric_name,
     metric_value,
-    network_shape,
     number,
     part_and_name,
     percent,

@@ -27,7 +27,7 @@ from nnrun.search.record import (
 )
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.trial_lines import best_table, compared_by, setting, shown
-from nnrun.text import columns, counted, duration, metric_key, number, percent, wrapped
+from nnrun.text import columns, counted, duration, in_percent, metric_key, metric_value, percent, wrapped
 
 FEWEST_ALIKE = 2
 FEWEST_COMPARED = 10  # trials; with fewer, chance makes one parameter look like all that matters
@@ -93,7 +93,7 @@ def flat_lines(flat: Flat | None, metric: Objective) -> list[str]:
 
 def _size(step: float, metric: Objective) -> str:
     """A difference of two values of the metric; of errors there are far smaller ones than 0.1%."""
-    return f"{100 * step:.2g}%" if metric.key.endswith("error") else f"{step:.2g}"
+    return f"{100 * step:.2g}%" if in_percent(metric.key) else f"{step:.2g}"
 
 
 def importance_lines(records: Sequence[TrialRecord], plan: Plan, optimizer: str) -> list[str]:
@@ -149,8 +149,8 @@ def test_line(record: SearchRecord, metric: Objective) -> list[str]:
 
 
 def _told_of(final: Final, part: str, metric: Objective, kind: str) -> str:
-    name = metric.name
-    further = "" if name == "error" or f"{part}_{name}" not in final else f" {name} {number(final[f'{part}_{name}'])}"
+    name, key = metric.name, f"{part}_{metric.name}"
+    further = "" if name == "error" or key not in final else f" {name} {metric_value(final[key], name)}"
     if not kind:
         return f"{part} {percent(final.get(f'{part}_error'))}{or_so(final, f'{part}_error')}{further}"
     error, plain = (percent(final.get(f"{part}_{name}")) for name in ("error", "plain_error"))
@@ -188,7 +188,7 @@ def repeat_lines(repeats: Sequence[Repeated], metric: Objective) -> list[str]:
         return []
     rows = [["trial", "chosen", "again", "", "", "n"]]
     for each in repeats:
-        deviation = "–" if each["deviation"] is None else shown(each["deviation"], Objective(metric.key))
+        deviation = metric_value(each["deviation"], metric.key)
         lost = f"{each['n']}, {each['lost']} without a result" if each["lost"] else str(each["n"])
         results = shown(each["chosen"], metric), shown(each["mean"], metric)
         rows.append([str(each["trial"]), *results, "±", deviation, lost])

@@ -9,7 +9,7 @@ from nnrun.config.values import Settings
 from nnrun.engine.scores import Objective
 from nnrun.search.record import TrialRecord, or_so, rank
 from nnrun.search.trials import Trial
-from nnrun.text import columns, last_words, metric_key, metric_name, percent
+from nnrun.text import columns, last_words, metric_key, metric_name, metric_value
 
 BEST_SHOWN = 5
 
@@ -40,10 +40,7 @@ def result_of(record: TrialRecord, metric: Objective) -> str:
 
 def shown(value: float | None, metric: Objective) -> str:
     """A number that was minimised, as a value of the metric."""
-    if value is None:
-        return "–"
-    value *= metric.sign
-    return percent(value) if metric.key.endswith("error") else f"{value:.4g}"
+    return metric_value(None if value is None else metric.sign * value, metric.key)
 
 
 def remark(record: TrialRecord) -> str:

@@ -27,7 +27,7 @@ from nnrun.search.seeds import SEED
 from nnrun.search.state import Options, Search
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.study import Watcher
-from nnrun.text import closest, one_of
+from nnrun.text import closest, in_percent, one_of
 
 __all__ = ["Options", "SearchOutcome", "begin", "begin_seeds", "resume"]
 
@@ -151,7 +151,7 @@ def refuse_flat(options: Options, strategy: str, metric: Objective) -> None:
     if STRATEGIES[strategy].continues_trials:
         why = f"{strategy} goes on with the best of its trials at its end, so what it gains is not told by those before"
         raise UsageError(f"--stop-when-flat: {why}; use another strategy, or --target")
-    if metric.key.endswith("error") and size >= 1:
+    if in_percent(metric.key) and size >= 1:
         raise UsageError(f"--stop-when-flat {size:g}: {metric.written} is a share; write {size:g}% or a number below 1")
 
 

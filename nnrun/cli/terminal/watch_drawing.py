@@ -8,13 +8,14 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from nnrun.cli.terminal.braille import Axes, Curve, Spans, chart
 from nnrun.cli.terminal.screen import fitting_words, folded
 from nnrun.cli.terminal.watch_view import HELP, HELP_TO_STEER, METRICS, OVER, Row, View
 from nnrun.runs.finding import in_short
 from nnrun.runs.records import HELD
-from nnrun.text import columns, counted, duration, number, on_screen, percent, shortened
+from nnrun.text import columns, counted, duration, metric_value, on_screen, percent, shortened
 from nnrun.watching.curves import NAMES, Point
 
 BESIDE = 64  # columns of a screen from which on runs stand beside the curves
@@ -189,7 +190,7 @@ def curves(seen: Seen, width: int, height: int) -> list[Spans]:
 
 def _chart(seen: Seen, drawing: list[Curve], first: float, last: float, width: int, height: int) -> list[Spans]:
     left, right = seen.view.window(first, last)
-    of_y = percent if seen.view.metric == "error" else number
+    of_y = partial(metric_value, name=seen.view.metric)
     of_x = duration if seen.view.over == "seconds" else _whole
     return chart(drawing, Axes(left, right, of_x, of_y, seen.view.log), width, height, seen.plain)
 
@@ -219,11 +220,11 @@ def _curves(seen: Seen, name: str, mark: str) -> Iterator[Curve]:
 
 def _legend(seen: Seen, width: int) -> Iterator[Spans]:
     """The latest numbers of each of the chosen runs, by its mark."""
-    told = percent if seen.view.metric == "error" else number
+    metric = seen.view.metric
     for name, mark in seen.view.chosen.items():
         points, row = seen.points.get(name, ()), seen.view.rows[name]
         latest = points[-1] if points else [None] * len(NAMES)
-        parts = {part: told(latest[NAMES.index(f"{part}_{seen.view.metric}")]) for part in ("dev", "train")}
+        parts = {part: metric_value(latest[NAMES.index(f"{part}_{metric}")], metric) for part in ("dev", "train")}
         words = ", ".join(f"{part} {value}" for part, value in parts.items())
         yield [
             (mark, f"bold {_style(mark)}"),

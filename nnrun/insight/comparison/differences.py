@@ -21,7 +21,7 @@ from nnrun.runs.records import Final
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import SURE, Z
-from nnrun.text import metric_key, part_and_name
+from nnrun.text import in_percent, metric_key, part_and_name
 
 SHARED_OR_NOT = ("seed", "name", "data.source")  # keys that no group has to share; files are compared by content
 # Student's t, two-sided, 1 to 10 degrees of freedom. By hand, within 0.1%: scipy.special.stdtrit, which has it exactly,
@@ -148,7 +148,7 @@ class Comparison:
         errors.
         """
         band = self.noise[key].band if key in self.noise else 0.0
-        widest = WHOLE if key.endswith("_error") else inf
+        widest = WHOLE if in_percent(key) else inf
         return band if 0 < band < widest else None
 
     def within_noise(self, key: str, index: int) -> bool | None:

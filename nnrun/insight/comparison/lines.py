@@ -15,8 +15,8 @@ from nnrun.insight.comparison.tables import GAP, LEAST, Column, Legend, fitted, 
 from nnrun.runs.lineage import Change, Place, fork_of, tree, watched
 from nnrun.runs.members import is_gathered
 from nnrun.runs.rundir import EVENTS
-from nnrun.runs.verdict import error_name
-from nnrun.text import columns, counted, csv_text, duration, number, percent, shortened, yaml_text
+from nnrun.runs.verdict import error_kind, error_name
+from nnrun.text import columns, counted, csv_text, duration, in_percent, metric_value, percent, shortened, yaml_text
 
 LEAST_PREFIX = len("20260101-000000")  # shorter ones name a run today and several tomorrow
 UNKNOWN = "*?"
@@ -134,9 +134,7 @@ def shown(key: str, value: Any) -> str:
     """A value as it stands in a table."""
     if value is None:
         return "–"
-    if key.endswith("_error"):
-        return percent(value)
-    return number(value) if isinstance(value, float) else yaml_text(value)
+    return metric_value(value, key) if isinstance(value, float) or in_percent(key) else yaml_text(value)
 
 
 def epochs(entry: Entry) -> str:

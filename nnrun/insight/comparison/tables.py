@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from nnrun.text import columns, duration, number, points, shortened, yaml_text
+from nnrun.text import columns, duration, in_percent, metric_step, number, shortened, yaml_text
 
 GAP = 2  # between columns
 LEAST = 12  # letters of a first column that is cut
@@ -58,7 +58,7 @@ def metric_cells(key: str, values: Sequence[Any]) -> list[str]:
     """Numbers of the best epoch, or facts."""
     if key == "seconds":
         return [NOTHING if value is None else duration(value) for value in values]
-    if key.endswith("_error"):
+    if in_percent(key):
         return _apart(values, [_percent(digits) for digits in DIGITS])
     return _apart(values, [_number(number), *(_number(f"{{:.{digits}g}}".format) for digits in (6, 8, 10)), repr])
 
@@ -78,16 +78,13 @@ def _number(write: Callable[[float], str]) -> Callable[[Any], str]:
 
 def difference_cell(key: str, difference: float | None) -> str:
     """With its sign; of errors in points."""
-    if difference is None:
-        return ""
-    if key.endswith("_error"):
-        return f"{points(difference)} points"
-    return f"{'+' if difference >= 0 else '-'}{number(abs(difference))}"
+    unit = " points" if in_percent(key) else ""
+    return "" if difference is None else metric_step(difference, key) + unit
 
 
 def band_cell(key: str, band: float) -> str:
     """± so much."""
-    return f"± {100 * band:.1f}" if key.endswith("_error") else f"± {band:.2g}"
+    return f"± {100 * band:.1f}" if in_percent(key) else f"± {band:.2g}"
 
 
 def _apart(values: Sequence[Any], ways: Sequence[Callable[[Any], str]]) -> list[str]:

@@ -24,7 +24,7 @@ from nnrun.runs.lineage import Changed, watched
 from nnrun.runs.members import is_gathered
 from nnrun.runs.records import Parent
 from nnrun.runs.telling import next_line
-from nnrun.text import columns, csv_text
+from nnrun.text import columns, csv_text, in_percent
 
 WIDEST_CELL = 16  # of many runs
 WITHIN = "within seed noise"
@@ -163,7 +163,7 @@ def _noise(comparison: Comparison, width: int, measure: str) -> list[str]:
             *folded(f"seed noise is not known: {_why_not(comparison, key)}; to measure it", width),
             next_line(measure),
         ]
-    noise, band = comparison.noise[key], band_cell(key, widest) + (" points" if key.endswith("_error") else "")
+    noise, band = comparison.noise[key], band_cell(key, widest) + (" points" if in_percent(key) else "")
     mark = f"{MARK} " if len(comparison.runs) > 2 else ""
     text = (
         f"{mark}{WITHIN}: such a difference comes of the seed alone; for {comparison.title(key)} up to {band} in 19 of "

@@ -9,7 +9,7 @@ from nnrun.runs.members import EnsembleRecord, Fit, Selection, Way, has_members,
 from nnrun.runs.records import Final, MemberRecord, Number
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import error_name
-from nnrun.text import columns, counted, metric_value, number, percent, points, wrapped
+from nnrun.text import columns, counted, in_percent, metric_step, metric_value, percent, wrapped
 
 SHOWN = 25  # members; the others weigh no more than the last of them
 
@@ -88,18 +88,9 @@ def _fit_cells(fit: Fit, metric: str) -> Iterator[str]:
         yield metric_value(values.get(metric), metric)
 
 
-def _gain_cells(fit: Fit, metric: str) -> Iterator[str]:
-    for key in ("gain", "se"):
-        yield gain_text(fit["cross_fitted"].get(key), metric, signed=key == "gain")
-
-
-def gain_text(value: Number, metric: str, signed: bool = True) -> str:
-    """A gain: in points of a share, else as a number."""
-    if value is None:
-        return "–"
-    if metric.endswith("error"):
-        return points(value) if signed else points(value).removeprefix("+")
-    return f"{'+' if signed and value > 0 else ''}{number(value)}"
+def _gain_cells(fit: Fit, metric: str) -> tuple[str, str]:
+    gain, error = (metric_step(fit["cross_fitted"].get(key), metric) for key in ("gain", "se"))
+    return gain, error.removeprefix("+")
 
 
 def _beside_the_best(record: EnsembleRecord, final: Final, error: str) -> list[str]:
@@ -117,7 +108,7 @@ def reason(found: Selection) -> str:
     """Which way was taken, and why."""
     taken = {"greedy": "greedy selection", "equal": f"the {_best_taken(found)} best with equal weights"}
     said = taken.get(found["taken"], "the best single one, as nothing that pools them is clearly better")
-    unit = " points" if found["metric"].endswith("error") else f" in {found['metric'].replace('_', ' ')}"
+    unit = " points" if in_percent(found["metric"]) else f" in {found['metric'].replace('_', ' ')}"
     gains = f"greedy selection gains {_gain('greedy', found)}{unit}, equal weights {_gain('equal', found)}"
     most = {"greedy": "greedy selection gains", "equal": "equal weights gain"}.get(found["taken"])
     why = f"{most} more, and more than one standard error" if most else "neither is more than one standard error"
@@ -128,8 +119,7 @@ def reason(found: Selection) -> str:
 
 def _gain(way: Way, found: Selection) -> str:
     fit, metric = found.get(way), found["metric"]
-    known = fit["cross_fitted"] if fit else {}
-    return f"{gain_text(known.get('gain'), metric)} ± {gain_text(known.get('se'), metric, signed=False)}"
+    return " ± ".join(_gain_cells(fit, metric) if fit else ("–", "–"))
 
 
 def of_ensemble(run: StoredRun) -> EnsembleRecord | None:

@@ -40,7 +40,7 @@ from nnrun.runs.records import Event, Row, numbers
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import epoch_table, shown_metrics
 from nnrun.runs.verdict import error_kind
-from nnrun.text import metric_name
+from nnrun.text import in_percent, metric_name
 
 FEW = 20  # epochs; fewer are points on a line
 MANY = 300  # epochs; more are a thinner line, as it crosses itself
@@ -93,7 +93,7 @@ def _by_part(name: str, course: Course, marks: Layout, kind: str, numbers: Marku
     words = metric_name(name, kind)
     title = metric_name("1 − R²", kind) if name == "error" and "train_rmse" in course.rows[0] else words
     curves = [(f"{part} {title}", f"{part}_{name}", color) for part, color in (("train", BLUE), ("dev", ORANGE))]
-    y = axis(title, percent=True, rangemode="tozero") if name.endswith("error") else axis(title)
+    y = axis(title, percent=True, rangemode="tozero") if in_percent(name) else axis(title)
     heading = words.upper() if len(words) <= ABBREVIATED and name != "error" else words.capitalize()
     return _chart(heading, course, curves, y, marks, _note(len(course.rows)), numbers)
 

@@ -40,10 +40,11 @@ from nnrun.runs.checkpoints import load_weights
 from nnrun.runs.lineage import course_of, nudges, watched
 from nnrun.runs.members import has_members, is_gathered, member
 from nnrun.runs.records import Final, RunRecord
+from nnrun.runs.shape import network_shape
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import ending, measured, symptom_told
 from nnrun.runs.verdict import error_kind, error_name
-from nnrun.text import PARTS, duration, metric_name, metric_value, network_shape, number, percent, set_name
+from nnrun.text import PARTS, duration, metric_name, metric_value, number, percent, set_name
 
 Parts = list[Markup | Chart]
 

@@ -15,7 +15,7 @@ from nnrun.search.importance import BEST_SHARE, Importance, comparable, importan
 from nnrun.search.record import Stage, TrialRecord
 from nnrun.search.telling import FEWEST_COMPARED, USUAL_ORDER
 from nnrun.search.trial_lines import setting
-from nnrun.text import last_words, percent
+from nnrun.text import in_percent, last_words, percent
 
 INACTIVE = -0.14  # where a parameter that a trial does not have is drawn
 LANE = 120  # pixels that an axis of the parallel coordinates needs
@@ -92,7 +92,7 @@ def _metric_lane(found: Results, trials: Sequence[TrialRecord]) -> Axis:
     domain = (Log if log else Uniform)(low, high if high > low else low + 1.0)
     places, words = ticks(domain)
     told: Callable[[Any], str] = setting
-    if found.metric.endswith("error"):
+    if in_percent(found.metric):
         told = _percent
         words = [_percent(domain.from_unit(at)) for at in places]
     units, between = [domain.to_unit(value) for value in values], {at: told(v) for at, v in stops(domain).items()}

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nnrun.engine.scores import Objective
 from nnrun.errors import NnrunError
 from nnrun.insight.diagnosis.searches import of_a_search
 from nnrun.insight.diagnosis.verbs import Diagnosis
@@ -46,7 +45,7 @@ from nnrun.search.importance import Importance
 from nnrun.search.record import TrialRecord
 from nnrun.search.telling import diverged_lines, expected_line, ties
 from nnrun.search.trial_lines import setting, settings, shown
-from nnrun.text import duration, last_words, metric_key, metric_value, percent
+from nnrun.text import duration, last_words, metric_key, metric_value, number, percent
 
 Parts = list[Markup | Chart | Grid]
 NOTE = "note     "
@@ -193,7 +192,7 @@ def _sureness(found: Results, judged: Diagnosis | NnrunError) -> Iterator[str]:
 def _repeats(found: Results) -> list[Markup]:
     metric, rows = found.plan.objective, []
     for each in found.record.get("repeats") or []:
-        spread = "–" if each["deviation"] is None else shown(each["deviation"], Objective(metric.key))
+        spread = metric_value(each["deviation"], metric.key)
         rows.append(
             [
                 f"trial {each['trial']}",
@@ -245,7 +244,7 @@ def _row(found: Results, trial: TrialRecord, keys: Sequence[str]) -> list[object
         trial["status"],
         *(Sortable(setting(value), value) for value in map(trial["values"].get, keys)),
         Sortable(percent(final.get("train_error")), final.get("train_error")),
-        Sortable("–" if final.get("dev_loss") is None else f"{final['dev_loss']:.4g}", final.get("dev_loss")),
+        Sortable(number(final.get("dev_loss")), final.get("dev_loss")),
         *(Sortable(trial.get(key) or "–", trial.get(key)) for key in ("best_epoch", "epochs")),
         Sortable("–" if trial.get("seconds") is None else f"{trial['seconds']:.3g}", trial.get("seconds")),
     ]

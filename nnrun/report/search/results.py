@@ -25,7 +25,7 @@ from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Strategy
 from nnrun.search.telling import ending, error_kind_of, so_far
 from nnrun.search.trial_lines import shown
-from nnrun.text import metric_key, metric_name
+from nnrun.text import in_percent, metric_key, metric_name
 
 SPREAD = 10  # a metric whose values differ by more than this factor gets an axis of logarithms
 MOST_POINTS = 40_000  # of all learning curves together
@@ -129,7 +129,7 @@ def _spent(trials: Sequence[TrialRecord]) -> dict[int, float]:
 
 def value_axis(name: str, values: Sequence[float]) -> Axis:
     """An axis for these values, of logarithms where they are spread over more than a decade."""
-    percent = name.endswith("error")
+    percent = in_percent(name)
     return log_axis(name, values, percent=percent) if is_wide(values, SPREAD) else axis(name, percent=percent)
 
 

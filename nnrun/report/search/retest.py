@@ -35,10 +35,9 @@ from nnrun.search.retests.telling import (
     old_count,
     order_words,
     ordered,
-    size,
 )
 from nnrun.search.trial_lines import setting, shown
-from nnrun.text import counted, duration, last_words
+from nnrun.text import counted, duration, last_words, metric_value
 
 APART = 0.16  # of a place in today's order, by which trainings of one setting stand beside each other
 
@@ -169,7 +168,7 @@ def _table(found: Results, record: RetestRecord, verdict: RetestVerdict) -> Mark
     rows: list[list[object]] = []
     for place in ordered(verdict):
         each, result = record["settings"][place], verdict["results"][place]
-        spread = "–" if result["deviation"] is None else size(result["deviation"], metric)
+        spread = metric_value(result["deviation"], metric.key)
         cells = [
             Sortable(shown(each["then"], metric), each["then"]),
             Sortable(shown(result["mean"], metric), result["mean"]),

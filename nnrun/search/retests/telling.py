@@ -10,7 +10,7 @@ from nnrun.search.record import SearchRecord
 from nnrun.search.retests.record import Group, OldBest, Ranking, RetestRecord, RetestVerdict
 from nnrun.search.telling import ending, error_kind_of, test_line
 from nnrun.search.trial_lines import compared_by, setting, shown
-from nnrun.text import columns, counted, last_words, metric_key, number, percent, points, wrapped
+from nnrun.text import columns, counted, in_percent, last_words, metric_key, metric_step, metric_value, percent, wrapped
 
 SHOWN = 10  # settings in the table on screen
 LEAST_CHANCE = 0.001  # below which its size says nothing
@@ -85,14 +85,9 @@ def _row(record: RetestRecord, verdict: RetestVerdict, place: int, metric: Objec
     each, result = record["settings"][place], verdict["results"][place]
     then = shown(each["then"], metric) if each["trial"] is not None else ""
     today = shown(result["mean"], metric) if result["mean"] is not None else f"{result['lost']} lost"
-    spread = ["", ""] if result["deviation"] is None else ["±", size(result["deviation"], metric)]
+    spread = ["", ""] if result["deviation"] is None else ["±", metric_value(result["deviation"], metric.key)]
     told = (setting(each["values"][key]) for key in keys)
     return [str(result["rank"]), name_of(record, place), then, today, *spread, *told]
-
-
-def size(value: float, metric: Objective) -> str:
-    """A deviation or a distance on the scale of the metric."""
-    return percent(value) if metric.key.endswith("error") else number(value)
 
 
 def evidence(record: RetestRecord, verdict: RetestVerdict, metric: Objective) -> list[str]:
@@ -135,23 +130,13 @@ def best_words(record: RetestRecord, verdict: RetestVerdict, best: OldBest, metr
     difference, interval, other = best["difference"], best["interval"], name_of(record, best["against"])
     if difference is None or interval is None:
         return f"{place}; how far it is from {other} cannot be told"
-    low, high = (None if end is None else _distance(end, metric) for end in interval)
+    low, high = (metric_step(end, metric.key) for end in interval)
     way = "behind" if difference > 0 else "ahead of"
     answer = "still among the best" if best["among_the_best"] else "no longer among the best"
     if best["among_the_best"] and (interval[0] or 0) > 0:
         answer = f"too little to count, {answer}"
-    return f"{place}; {size_of(difference, metric)} {way} {other} ({low} to {high}): {answer}"
-
-
-def size_of(difference: float, metric: Objective) -> str:
-    """A difference without its sign."""
-    return f"{points(abs(difference))[1:]} points" if metric.key.endswith("error") else number(abs(difference))
-
-
-def _distance(difference: float, metric: Objective) -> str:
-    if metric.key.endswith("error"):
-        return points(difference)
-    return f"{'+' if difference >= 0 else '-'}{number(abs(difference))}"
+    far = metric_step(abs(difference), metric.key).removeprefix("+") + (" points" if in_percent(metric.key) else "")
+    return f"{place}; {far} {way} {other} ({low} to {high}): {answer}"
 
 
 def group_words(group: Group) -> str:
