@@ -15,7 +15,7 @@ from nnrun.runs.members import beside_members, folds_in, folds_table, gathered_l
 from nnrun.runs.records import HELD, DataSizes, Event, Final, FoundSymptom, Parent, Row, RunRecord, RunStatus, numbers
 from nnrun.runs.shape import network_shape
 from nnrun.runs.stored import ended_with_rung
-from nnrun.runs.verdict import RULES, SURE, error_kind, error_name, of_run, set_sizes
+from nnrun.runs.verdict import RULES, SURE, error_kind, error_name, metric_title, of_run, set_sizes
 from nnrun.text import (
     PARTS,
     columns,
@@ -150,8 +150,8 @@ def result_table(final: Final, kind: str) -> list[str]:
     parts = [part for part in PARTS if f"{part}_error" in final]
     table = [["", *map(set_name, parts)]]
     for name in measured(final):
-        title = name.replace("error", "1 − R²") if f"{parts[0]}_rmse" in final else name
-        table.append([metric_name(title, kind), *(metric_value(final.get(f"{part}_{name}"), name) for part in parts)])
+        cells = (metric_value(final.get(f"{part}_{name}"), name) for part in parts)
+        table.append([metric_title(name, final, kind), *cells])
     table.append(["cost", number(final["cost"])])
     first = max(9, *(len(row[0]) + 1 for row in table))
     width = max(9, *(len(cell) + 2 for row in table for cell in row[1:]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import sqrt
@@ -187,7 +187,12 @@ def error_kind(data: DataSizes) -> str:
 
 def error_name(final: Mapping[str, float | None], data: DataSizes) -> str:
     """What a run's errors are called on screen: `error`, of a regression `1 − R²`, with their kind in front."""
-    return metric_name("1 − R²" if "train_rmse" in final else "error", error_kind(data))
+    return metric_title("error", final, error_kind(data))
+
+
+def metric_title(name: str, final: Container[str], kind: str) -> str:
+    """What a metric of a run with these numbers is called on screen, as in `error_name`; `kind` as in `error_kind`."""
+    return metric_name(name.replace("error", "1 − R²") if "train_rmse" in final else name, kind)
 
 
 def can_be_judged(final: Mapping[str, float | None] | None) -> bool:

@@ -104,6 +104,7 @@ def test_a_regression_is_told_in_its_own_unit(here: Path, nnrun: NNRun) -> None:
     assert "Confusions" not in text
     assert "RMSE" in text
     assert "dev rows were compared with the 1 − R² on dev" in text
+    assert re.search(r"The best epoch by every metric.*?<tbody><tr><t[hd][^>]*>1 − R²<", text, re.DOTALL)
     assert {"train 1 − R²", "dev 1 − R²"} <= set(re.findall(r'"name": ?"([^"]*)"', text))
     nnrun("report", "--all")
     assert " has the lowest dev 1 − R², " in folder_page()

@@ -13,6 +13,7 @@ from nnrun.runs.verdict import (
     deciding_size,
     difference,
     judge,
+    metric_title,
     of_run,
     set_sizes,
     summary,
@@ -155,3 +156,17 @@ def test_what_is_given_takes_the_place_of_what_the_config_says() -> None:
     assert yardstick(section, None, None) == section
     assert yardstick(section, 0.0, None) == Diagnosis(base_error=0.0, tolerance=0.02)
     assert yardstick(section, None, 0.1) == Diagnosis(base_error=0.3, tolerance=0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "title"),
+    [
+        ("error", "", "1 − R²"),
+        ("error", "weighted", "weighted 1 − R²"),
+        ("plain_error", "weighted", "plain 1 − R²"),
+        ("rmse", "", "rmse"),
+    ],
+)
+def test_the_error_of_a_regression_has_its_own_name(name: str, kind: str, title: str) -> None:
+    assert metric_title(name, {"train_error": 0.5, "train_rmse": 2.0}, kind) == title
+    assert metric_title("error", {"train_error": 0.5}, "balanced") == "balanced error"

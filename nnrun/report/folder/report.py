@@ -16,8 +16,8 @@ from nnrun.report.run.curves import series
 from nnrun.runs.finding import in_short, list_runs
 from nnrun.runs.records import HELD, Row
 from nnrun.runs.telling import ending
-from nnrun.runs.verdict import error_kind, error_name, of_record, summary
-from nnrun.text import counted, duration, in_percent, metric_name, part_and_name, percent, source_name, yaml_text
+from nnrun.runs.verdict import error_kind, error_name, metric_title, of_record, summary
+from nnrun.text import counted, duration, in_percent, part_and_name, percent, source_name, yaml_text
 
 BEST = 8  # runs of a data set whose curves are drawn: as many as there are colours
 FAR_APART = 20  # times as many epochs that another run has: the few are seen on a logarithmic axis alone
@@ -176,9 +176,9 @@ def _rows(entry: Entry) -> Sequence[Row]:
 
 def _chart(key: str, drawn: Sequence[tuple[Entry, Sequence[Row]]]) -> Chart:
     """A curve a run, each in the colour that it has in all charts."""
-    final, data = drawn[0][0].final, drawn[0][0].record["data"]
+    entry, _ = drawn[0]
     part, what = part_and_name(key)
-    name = f"{part} {error_name(final, data) if what == 'error' else metric_name(what, error_kind(data))}"
+    name = f"{part} {metric_title(what, entry.final, error_kind(entry.record['data']))}"
     traces = [series(cut(in_short(entry.run.id)), rows, key, colour(i)) for i, (entry, rows) in enumerate(drawn)]
     y = axis(name, percent=True, rangemode="tozero") if in_percent(key) else axis(name, rangemode="tozero")
     lengths = [len(rows) for _, rows in drawn]

@@ -39,7 +39,7 @@ from nnrun.runs.lineage import Course
 from nnrun.runs.records import Event, Row, numbers
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import epoch_table, shown_metrics
-from nnrun.runs.verdict import error_kind
+from nnrun.runs.verdict import error_kind, metric_title
 from nnrun.text import in_percent, metric_name
 
 FEW = 20  # epochs; fewer are points on a line
@@ -91,7 +91,7 @@ def _past(course: Course) -> Iterator[str]:
 def _by_part(name: str, course: Course, marks: Layout, kind: str, numbers: Markup | None = None) -> Chart:
     """A metric on the training and on the dev part."""
     words = metric_name(name, kind)
-    title = metric_name("1 − R²", kind) if name == "error" and "train_rmse" in course.rows[0] else words
+    title = metric_title(name, course.rows[0], kind)
     curves = [(f"{part} {title}", f"{part}_{name}", color) for part, color in (("train", BLUE), ("dev", ORANGE))]
     y = axis(title, percent=True, rangemode="tozero") if in_percent(name) else axis(title)
     heading = words.upper() if len(words) <= ABBREVIATED and name != "error" else words.capitalize()

@@ -43,8 +43,8 @@ from nnrun.runs.records import Final, RunRecord
 from nnrun.runs.shape import network_shape
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import ending, measured, symptom_told
-from nnrun.runs.verdict import error_kind, error_name
-from nnrun.text import PARTS, duration, metric_name, metric_value, number, percent, set_name
+from nnrun.runs.verdict import error_kind, error_name, metric_title
+from nnrun.text import PARTS, duration, metric_value, number, percent, set_name
 
 Parts = list[Markup | Chart]
 
@@ -104,7 +104,7 @@ def key_numbers(run: StoredRun, config: Config) -> list[tuple[str, str, str]]:
     for part in ("test", "dev", "train_dev", "train"):
         if final.get(f"{part}_error") is not None:
             rmse = f"RMSE {number(final[f'{part}_rmse'])}, " if f"{part}_rmse" in final else ""
-            what = metric_name("1 − R²" if rmse else "error", kind)
+            what = metric_title("error", final, kind)
             plain = f"plain {percent(final[f'{part}_plain_error'])}, " if f"{part}_plain_error" in final else ""
             beside = [f"{plain}{rmse}{rows[part]:,} examples", watched(nudges(run.events)) if part == "dev" else ""]
             told.append((f"{set_name(part)} {what}", percent(final[f"{part}_error"]), "; ".join(filter(None, beside))))
@@ -140,7 +140,7 @@ def _metrics_table(final: Final, kind: str) -> Markup:
     """Every metric of the best epoch, a column a part."""
     parts = [part for part in PARTS if f"{part}_error" in final]
     rows = [
-        [metric_name(name, kind), *(metric_value(final.get(f"{part}_{name}"), name) for part in parts)]
+        [metric_title(name, final, kind), *(metric_value(final.get(f"{part}_{name}"), name) for part in parts)]
         for name in measured(final)
     ]
     return table("The best epoch by every metric", ["metric", *map(set_name, parts)], rows)
