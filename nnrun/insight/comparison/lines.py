@@ -15,7 +15,7 @@ from nnrun.insight.comparison.tables import GAP, LEAST, Column, Legend, fitted, 
 from nnrun.runs.lineage import Change, Place, fork_of, tree, watched
 from nnrun.runs.members import is_gathered
 from nnrun.runs.rundir import EVENTS
-from nnrun.runs.verdict import error_kind, error_name
+from nnrun.runs.verdict import error_name
 from nnrun.text import columns, counted, csv_text, duration, in_percent, metric_value, percent, shortened, yaml_text
 
 LEAST_PREFIX = len("20260101-000000")  # shorter ones name a run today and several tomorrow
