@@ -23,6 +23,7 @@ from nnrun.runs.records import CalibrationRecord, ScoresRecord
 from nnrun.runs.rundir import CALIBRATION, RunDir
 from nnrun.text import counted, typed_number
 
+WHOLE = "100%"
 ROUNDING = 1e-9  # of a sum of shares of groups
 
 
@@ -98,12 +99,19 @@ def outdated(run: str) -> str:
 
 
 def read_level(given: str | float) -> Fraction:
-    """The share that 90% or 0.9 means, exactly, a number being read as it is written; UsageError for what is none."""
+    """The share that 90% or 0.9 means, exactly, a number being read as it is written.
+
+    UsageError for what is none, and for a share that is told as 0% or 100%: no number of rows tells it from these.
+    """
     text = given if isinstance(given, str) else f"{given:.12g}"
     value, scale = typed_number(text) or (0.0, 1)
+    share = "write a share between 0% and 100%, such as 90% or 0.9"
     if not 0 < value < scale:
-        raise UsageError(f"--interval {text!r}: write a share between 0% and 100%, such as 90% or 0.9")
-    return Fraction(repr(value)) / scale
+        raise UsageError(f"--interval {text!r}: {share}")
+    level = Fraction(repr(value)) / scale
+    if WHOLE in (percents(level), percents(1 - level)):
+        raise UsageError(f"--interval {text!r}: that is as good as {round(level):.0%}; {share}")
+    return level
 
 
 def percents(level: Fraction) -> str:

@@ -232,6 +232,15 @@ def test_a_level_is_a_share(text: str) -> None:
         read_level(text)
 
 
+@pytest.mark.parametrize(
+    ("given", "whole"), [("1e-300", "0%"), ("1e-5%", "0%"), (1e-9, "0%"), ("99.99999%", "100%"), (0.99999999, "100%")]
+)
+def test_a_share_that_no_rows_tell_from_all_or_none_is_refused(given: str | float, whole: str) -> None:
+    with pytest.raises(UsageError, match=f"that is as good as {whole}; write a share between"):
+        read_level(given)
+    assert [read_level(text) for text in ("0.001%", "99.999%")] == [Fraction(1, 10**5), 1 - Fraction(1, 10**5)]
+
+
 def test_of_exchangeable_scores_the_share_that_is_asked_for_is_covered() -> None:
     """Of n others and one new the new one is below the k-th with probability k/(n + 1)."""
     rng, draws = np.random.default_rng(0), 4000
