@@ -29,7 +29,7 @@ from nnrun.cli.terminal.streams import FAULT, csv_result, json_result, result, s
 from nnrun.errors import UsageError
 from nnrun.installation import command
 from nnrun.machine.posix import LEAST_MEMORY
-from nnrun.text import as_number
+from nnrun.text import typed_number
 
 if TYPE_CHECKING:
     from nnrun.cli.terminal.signals import StopRequest
@@ -170,11 +170,15 @@ def limits_of(
 
 
 def _of_metric(option: str, text: str | None) -> float | None:
-    """A value or a difference of the metric: `2%` or 0.02; UsageError for what is no number."""
-    value = None if text is None else as_number(text)
-    if text is not None and value is None:
+    """A value or a difference of the metric: `2%` or 0.02; UsageError for what is no number, or more than 100%."""
+    if text is None:
+        return None
+    if (typed := typed_number(text)) is None:
         raise UsageError(f"{option} {text}: not a number; write 0.02 or 2%")
-    return value
+    value, scale = typed
+    if value > scale == 100:
+        raise UsageError(f"{option} {text}: a share is at most 100%; of a metric that is none write {value / scale:g}")
+    return value / scale
 
 
 def _as_settings(trials: int | None, strategy: str | None) -> Iterator[str]:

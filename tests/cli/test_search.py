@@ -517,7 +517,7 @@ def test_pruned_trials_are_told(nnrun: Nnrun, config: Callable[..., Path]) -> No
     assert (refused.code, "learns from results of whole trials" in refused.err) == (3, True)
 
 
-@pytest.mark.parametrize("size", ["little", "-1", "nan", "5"])
+@pytest.mark.parametrize("size", ["little", "-1", "nan", "5", "150%"])
 def test_a_size_that_is_none_is_refused(nnrun: Nnrun, config: Callable[..., Path], size: str) -> None:
     config(SMALL)
     refused = nnrun("search", f"--stop-when-flat={size}")
@@ -536,6 +536,7 @@ def test_a_size_that_is_none_is_refused(nnrun: Nnrun, config: Callable[..., Path
         ("auc", "-95", "did you mean 95%?"),
         ("r2", "90", "did you mean 90%?"),
         ("r2", "-0.9", "--target -0.9: the target of -dev_r2 is a value of dev_r2"),
+        ("error", "150%", "--target 150%: a share is at most 100%; of a metric that is none write 1.5"),
         ("error", "little", "--target little: not a number; write 0.02 or 2%"),
     ],
 )
