@@ -361,7 +361,7 @@ def test_a_search_takes_what_the_command_takes(config: Path, runs: Path) -> None
     for option in wrong:
         with pytest.raises(UsageError, match="is the least"):
             nnrun.search(config, runs=runs, **option)  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match=r"search\.trials"):
+    with pytest.raises(ConfigError, match=r"^trials: must be at least 1"):
         nnrun.search(config, trials=0, runs=runs)
 
 

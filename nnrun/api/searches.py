@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +14,8 @@ from nnrun.api.arguments import checked
 from nnrun.api.configs import RUNS, loaded_from
 from nnrun.api.pictures import Figure
 from nnrun.api.runs import Run, report_of
-from nnrun.errors import UsageError
+from nnrun.errors import ConfigError, UsageError
+from nnrun.installation import key_of
 from nnrun.models.ensembling import verbs as ensembles
 from nnrun.models.ensembling.training import has_cycles, train_cycles, train_seeds
 from nnrun.runs.finding import find_run, from_here, in_full, is_search, trial_of
@@ -148,12 +150,29 @@ def search(
 
     refuse_unknown(strategy)
     chosen = {"search.trials": trials, "search.strategy": strategy, "seed": seed}
-    settings = [*overrides, *(f"{key}={value}" for key, value in chosen.items() if value is not None)]
+    standing = [f"{key}={value}" for key, value in chosen.items() if value is not None]
     options = options_here(
         workers, repeat, timeout=timeout, target=target, stop_when_flat=stop_when_flat, trial_timeout=trial_timeout,
         trial_memory=trial_memory, stack=stack,
     )  # fmt: skip
-    return Search(begin(loaded_from(config, settings, data, runs), Path(runs).absolute(), options, Watcher()).run)
+    with _by_arguments(standing):
+        loaded = loaded_from(config, [*overrides, *standing], data, runs)
+    return Search(begin(loaded, Path(runs).absolute(), options, Watcher()).run)
+
+
+@contextmanager
+def _by_arguments(settings: Sequence[str]) -> Iterator[None]:
+    """What a ConfigError says of these settings, said of the arguments that they stand for."""
+    try:
+        yield
+    except ConfigError as error:
+        told = {f"--set {setting}: ": f"{key_of(setting).split('.')[-1]}: " for setting in settings}
+        for start, of_argument in told.items():
+            error.problems = [
+                of_argument + line.removeprefix(start) if line.startswith(start) else line for line in error.problems
+            ]
+        error.args = ("\n".join(error.problems),)
+        raise
 
 
 def directory_of(named: Run | Search | str | Path, runs: str | Path) -> RunDir:

@@ -133,6 +133,15 @@ def test_what_does_not_fit_is_told_with_what_would(run: Any, rows: pd.DataFrame,
     assert told in str(caught.value) and "--" not in str(caught.value)
 
 
+def test_what_is_wrong_with_a_setting_is_told_of_the_argument_that_stands_for_it() -> None:
+    with pytest.raises(ConfigError) as caught:
+        api.search(VALUES, trials=0, seed=-1, overrides=["network.ensemble=0"])
+    told = str(caught.value).split("\n")
+    assert told == caught.value.problems
+    assert {"trials: must be at least 1, got 0", "seed: must be at least 0, got -1"} < set(told)
+    assert any(line.startswith("--set network.ensemble=0: must be at least 1") for line in told)
+
+
 def test_what_the_system_says_is_told_as_on_the_command_line(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(NnrunError, match="taken"):
