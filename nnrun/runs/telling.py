@@ -66,7 +66,7 @@ def heading(name: str, config: Config, beginning: Beginning) -> list[str]:
     how = [
         f"{optimizer.name} {optimizer.learning_rate:g}" + ("" if schedule == "constant" else f" ({schedule})"),
         f"batch {beginning.batch_size}",
-        f"{config.training.epochs} epochs",
+        counted(config.training.epochs, "epoch"),
         f"seed {config.seed}" if network.ensemble == 1 else f"seeds {config.seed} to {last_seed}",
     ]
     if average := config.training.average:

@@ -279,3 +279,12 @@ def test_a_lesson_is_of_one_run(nnrun: NNRun, other: tuple[str, ...]) -> None:
     done = nnrun("report", "--lesson", "curves", *other)
     assert (done.code, done.out) == (2, "")
     assert f"--lesson and {other[0]}" in done.err
+
+
+def test_one_epoch_is_one(here: Path, nnrun: NNRun) -> None:
+    trained = nnrun("train", "--set", "data.source=iris", "--set", "training.epochs=1")
+    assert "1 epoch, seed 0" in trained.err
+    assert nnrun("report", "latest", "-q").code == 0
+    text = page(newest())
+    assert "1 of 1 epoch<" in text and " over 1 epoch: " in text
+    assert "1 epochs" not in trained.err + text

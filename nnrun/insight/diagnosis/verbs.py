@@ -39,7 +39,7 @@ from nnrun.runs.symptoms.evidence import CalmerRate, Evidence, evidence_of
 from nnrun.runs.symptoms.symptoms import rate_after_divergence
 from nnrun.runs.telling import symptom_lines
 from nnrun.runs.verdict import HIGH, Verdict, error_kind, of_run, set_sizes, summary, yardstick
-from nnrun.text import wrapped
+from nnrun.text import counted, wrapped
 
 if TYPE_CHECKING:
     from nnrun.insight.diagnosis.base_error import BaseEstimate
@@ -178,7 +178,7 @@ def _state(run: StoredRun, final: Numbers) -> list[str]:
         return []
     done = final.get("epoch")
     so_far = f", by epoch {done}, the best so far" if done else ""
-    return [f"status   {run.status}: not all of {run.latest.training.epochs} epochs are trained{so_far}"]
+    return [f"status   {run.status}: not all of {counted(run.latest.training.epochs, 'epoch')} are trained{so_far}"]
 
 
 def _now(run: StoredRun, symptoms: Sequence[FoundSymptom]) -> list[str]:

@@ -40,7 +40,7 @@ from nnrun.runs.records import Event, Row, numbers
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import epoch_table, shown_metrics
 from nnrun.runs.verdict import error_kind, metric_title
-from nnrun.text import in_percent, metric_name
+from nnrun.text import counted, in_percent, metric_name
 
 FEW = 20  # epochs; fewer are points on a line
 MANY = 300  # epochs; more are a thinner line, as it crosses itself
@@ -111,7 +111,7 @@ def _chart(
     traces = [part for name, key, color in curves for part in joined(series(name, rows, key, color), course.fork)]
     told = "; ".join(f"{name} {_course(rows, key)}" for name, key, _ in curves)
     layout = {"xaxis": epoch_axis(rows), "yaxis": y, **marks}
-    return Chart(title, f"{title} over {len(rows)} epochs: {told}.", traces, layout, note, numbers)
+    return Chart(title, f"{title} over {counted(len(rows), 'epoch')}: {told}.", traces, layout, note, numbers)
 
 
 def epoch_axis(rows: Sequence[Row]) -> Axis:
@@ -165,7 +165,7 @@ def _rate_chart(course: Course) -> list[Chart]:
     return [
         Chart(
             "Learning rate",
-            f"Learning rate over {len(rows)} epochs: {ends}.",
+            f"Learning rate over {counted(len(rows), 'epoch')}: {ends}.",
             joined(curve, course.fork),
             layout,
             height=230,
@@ -180,7 +180,7 @@ def epochs_table(rows: Sequence[Row], best: int | None, primary: str, kind: str)
     some = [row for i, row in enumerate(rows) if i in spaced or row["epoch"] == best]
     titles, *cells = epoch_table(some, primary)
     scale = f"; errors and losses are {kind}" if kind else ""
-    return table(f"{len(some)} of {len(rows):,} epochs; the best is {best or 'none'}{scale}", titles, cells)
+    return table(f"{len(some)} of {counted(len(rows), 'epoch')}; the best is {best or 'none'}{scale}", titles, cells)
 
 
 # What goes on inside the network: signals and gradients of each layer over the epochs, and its weights at the end.

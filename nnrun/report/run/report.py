@@ -44,7 +44,7 @@ from nnrun.runs.shape import network_shape
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import ending, measured, symptom_told
 from nnrun.runs.verdict import error_kind, error_name, metric_title
-from nnrun.text import PARTS, duration, metric_value, number, percent, set_name
+from nnrun.text import PARTS, counted, duration, metric_value, network_shape, number, percent, set_name
 
 Parts = list[Markup | Chart]
 
@@ -112,7 +112,7 @@ def key_numbers(run: StoredRun, config: Config) -> list[tuple[str, str, str]]:
         count = len(record["members"])
         return [*told, ("members", str(count), f"trained in {duration(record['seconds'])}, all together")]
     if (seconds := record.get("seconds")) is not None:
-        epochs = f"{record['epochs']:,} of {config.training.epochs:,} epochs"
+        epochs = f"{record['epochs']:,} of {counted(config.training.epochs, 'epoch')}"
         told.append(("training", duration(seconds), epochs))
     widths = layer_widths(config, len(data.features), data.classes)
     networks, each = config.network.ensemble, " each" if config.network.ensemble > 1 else ""

@@ -25,7 +25,7 @@ from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Strategy
 from nnrun.search.telling import ending, error_kind_of, so_far
 from nnrun.search.trial_lines import shown
-from nnrun.text import in_percent, metric_key, metric_name
+from nnrun.text import counted, in_percent, metric_key, metric_name
 
 SPREAD = 10  # a metric whose values differ by more than this factor gets an axis of logarithms
 MOST_POINTS = 40_000  # of all learning curves together
@@ -222,7 +222,7 @@ def survivors_chart(found: Results) -> Chart | None:
         x += [until(before["number"]), until(after["number"]), None]
         y += [found.value(before), found.value(after), None]
     ends = [trial for group in groups for trial in group]
-    names = [f"trial {t['number']} after {len(t['curve'])} epochs: {found.told(t)}" for t in ends]
+    names = [f"trial {t['number']} after {counted(len(t['curve']), 'epoch')}: {found.told(t)}" for t in ends]
     epochs = [until(trial["number"]) for trial in ends]
     dots = points("a trial", epochs, [found.value(t) for t in ends], GREY, text=names, hoverinfo="text")
     links = line("continued", x, y, ORANGE, width=1.5, hoverinfo="skip")
