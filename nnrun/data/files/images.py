@@ -46,8 +46,8 @@ def check_image(path: Path, shape: Shape, reading: Reading) -> None:
 
 
 def sizes(shape: Shape) -> str:
-    """The words for a shape: `8 × 8 × 1`."""
-    return " × ".join(map(str, shape))
+    """The words for a shape, `32 × 32 × 3`; of grey images `8 × 8`, whether or not their one channel has an axis."""
+    return " × ".join(map(str, shape[:-1] if len(shape) == 3 and shape[-1] == 1 else shape))
 
 
 def image_of(shape: Shape) -> tuple[int, int, int] | None:
