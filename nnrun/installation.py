@@ -41,14 +41,19 @@ def key_of(setting: str) -> str:
     return setting.partition("=")[0].strip()
 
 
-def runs_folder(text: str | Path) -> Path:
-    """Where runs lie, as it is typed: a shell leaves the `~` of `--runs=~/here` alone, and nobody reads variables."""
-    return Path(text).expanduser() if str(text).split("/")[0] == "~" else Path(text)
+def expanded(text: str) -> str:
+    """A path as it is typed: a shell leaves the `~` of `--runs=~/here` alone, and nobody reads variables."""
+    return str(Path(text).expanduser()) if text.split("/")[0] == "~" else text
+
+
+def typed_path(text: str | Path) -> Path:
+    """What `expanded` makes of it."""
+    return Path(expanded(str(text)))
 
 
 def usual_runs() -> Path:
     """Where commands look for runs."""
-    return runs_folder(os.environ.get(RUNS_VARIABLE) or RUNS)
+    return typed_path(os.environ.get(RUNS_VARIABLE) or RUNS)
 
 
 def elsewhere(runs: Path) -> list[str]:

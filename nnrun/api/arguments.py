@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, ParamSpec, TypeVar
 
 from nnrun.errors import NnrunError, UsageError, system_words
+from nnrun.installation import expanded
 from nnrun.text import closest, one_of, shown
 
 P = ParamSpec("P")
@@ -85,8 +86,8 @@ def _fitting(value: Any, kinds: list[str], name: str, example: str = "") -> Any:
 
 def _one_of_them(value: Any, kinds: list[str]) -> Any:
     """The value as one of the first kind that it is of; TypeError where it is of none, OverflowError if too large."""
-    if "Path" in kinds and isinstance(value, str) and value.split("/")[0] == "~":
-        value = str(Path(value).expanduser())  # as a shell does, and nobody else
+    if "Path" in kinds and isinstance(value, str):
+        value = expanded(value)  # as a shell does, and nobody else
     for kind in kinds:
         with suppress(TypeError, UnicodeEncodeError):
             return _read(value, kind)

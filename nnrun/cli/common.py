@@ -55,7 +55,7 @@ Runs = Annotated[
         envvar=installation.RUNS_VARIABLE,
         metavar="DIR",
         help="Where the runs lie.",
-        parser=installation.runs_folder,
+        parser=installation.typed_path,
     ),
 ]
 Settings = Annotated[
@@ -100,7 +100,14 @@ FailOn = Annotated[
     ),
 ]
 TableFile = Annotated[
-    str, typer.Option("-o", "--output", metavar="FILE", help="A .csv or .parquet file; left out, CSV on stdout.")
+    str,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="A .csv or .parquet file; left out, CSV on stdout.",
+        parser=installation.expanded,
+    ),
 ]
 OpenPage = Annotated[bool, typer.Option("--open", help="Open the page in a browser.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]

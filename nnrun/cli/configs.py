@@ -10,14 +10,15 @@ import typer
 
 from nnrun.cli.common import Debug, Force, Json, explained
 from nnrun.cli.terminal.streams import content_result, json_result, result
-from nnrun.installation import command, shipped
+from nnrun.installation import command, shipped, typed_path
 
 STDOUT = Path("-")
 ANNOUNCED = "# check: "  # stands before what `nnrun check` finds in a config that shows a fault
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Which to copy; left out: list them all.")]
 Output = Annotated[
-    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Left out: NAME.yaml here; - prints it.")
+    Path | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Left out: NAME.yaml here; - prints it.", parser=typed_path),
 ]
 
 

@@ -18,6 +18,7 @@ from nnrun.cli.common import A_RUN, RUNS, STDOUT, Debug, Force, Json, Runs, expl
 from nnrun.cli.terminal.signals import tidy_end
 from nnrun.cli.terminal.streams import content_result, json_result, result, say
 from nnrun.errors import NnrunError, UsageError
+from nnrun.installation import expanded
 from nnrun.machine.posix import stand_back
 from nnrun.text import counted, one_of, wrapped
 
@@ -61,6 +62,7 @@ Output = Annotated[
         metavar="FILE",
         help="Left out: model.onnx or model.py here; - prints the file. For TensorBoard a folder, for MLflow a file or "
         "an address; left out: beside the runs, or as MLFLOW_TRACKING_URI says.",
+        parser=expanded,
     ),
 ]
 Follow = Annotated[

@@ -11,7 +11,7 @@ import typer
 
 from nnrun.cli.common import Debug, Force, Json, Quiet, explained
 from nnrun.cli.terminal.streams import content_result, json_result, result, say
-from nnrun.installation import command
+from nnrun.installation import command, typed_path
 
 if TYPE_CHECKING:
     from nnrun.insight.scaffold.verbs import Scaffold, Wishes
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 CONFIG, STDOUT = Path("config.yaml"), Path("-")
 
 Part = Annotated[Path | None, typer.Option(metavar="FILE", help="A file with the rows of this part.")]
+Output = Annotated[
+    Path, typer.Option("-o", "--output", metavar="FILE", help="Where the config goes; - prints it.", parser=typed_path)
+]
 
 
 @explained
@@ -30,9 +33,7 @@ def init(
     target: Annotated[str | None, typer.Option(metavar="COLUMN", help="What is to be predicted.")] = None,
     dev: Part = None,
     test: Part = None,
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FILE", help="Where the config goes; - prints it.")
-    ] = CONFIG,
+    output: Output = CONFIG,
     task: Annotated[
         str, typer.Option(metavar="TASK", help="What the target is: auto, classification or regression.")
     ] = "auto",

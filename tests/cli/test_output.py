@@ -300,6 +300,24 @@ def test_home_is_where_it_is_however_runs_are_named(
         assert [entry["id"] for entry in found.json["runs"]] == [run.name]
 
 
+def test_home_is_where_it_is_whatever_is_written_there(
+    nnrun: Nnrun, config: Write, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home := here / "home").mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    assert nnrun("train", config(), "-q").code == 0
+    for words in (
+        ("split", "latest", "--output=~/parts.csv"),
+        ("export", "latest", "--output=~/model.py"),
+        ("configs", "digits", "--output=~/copy.yaml"),
+        ("init", "iris", "--output=~/own.yaml"),
+    ):
+        done = nnrun(*words)
+        assert done.code == 0, done.err
+        assert (home / words[-1].removeprefix("--output=~/")).is_file()
+    assert not Path("~").exists()
+
+
 def test_nothing_left_to_train_is_said(nnrun: Nnrun, config: Write) -> None:
     nnrun("train", config())
     note = "note     nothing was left to train; "
