@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from nnrun.data.cache import Entry, cache_key, load_entry, store_entry
 from nnrun.data.features.weights import ErrorKind, effective_rows, error_kind, part_weights
 from nnrun.data.files.chunks import Heard, nobody
+from nnrun.data.files.sources import sources_of
 from nnrun.data.files.values import Arrays, Indices
 from nnrun.data.fitted import Fitted
 from nnrun.data.groups import joined_rows
@@ -23,6 +24,7 @@ from nnrun.data.split import by_part
 from nnrun.engine.evaluation import pieces
 from nnrun.engine.metrics import Task
 from nnrun.errors import DataError
+from nnrun.text import set_name
 
 if TYPE_CHECKING:
     from nnrun.config.data_section import Data
@@ -104,7 +106,7 @@ def weights_together(datasets: Sequence[Dataset], part: str) -> npt.NDArray[Any]
     """
     parts = [dataset.parts[part] for dataset in datasets]
     column, y = joined_rows(one.column for one in parts), np.concatenate([one.y for one in parts])
-    return part_weights(datasets[0].fitted.weights, part, y, datasets[0].classes, column)
+    return part_weights(datasets[0].fitted.weights, f"the {set_name(part)} part", y, datasets[0].classes, column)
 
 
 def load_dataset(config: Data, dtype: str, cache: Path, heard: Heard = nobody) -> Dataset:
@@ -115,8 +117,9 @@ def load_dataset(config: Data, dtype: str, cache: Path, heard: Heard = nobody) -
     entry = cache / cache_key(config, dtype)
     there = os.path.exists(entry)  # noqa: PTH110  pathlib raises for a closed folder
     cached = load_entry(entry, dtype)
+    files = sources_of(config)
     if cached is not None:
-        return _dataset(cached)
+        return _dataset(cached, files)
     healed = [f"{entry}: the prepared data there was damaged; it is prepared anew"] if there else []
     prepared = prepare(config, dtype, heard, cache)
     try:
@@ -125,8 +128,8 @@ def load_dataset(config: Data, dtype: str, cache: Path, heard: Heard = nobody) -
         notice = f"{cache}: the prepared data could not be cached ({(error.strerror or str(error)).lower()})"
         if prepared.data.in_pieces:
             raise DataError(f"{notice}, and it is too large to be held in memory instead; {_ADVICE}") from None
-        return _dataset(_in_memory(prepared), *healed, notice)
-    return _dataset(load_entry(entry, dtype) or _in_memory(prepared), *healed)
+        return _dataset(_in_memory(prepared), files, *healed, notice)
+    return _dataset(load_entry(entry, dtype) or _in_memory(prepared), files, *healed)
 
 
 def map_dataset(entry: Path, dtype: str) -> Dataset:
@@ -134,7 +137,7 @@ def map_dataset(entry: Path, dtype: str) -> Dataset:
     found = load_entry(entry, dtype)
     if found is None:
         raise DataError(f"{entry}: the prepared data there are damaged")
-    return _dataset(found)
+    return _dataset(found, {})
 
 
 def _in_memory(prepared: Prepared) -> Entry:
@@ -144,20 +147,21 @@ def _in_memory(prepared: Prepared) -> Entry:
     return arrays, prepared.fitted
 
 
-def _part(name: str, arrays: Arrays, fitted: Fitted) -> Part:
+def _part(name: str, arrays: Arrays, fitted: Fitted, files: Mapping[str, str]) -> Part:
     x, y = arrays[f"{name}_x"], arrays[f"{name}_y"]
     column = arrays.get(f"{name}_w")
-    weights = part_weights(fitted.weights, name, y, fitted.classes, column)
+    where = f"{files[name]}, " if name in files else f"{files['all']}, " if "all" in files else ""
+    weights = part_weights(fitted.weights, f"{where}the {set_name(name)} part", y, fitted.classes, column)
     return Part(x, y, None if weights is None else weights.astype(x.dtype), arrays.get(f"{name}_g"), column)
 
 
-def _dataset(entry: Entry, *notices: str) -> Dataset:
+def _dataset(entry: Entry, files: Mapping[str, str], *notices: str) -> Dataset:
     arrays, fitted = entry
     return Dataset(
         task=fitted.task,
         classes=fitted.classes,
         n_features=len(fitted.features),
-        parts=by_part({part: _part(part, arrays, fitted) for part in fitted.split["sizes"]}),
+        parts=by_part({part: _part(part, arrays, fitted, files) for part in fitted.split["sizes"]}),
         target_deviation=fitted.target.deviation,
         fitted=fitted,
         notices=[*fitted.notices, *notices],

@@ -31,7 +31,7 @@ from nnrun.models.scores import Scores
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.assembly import examples
 from nnrun.runs.judge import weights_of
-from nnrun.text import all_of, listed
+from nnrun.text import listed
 
 if TYPE_CHECKING:
     from nnrun.models.incoming import InMemory
@@ -178,12 +178,7 @@ class _Counting:
     def weights(self) -> Array | None:
         """One a row, with a mean of 1; None where every row counts alike. DataError where none counts."""
         y, column = np.concatenate(self._y), joined_rows(self._column)
-        try:
-            return part_weights(self.written, FILE, y, self.target.classes, column)
-        except DataError:
-            by = [f"column {self.column!r}"] if column is not None else ["data.class_weight"]
-            both = [*by, "data.class_weight"] if column is not None and column.any() else by
-            raise DataError(f"{self.source}: no row counts, as all weigh 0 by {all_of(both)}") from None
+        return part_weights(self.written, self.source, y, self.target.classes, column)
 
     def groups(self) -> Array | None:
         """A number for that of each row; None where the run knows none, or the file does not say."""

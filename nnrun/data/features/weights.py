@@ -12,6 +12,7 @@ from nnrun.data.files.table import Table, suggest
 from nnrun.data.files.table import numbers as read_numbers
 from nnrun.data.files.values import Floats
 from nnrun.errors import DataError
+from nnrun.text import all_of
 
 if TYPE_CHECKING:
     from nnrun.config.data_section import Data
@@ -72,7 +73,7 @@ def read_weights(table: Table, column: str) -> Floats:
 
 def part_weights(
     written: WrittenWeights | None,
-    part: str,
+    whose: str,
     y: npt.NDArray[Any],
     classes: Sequence[str] | None,
     column: npt.NDArray[Any] | None,
@@ -80,7 +81,7 @@ def part_weights(
     """Weights `(m,)` of a part with a mean of 1: those of the column times those of the classes.
 
     Balanced, every class that the part has counts alike, however many rows it has, but for what the column says of
-    these. Raises DataError where all are 0.
+    these. Raises DataError where all are 0, of the rows that `whose` names.
     """
     if written is None:
         return None
@@ -95,10 +96,17 @@ def part_weights(
         weights = np.ldexp(weights, -int(np.frexp(weights.max())[1]))
     mean = weights.mean()
     if not mean > 0:
-        key = "weight" if column is not None else "class_weight"
-        raise DataError(f"the weights of the {part} part are 0 in every row; nothing would count", ("data", key))
+        raise _nothing_counts(whose, written["column"], column)
     weights /= mean
     return weights
+
+
+def _nothing_counts(whose: str, name: str | None, column: npt.NDArray[Any] | None) -> DataError:
+    """By the column alone where that has nothing but zeros."""
+    by = {} if column is None else {"weight": f"column {name!r}"}
+    if column is None or column.any():
+        by["class_weight"] = "data.class_weight"
+    return DataError(f"{whose}: no row counts, as all weigh 0 by {all_of(by.values())}", ("data", next(iter(by))))
 
 
 def class_factors(written: WrittenWeights | None, classes: Sequence[str] | None) -> Floats | None:

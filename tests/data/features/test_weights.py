@@ -113,7 +113,7 @@ MISTAKES: dict[str, tuple[list[str], dict[str, Any], str]] = {
     "the target": (["1,a,1"], {"weight": "y"}, ":1:2: 'y' is the target; take it out of drop, group, time and weight"),
     "all zero": (
         [f"{i},a,0" for i in range(9)], {"weight": "w"},
-        "the weights of the train part are 0 in every row; nothing would count",
+        ".csv, the train part: no row counts, as all weigh 0 by column 'w'",
     ),
     "no such class": (
         [f"{i},{'ab'[i % 2]},1" for i in range(9)], {"class_weight": {"c": 1}},
@@ -121,7 +121,7 @@ MISTAKES: dict[str, tuple[list[str], dict[str, Any], str]] = {
     ),
     "zero for each class": (
         [f"{i},{'ab'[i % 2]},1" for i in range(9)], {"class_weight": {"a": 0, "b": 0}},
-        "the weights of the train part are 0 in every row; nothing would count",
+        ".csv, the train part: no row counts, as all weigh 0 by data.class_weight",
     ),
     "no classes": (
         [f"{i},{i}.5,1" for i in range(9)], {"class_weight": "balanced"},
@@ -137,3 +137,9 @@ def test_mistakes(csv: Csv, load: Load, mistake: str) -> None:
     with pytest.raises(DataError) as caught:
         load(path, target="y", **settings)
     assert expected in str(caught.value)
+
+
+def test_a_part_of_its_own_in_which_no_row_counts_is_named(csv: Csv, load: Load) -> None:
+    parts = {"train": csv("x,y,w", *ROWS), "dev": csv("x,y,w", "1,a,0", "2,b,0", name="dev.csv")}
+    with pytest.raises(DataError, match=r"dev\.csv, the dev part: no row counts, as all weigh 0 by column 'w'$"):
+        load(parts, target="y", weight="w")
