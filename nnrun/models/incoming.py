@@ -14,7 +14,7 @@ import numpy as np
 
 from nnrun.data.facts.offsets import offsets_in, unlike
 from nnrun.data.files.array_file import of_array, of_arrays
-from nnrun.data.files.frame import read_frame
+from nnrun.data.files.frame import read_frame, refuse_index
 from nnrun.data.files.sources import read_chunks
 from nnrun.data.files.table import Table
 from nnrun.data.files.unnamed import suffix_of
@@ -62,17 +62,20 @@ def _spooled(folder: Path) -> Path:
     return path.rename(path.with_suffix(suffix_of(path)))
 
 
-def in_memory(model: Model, rows: InMemory) -> Table:
+def in_memory(model: Model, rows: InMemory, target: bool = False) -> Table:
     """Rows in memory: the cells of a frame, whatever its index, mean what those of a CSV file would mean to the run.
 
-    Arrays are what a file of NumPy's with them would be. Raises DataError for what cannot be read.
+    Arrays are what a file of NumPy's with them would be. Raises DataError for what cannot be read, and for a frame with
+    a column that is wanted, such as the `target`, as its index.
     """
     reading = model.fitted.reading
     if isinstance(rows, np.ndarray):
         return next(of_array(Path(IN_MEMORY), rows, reading))
     if isinstance(rows, dict):
         return next(of_arrays(Path(IN_MEMORY), rows, reading))
-    known = {column.name for column in model.columns} | {model.target.name}
+    wanted = {column.name for column in model.columns}
+    known = {*wanted, model.target.name}
+    refuse_index(rows, IN_MEMORY, "data", known if target else wanted)
     return in_units(read_frame(rows, IN_MEMORY, reading, known), reading)
 
 

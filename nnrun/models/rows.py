@@ -48,7 +48,7 @@ def tables_of(model: Model, rows: str | InMemory, target: bool) -> Generator[Tab
     if isinstance(rows, str):
         tables = read_rows(rows, rows_at_once(model), model.fitted.reading)
     else:
-        tables = _slices(in_memory(model, rows), rows_at_once(model))
+        tables = _slices(in_memory(model, rows, target), rows_at_once(model))
     with closing(tables):
         for table in tables:
             require_features(model, table)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from nnrun.config.dump import one_line
 from nnrun.config.load import Loaded, overridden
 from nnrun.config.messages import LONGEST_ARGUMENT
-from nnrun.data.files.frame import write_csv
+from nnrun.data.files.frame import refuse_index, write_csv
 from nnrun.data.split import STORED
 from nnrun.errors import ConfigError, DataError, UsageError
 from nnrun.files import TEMPORARY, sha256_of
-from nnrun.text import listed, one_of, shortened, shown, shown_name
+from nnrun.text import listed, one_of, shortened, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,8 @@ def on_frames(loaded: Loaded, data: Tables, root: Path) -> Loaded:
             f"data: expected a DataFrame, got {str(data)!r}; a file is named in the config, as data.source"
         )
     section = loaded.config.data
-    source = named(data, root, (section.target, section.time, section.group, section.weight, *section.drop))
+    named_columns = (section.target, section.time, section.group, section.weight, *section.declared)
+    source = named(data, root, named_columns)
     format = section.format.model_dump(exclude_defaults=True)
     found_out = [f"data.format.{key}={'null' if key == 'sheet' else 'auto'}" for key in _AS_WRITTEN if key in format]
     here = f"data.source={one_line(source)}"
@@ -73,9 +74,7 @@ def named(data: str | Path | Tables, root: Path, columns: Collection[str | None]
 
 def _kept(frame: pd.DataFrame, name: str, root: Path, columns: Collection[str | None]) -> Path:
     _check(frame, name)
-    if lost := [one for one in frame.index.names if one in columns and one is not None and one not in frame]:
-        what = f"{shown_name(str(lost[0]))} is the index of the DataFrame, which is left out"
-        raise DataError(f"{name}: {what}; `{name}.reset_index()` makes a column of it")
+    refuse_index(frame, name, name, columns)
     folder = root.absolute() / FOLDER
     temporary = folder / f".{secrets.token_hex(8)}{TEMPORARY}"
     try:

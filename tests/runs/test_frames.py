@@ -61,7 +61,19 @@ def test_the_index_is_no_column_and_whoever_names_it_is_told(frame: pd.DataFrame
         nnrun.train(with_source(time="seen"), runs, data={"train": frame, "dev": indexed})
     with pytest.raises(DataError, match=what.format("")):
         nnrun.init(indexed, "y", time="seen", runs=runs)
+    with pytest.raises(DataError, match="data: " + what.format("")):
+        nnrun.train(with_source(kinds={"seen": "category"}), runs, data=indexed)
     assert nnrun.train(with_source(), runs, data=indexed).status == "done"
+
+
+def test_rows_with_a_wanted_column_as_their_index_are_refused(frame: pd.DataFrame, runs: Path) -> None:
+    run, what = nnrun.train(with_source(), runs, data=frame), "the rows: {} is the index of the DataFrame, .*`data.res"
+    for ask in (run.predict, run.drift, run.evaluate):
+        with pytest.raises(DataError, match=what.format("seen")):
+            ask(frame.set_index("seen"))
+    with pytest.raises(DataError, match=what.format("y")):
+        run.evaluate(frame.set_index("y"))
+    assert len(run.predict(frame.set_index("y"))) == len(frame)
 
 
 def test_trained_with_the_bits_of_a_csv_file(frame: pd.DataFrame, runs: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from nnrun.data.files.reading import Header, Reading, name_columns
 from nnrun.data.files.table import Table
 from nnrun.data.files.typed_rows import Decimals
 from nnrun.errors import DataError
+from nnrun.text import shown_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +56,13 @@ def read_frame(frame: pd.DataFrame, name: str, reading: Reading, columns: Collec
     notices = (*table.notices, *read.notices)
     dated = frozenset(column for column in texts if _has_dates(table.frame[column]))
     return replace(table, content=Framed(whole), notices=notices, units=read.units, decimal=read.decimal, dated=dated)
+
+
+def refuse_index(frame: pd.DataFrame, name: str, variable: str, columns: Collection[str | None]) -> None:
+    """Raise DataError for an index that is called as one of the columns is, none of which is."""
+    if lost := [one for one in frame.index.names if one is not None and one in columns and one not in frame]:
+        what = f"{shown_name(str(lost[0]))} is the index of the DataFrame, which is left out"
+        raise DataError(f"{name}: {what}; `{variable}.reset_index()` makes a column of it")
 
 
 def _has_dates(series: pd.Series[Any]) -> bool:
