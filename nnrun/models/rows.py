@@ -15,10 +15,9 @@ from nnrun.data.files.values import missing_of
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
 from nnrun.installation import command
-from nnrun.models.beyond import Beyond
 from nnrun.models.incoming import STDIN, in_memory, read_rows
 from nnrun.models.model import Model
-from nnrun.models.unlike import Unlike
+from nnrun.models.noticed import Noticed
 from nnrun.text import MANY, counted, listed, number
 
 if TYPE_CHECKING:
@@ -72,12 +71,11 @@ class Predictions:
     rows: int = 0
     identifiers: list[str] = field(default_factory=list)  # columns carried through; none: rows are numbered
     _file: str | None = None  # that the rows come from
-    _read: dict[str, bool] = field(default_factory=dict)  # notices on how rows were read, and whether they are doubts
     _ignored: list[str] = field(default_factory=list)
     _has_target: bool = False
 
     def __post_init__(self) -> None:
-        self._beyond, self._unlike = Beyond(self.model.target), Unlike()
+        self._noticed = Noticed(self.model)
 
     def of_source(self, source: str) -> Generator[pd.DataFrame, None, None]:
         """Predictions of a file's rows, `-` for standard input; DataError for whatever cannot be read or is unfit."""
@@ -102,7 +100,6 @@ class Predictions:
         for table in tables:
             if not self.rows:
                 self._begin(table)
-            self._read |= dict.fromkeys(table.notices, False) | dict.fromkeys(table.doubts, True)
             if self.drift:
                 self.drift.see(table)
             yield self._frame(table)
@@ -128,24 +125,18 @@ class Predictions:
         evaluate = f"`{command('evaluate', str(self.model.run.path), self._file)}`" if self._file else "evaluate"
         target = f"the target {self.model.target.name!r} is there too; {evaluate} compares predictions with it"
         return [
-            *self._read,
+            *self._noticed.reading,
             *([ignored] if self._ignored else []),
             *([target] if self._has_target else []),
             *_threshold(self.model),
             *probability_notices(self.model),
             *(notice for of in self.beside for notice in of.notices()),
-            *self._unlike.notices(),
-            *self._beyond.notices(),
+            *self._noticed.values,
         ]
 
     def doubts(self) -> list[str]:
         """The notices by which rows are predicted worse than others, or otherwise than was meant."""
-        return [
-            *(notice for notice, doubtful in self._read.items() if doubtful),
-            *self.model.ignored,
-            *self._unlike.doubts(),
-            *self._beyond.notices(),
-        ]
+        return [*self._noticed.doubts_of_reading, *self.model.ignored, *self._noticed.doubts_of_values]
 
     def _begin(self, table: Table) -> None:
         require_features(self.model, table)
@@ -167,8 +158,7 @@ class Predictions:
 
         x = self.model.features(table)
         predicted = self.model.predict_features(x)
-        self._beyond.see(predicted, table)
-        self._unlike.see(table, self.model.columns)
+        self._noticed.see(table, predicted)
         cells = {name: table.frame[name].array for name in self.identifiers}
         if not self.identifiers:
             cells[ROW] = np.asarray(table.frame.index) + 1

@@ -19,11 +19,12 @@ from nnrun.data.groups import joined_rows
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
 from nnrun.models.baselines import boosted, constant, linear
-from nnrun.models.beyond import Beyond, of_part
+from nnrun.models.beyond import of_part
 from nnrun.models.drift.comparing import drift_of
 from nnrun.models.evaluation import BOOSTING, FILE, NETWORK, Baseline, Evaluation, Predictor
 from nnrun.models.incoming import IN_MEMORY
 from nnrun.models.model import Model
+from nnrun.models.noticed import Noticed
 from nnrun.models.operating import read_costs
 from nnrun.models.reads import count_read, why_not
 from nnrun.models.rows import probability_notices, tables_of, with_target
@@ -118,12 +119,11 @@ def _on_rows(found: Evaluation, data: str | InMemory) -> None:
         found.notes.append(f"there is nothing to fit baselines on: {error}")
     name = data if isinstance(data, str) else IN_MEMORY
     model, counting, found.drift = found.model, _Counting(found.model, name), drift_of(found.model, target=True)
-    beyond, read = Beyond(model.target), dict[str, None]()  # notices on how rows were read, in order
+    noticed = Noticed(model)
     scores, plain = _scores(model, predictors), _plain_scores(found, model, predictors)
     with closing(tables_of(model, data, target=True)) as tables:
         for table in with_target(found.model, tables, found.notes):
             x, y = _prepared(found.model, table)
-            read |= dict.fromkeys((*table.notices, *table.doubts))
             if found.drift:
                 found.drift.see(table)
             counting.add(table, y)
@@ -131,12 +131,12 @@ def _on_rows(found: Evaluation, data: str | InMemory) -> None:
                 for of in (scores, plain):
                     if kind in of:
                         of[kind].add_all(predictor.logits(x), y)
-            beyond.see(scores[NETWORK].latest(len(table)), table)
+            noticed.see(table, scores[NETWORK].latest(len(table)))
     if not counting.rows:
         raise DataError(f"{name}: no rows with a target, so none to judge by")
     for counted in scores.values():
         counted.weights, counted.groups = counting.weights(), counting.groups()
-    found.notes += [*read, *counting.notes(), *beyond.notices()]
+    found.notes += [*noticed.reading, *counting.notes(), *noticed.values]
     found.weighed_by = counting.written
     found.enter(FILE, scores, plain if found.error_kind else {})
 

@@ -149,6 +149,15 @@ def test_rare_values_and_unseen_ones_are_told_apart(here: Path, nnrun: Nnrun) ->
     assert "1 value of column 'x' was not seen in training (the first: new.csv:4:1)" in said
 
 
+def test_an_evaluation_of_rows_says_of_them_what_their_prediction_does(trained: Path, nnrun: Nnrun) -> None:
+    rows = pd.read_csv("people.csv").head(4)
+    rows.assign(city=["Köln", None, "Köln", "Köln"]).to_csv("odd.csv", index=False)
+    predicted = nnrun("predict", "latest", "odd.csv", "-o", "out.csv", "--json").json["notices"]
+    said = [notice for notice in predicted if "of column" in notice]
+    assert len(said) == 2
+    assert [note for note in nnrun("evaluate", "latest", "odd.csv", "--json").json["notes"] if note in said] == said
+
+
 def test_stdin_a_file_and_parquet_say_the_same(trained: Path, nnrun: Nnrun) -> None:
     to_stdout = nnrun("predict", "latest", "new.csv").out
     with Path("new.csv").open("rb") as rows:
