@@ -279,7 +279,7 @@ def test_a_run_that_is_still_going(nnrun: Nnrun, start: Callable[..., Any], conf
     next(line for line in process.stderr if line.startswith("epoch"))
     done = nnrun("diagnose")
     assert (done.code, done.err) == (0, "")
-    assert "status   running: not all of 100000 epochs are trained, by epoch" in done.out
+    assert "status   running: not all of 100,000 epochs are trained, by epoch" in done.out
     assert not (the_run() / "diagnosis.json").exists()
     (the_run() / "metrics.jsonl").write_text("")
     done = nnrun("diagnose")
