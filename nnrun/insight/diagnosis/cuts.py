@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 BINS = 5
 FEW_VALUES = 10  # numbers or times with no more different values than this are not put into bins
 MISSING = "(missing)"
+TIMES = re.compile(r"[-\d]{10} \d\d:\d\d to [-\d ]*\d\d:\d\d")  # a bin between two of them, in minutes
 
 Labels = NDArray[np.object_]
 Times = NDArray[np.datetime64]
@@ -84,6 +86,8 @@ def _in_bins(parts: Mapping[str, Floats], edges: Floats, ends: Sequence[str]) ->
 
 
 def _behind(first: str, second: str) -> str:
-    """The second end behind the first: a time of the same day without it, as it would be cut off in a table."""
+    """The second end behind the first: a time without the day that they share, or the year, so that it is short."""
     day, _, time = second.partition(" ")
-    return time if time and first.startswith(f"{day} ") else second
+    year, _, of_year = second.partition("-")
+    shared = {f"{day} ": time, f"{year}-": of_year} if time else {}
+    return next((rest for start, rest in shared.items() if first.startswith(start)), second)

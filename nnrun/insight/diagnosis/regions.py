@@ -15,7 +15,7 @@ from nnrun.data.features.weights import effective_rows
 from nnrun.data.files.table import suggest
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
-from nnrun.insight.diagnosis.cuts import Labels, regions_of
+from nnrun.insight.diagnosis.cuts import TIMES, Labels, regions_of
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.grouped import independent_rows
 from nnrun.runs.stored import StoredRun
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 SHOWN = 20
-NAME_WIDTH = 25  # characters of a column or a value in the table, as many as two times of a day have
+NAME_WIDTH = 25  # characters of a column or a value in the table; two times are never cut
 COMPARED = ("train", "train_dev", "dev")
 TARGET = "target"  # by which it may be called, whatever its name is
 
@@ -257,7 +257,11 @@ def _cells(region: Region) -> list[str]:
     errors = [percent(train["error"]), between, percent(dev["error"]), interval(dev), f"{dev['rows']:,}"]
     gaps = [region["bias"], region["variance"], *([region["mismatch"]] if "mismatch" in region else [])]
     judgements = [gap["judgement"] for gap in gaps]
-    return [shortened(region["region"], NAME_WIDTH), *errors, *judgements]
+    return [_name(region["region"]), *errors, *judgements]
+
+
+def _name(region: str) -> str:
+    return region if TIMES.fullmatch(region) else shortened(region, NAME_WIDTH)
 
 
 def interval(error: PartError) -> str:

@@ -17,7 +17,6 @@ from nnrun.data.files.table import Table
 from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.insight.diagnosis.cuts import regions_of
 from nnrun.insight.diagnosis.regions import (
-    NAME_WIDTH,
     Mistakes,
     PartError,
     Region,
@@ -257,5 +256,13 @@ def test_times_are_put_into_fifths_of_the_dev_set_and_what_has_no_dev_row_is_tol
     few = regions_of({"train": Table(Framed(hours), "f")}, "t")
     assert few["train"][-1] == "(missing)" and few["train"][0] == "to 2026-01-01 09:00" and len(set(few["train"])) == 6
     assert few["train"][10] == "2026-01-01 09:00 to 19:00"
-    assert few["train"][20] == "2026-01-01 19:00 to 2026-01-02 05:00"
-    assert len(few["train"][10]) <= NAME_WIDTH, "it would be cut"
+    assert few["train"][20] == "2026-01-01 19:00 to 01-02 05:00"
+    years = regions_of({"train": Table(Framed(hours - pd.Timedelta(hours=24)), "f")}, "t")["train"]
+    assert years[20] == "2025-12-31 19:00 to 2026-01-01 05:00"
+    lines = region_lines(
+        {
+            **by_column(run, "day"),
+            "regions": [{**found[0], "region": name} for name in (*few["train"][:50:10], years[20])],
+        }
+    )
+    assert not any("…" in line for line in lines), lines
