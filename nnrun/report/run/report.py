@@ -44,7 +44,7 @@ from nnrun.runs.shape import network_shape
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import ending, measured, symptom_told
 from nnrun.runs.verdict import error_kind, error_name, metric_title
-from nnrun.text import PARTS, counted, duration, metric_value, network_shape, number, percent, set_name
+from nnrun.text import PARTS, counted, duration, metric_value, number, percent, set_name
 
 Parts = list[Markup | Chart]
 
