@@ -9,7 +9,6 @@ import math
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -19,13 +18,13 @@ from stat import S_ISREG
 from typing import Any
 
 from nnrun.errors import DataError, UsageError
-from nnrun.machine.posix import NO_LINK, is_locked, try_lock
+from nnrun.machine.posix import NO_LINK
 
 TEMPORARY = ".temporary"
 CHECKSUM = "checksum"  # a key of a record
 SEAM = f', "{CHECKSUM}": "'  # in front of the checksum of a line, which stands last
 SEAL = "# checksum: "
-LOCK_ATTEMPTS, SECONDS_UNTIL_ABANDONED, MOST_BYTES = 10, 24 * 3600, 1 << 30  # the last of what is read at once
+MOST_BYTES = 1 << 30  # that are read at once
 
 
 def write_atomically(path: Path, content: bytes, durable: bool = False) -> None:
@@ -223,48 +222,6 @@ def drop_unfinished(folder: Path) -> None:
         temporary.unlink()
 
 
-@contextmanager
-def filling(root: Path, beginning: str) -> Iterator[Path]:
-    """A new folder so named for the block to fill and rename; what is left of it is removed at the end.
-
-    It is held by a lock on the folder itself, which the system lets go when the process dies: those that nobody holds
-    were left by killed processes, and are removed first.
-    """
-    drop_abandoned(root, beginning)
-    folder, descriptor = _held(root, beginning)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(descriptor)
-
-
-def _held(root: Path, beginning: str) -> tuple[Path, int]:
-    """Another process may remove the folder in the instant before it is held; then another one is made."""
-    while True:
-        folder = root / f"{beginning}{secrets.token_hex(8)}"
-        folder.mkdir()
-        with suppress(FileNotFoundError):
-            descriptor = os.open(folder, os.O_RDONLY)
-            lock_exclusively(descriptor)  # whoever removes it holds it until it is gone
-            if folder.exists():
-                return folder, descriptor
-            os.close(descriptor)
-
-
-def drop_abandoned(root: Path, beginning: str) -> None:
-    """Remove folders so named that nobody holds; where a disk knows no locks, those of more than a day ago."""
-    for folder in root.glob(f"{beginning}*"):
-        with suppress(OSError):  # another process has just finished or removed it
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                old = time.time() - folder.stat().st_mtime > SECONDS_UNTIL_ABANDONED
-                if try_lock(descriptor, exclusive=True) or (old and not is_locked(descriptor)):
-                    shutil.rmtree(folder, ignore_errors=True)
-            finally:
-                os.close(descriptor)
-
-
 def drop_torn_line(path: Path) -> None:
     """Cut off what a killed process left of a line, so that the next one does not stick to it."""
     if path.exists():
@@ -283,18 +240,3 @@ def refuse_closed(folder: Path) -> None:
     """UsageError for such a folder, before work is done that nothing would be left of."""
     if is_closed(folder):
         raise UsageError(f"{folder}: cannot write there; nothing was changed, and a copy in a folder of yours would do")
-
-
-def open_lock(path: Path) -> FileIO:
-    """A file to be locked, which is made where there is none; UsageError in a closed folder."""
-    refuse_closed(path.parent)
-    return FileIO(path, "a", opener=regular)
-
-
-def lock_exclusively(descriptor: int, attempts: int = LOCK_ATTEMPTS) -> bool:
-    """Take the lock of an open file; readers who ask for a status hold it too, for an instant: wait for them."""
-    for _ in range(attempts):
-        if try_lock(descriptor, exclusive=True):
-            return True
-        time.sleep(0.02)
-    return False

@@ -12,8 +12,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "nnrun"
 
 # Lowest first; a module imports only from its own wing and from wings before it.
-WINGS = ["errors", "text", "installation", "machine", "files", "engine", "compiled", "config", "data", "runs", "models",
-         "search", "insight", "improving", "report", "watching", "tracking", "api", "cli"]  # fmt: skip
+WINGS = ["errors", "text", "installation", "machine", "files", "locks", "engine", "compiled", "config", "data", "runs",
+         "models", "search", "insight", "improving", "report", "watching", "tracking", "api", "cli"]  # fmt: skip
 # Wings, and rooms within one, of which none imports another.
 STRANGERS = [["models", "search"], ["insight.scaffold", "insight.preflight", "insight.diagnosis", "insight.comparison"]]
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from socket import AF_UNIX, socket
@@ -16,14 +12,10 @@ from unittest.mock import Mock
 
 import pytest
 
-from nnrun import files
 from nnrun.errors import DataError
 from nnrun.files import (
-    SECONDS_UNTIL_ABANDONED,
-    drop_abandoned,
     drop_torn_line,
     drop_unfinished,
-    filling,
     read_regular,
     regular,
     replacing,
@@ -166,70 +158,3 @@ def test_a_missing_file_stays_so(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     drop_torn_line(path)
     assert not path.exists()
-
-
-FILL = """
-import sys
-import time
-from pathlib import Path
-from nnrun.files import filling
-with filling(Path(sys.argv[1]), ".creating-") as folder:
-    (folder / "half").touch()
-    print(folder.name, flush=True)
-    sys.stdin.readline()
-"""
-
-
-def test_a_folder_that_is_being_filled_stays_until_its_process_dies(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", FILL, str(tmp_path)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, **pipes) as process:
-        assert process.stdout is not None
-        name = process.stdout.readline().strip()
-        drop_abandoned(tmp_path, ".creating-")
-        assert names(tmp_path) == [name]
-        process.kill()
-        process.wait()
-    with filling(tmp_path, ".creating-") as folder:
-        assert names(tmp_path) == [folder.name], "that of the killed one is gone at once"
-    assert names(tmp_path) == []
-
-
-def test_a_folder_that_is_held_for_days_stays(tmp_path: Path) -> None:
-    """Whatever its time says, unless the disk knows no locks."""
-    days_ago = time.time() - 2 * SECONDS_UNTIL_ABANDONED
-    with filling(tmp_path, ".creating-") as folder:
-        os.utime(folder, (days_ago, days_ago))
-        with filling(tmp_path, ".creating-"):
-            assert folder.is_dir()
-
-
-@pytest.mark.parametrize("days", [0, 2])
-def test_without_locks_what_is_old_goes(days: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def flock(descriptor: int, operation: int) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr("fcntl.flock", flock)
-    left, then = tmp_path / ".creating-1", time.time() - days * SECONDS_UNTIL_ABANDONED
-    left.mkdir()
-    os.utime(left, (then, then))
-    drop_abandoned(tmp_path, ".creating-")
-    assert left.is_dir() == (days == 0)
-
-
-def test_a_folder_that_is_taken_away_before_it_is_held_is_made_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another process, which is clearing away, comes in the instant between the two."""
-    taken: list[int] = []
-
-    def lock(descriptor: int) -> bool:
-        if not taken:
-            taken.append(descriptor)
-            drop_abandoned(tmp_path, ".creating-")
-        return True
-
-    monkeypatch.setattr(files, "lock_exclusively", lock)
-    with filling(tmp_path, ".creating-") as folder:
-        assert folder.is_dir()
-    assert len(taken) == 1

@@ -27,7 +27,8 @@ import numpy as np
 from llvmlite import binding
 
 from nnrun.compiled.folder import drop_unused, name_for, note_use, own_folder, wanted_folder
-from nnrun.files import lock_exclusively, write_atomically
+from nnrun.files import write_atomically
+from nnrun.locks import lock_exclusively
 
 Function = Callable[..., Any]
 Tell = Callable[[str], None]

@@ -22,7 +22,8 @@ from nnrun.data.files.steady import identity_of
 from nnrun.data.files.values import Arrays
 from nnrun.data.fitted import Fitted
 from nnrun.data.prepare import Prepared
-from nnrun.files import filling, sealed, unsealed
+from nnrun.files import sealed, unsealed
+from nnrun.locks import filling
 
 if TYPE_CHECKING:
     from nnrun.config.data_section import Data

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from typing import TypedDict
 
 from nnrun.errors import UsageError
-from nnrun.files import lock_exclusively, naming, sealed_document
+from nnrun.files import naming, sealed_document
 from nnrun.installation import command
+from nnrun.locks import lock_exclusively
 from nnrun.runs.finding import best_in, search_of
 from nnrun.runs.rundir import RunDir
 from nnrun.text import all_of, on_screen, shown_name

@@ -6,7 +6,6 @@ What a killed process left of that is deleted by the next command that removes o
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import time
 from collections import defaultdict
@@ -14,12 +13,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from io import FileIO
 from pathlib import Path
 
 from nnrun.errors import DataError, NnrunError, UsageError
-from nnrun.files import drop_abandoned, lock_exclusively, regular
+from nnrun.files import regular
 from nnrun.installation import command, elsewhere
-from nnrun.machine.posix import NO_LINK
+from nnrun.locks import drop_abandoned, filling, lock_exclusively
+from nnrun.machine.posix import try_lock
 from nnrun.runs.finding import find_run, list_runs, search_of
 from nnrun.runs.frames import FOLDER
 from nnrun.runs.members import whole_of
@@ -100,13 +101,13 @@ def _why_not(run: RunDir) -> str:
 
 
 def _is_held(lock: Path) -> bool:
-    """Whether a process trains; readers hold the lock for an instant."""
+    """Whether a process trains."""
     try:
         descriptor = regular(lock)
     except (OSError, DataError):
         return False
     try:
-        return not lock_exclusively(descriptor)
+        return not try_lock(descriptor, exclusive=False)  # which NFS gives for what is open for reading, too
     finally:
         os.close(descriptor)
 
@@ -129,12 +130,13 @@ def remove(removals: Iterable[Removal]) -> None:
 
 
 def _discard(path: Path, before: str) -> None:
-    """Held while it is deleted, so that no other command takes it for abandoned."""
-    with _held(path, before):
-        hidden = path.rename(path.with_name(f"{REMOVED}{secrets.token_hex(8)}"))
+    """Held under its new name while it is deleted, so that no other command takes it for abandoned."""
+    with filling(path.parent, REMOVED) as hidden:
+        with _held(path / LOCK, before):
+            path.rename(hidden)
         try:
             shutil.rmtree(hidden)
-        except FileNotFoundError:  # another command takes what is a day old for abandoned, and deletes the rest
+        except FileNotFoundError:  # somebody else deletes it, too
             return
         except OSError as error:
             left = f"it is no longer listed, but {error.filename} cannot be deleted ({error.strerror})"
@@ -143,18 +145,17 @@ def _discard(path: Path, before: str) -> None:
 
 @contextmanager
 def _held(path: Path, before: str) -> Iterator[None]:
-    """The folder, and the lock of the run in it: who would train it now finds it locked, and then gone."""
-    held = [os.open(path, os.O_RDONLY | NO_LINK)]
-    try:
-        lock_exclusively(held[0])
-        if (path / LOCK).is_file() and not (path / LOCK).is_symlink():
-            held.append(os.open(path / LOCK, os.O_RDONLY | NO_LINK))
-            if not lock_exclusively(held[1]):
-                raise UsageError(f"{path.name} is being trained by now{before}")
+    """The lock of a run, if it has one: who would train it now finds it locked, and then gone.
+
+    It is let go before anything is deleted, since NFS keeps a file that is open, and so the folder around it.
+    """
+    if path.is_symlink() or not path.is_file():
         yield
-    finally:
-        for descriptor in held:
-            os.close(descriptor)
+        return
+    with FileIO(path, "r+", opener=regular) as lock:
+        if not lock_exclusively(lock.fileno()):
+            raise UsageError(f"{path.parent.name} is being trained by now{before}")
+        yield
 
 
 def drop_leftovers(root: Path) -> None:

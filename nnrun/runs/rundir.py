@@ -19,13 +19,10 @@ from nnrun.files import (
     drop_torn_line,
     drop_unfinished,
     dumped,
-    filling,
     finite,
     is_whole,
     json_lines,
-    lock_exclusively,
     naming,
-    open_lock,
     put,
     read_regular,
     regular,
@@ -33,6 +30,7 @@ from nnrun.files import (
     to_json,
     write_atomically,
 )
+from nnrun.locks import filling, lock_exclusively, open_lock
 from nnrun.machine.posix import try_lock
 from nnrun.runs.reading import RESTORE, Found, read_document, read_lines, read_written
 from nnrun.runs.records import TRAINED, Checkpoint, Event, Row, RunRecord, RunStatus, Written

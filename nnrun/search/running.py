@@ -13,7 +13,7 @@ from typing import get_args
 from nnrun.config.config import Config
 from nnrun.config.space.space import Space
 from nnrun.errors import ConfigError
-from nnrun.files import drop_abandoned
+from nnrun.locks import drop_abandoned
 from nnrun.runs.checkpoints import is_whole, prune
 from nnrun.runs.finding import trial_of
 from nnrun.runs.full_disk import full_disk, resumable

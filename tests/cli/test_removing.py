@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -244,16 +248,56 @@ def test_a_closed_folder_is_told(nnrun: Nnrun, three: list[str], monkeypatch: py
     )
 
 
+@pytest.fixture
+def over_nfs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file is locked alone where it is open for writing, and one that is open keeps its place, by another name."""
+    flock, unlink = fcntl.flock, os.unlink
+
+    def lock(descriptor: int, operation: int) -> None:
+        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
+        if is_file and mode == (os.O_RDONLY if operation & fcntl.LOCK_EX else os.O_WRONLY):
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        flock(descriptor, operation)
+
+    def is_open(found: os.stat_result) -> bool:
+        for opened in Path("/proc/self/fd").iterdir():
+            with suppress(OSError):  # that of this very list
+                if os.path.samestat(found, opened.stat()):
+                    return True
+        return False
+
+    def drop(path: Any, *, dir_fd: int | None = None) -> None:
+        if is_open(os.stat(path, dir_fd=dir_fd, follow_symlinks=False)):
+            os.rename(path, Path(path).with_name(".nfs0001"), src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+        else:
+            unlink(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(fcntl, "flock", lock)
+    monkeypatch.setattr(os, "unlink", drop)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="this system does not list what is open")
+@pytest.mark.usefixtures("over_nfs")
+def test_runs_on_other_machines_disks_can_go(nnrun: Nnrun, three: list[str]) -> None:
+    with RunDir(ROOT / three[0]).locked():
+        assert f"{three[0]} is being trained" in nnrun("rm", three[0], "--yes").err
+    assert nnrun("rm", three[0], "--yes").code == 0
+    assert nnrun("clean", "--keep-best", "1", "--cache", "--yes").code == 0
+    assert (len(ids()), {path.name for path in ROOT.glob(".*")} - {".cache", ".nfs0001"}) == (1, set())
+
+
 def test_what_cannot_be_deleted_is_named(nnrun: Nnrun, three: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: Path) -> None:
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path / "log.txt"))
+    def refuse(path: Path, ignore_errors: bool = False) -> None:
+        if not ignore_errors:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path / "log.txt"))
 
     with monkeypatch.context() as closed:
         closed.setattr(removing.shutil, "rmtree", refuse)
         done = nnrun("rm", three[0], "--yes")
     assert (done.code, ids()) == (2, three[1:])
     assert "it is no longer listed, but" in done.err
-    assert [path.name[:17] for path in ROOT.glob(".*")] == [".creating-removed"]
+    assert {path.name[:17] for path in ROOT.glob(".*")} == {".creating-removed"}
     nnrun("rm", three[1], "--yes")
     assert [*ROOT.glob(".*")] == [], "what was left is deleted by the next command"
 

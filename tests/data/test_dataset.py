@@ -315,11 +315,11 @@ def test_leftovers_of_killed_processes_are_cleared(csv: Any, load: Any, tmp_path
     left, filled = (tmp_path / "cache" / f".unfinished-{name}" for name in ("left", "filled"))
     for directory in (left, filled):
         directory.mkdir(parents=True)
-    descriptor = os.open(filled, os.O_RDONLY)
-    assert try_lock(descriptor, exclusive=True), "as the process that fills it holds it"
-    load(csv(*LINES), target="y")
+        directory.with_suffix(".lock").touch()
+    with filled.with_suffix(".lock").open("w") as lock:
+        assert try_lock(lock.fileno(), exclusive=True), "as the process that fills it holds it"
+        load(csv(*LINES), target="y")
     assert not left.exists() and filled.exists()
-    os.close(descriptor)
 
 
 def other_time(path: Path, content: bytes) -> None:

@@ -370,8 +370,8 @@ def test_a_conversion_that_was_killed_leaves_nothing_that_is_used(tmp_path: Path
     assert "writing\n" in process.stdout
     process.kill()
     process.wait()
-    (left,) = (tmp_path / "cache").iterdir()
-    assert left.name.startswith(".unfinished-")
+    left, lock = sorted((tmp_path / "cache").iterdir())
+    assert left.name.startswith(".unfinished-") and lock.name == f"{left.name}.lock"
     config = Data(source=str(tmp_path / "data.csv"), target="class")
     load_dataset(config, "float64", tmp_path / "cache")
     (entry,) = (tmp_path / "cache").iterdir()  # what the killed one left is gone at once, as nobody holds it
@@ -383,7 +383,7 @@ def test_what_another_process_is_writing_stays(tmp_path: Path, convert: Any) -> 
     assert "writing\n" in process.stdout
     config = Data(source=str(tmp_path / "data.csv"), target="class")
     load_dataset(config, "float64", tmp_path / "cache")
-    assert len(list((tmp_path / "cache").iterdir())) == 2
+    assert len(list((tmp_path / "cache").iterdir())) == 3, "an entry beside a folder and its lock"
     process.communicate()
     assert process.returncode == 0
     assert len(list((tmp_path / "cache").iterdir())) == 1

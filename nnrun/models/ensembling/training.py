@@ -9,8 +9,9 @@ from typing import cast
 
 from nnrun.engine.network import Network
 from nnrun.errors import UsageError
-from nnrun.files import checksum, filling, json_lines, sealed_document
+from nnrun.files import checksum, json_lines, sealed_document
 from nnrun.installation import command
+from nnrun.locks import filling
 from nnrun.models.ensembling.candidates import Candidate
 from nnrun.models.model import best_of
 from nnrun.runs.checkpoints import snapshot

@@ -11,7 +11,7 @@ from typing import Any
 
 from nnrun.config.config import Config
 from nnrun.errors import DataError, NnrunError
-from nnrun.files import filling
+from nnrun.locks import filling
 from nnrun.runs.finding import trial_name
 from nnrun.runs.rundir import UNFINISHED, RunDir
 from nnrun.search.cluster.parcels import unpack

@@ -13,7 +13,7 @@ from nnrun.data.cache import UNFINISHED, cache_key
 from nnrun.data.dataset import load_dataset
 from nnrun.data.fitted import Fitted
 from nnrun.errors import DataError
-from nnrun.files import filling
+from nnrun.locks import filling
 from nnrun.runs.conclusion import in_folds
 from nnrun.search.cluster.parcels import Freight
 from nnrun.search.executors import SentJob

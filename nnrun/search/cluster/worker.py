@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
-from nnrun.files import filling
+from nnrun.locks import filling
 from nnrun.runs.finding import trial_name
 from nnrun.runs.records import Environment
 from nnrun.search.cluster.parcels import is_as_sent, packed
