@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
-from nnrun.errors import DataError
+from nnrun.errors import DataError, UsageError
 from nnrun.files import refuse_closed, regular
 from nnrun.machine.posix import try_lock
 
@@ -22,14 +22,29 @@ SECONDS_UNTIL_ABANDONED = 24 * 3600
 ENDING = ".lock"  # of the file beside a folder that is being filled, which has its name else
 
 
-def open_lock(path: Path) -> FileIO:
-    """A file to be locked, which is made where there is none; UsageError in a closed folder."""
+def take_lock(path: Path) -> FileIO | None:
+    """The file, open and locked, which is made where there is none; None if somebody else has its lock.
+
+    UsageError in a closed folder, and on a disk that gives no locks, where two could write at once unnoticed.
+    """
     refuse_closed(path.parent)
-    return FileIO(path, "a", opener=regular)
+    file = FileIO(path, "a", opener=regular)
+    try:
+        if lock_exclusively(file.fileno()):
+            return file
+    except OSError as error:
+        file.close()
+        why = "two processes could write there at once, and a copy on another disk would do"
+        raise UsageError(f"{path.parent}: {error.strerror}; {why}") from error
+    file.close()
+    return None
 
 
 def lock_exclusively(descriptor: int, attempts: int = ATTEMPTS) -> bool:
-    """Take the lock of an open file; readers who ask for a status hold it too, for an instant: wait for them."""
+    """Take the lock of an open file; False if somebody has it, OSError where the disk gives none.
+
+    Readers who ask for a status hold it too, for an instant: wait for them.
+    """
     for _ in range(attempts):
         if try_lock(descriptor, exclusive=True):
             return True
@@ -42,7 +57,7 @@ def filling(root: Path, beginning: str) -> Iterator[Path]:
     """A new folder so named for the block to fill and rename; what is left of it is removed at the end.
 
     It is held by the lock of a file beside it, which is there first and goes last: folders whose lock nobody holds were
-    left by killed processes, and are removed first.
+    left by killed processes, and are removed first. OSError where the disk gives no locks.
     """
     drop_abandoned(root, beginning)
     with _held(root, beginning) as lock:
@@ -60,7 +75,12 @@ def _held(root: Path, beginning: str) -> Iterator[Path]:
     while True:
         lock = root / f"{beginning}{secrets.token_hex(8)}{ENDING}"
         with FileIO(lock, "x+") as file:
-            if lock_exclusively(file.fileno()) and lock.exists():  # whoever removes it holds it until it is gone
+            try:
+                is_ours = lock_exclusively(file.fileno()) and lock.exists()  # who removes it holds it until it is gone
+            except OSError:
+                lock.unlink()
+                raise
+            if is_ours:
                 yield lock
                 return
 

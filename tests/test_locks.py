@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from nnrun import locks
-from nnrun.locks import SECONDS_UNTIL_ABANDONED, drop_abandoned, filling
+from nnrun.errors import UsageError
+from nnrun.locks import SECONDS_UNTIL_ABANDONED, drop_abandoned, filling, take_lock
 
 FILL = """
 import sys
@@ -57,6 +58,22 @@ def test_a_folder_that_is_being_filled_stays_until_its_process_dies(tmp_path: Pa
     with filling(tmp_path, ".creating-") as folder:
         assert names(tmp_path) == [folder.name, f"{folder.name}.lock"], "that of the killed one is gone at once"
     assert names(tmp_path) == []
+
+
+@pytest.mark.usefixtures("no_locks")
+def test_without_locks_no_folder_is_filled_and_none_removed(tmp_path: Path) -> None:
+    """Another machine may lock what lies there."""
+    (tmp_path / ".creating-1").mkdir()
+    (tmp_path / ".creating-1.lock").touch()
+    with pytest.raises(OSError, match="this disk gives no locks"), filling(tmp_path, ".creating-"):
+        pytest.fail("nobody would know that it is held")
+    assert names(tmp_path) == [".creating-1", ".creating-1.lock"]
+
+
+@pytest.mark.usefixtures("no_locks")
+def test_without_locks_nobody_writes_alone(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"this disk gives no locks: .*; two processes could write there at once"):
+        take_lock(tmp_path / "run.lock")
 
 
 def test_a_folder_that_gets_its_name_leaves_nothing_else(tmp_path: Path) -> None:

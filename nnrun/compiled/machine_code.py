@@ -144,10 +144,11 @@ def keep(path: Path, code: bytes, prefix: str) -> None:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """One process at a time compiles; where a disk knows no locks, all do after a while."""
+    """One process at a time compiles; where the disk gives no locks, all at once do, and keep the same."""
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        lock_exclusively(descriptor, ATTEMPTS)
+        with suppress(OSError):
+            lock_exclusively(descriptor, ATTEMPTS)
         yield
     finally:
         os.close(descriptor)

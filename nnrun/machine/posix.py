@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import resource
@@ -19,27 +20,32 @@ HANG_UP = signal.SIGHUP  # comes when a terminal closes
 SUSPEND = signal.SIGTSTP  # Ctrl-Z
 NO_LINK = os.O_NOFOLLOW  # of a file to open: fail where it is a link
 LIMITS_MEMORY = sys.platform != "darwin"  # macOS refuses such a limit, and would not hold it
+HELD = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES}  # what systems say of a lock that somebody has
 LEAST_MEMORY = 1 << 28  # of a worker: the libraries and a small network; where a BLAS finds no room it hangs
 
 
 def try_lock(descriptor: int, exclusive: bool) -> bool:
-    """Take the lock of an open file, alone or with others; False if somebody has it."""
+    """Take the lock of an open file, alone or with others; False if somebody has it.
+
+    OSError where the disk gives no locks, which some network file systems do not.
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_NB | (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH))
-    except OSError:
-        return False
+    except OSError as error:
+        if error.errno in HELD:
+            return False
+        raise OSError(error.errno, f"this disk gives no locks: {error.strerror}") from error
     return True
 
 
 def is_locked(descriptor: int) -> bool:
     """Whether somebody else has the lock of an open file, which none has where the disk knows no locks."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_NB | fcntl.LOCK_SH)
-    except BlockingIOError:
-        return True
+        if not try_lock(descriptor, exclusive=False):
+            return True
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
     except OSError:
         return False
-    fcntl.flock(descriptor, fcntl.LOCK_UN)
     return False
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypedDict
 
 from nnrun.errors import UsageError
@@ -85,7 +85,8 @@ def _alone(run: RunDir) -> Iterator[None]:
     with naming(run.path):
         folder = os.open(run.path, os.O_RDONLY)
     try:
-        lock_exclusively(folder, attempts=50)  # where a disk knows no locks, it is as good without
+        with suppress(OSError):  # a disk that gives no locks; a line that is lost is soon written again
+            lock_exclusively(folder, attempts=50)
         yield
     finally:
         os.close(folder)

@@ -88,9 +88,12 @@ def _why_not(run: RunDir) -> str:
     if whole := search_of(run) or whole_of(run):
         instead = command("rm", whole.id, *elsewhere(whole.path.parent))
         return f"{run.path} is a part of {whole.id}, which needs it; `{instead}` removes that as a whole"
-    if _is_held(run.path / LOCK):
-        ending = command("stop", run.id, *elsewhere(run.path.parent))
-        return f"{run.id} is being trained; `{ending}` ends that"
+    try:
+        if _is_held(run.path / LOCK):
+            ending = command("stop", run.id, *elsewhere(run.path.parent))
+            return f"{run.id} is being trained; `{ending}` ends that"
+    except OSError as error:
+        return f"{run.path}: {error.strerror}; whether it is being trained is yours to know, and its folder to delete"
     try:
         record = run.read_record()
         age = datetime.now().astimezone() - datetime.fromisoformat(record["created"])
@@ -101,7 +104,7 @@ def _why_not(run: RunDir) -> str:
 
 
 def _is_held(lock: Path) -> bool:
-    """Whether a process trains."""
+    """Whether a process trains; OSError where the disk gives no locks, by which alone that is known."""
     try:
         descriptor = regular(lock)
     except (OSError, DataError):

@@ -30,8 +30,8 @@ from nnrun.files import (
     to_json,
     write_atomically,
 )
-from nnrun.locks import filling, lock_exclusively, open_lock
-from nnrun.machine.posix import try_lock
+from nnrun.locks import filling, take_lock
+from nnrun.machine.posix import is_locked
 from nnrun.runs.reading import RESTORE, Found, read_document, read_lines, read_written
 from nnrun.runs.records import TRAINED, Checkpoint, Event, Row, RunRecord, RunStatus, Written
 from nnrun.runs.tensors import read_tensors, write_tensors
@@ -236,9 +236,9 @@ class RunDir:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run while training it; the system lets go when the process dies, however it dies."""
-        with open_lock(self.path / LOCK) as lock:
-            if not lock_exclusively(lock.fileno()):
-                raise UsageError(f"{self.path}: {self._holder()} is training this run")
+        if not (lock := take_lock(self.path / LOCK)):
+            raise UsageError(f"{self.path}: {self._holder()} is training this run")
+        with lock:
             for file in (EPOCHS, EVENTS, LOG):
                 drop_torn_line(self.path / file)
             for folder in (self.path, self.path / CHECKPOINTS):
@@ -262,7 +262,7 @@ class RunDir:
         if not (path := self.path / LOCK).exists():
             return False
         with FileIO(regular(path)) as lock:
-            return not try_lock(lock.fileno(), exclusive=False)
+            return is_locked(lock.fileno())
 
 
 def now() -> str:

@@ -88,6 +88,11 @@ def test_a_closed_folder_is_told(nnrun: Nnrun, run: RunDir, monkeypatch: pytest.
     assert (done.code, "cannot write there (Permission denied); nothing was changed" in done.err) == (2, True)
 
 
+def test_without_locks_labels_are_written(nnrun: Nnrun, run: RunDir, request: pytest.FixtureRequest) -> None:
+    request.getfixturevalue("no_locks")
+    assert (nnrun("tag", run.id, "good").code, labels_of(run)["tags"]) == (0, ["good"])
+
+
 def test_damage_is_told_and_hides_no_run(nnrun: Nnrun, run: RunDir) -> None:
     nnrun("tag", "latest", "baseline")
     path = run.path / "labels.json"

@@ -287,6 +287,14 @@ def test_runs_on_other_machines_disks_can_go(nnrun: Nnrun, three: list[str]) -> 
     assert (len(ids()), {path.name for path in ROOT.glob(".*")} - {".cache", ".nfs0001"}) == (1, set())
 
 
+@pytest.mark.usefixtures("no_locks")
+def test_without_locks_nobody_knows_what_trains(nnrun: Nnrun, three: list[str]) -> None:
+    RunDir(ROOT / three[0]).path.joinpath("run.lock").touch()
+    refused = nnrun("rm", three[0], "--yes")
+    assert (refused.code, ids()) == (2, three)
+    assert "this disk gives no locks: " in refused.err and "whether it is being trained is yours to know" in refused.err
+
+
 def test_what_cannot_be_deleted_is_named(nnrun: Nnrun, three: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path, ignore_errors: bool = False) -> None:
         if not ignore_errors:

@@ -137,6 +137,12 @@ def test_code_that_nobody_used_for_long_is_removed(tmp_path: Path, load_here: Lo
     assert there() == {"float32-one", "float64-0", "float32-0", "float32-a third"}
 
 
+@pytest.mark.usefixtures("no_locks")
+def test_without_locks_nobody_waits_and_code_is_kept(tmp_path: Path, load_here: Load) -> None:
+    folder = tmp_path / "code"
+    assert [load_here(folder), load_here(folder)] == [1, 0]
+
+
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
 def test_damaged_code_is_made_anew(tmp_path: Path, damage: str, load_here: Load) -> None:
     folder = tmp_path / "code"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nnrun.machine import posix
-from nnrun.machine.posix import killed_from_outside, limit_memory, try_lock
+from nnrun.machine.posix import is_locked, killed_from_outside, limit_memory, try_lock
 
 
 def test_a_lock_keeps_others_out(tmp_path: Path) -> None:
@@ -22,6 +24,27 @@ def test_a_lock_keeps_others_out(tmp_path: Path) -> None:
     with path.open("w") as one, path.open("w") as another:
         assert try_lock(one.fileno(), exclusive=False)
         assert try_lock(another.fileno(), exclusive=False)
+
+
+def locks_fail(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def flock(descriptor: int, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(posix.fcntl, "flock", flock)
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES])
+def test_a_lock_that_somebody_has(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    locks_fail(monkeypatch, number)
+    assert (try_lock(0, exclusive=True), try_lock(0, exclusive=False), is_locked(0)) == (False, False, True)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK, errno.EBADF, errno.EIO])
+def test_a_lock_that_nobody_gets(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    locks_fail(monkeypatch, number)
+    with pytest.raises(OSError, match="this disk gives no locks: ") as told:
+        try_lock(0, exclusive=True)
+    assert (told.value.errno, is_locked(0)) == (number, False)
 
 
 @pytest.mark.skipif(not posix.LIMITS_MEMORY, reason="this system does not limit the memory of a process")

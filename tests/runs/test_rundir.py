@@ -285,6 +285,20 @@ def test_asking_for_the_status_does_not_keep_anybody_from_training(
         assert run.status == "running"
 
 
+def test_without_locks_nothing_is_made_and_nothing_trained(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    run = make(tmp_path, status="running")
+    with run.locked():
+        pass
+    before = names(tmp_path)
+    request.getfixturevalue("no_locks")
+    assert run.status == "interrupted", "as a run that was killed"
+    with pytest.raises(UsageError, match=r"this disk gives no locks: .*a copy on another disk"), run.locked():
+        pytest.fail("two could train it")
+    with pytest.raises(UsageError, match=r"cannot make a run there \(this disk gives no locks: .*choose another"):
+        RunDir.create(tmp_path, "net", lambda name: {})
+    assert names(tmp_path) == before
+
+
 def test_locking_clears_away_what_a_kill_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make(tmp_path)
     with monkeypatch.context() as patch:
