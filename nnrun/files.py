@@ -18,13 +18,18 @@ from stat import S_ISREG
 from typing import Any
 
 from nnrun.errors import DataError, UsageError
-from nnrun.machine.posix import NO_LINK
+from nnrun.machine.posix import NO_LINK, write_through
 
 TEMPORARY = ".temporary"
 CHECKSUM = "checksum"  # a key of a record
 SEAM = f', "{CHECKSUM}": "'  # in front of the checksum of a line, which stands last
 SEAL = "# checksum: "
 MOST_BYTES = 1 << 30  # that are read at once
+_NO_SYNC_OF_FOLDERS = {
+    errno.EINVAL,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+}  # of disks that write names by themselves
 
 
 def write_atomically(path: Path, content: bytes, durable: bool = False) -> None:
@@ -33,7 +38,7 @@ def write_atomically(path: Path, content: bytes, durable: bool = False) -> None:
         file.write(content)
         if durable:
             file.flush()
-            os.fsync(file.fileno())
+            write_through(file.fileno())
     if durable:
         _make_names_durable(path.parent)
 
@@ -126,7 +131,11 @@ def naming(path: object) -> Iterator[None]:
 def _make_names_durable(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        with naming(folder):
+            write_through(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC_OF_FOLDERS:
+            raise
     finally:
         os.close(descriptor)
 

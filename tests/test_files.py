@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from socket import AF_UNIX, socket
@@ -35,6 +37,35 @@ def test_content_is_replaced_as_a_whole(tmp_path: Path, durable: bool) -> None:
     write_atomically(path, b"new", durable)
     assert path.read_bytes() == b"new"
     assert names(tmp_path) == ["run.json"]
+
+
+def syncs(monkeypatch: pytest.MonkeyPatch, of_folders: int | None, of_files: int | None = None) -> None:
+    """Have the system refuse with these numbers."""
+
+    def fsync(descriptor: int) -> None:
+        number = of_folders if stat.S_ISDIR(os.fstat(descriptor).st_mode) else of_files
+        if number:
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_disks_that_sync_no_folders_keep_files(tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    syncs(monkeypatch, of_folders=number)
+    write_atomically(tmp_path / "run.json", b"new", durable=True)
+    assert (tmp_path / "run.json").read_bytes() == b"new"
+
+
+def test_what_cannot_be_synced_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    syncs(monkeypatch, of_folders=errno.EIO)
+    with pytest.raises(OSError, match="Input/output error") as told:
+        write_atomically(tmp_path / "run.json", b"new", durable=True)
+    assert told.value.filename == str(tmp_path)
+    syncs(monkeypatch, of_folders=None, of_files=errno.EINVAL)
+    with pytest.raises(OSError, match="Invalid argument") as told:
+        write_atomically(tmp_path / "run.json", b"newer", durable=True)
+    assert (told.value.filename, (tmp_path / "run.json").read_bytes()) == (str(tmp_path / "run.json"), b"new")
 
 
 def test_an_exception_in_the_middle_leaves_the_old_content_alone(tmp_path: Path) -> None:

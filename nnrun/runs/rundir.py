@@ -31,7 +31,7 @@ from nnrun.files import (
     write_atomically,
 )
 from nnrun.locks import filling, take_lock
-from nnrun.machine.posix import is_locked
+from nnrun.machine.posix import is_locked, write_through
 from nnrun.runs.reading import RESTORE, Found, read_document, read_lines, read_written
 from nnrun.runs.records import TRAINED, Checkpoint, Event, Row, RunRecord, RunStatus, Written
 from nnrun.runs.tensors import read_tensors, write_tensors
@@ -170,7 +170,8 @@ class RunDir:
         """Add a line to events.jsonl with the time; `durable`: it is on the disk before what it tells has an effect."""
         self.append(EVENTS, to_json({"time": now(), "event": kind, **details}))
         if durable:
-            os.fsync(self._appending[EVENTS].fileno())
+            with naming(self.path / EVENTS):
+                write_through(self._appending[EVENTS].fileno())
 
     def log(self, lines: Iterable[str]) -> None:
         """Add lines to log.txt."""

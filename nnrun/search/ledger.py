@@ -6,7 +6,6 @@ It loads no NumPy, as `nnrun list` looks into the ledgers of searches that have 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,6 +16,7 @@ from nnrun.config.values import Settings
 from nnrun.errors import DataError, NnrunError
 from nnrun.files import CHECKSUM, naming, read_regular, regular, sealed_line, sealed_text, write_atomically
 from nnrun.installation import command
+from nnrun.machine.posix import write_through
 from nnrun.runs.reading import missing_keys, read_record
 from nnrun.runs.records import ENDED
 from nnrun.runs.rundir import RunDir
@@ -105,7 +105,7 @@ class Ledger:
         with naming(self.path), open(self.path, "ab", opener=regular) as file:
             file.write(_line(record))
             file.flush()
-            os.fsync(file.fileno())
+            write_through(file.fileno())
 
 
 def _line(record: TrialRecord) -> bytes:

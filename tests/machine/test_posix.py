@@ -47,6 +47,25 @@ def test_a_lock_that_nobody_gets(number: int, monkeypatch: pytest.MonkeyPatch) -
     assert (told.value.errno, is_locked(0)) == (number, False)
 
 
+@pytest.mark.parametrize("disk_knows_it", [True, False])
+def test_on_macos_the_cache_of_the_drive_is_emptied(disk_knows_it: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, ...]] = []
+
+    def fcntl(descriptor: int, command: int) -> None:
+        asked.append((descriptor, command))
+        if not disk_knows_it:
+            raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+    monkeypatch.setattr(os, "fsync", lambda descriptor: asked.append((descriptor,)))
+    monkeypatch.setattr(posix.fcntl, "fcntl", fcntl)
+    monkeypatch.setattr(posix.fcntl, "F_FULLFSYNC", 51, raising=False)
+    posix.write_through(7)
+    assert asked == [(7, 51)] + ([] if disk_knows_it else [(7,)])
+    monkeypatch.delattr(posix.fcntl, "F_FULLFSYNC")
+    posix.write_through(8)
+    assert asked[-1] == (8,)
+
+
 @pytest.mark.skipif(not posix.LIMITS_MEMORY, reason="this system does not limit the memory of a process")
 def test_memory_beyond_the_limit_is_refused() -> None:
     code = "from nnrun.machine.posix import limit_memory; limit_memory(200 << 20); bytearray(400 << 20)"

@@ -29,7 +29,7 @@ POSIX = {  # what typeshed has for Linux and not for Windows
     "nnrun/engine/batches.py": {"MADV_DONTNEED", "MADV_WILLNEED", "madvise"},
     "nnrun/machine/threads.py": {"register_at_fork"},
     "nnrun/machine/posix.py": {
-        *("flock", "LOCK_NB", "LOCK_EX", "LOCK_SH", "LOCK_UN"),
+        *("fcntl", "flock", "LOCK_NB", "LOCK_EX", "LOCK_SH", "LOCK_UN"),
         *("getrlimit", "setrlimit", "RLIMIT_DATA", "RLIM_INFINITY", "getuid", "O_NOFOLLOW"),
         *("SIGKILL", "SIGHUP", "pthread_sigmask", "SIG_BLOCK", "SIG_SETMASK"),
         *("tcgetpgrp", "getpgrp", "SIGTSTP", "SIGTTIN", "SIGTTOU", "pthread_kill"),
