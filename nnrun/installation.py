@@ -43,17 +43,20 @@ def key_of(setting: str) -> str:
 
 def expanded(text: str) -> str:
     """A path as it is typed: a shell leaves the `~` of `--runs=~/here` alone, and nobody reads variables."""
-    return str(Path(text).expanduser()) if text.split("/")[0] == "~" else text
+    return str(at_home(text)) if text.split("/")[0] == "~" else text
 
 
-def typed_path(text: str | Path) -> Path:
-    """What `expanded` makes of it."""
-    return Path(expanded(str(text)))
+def at_home(path: str | Path) -> Path:
+    """What a path that begins with `~` means; UsageError where this user has no home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UsageError(f"{path}: this user has no home here, and HOME names none; write the whole path") from None
 
 
 def usual_runs() -> Path:
     """Where commands look for runs."""
-    return typed_path(os.environ.get(RUNS_VARIABLE) or RUNS)
+    return Path(expanded(os.environ.get(RUNS_VARIABLE) or str(RUNS)))
 
 
 def elsewhere(runs: Path) -> list[str]:

@@ -44,6 +44,16 @@ ConfigFile = Annotated[
         metavar="CONFIG", help="YAML file; left out: ./nnrun.yaml, else ./config.yaml, else the bundled digits example."
     ),
 ]
+
+
+def typed_path(text: str | Path) -> Path:
+    """A path as a shell would have expanded it."""
+    try:
+        return Path(installation.expanded(str(text)))
+    except UsageError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 A_RUN = "Path, id, short name such as a3f2 or @1, or latest."
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help=A_RUN, autocompletion=completing.runs)]
 WhichRun = RunArgument  # where it has no default
@@ -55,7 +65,7 @@ Runs = Annotated[
         envvar=installation.RUNS_VARIABLE,
         metavar="DIR",
         help="Where the runs lie.",
-        parser=installation.typed_path,
+        parser=typed_path,
     ),
 ]
 Settings = Annotated[

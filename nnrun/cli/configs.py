@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from nnrun.cli.common import Debug, Force, Json, explained
+from nnrun.cli.common import Debug, Force, Json, explained, typed_path
 from nnrun.cli.terminal.streams import content_result, json_result, result
-from nnrun.installation import command, shipped, typed_path
+from nnrun.installation import command, shipped
 
 STDOUT = Path("-")
 ANNOUNCED = "# check: "  # stands before what `nnrun check` finds in a config that shows a fault

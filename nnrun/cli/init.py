@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnrun.cli.common import Debug, Force, Json, Quiet, explained
+from nnrun.cli.common import Debug, Force, Json, Quiet, explained, typed_path
 from nnrun.cli.terminal.streams import content_result, json_result, result, say
-from nnrun.installation import command, typed_path
+from nnrun.installation import command
 
 if TYPE_CHECKING:
     from nnrun.insight.scaffold.verbs import Scaffold, Wishes

@@ -18,26 +18,35 @@ OURS = "NNRUN_COMPILED_CACHE"  # names the folder
 SECONDS_UNTIL_UNUSED = 90 * 86_400.0
 
 
-def wanted_folder() -> Path:
-    """The folder of compiled code: that which the variable names, else where the system wants a user's cache."""
+def wanted_folder() -> Path | None:
+    """The folder of compiled code: that which the variable names, else where the system wants a user's cache.
+
+    None where that is in the home of a user who has none.
+    """
     if given := os.environ.get(OURS):
         return Path(given)
-    if sys.platform == "darwin":
-        return Path("~/Library/Caches/nnrun").expanduser() / "compiled"
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "nnrun" / "compiled"
+    usual = "~/Library/Caches" if sys.platform == "darwin" else os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    try:
+        return Path(usual).expanduser() / "nnrun" / "compiled"
+    except RuntimeError:
+        return None
 
 
 def own_folder() -> Path | None:
     """The folder, made if need be, if it is this user's, closed to others and open for writing."""
     folder = wanted_folder()
+    return folder if folder and _is_private(folder) else None
+
+
+def _is_private(folder: Path) -> bool:
+    """Whether such a folder is there, or could be made."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.stat()
-    except (OSError, RuntimeError):  # no home
-        return None
-    private = belongs_to_user(found) and not found.st_mode & 0o077
-    return folder if private and os.access(folder, os.W_OK) else None
+    except OSError:
+        return False
+    return belongs_to_user(found) and not found.st_mode & 0o077 and os.access(folder, os.W_OK)
 
 
 def name_for(prefix: str, *made_for: object) -> str:

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from llvmlite import binding
 
-from nnrun.compiled.folder import drop_unused, name_for, note_use, own_folder, wanted_folder
+from nnrun.compiled.folder import OURS, drop_unused, name_for, note_use, own_folder, wanted_folder
 from nnrun.files import write_atomically
 from nnrun.locks import lock_exclusively
 
@@ -69,7 +69,8 @@ def _code(dtype: np.dtype[Any], tell: Tell) -> bytes:
             code = _compiled(dtype)
             keep(path, code, dtype.name)
             return code
-    tell(f"the training step was compiled for this process alone: {wanted_folder()} cannot keep it")
+    where = f"{wanted} cannot keep it" if (wanted := wanted_folder()) else "this user has no home to keep it in"
+    tell(f"the training step was compiled for this process alone: {where}; {OURS}=DIR names a folder that can")
     return code or _compiled(dtype)
 
 

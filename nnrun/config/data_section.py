@@ -17,6 +17,7 @@ from nnrun.config.constraints import Bounds, Complaint, OneOf, Section, by_kind,
 from nnrun.config.schema import NonNegative
 from nnrun.config.text_format import Format
 from nnrun.config.values import Tree
+from nnrun.installation import at_home
 from nnrun.text import closest, shown
 
 DOWNLOAD = "nnrun reads files: download it first, then name the file"
@@ -83,7 +84,7 @@ def absolute(text: str, folder: Path) -> str:
         return text
     if meant_bundled(text) and not (folder / text).exists():
         return text
-    path = Path(text).expanduser() if text.startswith("~/") else folder / text
+    path = at_home(text) if text.startswith("~/") else folder / text
     return str(path.parent.resolve() / path.name)  # a link to a file keeps its name, which tells the format
 
 

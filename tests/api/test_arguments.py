@@ -172,6 +172,13 @@ def test_a_path_may_begin_at_home(run: Any, tmp_path: Path, monkeypatch: pytest.
     assert api.load_run(trained.directory.id, runs="~").directory.id == trained.directory.id
 
 
+def test_a_user_without_a_home_has_no_path_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # without HOME, or an entry of the user
+    for place in ("~/mine.yaml", {"data": {"source": "~/rows.csv", "target": "y"}}):
+        with pytest.raises(UsageError, match=r"^~/\w+\.\w+: this user has no home here"):
+            api.train(place, runs=tmp_path)
+
+
 def test_an_interval_may_be_a_number(run: Any, rows: pd.DataFrame) -> None:
     of_text = run.predict(rows, interval="90%")
     for level in (0.9, np.float32(0.9), 0.3 * 3):

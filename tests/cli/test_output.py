@@ -318,6 +318,15 @@ def test_home_is_where_it_is_whatever_is_written_there(
     assert not Path("~").exists()
 
 
+def test_a_user_without_a_home_is_told(nnrun: Nnrun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # without HOME, or an entry of the user
+    asked = nnrun("list", "--runs=~/kept")
+    monkeypatch.setenv("NNRUN_RUNS", "~/kept")
+    for done in (asked, nnrun("list")):
+        assert done.code == 2
+        assert "~/kept: this user has no home here, and HOME names none" in " ".join(done.err.replace("│", "").split())
+
+
 def test_nothing_left_to_train_is_said(nnrun: Nnrun, config: Write) -> None:
     nnrun("train", config())
     note = "note     nothing was left to train; "

@@ -8,7 +8,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,20 +62,26 @@ Load = Callable[..., int]
 
 
 @pytest.fixture
-def load_here(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
+def told() -> list[str]:
+    """What was said of compiling in this process."""
+    return []
+
+
+@pytest.fixture
+def load_here(monkeypatch: pytest.MonkeyPatch, told: list[str]) -> Load:
     """The same in this process, which forgets what it has loaded; code made for something else has another name."""
     namespace: dict[str, Any] = {}
     exec(FUNCTION, namespace)
 
-    def load_again(folder: Path, made_for: str = "this") -> int:
-        told, turns = list[str](), np.zeros(1, np.int64)
-        monkeypatch.setenv(folder_of_code.OURS, str(folder))
+    def load_again(folder: Path | None, made_for: str = "this") -> int:
+        before, turns = len(told), np.zeros(1, np.int64)
+        monkeypatch.setenv(folder_of_code.OURS, str(folder or ""))
         monkeypatch.setattr(kernels, "take_turns", namespace["take_turns"])
         monkeypatch.setattr(machine_code, "_loaded", {})
         monkeypatch.setattr(machine_code, "name_of", lambda prefix: f"{prefix}-{made_for}")
         machine_code.load(np.dtype("float32"), told.append)(turns.ctypes.data, None)
         assert turns[0] == 7
-        return len(told)
+        return len(told) - before
 
     return load_again
 
@@ -169,6 +175,14 @@ def test_a_folder_that_is_not_the_users_alone_is_not_used(tmp_path: Path, mode: 
 def test_a_place_where_no_folder_can_be_is_done_without(tmp_path: Path, load_here: Load) -> None:
     (tmp_path / "file").write_text("")
     assert load_here(tmp_path / "file" / "code") == 1
+
+
+def test_a_user_without_a_home_is_told(monkeypatch: pytest.MonkeyPatch, load_here: Load, told: list[str]) -> None:
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # without HOME, or an entry of the user
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert load_here(None) == 1
+    ending = "alone: this user has no home to keep it in; NNRUN_COMPILED_CACHE=DIR names a folder that can"
+    assert told[-1].endswith(ending)
 
 
 def test_a_full_disk_costs_a_word(tmp_path: Path, load_here: Load) -> None:
