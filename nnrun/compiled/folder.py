@@ -12,7 +12,7 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-from nnrun.machine.posix import belongs_to_user
+from nnrun.machine.posix import belongs_to_user, is_kept_from_others, user_number
 
 OURS = "NNRUN_COMPILED_CACHE"  # names the folder
 SECONDS_UNTIL_UNUSED = 90 * 86_400.0
@@ -33,9 +33,25 @@ def wanted_folder() -> Path | None:
 
 
 def own_folder() -> Path | None:
-    """The folder, made if need be, if it is this user's, closed to others and open for writing."""
-    folder = wanted_folder()
-    return folder if folder and _is_private(folder) else None
+    """The folder, made if need be, if it is this user's, closed to others and open for writing.
+
+    Where a home cannot be written to, as in containers, it is one for temporary files, so that all that runs there
+    compiles once; never in place of a folder that was named.
+    """
+    if (folder := wanted_folder()) and _is_private(folder):
+        return folder
+    return None if os.environ.get(OURS) else _temporary_folder()
+
+
+def _temporary_folder() -> Path | None:
+    """A private folder in a private folder, which nobody else can put another in the place of."""
+    place = Path(os.environ.get("TMPDIR") or "/tmp")
+    above = place / f"nnrun-{user_number()}"
+    try:
+        is_safe = is_kept_from_others(place.stat()) and _is_private(above) and not above.is_symlink()
+    except OSError:
+        return None
+    return above / "compiled" if is_safe and _is_private(above / "compiled") else None
 
 
 def _is_private(folder: Path) -> bool:

@@ -7,6 +7,7 @@ import fcntl
 import os
 import resource
 import signal
+import stat
 import sys
 import termios
 import threading
@@ -62,6 +63,20 @@ def write_through(descriptor: int) -> None:
 def belongs_to_user(found: os.stat_result) -> bool:
     """Whether a file is this user's."""
     return found.st_uid == os.getuid()
+
+
+def user_number() -> int:
+    """What the system calls this user, as long as it runs."""
+    return os.getuid()
+
+
+def is_kept_from_others(folder: os.stat_result) -> bool:
+    """Whether only this user and root can put something in the place of what this user has in a folder.
+
+    That holds of one for temporary files to which all may write, as there only owners rename and delete.
+    """
+    is_shared = folder.st_mode & 0o022 and not folder.st_mode & stat.S_ISVTX
+    return folder.st_uid in (0, os.getuid()) and not is_shared
 
 
 def limit_memory(most: int) -> None:

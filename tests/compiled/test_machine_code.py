@@ -177,12 +177,53 @@ def test_a_place_where_no_folder_can_be_is_done_without(tmp_path: Path, load_her
     assert load_here(tmp_path / "file" / "code") == 1
 
 
-def test_a_user_without_a_home_is_told(monkeypatch: pytest.MonkeyPatch, load_here: Load, told: list[str]) -> None:
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files of a user without a home."""
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # without HOME, or an entry of the user
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    assert load_here(None) == 1
+    place = tmp_path / "temporary"
+    place.mkdir()
+    place.chmod(0o1777)
+    monkeypatch.setenv("TMPDIR", str(place))
+    return place
+
+
+def test_without_a_home_code_is_kept_among_temporary_files(temporary: Path, load_here: Load) -> None:
+    assert [load_here(None), load_here(None)] == [1, 0]
+    above = temporary / f"nnrun-{os.getuid()}"
+    assert {path.stat().st_mode & 0o777 for path in (above, above / "compiled")} == {0o700}
+
+
+def test_a_home_that_cannot_be_written_to_is_none(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch, load_here: Load
+) -> None:
+    (temporary / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(temporary / "file"))
+    assert [load_here(None), load_here(None)] == [1, 0]
+    assert [load_here(temporary / "file" / "named"), load_here(temporary / "file" / "named")] == [1, 1]
+
+
+@pytest.mark.parametrize("trap", ["open to all", "link", "open folder", "no folder"])
+def test_where_others_could_bring_in_code_none_is_kept(
+    temporary: Path, trap: str, load_here: Load, told: list[str]
+) -> None:
+    above = temporary / f"nnrun-{os.getuid()}"
+    if trap == "open to all":
+        temporary.chmod(0o777)
+    elif trap == "link":
+        (temporary / "private").mkdir(mode=0o700)
+        above.symlink_to(temporary / "private")
+    elif trap == "open folder":
+        above.mkdir()
+        above.chmod(0o777)
+    else:
+        temporary.rmdir()
+        temporary.touch()
+    assert [load_here(None), load_here(None)] == [1, 1]
     ending = "alone: this user has no home to keep it in; NNRUN_COMPILED_CACHE=DIR names a folder that can"
     assert told[-1].endswith(ending)
+    assert not [*temporary.glob("**/float32-*")]
 
 
 def test_a_full_disk_costs_a_word(tmp_path: Path, load_here: Load) -> None:
