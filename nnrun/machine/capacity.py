@@ -32,9 +32,17 @@ def usable_cores() -> int:
 
 def free_memory() -> int:
     """Bytes that this process may still claim without pushing others out, of the machine and of its group; never 0."""
+    return max(1, int(min(_available(), memory_left())))
+
+
+def _available() -> int:
+    """Bytes of the machine that nothing needs; all it has where a sandbox hides what the system says of memory."""
     import psutil  # here, since listing runs asks for no memory
 
-    return max(1, int(min(psutil.virtual_memory().available, memory_left())))
+    try:
+        return int(psutil.virtual_memory().available)
+    except OSError:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def lacking_memory(needed: int) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -222,6 +223,18 @@ def test_what_does_not_fit_is_told_in_words(have: Any) -> None:
     assert lacking_memory(900 * MB) is None
     assert lacking_memory(900 * MB + 1) == "about 0.9 GB of memory, and 0.9 GB are free"
     assert lacking_memory(21_000 * MB) == "about 21.0 GB of memory, and 0.9 GB are free"
+
+
+def test_without_proc_the_memory_of_the_machine_counts(have: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hidden() -> None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "/proc/meminfo")
+
+    usual = free_memory()
+    have(8000 * MB, 900 * MB)
+    monkeypatch.setattr("psutil.virtual_memory", hidden)
+    assert free_memory() == 900 * MB
+    monkeypatch.setattr(capacity, "memory_left", lambda: math.inf)
+    assert usual <= free_memory() < 10**14
 
 
 def test_this_machine() -> None:
