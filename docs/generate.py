@@ -216,7 +216,8 @@ RECORD = {
     "status": "done, diverged or failed",
     "final": "losses and errors of the best epoch, as in run.json",
     "metric": "what was minimised (`-x` is minus x); null if there is none",
-    "best_epoch, epochs": "the best epoch and the last one",
+    "best_epoch, epochs": "the best epoch and the last one; of a trial that continues another one there is `parent` "
+    "beside them, with the `id` of that one and the `epoch` from which on",
     "divergence": "where numbers ceased to be finite",
     "curve": "dev errors, an epoch each",
     "error": "why a trial failed; with `search.prune` there is `pruned` beside it where the trial was ended early, and "

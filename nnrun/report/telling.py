@@ -21,10 +21,9 @@ from nnrun.report.search.results import Results
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.symptoms.evidence import Finding
 from nnrun.runs.telling import ending
-from nnrun.search.trial_lines import setting
+from nnrun.search.trial_lines import best_few, setting
 from nnrun.text import last_words
 
-BEST_SHOWN = 5  # trials
 CAPTION = 100  # pixels of a chart's title and note, and the strip for its tools
 TALL = 400  # pixels from which on a chart has the whole width
 FIT = "try { this.style.height = this.contentDocument.body.offsetHeight + 'px' } catch (e) {}"
@@ -44,7 +43,7 @@ def search_card(search: StoredRun) -> Markup:
     items = ranked_importances(found)
     rows = [
         [str(trial["number"]), found.told(trial), *(setting(value) for value in trial["values"].values())]
-        for trial in found.ranked[:BEST_SHOWN]
+        for trial in best_few(found.ranked)
     ]
     heads = ["trial", found.metric, *last_words(found.ranked[0]["values"]).values()] if rows else []
     best = [table("The best trials", heads, rows, words=())] if rows else []

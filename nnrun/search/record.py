@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 from nnrun.config.values import Settings
-from nnrun.runs.records import DataSizes, Final, RunStatus
+from nnrun.runs.records import DataSizes, Final, Parent, RunStatus
 from nnrun.text import csv_text, percent
 
 Ending = Literal["done", "diverged", "failed"]  # status of a trial
+Rank = tuple[float, float, int, int]  # of a trial among others, less is better; the last is its number
 
 
 class Where(TypedDict):
@@ -36,6 +37,7 @@ class TrialResult(TypedDict):
     seconds: NotRequired[float]
     host: NotRequired[str]
     error: str | None
+    parent: NotRequired[Parent]  # the trial that it continues, and from which epoch
     pruned: NotRequired[bool]  # it was ended early, as it fell behind others
     scores: NotRequired[list[float | None]]  # with search.prune, where epochs are not compared by the dev error
     bits: NotRequired[str]  # of the worker's tiny training, in a search that takes workers with different ones
@@ -63,20 +65,51 @@ def or_so(final: Final, metric: str) -> str:
 
 
 def sharing(records: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """The trials that share the best value, that which is chosen first: by dev loss, then by number, as in a search."""
+    """The trials that share the best value, one of each training, in the order of `ranked`; the first is chosen."""
     ordered = ranked(records)
     return [record for record in ordered if record["metric"] == ordered[0]["metric"]]
 
 
 def ranked(records: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """The records that have a value, the best first."""
-    return sorted((record for record in records if record["metric"] is not None), key=rank)
+    """The best trial of each training that has a value, the best first."""
+    return of_each_training(sorted((record for record in records if record["metric"] is not None), key=rank))
 
 
-def rank(record: TrialRecord) -> tuple[float, float, int]:
-    """By the metric, then the dev loss, then the number; what has no value comes last."""
+def rank(record: TrialRecord) -> Rank:
+    """By the metric, then by dev loss; of equal ones a trial comes before that which it continues, then the first.
+
+    A trial has the best epoch of the one that it continues until it finds a better one, so both may be one network.
+    What has no value comes last.
+    """
     value = record["metric"]
-    return math.inf if value is None else value, dev_loss(record), record["number"]
+    return math.inf if value is None else value, dev_loss(record), -inherited(record), record["number"]
+
+
+def of_each_training(ordered: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Of trials that continue each other the first in this order."""
+    origins, found = origins_of(ordered), dict[int, TrialRecord]()
+    for record in ordered:
+        found.setdefault(origins[record["number"]], record)
+    return list(found.values())
+
+
+def origins_of(records: Iterable[TrialRecord]) -> dict[int, int]:
+    """The first trial of the training that each of these goes on with, by number; itself if it continues none."""
+    found: dict[int, int] = {}
+    for record in sorted(records, key=lambda each: each["number"]):  # what it continues has a lower number
+        parent = continued(record)
+        found[record["number"]] = record["number"] if parent is None else found.get(parent, parent)
+    return found
+
+
+def continued(record: TrialResult) -> int | None:
+    """The number of the trial that it continues, if it does."""
+    return int(record["parent"]["id"]) if "parent" in record else None
+
+
+def inherited(record: TrialResult) -> int:
+    """The epochs that it did not train itself, as it continues a trial."""
+    return record["parent"]["epoch"] if "parent" in record else 0
 
 
 def dev_loss(record: TrialResult) -> float:

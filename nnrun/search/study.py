@@ -20,7 +20,7 @@ from nnrun.search.flatness import Flatness
 from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Plan
 from nnrun.search.pruning import Median
-from nnrun.search.record import EndedBy, TrialRecord, TrialResult, rank
+from nnrun.search.record import EndedBy, Rank, TrialRecord, TrialResult, rank
 from nnrun.search.strategies.strategy import Point, Strategy
 from nnrun.search.trials import Answer, Job, SharedJob, Trial, cohort, entry, failed
 
@@ -86,7 +86,7 @@ class Study:
     retire: Callable[[int], None] = lambda number: None  # the checkpoints of that trial are not needed any more
     finished: int = field(default=0, init=False)
     _best: TrialRecord | None = field(default=None, init=False)
-    _ranks: list[tuple[float, float, int]] = field(default_factory=list, init=False)  # of the best, best first
+    _ranks: list[Rank] = field(default_factory=list, init=False)  # of the best, best first
     _outranked: list[int] = field(default_factory=list, init=False)  # trials to be retired
     _known: set[int] = field(default_factory=set, init=False)  # numbers that are finished, waiting or in flight
     _budget: Budget = field(init=False)  # that of `run`

@@ -7,7 +7,7 @@ from typing import Any
 
 from nnrun.config.values import Settings
 from nnrun.engine.scores import Objective
-from nnrun.search.record import TrialRecord, or_so, rank
+from nnrun.search.record import TrialRecord, of_each_training, or_so, rank
 from nnrun.search.trials import Trial
 from nnrun.text import columns, last_words, metric_key, metric_name, metric_value
 
@@ -69,9 +69,14 @@ def trial_line(record: TrialRecord, best: TrialRecord, finished: int, total: int
     )
 
 
+def best_few(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The best few, of trials that continue each other one; those without a result come last."""
+    return of_each_training(sorted(records, key=rank))[:BEST_SHOWN]
+
+
 def best_table(records: Sequence[TrialRecord], metric: Objective, kind: str) -> list[str]:
     """The best few trials with their settings; `kind` as in `verdict.error_kind`."""
-    best = sorted(records, key=rank)[:BEST_SHOWN]
+    best = best_few(records)
     if not best:
         return []
     keys = list(best[0]["values"])

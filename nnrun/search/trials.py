@@ -159,6 +159,8 @@ def trial_result(number: int, values: Settings, outcome: Outcome) -> TrialResult
         "host": record["host"]["name"],
         "error": record["error"],
     }
+    if parent := record["parent"]:
+        result["parent"] = parent
     prunes = outcome.config.search.prune
     if prunes and record.get("pruned"):  # else its rung was over
         result["pruned"] = True

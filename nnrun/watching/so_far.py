@@ -20,7 +20,7 @@ from nnrun.runs.records import Row
 from nnrun.runs.rundir import EPOCHS
 from nnrun.runs.stored import StoredRun, best_row
 from nnrun.search.ledger import Ledger
-from nnrun.search.record import Sample, TrialRecord, sharing
+from nnrun.search.record import Sample, TrialRecord, best_of, continued
 from nnrun.watching.columns import Columns
 from nnrun.watching.curves import Cursor, Line
 
@@ -96,7 +96,8 @@ class TrialsSoFar(SoFar):
     def _begin(self) -> None:
         self._columns = Columns()
         self._best: TrialRecord | None = None
-        self._ties = 0  # trials that share the best value
+        self._level = set[int]()  # where the trainings began whose trials share the best value
+        self._origins: dict[int, int] = {}  # of trials that continue others
 
     def _enter(self, lines: Sequence[Line]) -> None:
         records = [(at, self._ledger.record(line, str(self._path))) for at, line in lines]
@@ -105,13 +106,17 @@ class TrialsSoFar(SoFar):
                 self._weigh(record)
 
     def _weigh(self, record: TrialRecord) -> None:
-        level = sharing([record] if self._best is None else [self._best, record])
-        if not level or (len(level) == 1 and level[0] is self._best):
+        if (parent := continued(record)) is not None:
+            self._origins[record["number"]] = self._origins.get(parent, parent)
+        before, self._best = self._best, best_of([record] if self._best is None else [self._best, record])
+        if self._best is None or record["metric"] != self._best["metric"]:
             return
-        self._best, self._ties = level[0], self._ties + 1 if len(level) == 2 else 1
+        if before is None or before["metric"] != record["metric"]:
+            self._level.clear()
+        self._level.add(self._origins.get(record["number"], record["number"]))
 
     def _told(self) -> Settings:
-        return best_trials(len(self._columns), self._best, self._ties)
+        return best_trials(len(self._columns), self._best, len(self._level))
 
     def sample(self, most: int, space: Space) -> Sample:
         """About so many of the trials of a search over that space; DataError where a line is damaged."""

@@ -32,7 +32,7 @@ from nnrun.report.run.quality import Classified, Estimated, calibration_chart, c
 from nnrun.report.run.steps import steps_chart
 from nnrun.report.run.thresholds import threshold_section
 from nnrun.report.search.parameters import parallel_chart
-from nnrun.report.search.results import Results, same_settings, survivors_chart, value_axis
+from nnrun.report.search.results import Results, survivors_chart, value_axis
 from nnrun.report.search.scales import ABOVE, BELOW, exact_place, place, stops, ticks
 from nnrun.runs.lineage import Course
 from nnrun.runs.rundir import RunDir
@@ -482,13 +482,6 @@ def test_a_keyboard_stops_at_each_value_or_at_twentieths_of_an_axis() -> None:
     assert list(stops(widths).values()) == list(range(1, 10))
 
 
-def test_trials_that_continue_each_other_are_told_by_their_settings() -> None:
-    short = {"number": 0, "values": {"a": 1}, "curve": [0.5]}
-    other = {"number": 1, "values": {"a": 2}, "curve": [0.4]}
-    long = {"number": 2, "values": {"a": 1}, "curve": [0.5, 0.3]}
-    assert same_settings([long, other, short]) == [[short, long], [other]]
-
-
 def test_results_over_more_than_a_decade_get_an_axis_of_logarithms() -> None:
     assert value_axis("dev_error", [0.01, 0.5])["type"] == "log"
     assert "type" not in value_axis("dev_error", [0.1, 0.5])
@@ -496,12 +489,16 @@ def test_results_over_more_than_a_decade_get_an_axis_of_logarithms() -> None:
 
 
 def halved(strategy: str) -> Results:
-    """Trial 0 is the config; 1 to 9 train for 3 of 9 epochs, 10 to 12 continue the best, stopped early after 4."""
+    """Trial 0 is the config; 1 to 9 train for 3 of 9 epochs, 10 to 12 continue the best, stopped early after 4.
+
+    Trials 8 and 9 have the settings of trial 7.
+    """
     keys = "optimizer.learning_rate"
     trials = [
         {
             "number": n,
-            "values": {keys: 0.1 * (n if n < 10 else n - 9)},
+            "values": {keys: 0.1 * (min(n, 7) if n < 10 else n - 9)},
+            **({"parent": {"id": f"{n - 9:04d}", "epoch": 3}} if n > 9 else {}),
             "status": "done",
             "final": {"dev_error": 0.1 * n},
             "metric": 0.1 * n,
@@ -519,7 +516,8 @@ def test_survivors_stand_at_the_epochs_of_their_rungs() -> None:
     chart = survivors_chart(halved("halving"))
     assert chart is not None
     links, dots = chart.data
-    assert links["x"][:3] == [3, 9, None], "rungs of a search of 9 epochs; the continuation ended earlier"
+    assert links["x"] == [3, 9, None] * 3, "rungs of a search of 9 epochs; the continuation ended earlier"
+    assert links["y"][:2] == pytest.approx([0.1, 1.0]), "trial 1, and 10 that continues it"
     assert dots["x"].count(3) == 9
     assert dots["x"].count(9) == 4, "the three that went on, and the config"
     assert chart.layout["xaxis"]["ticktext"] == ["3<br>9 trials", "9<br>4 trials"]

@@ -163,6 +163,20 @@ def test_a_rung_ends_within_a_schedule_of_all_epochs(search: Search, tmp_path: P
     assert (len(again.rows), told.first, told.pruned) == (9, None, True), "alone it trains to its end"
 
 
+@pytest.mark.parametrize("strategy", ["halving", "coarse_to_fine_halving"])
+def test_trials_that_continue_each_other_are_one_training(search: Search, strategy: str) -> None:
+    """Both may have one best epoch, so one network: an ensemble of the best trials has each once."""
+    outcome = search(f"search.strategy={strategy}", "search.trials=16", "training.epochs=9")
+    runs = [RunDir(outcome.run.path / f"trials/{record['number']:04d}") for record in outcome.records]
+    parents = [run.read_record()["parent"] for run in runs]
+    assert [record.get("parent") for record in outcome.records] == parents
+    ranked = StoredSearch(StoredRun(outcome.run)).ranked
+    assert len(ranked) == sum(parent is None for parent in parents) < 16
+    networks = [run.read("checkpoints/best.safetensors") for run in ranked]
+    assert len({*networks}) == len(networks)
+    assert int(ranked[0].id) == outcome.record["best_trial"]
+
+
 def test_trial_0_is_the_config_as_written(search: Search, tmp_path: Path) -> None:
     outcome = search("search.trials=1")
     trained = verbs.train(load_config(outcome.run.path / "resolved.yaml"), tmp_path / "alone").run

@@ -5,7 +5,8 @@ import pytest
 from nnrun.config.space.space import Space
 from nnrun.engine.scores import Objective
 from nnrun.search.plan import Plan
-from nnrun.search.record import EndedBy, TrialRecord, best_of, rank
+from nnrun.search.record import EndedBy, TrialRecord, best_of, rank, ranked
+from nnrun.search.repeats import best_settings
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Random
 from nnrun.search.telling import ENDINGS, outlook, ties, unfinished_repeats
@@ -42,6 +43,26 @@ def trial(number: int, error: float | None, loss: float | None) -> TrialRecord:
         "number": number, "values": {}, "seed": 0, "status": "done", "final": {"dev_error": error, "dev_loss": loss},
         "curve": [], "error": None, "metric": error, "time": 0.0,
     }  # fmt: skip
+
+
+def continuing(parent: int, record: TrialRecord) -> TrialRecord:
+    return record | {"parent": {"id": f"{parent:04d}", "epoch": 3}}  # type: ignore[return-value]
+
+
+def test_of_trials_that_continue_each_other_one_counts() -> None:
+    """As both may be one network; the one that trained on is chosen, where the other is no better."""
+    first, other = trial(0, 0.1, 0.3), trial(1, 0.1, 0.4)
+    on, worse = continuing(0, trial(2, 0.1, 0.3)), continuing(1, trial(3, 0.2, 0.5))
+    diverged = continuing(2, trial(4, None, None)) | {"status": "diverged"}
+    records = [first, other, on, worse, diverged]
+    assert [record["number"] for record in ranked(records)] == [2, 1]  # type: ignore[arg-type]
+    assert ties(records, Objective("dev_error"), "") == (  # type: ignore[arg-type]
+        "2 of 5 trials share the best dev_error; trial 2 has the lowest dev loss of them"
+    )
+    assert [line.split()[0] for line in best_table(records, Objective("dev_error"), "")] == ["trial", "2", "1"]  # type: ignore[arg-type]
+    assert best_settings(records)[0] == on  # type: ignore[arg-type]
+    farther = continuing(2, trial(5, 0.1, 0.3)) | {"parent": {"id": "0002", "epoch": 9}}
+    assert best_of([*records, farther]) == farther  # type: ignore[list-item]
 
 
 def test_a_metric_that_is_maximised_is_titled_as_its_values_are() -> None:

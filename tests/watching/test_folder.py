@@ -342,6 +342,30 @@ def test_of_a_search_that_goes_on_only_new_trials_are_read(root: Path) -> None:
     assert (row()["status"], row()["trials"]) == ("interrupted", 2)
 
 
+def test_trials_that_continue_each_other_share_the_best_result_as_one(root: Path) -> None:
+    """Told trial by trial as all at once: 2 goes on with 0, 3 with 1, which was no longer among the best, 4 with 3."""
+    run = RunDir(root / ids(root, "a-search"))
+    run.update_record(status="interrupted")
+    first = json.loads((run.path / "trials.jsonl").read_text().splitlines()[0])
+    values, parents = (0.2, 0.2, 0.2, 0.1, 0.1, 0.1), {2: 0, 3: 1, 4: 3}
+    lines = [
+        first
+        | {"number": n, "metric": value}
+        | ({"parent": {"id": f"{parents[n]:04d}", "epoch": n}} if n in parents else {})
+        for n, value in enumerate(values)
+    ]
+    (run.path / "trials.jsonl").write_text("")
+    so_far, ties = TrialsSoFar(StoredRun(run)), []
+    for line in lines:
+        with (run.path / "trials.jsonl").open("a") as file:
+            file.write(to_json(sealed(line)) + "\n")
+        told = so_far.look()
+        ties.append((told["best_trial"], told["ties"]))
+        facts = Entry(StoredRun(run)).facts
+        assert ties[-1] == (facts["best_trial"], facts["ties"])
+    assert ties == [(0, 1), (0, 2), (2, 2), (3, 1), (4, 1), (4, 2)]
+
+
 def test_of_many_trials_the_best_and_each_that_was_the_best_so_far_are_drawn(root: Path) -> None:
     run = RunDir(root / ids(root, "a-search"))
     first = json.loads((run.path / "trials.jsonl").read_text().splitlines()[0])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 import time
-from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,12 +17,11 @@ from nnrun.runs.environment import surroundings
 from nnrun.runs.finding import TRIALS, trial_name
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import error_kind
-from nnrun.search.record import rank
 from nnrun.search.retests import telling as retests
 from nnrun.search.stored import StoredSearch
 from nnrun.search.study import Watcher
 from nnrun.search.telling import heading, outlook
-from nnrun.search.trial_lines import BEST_SHOWN, beginning_line, result_of, settings, trial_line
+from nnrun.search.trial_lines import beginning_line, best_few, result_of, settings, trial_line
 from nnrun.text import remaining
 from nnrun.watching.running import InTraining
 
@@ -143,8 +141,7 @@ class LiveSearchConsole(SearchConsole):
     def recalled(self, record: TrialRecord) -> None:
         """Counts like any other."""
         self.counts["pruned" if record.get("pruned") else record["status"]] += 1
-        insort(self.ranked, record, key=rank)
-        del self.ranked[BEST_SHOWN:]
+        self.ranked = best_few([*self.ranked, record])
 
     def began(self, trials: Sequence[Trial]) -> None:
         """The trials are in training from now on."""

@@ -5,12 +5,11 @@ Charts of that: the best so far over trials and over time, every learning curve,
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import Any
 
 from nnrun.config.config import Config
@@ -18,7 +17,7 @@ from nnrun.config.space.space import Space
 from nnrun.report.page.charts import BLUE, GREY, ORANGE, Axis, Chart, Trace, axis, is_wide, kept, line, log_axis, points
 from nnrun.runs.stored import StoredRun
 from nnrun.search.plan import Plan
-from nnrun.search.record import Sample, SearchRecord, TrialRecord, ranked
+from nnrun.search.record import Sample, SearchRecord, TrialRecord, continued, ranked
 from nnrun.search.retests.record import RetestRecord
 from nnrun.search.stored import StoredSearch
 from nnrun.search.strategies import STRATEGIES
@@ -133,14 +132,6 @@ def value_axis(name: str, values: Sequence[float]) -> Axis:
     return log_axis(name, values, percent=percent) if is_wide(values, SPREAD) else axis(name, percent=percent)
 
 
-def same_settings(trials: Sequence[TrialRecord]) -> list[list[TrialRecord]]:
-    """Trials in groups of equal settings, each by epochs: one that trains longer continues a shorter one."""
-    groups: dict[str, list[TrialRecord]] = {}
-    for trial in trials:
-        groups.setdefault(json.dumps(trial["values"], sort_keys=True), []).append(trial)
-    return [sorted(group, key=lambda trial: (len(trial["curve"]), trial["number"])) for group in groups.values()]
-
-
 def best_so_far_charts(found: Results) -> list[Chart]:
     """The results, and the best of them so far: by number of the trial, and by what had been trained by then."""
     ended = sorted(found.trials, key=lambda trial: trial["time"])
@@ -211,17 +202,18 @@ def _short(value: float | None) -> float | None:
 
 
 def survivors_chart(found: Results) -> Chart | None:
-    """Halving: each group of trials that continue each other as a line from rung to rung; None where none does."""
+    """Halving: a dot a trial, and a line from each to the one that continues it; None where none may."""
     if not STRATEGIES[found.plan.strategy].continues_trials:
         return None
     until = found.strategy.epochs
-    groups = [[trial for trial in group if trial["metric"] is not None] for group in same_settings(found.trials)]
+    ends = [trial for trial in found.trials if trial["metric"] is not None]
+    known: dict[int | None, TrialRecord] = {trial["number"]: trial for trial in ends}
     x: list[float | None] = []
     y: list[float | None] = []
-    for before, after in (pair for group in groups for pair in pairwise(group)):
-        x += [until(before["number"]), until(after["number"]), None]
-        y += [found.value(before), found.value(after), None]
-    ends = [trial for group in groups for trial in group]
+    for after in ends:
+        if before := known.get(continued(after)):
+            x += [until(before["number"]), until(after["number"]), None]
+            y += [found.value(before), found.value(after), None]
     names = [f"trial {t['number']} after {counted(len(t['curve']), 'epoch')}: {found.told(t)}" for t in ends]
     epochs = [until(trial["number"]) for trial in ends]
     dots = points("a trial", epochs, [found.value(t) for t in ends], GREY, text=names, hoverinfo="text")
