@@ -222,7 +222,7 @@ RECORD = {
     "curve": "dev errors, an epoch each",
     "error": "why a trial failed; with `search.prune` there is `pruned` beside it where the trial was ended early, and "
     "`scores`, less is better, in place of dev errors where epochs are compared by another metric",
-    "attempt, seconds, host, time": "how often it was begun, how long it trained, where, and when it ended; "
+    "attempt, seconds, host, time": "how often it was begun, how long it trained itself, where, and when it ended; "
     "with `--allow-different-bits` there is `bits` beside them, what the tiny training of its worker came to",
     "checksum": "of all the rest; a line whose checksum does not fit is left out",
 }

@@ -177,6 +177,18 @@ def test_trials_that_continue_each_other_are_one_training(search: Search, strate
     assert int(ranked[0].id) == outcome.record["best_trial"]
 
 
+@pytest.mark.parametrize("strategy", ["random", "halving"])
+def test_seconds_of_training_count_each_epoch_once(search: Search, strategy: str) -> None:
+    outcome = search(f"search.strategy={strategy}", "search.trials=13", "training.epochs=9")
+    spent = 0.0
+    for record in outcome.records:
+        run = RunDir(outcome.run.path / f"trials/{record['number']:04d}")
+        own = run.metrics()[(run.read_record()["parent"] or {"epoch": 0})["epoch"] :]
+        assert record["seconds"] == pytest.approx(sum(row["seconds"] for row in own))
+        spent += record["seconds"]
+    assert outcome.record["seconds"] == pytest.approx(spent)
+
+
 def test_trial_0_is_the_config_as_written(search: Search, tmp_path: Path) -> None:
     outcome = search("search.trials=1")
     trained = verbs.train(load_config(outcome.run.path / "resolved.yaml"), tmp_path / "alone").run
