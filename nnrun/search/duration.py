@@ -68,19 +68,23 @@ def expected_time(search: Search) -> list[str]:
     Nothing where none is left, or the config as written cannot be trained, which its trial will tell.
     """
     folds = search.config.data.folds if search.config.data.in_folds else None
-    finished = len(search.ledger.read()[0])
-    epochs, left = search.config.training.epochs, search.total - finished
+    finished = {record["number"] for record in search.ledger.read()[0]}
+    if not (left := [number for number in range(search.total) if number not in finished]):
+        return []
     try:
-        each = epoch_seconds(search.config, search.dataset) * epochs * (folds or 1) if left > 0 else 0.0
+        epoch = epoch_seconds(search.config, search.dataset) * (folds or 1)
     except NnrunError:
         return []
-    if left <= 0:
-        return []
-    seconds = each * left / min(left, search.executor.workers)
-    work = f"{counted(left, 'trial')} of {counted(epochs, 'epoch')}{f' in each of {folds} folds' if folds else ''}"
+    strategy = STRATEGIES[search.plan.strategy](search.plan.brief())
+    epochs = [strategy.epochs(number) - strategy.behind(number) for number in left]
+    seconds = epoch * sum(epochs) / min(len(left), search.executor.workers)
+    alike = len({*epochs}) == 1
+    work = f"{counted(len(left), 'trial')} of {counted(epochs[0] if alike else sum(epochs), 'epoch')}"
+    work += "" if alike else " in all"
+    work += f" in each of {folds} folds" if folds else ""
     some = "up to" if search.config.regularization.early_stopping else "about"
     lines = [f"time     {some} {remaining(max(1.0, seconds))} for {work}, if all are like the config as written"]
-    whole = not STRATEGIES[search.plan.strategy].continues_trials
+    whole = not strategy.continues_trials
     if seconds > LONG and whole and search.options.limits.get("timeout") is None:
         lines.append(
             f"note     that is long: --timeout {LONG:.0f} ends it then, --strategy halving trains most trials less"

@@ -11,25 +11,27 @@ import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
+from nnrun.config.space.space import Space
 from nnrun.data.dataset import load_dataset
 from nnrun.engine.trainer import NumpyEngine, Trainer
 from nnrun.machine import threads
 from nnrun.search import duration
+from nnrun.search.plan import Plan
 
 
 def search(
     trials: int, finished: int = 0, strategy: str = "random", timeout: float | None = None, *settings: str
 ) -> Any:
     """As much of a search as the line depends on: trials of 50 epochs, two workers."""
-    config = load_config(None, settings).config
+    config = load_config(None, [f"search.strategy={strategy}", *settings]).config
     return SimpleNamespace(
         config=config,
         dataset=None,
         total=trials,
         options=SimpleNamespace(workers=2, limits={"timeout": timeout}),
         executor=SimpleNamespace(workers=2),
-        ledger=SimpleNamespace(read=lambda: ([{}] * finished, 0)),
-        plan=SimpleNamespace(strategy=strategy),
+        ledger=SimpleNamespace(read=lambda: ([{"number": n} for n in range(finished)], 0)),
+        plan=Plan.of(config, Space.of({"optimizer.learning_rate": {"log": [1e-4, 1]}}), [trials], {}, None),
         space=SimpleNamespace(keys=list(config.search.space)),
     )
 
@@ -45,6 +47,17 @@ def test_trials_take_their_epochs_shared_among_workers(monkeypatch: pytest.Monke
     assert duration.expected_time(search(30, finished=30)) == []
     early = search(30, 0, "random", None, "regularization.early_stopping={patience: 5}")
     assert "up to 2 min" in duration.expected_time(early)[0], "trials may stop before"
+
+
+def test_trials_that_continue_others_take_the_epochs_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The config for 50 epochs; then 9 trials until 6, 3 from there until 17, 1 from there until 50."""
+    monkeypatch.setattr(duration, "epoch_seconds", lambda config, dataset: 0.2)
+    (told,) = duration.expected_time(search(14, strategy="halving"))
+    assert told.startswith("time     about 17 s for 14 trials of 170 epochs in all, if")  # 50 + 9 · 6 + 3 · 11 + 33
+    (told,) = duration.expected_time(search(14, 13, "halving"))
+    assert told.startswith("time     about 7 s for 1 trial of 33 epochs, if")
+    (told,) = duration.expected_time(search(16, strategy="coarse_to_fine_halving"))
+    assert "16 trials of 369 epochs in all" in told  # 50 + 11 · 17 + 4 · 33
 
 
 def test_a_long_search_offers_ways_to_shorten_it_unless_it_has_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,6 +98,11 @@ class Halving(Strategy):
         """The epochs of a trial's rung; a trial in none trains to the end."""
         return next((rung.epochs for rung in self.rungs if number in rung.numbers), self.brief.epochs)
 
+    def behind(self, number: int) -> int:
+        """The epochs of the rung below."""
+        pairs = pairwise(self.rungs)
+        return next((below.epochs for below, rung in pairs if number in rung.numbers and rung.level), 0)
+
     @classmethod
     def compared(cls, brief: Brief, numbers: Iterable[int]) -> set[int]:
         """The lowest rung, and that of each extension which ends at the same epoch."""
@@ -185,8 +190,15 @@ class CoarseToFineHalving(Strategy):
 
     def epochs(self, number: int) -> int:
         """A third of all for a fresh trial."""
-        halved = _is_fresh(number) and number >= self.brief.first
-        return math.ceil(self.brief.epochs / FACTOR) if halved else self.brief.epochs
+        return self._short if _is_fresh(number) and number >= self.brief.first else self.brief.epochs
+
+    def behind(self, number: int) -> int:
+        """The epochs of a fresh trial, for a finalist."""
+        return 0 if _is_fresh(number) or number < self.brief.first else self._short
+
+    @property
+    def _short(self) -> int:
+        return math.ceil(self.brief.epochs / FACTOR)
 
     @classmethod
     def compared(cls, brief: Brief, numbers: Iterable[int]) -> set[int]:

@@ -91,6 +91,10 @@ class Strategy(ABC):
         """Until which epoch the trial of this number trains, if nothing stops it."""
         return self.brief.epochs
 
+    def behind(self, number: int) -> int:
+        """The epochs that the trial of this number does not train itself, if it continues another one as planned."""
+        return 0
+
     def independent(self, number: int) -> bool:
         """Whether this trial is a draw from the whole space that no result had a part in, trained to the end."""
         return False

@@ -65,6 +65,7 @@ def test_the_best_third_goes_on_with_its_own_settings() -> None:
     assert points[9].values == points[1].values
     assert points[12].values == points[1].values
     assert all((point.epochs, point.resume) == (1, None) for point in points[:9])
+    assert [strategy.behind(point.number) for point in points] == [0] * 9 + [1, 1, 1, 3]
 
 
 def test_a_rung_waits_for_the_one_below() -> None:
