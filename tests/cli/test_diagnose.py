@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from nnrun.files import sealed, to_json
 from nnrun.insight.diagnosis.telling import grouping
 from nnrun.runs.verdict import judge
 from tests.cli.conftest import QUICK, Done, OnTerminal
@@ -333,6 +334,23 @@ def test_a_search(nnrun: Nnrun, typed: Typed, config: Write) -> None:
     for line in done.next:
         ran = typed(line if "evaluate" in line else f"{line} -q")
         assert ran.code == 0, ran.err
+
+
+@pytest.mark.parametrize(
+    ("strategy", "wanted"), [("random", False), ("halving", False), ("coarse_to_fine", True), ("tpe", True)]
+)
+def test_that_the_best_trial_came_late_says_something_where_a_search_closes_in(
+    nnrun: Nnrun, config: Write, strategy: str, wanted: bool
+) -> None:
+    """The order of draws is chance, and the last trials of halving are those that trained longest."""
+    config("data: {source: iris}\nnetwork: {hidden: [4]}\ntraining: {epochs: 3}\n")
+    space = "search.space={optimizer.learning_rate: {log: [1e-4, 1e-3]}}"
+    nnrun("search", "-q", "--trials", "6", "--workers", "1", "--strategy", strategy, "--set", space)
+    ledger = next(Path("runs").glob("*search*/trials.jsonl"))
+    lines = [json.loads(line) for line in ledger.read_text().splitlines()]
+    late = [sealed(line | {"metric": 0.1 if line["number"] == 5 else 0.9}) for line in lines]
+    ledger.write_text("".join(to_json(line) + "\n" for line in late))
+    assert ("--trials 12" in nnrun("diagnose").out) is wanted
 
 
 def test_rows_in_groups_are_told_as_what_they_count_as(nnrun: Nnrun, config: Write) -> None:

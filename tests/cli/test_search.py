@@ -264,10 +264,9 @@ def test_resume_extends_a_search_and_the_first_trials_are_those_of_a_longer_one(
 
 @pytest.mark.parametrize("options", [["--trials", "4"], ["--trials", "9"], ["--trials", "2", "--target", "1"]])
 def test_nobody_proposes_trials_where_none_can_follow(
-    nnrun: Nnrun, config: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, options: list[str]
+    nnrun: Nnrun, config: Callable[..., Path], options: list[str]
 ) -> None:
     """The grid holds three, which stand behind the config as written; each error is within the target."""
-    monkeypatch.setattr("nnrun.insight.diagnosis.searches.LATE", 0)
     config(SMALL)
     grid = ("--strategy", "grid", "--set", "search.space={network.width: {choice: [4, 5, 6]}}")
     told = nnrun("search", "--workers", "1", *grid, *options, "--report").out + nnrun("diagnose").out

@@ -20,6 +20,7 @@ from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import HIGH, LOW, UNCLEAR, Verdict, of_run, set_sizes, yardstick
 from nnrun.search.record import TrialRecord, sharing
 from nnrun.search.stored import WIDER, StoredSearch
+from nnrun.search.strategies import STRATEGIES
 from nnrun.search.telling import error_kind_of, ties
 from nnrun.text import columns, percent, wrapped
 
@@ -97,7 +98,7 @@ def _spread_lines(spread: Spread) -> list[str]:
 
 
 def _next(search: StoredSearch, options: Sequence[str]) -> Iterator[Action]:
-    """Where the best trial lies at an end of a range or came late, the search has not seen enough."""
+    """Where the best trial lies at an end of a range, or came late although others were learned from, more may help."""
     run, records, plan = search.run, search.trials, search.plan
     number = search.record["best_trial"]
     best = next((record for record in records if record["number"] == number), None)
@@ -111,8 +112,10 @@ def _next(search: StoredSearch, options: Sequence[str]) -> Iterator[Action]:
         if not keep(run.directory, WIDER, f"{ABOUT_WIDER}\n{dump_yaml(config)}"):
             why = f"The best trial lies at the end of a range ({', '.join(beyond)}): search beyond it."
             yield Action(why, command("search", str(run.path / WIDER), "--trials", str(plan.total), *options))
+    kind = STRATEGIES[plan.strategy]
+    closes_in = kind.learns and not kind.continues_trials  # draws have no order, and of rungs the last one is the best
     late = min(record["number"] for record in level) >= LATE * len(records) and len(records) > 1
-    if late and search.further:
+    if closes_in and late and search.further:
         why = f"The best trial, {number}, was among the last of {len(records)}: more are likely to help."
         yield Action(why, command(*search.further))
 
