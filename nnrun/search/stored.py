@@ -20,6 +20,7 @@ from nnrun.search.plan import Plan
 from nnrun.search.record import SearchRecord, TrialRecord, ranked, spreadsheet, trial_table
 from nnrun.search.retests.record import RetestRecord, read
 from nnrun.search.strategies import STRATEGIES
+from nnrun.text import counted
 
 SPLIT_SEED = "data.split_seed"
 WIDER = "wider.yaml"  # a config, for the search that comes after it
@@ -82,6 +83,21 @@ class StoredSearch:
             raise UsageError(f"{self.run.id} is still running; wait for its end, or stop it")
         trials = [r for r in self.trials if SPLIT_SEED not in r["values"] or SPLIT_SEED in self.plan.space.keys]
         return [trial_of(self.run.path, record["number"]) for record in ranked(trials)]
+
+    @cached_property
+    def whole(self) -> list[TrialRecord]:
+        """The trials that were given all epochs, and not only those of a rung or of what is pruned."""
+        until = STRATEGIES[self.plan.strategy](self.plan.brief()).epochs
+        epochs = self.plan.epochs
+        return [trial for trial in self.trials if not trial.get("pruned") and until(trial["number"]) >= epochs]
+
+    @property
+    def cut_short(self) -> str | None:
+        """How many other trials there are, and why, in words; None where all were given all epochs."""
+        plan, short = self.plan, len(self.trials) - len(self.whole)
+        why = plan.strategy if STRATEGIES[plan.strategy].continues_trials else plan.prune
+        told = f"{counted(short, 'trial')} that ended before epoch {plan.epochs} for {why}"
+        return f"{told} {'does' if short == 1 else 'do'} not count" if short else None
 
     @property
     def places(self) -> dict[str, list[int]]:

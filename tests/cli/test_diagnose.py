@@ -336,6 +336,25 @@ def test_a_search(nnrun: Nnrun, typed: Typed, config: Write) -> None:
         assert ran.code == 0, ran.err
 
 
+@pytest.mark.parametrize(("key", "short"), [("strategy=halving", 12), ("prune=median", 3)])
+def test_trials_that_were_cut_short_are_not_judged(nnrun: Nnrun, config: Write, key: str, short: int) -> None:
+    """Of one epoch or two all have a high bias, which says how long they trained."""
+    config("data: {source: iris}\nnetwork: {hidden: [4]}\ntraining: {epochs: 9}\n")
+    space = "search.space={optimizer.learning_rate: {log: [1e-4, 1e-3]}}"
+    nnrun("search", "-q", "--trials", "14", "--workers", "1", "--set", space, "--set", f"search.{key}")
+    if "prune" in key:
+        ledger = next(Path("runs").glob("*search*/trials.jsonl"))
+        lines = [json.loads(line) for line in ledger.read_text().splitlines()]
+        ended = [sealed(line | {"pruned": line["number"] in (4, 5, 6)}) for line in lines]
+        ledger.write_text("".join(to_json(line) + "\n" for line in ended))
+    found = nnrun("diagnose", "--json").json["trials"]
+    assert (found["count"], found["whole"]) == (14, 14 - short)
+    assert sum(found["bias"].values()) == sum(found["variance"].values()) == 14 - short
+    told = " ".join(nnrun("diagnose").out.split())
+    assert f"of {14 - short} trials high unclear low" in told
+    assert f"note {short} trials that ended before epoch 9 for {key.partition('=')[2]} do not count" in told
+
+
 @pytest.mark.parametrize(
     ("strategy", "wanted"), [("random", False), ("halving", False), ("coarse_to_fine", True), ("tpe", True)]
 )

@@ -18,11 +18,11 @@ from nnrun.installation import command
 from nnrun.runs.kinds import kind_of
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import HIGH, LOW, UNCLEAR, Verdict, of_run, set_sizes, yardstick
-from nnrun.search.record import TrialRecord, sharing
+from nnrun.search.record import sharing
 from nnrun.search.stored import WIDER, StoredSearch
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.telling import error_kind_of, ties
-from nnrun.text import columns, percent, wrapped
+from nnrun.text import columns, counted, percent, wrapped
 
 LATE = 0.8  # of the trials
 ABOUT_WIDER = "# The config of this search; ranges at whose end its best trial lies go on beyond that."
@@ -58,20 +58,23 @@ def of_a_search(
     found = of_a_run(search.best, base, tolerance, usual, options, frozenset(stored.plan.space.written()))
     sizes = set_sizes(search.record["data"])
     against = yardstick(search.best.config.diagnosis, base, tolerance)
-    verdicts = [v for r in records if (v := of_run(r["final"] or {}, sizes, against)) is not None]
-    spread = _spread(records, verdicts)
+    verdicts = [v for r in stored.whole if (v := of_run(r["final"] or {}, sizes, against)) is not None]
+    spread = _spread(stored, verdicts)
     lines = [f"search   {search.path}", *found.lines, "", *_spread_lines(spread)]
+    if stored.cut_short:
+        lines += wrapped(stored.cut_short, "note     ")
     if told := ties(records, stored.plan.objective, error_kind_of(stored.record)):
         lines += wrapped(told, "note     ")
     actions = first_of([*_next(stored, options), *found.actions])
     return replace(found, lines=lines, actions=actions, spread=spread)
 
 
-def _spread(records: Sequence[TrialRecord], verdicts: Sequence[Verdict]) -> Spread:
-    """How many trials ended how, the share of each judgement, and the quartiles of the dev error."""
-    errors = sorted(verdict.errors["dev"] for verdict in verdicts)
+def _spread(search: StoredSearch, verdicts: Sequence[Verdict]) -> Spread:
+    """How many trials ended how, and of whole ones the share of each judgement and the quartiles of the dev error."""
+    records, errors = search.trials, sorted(verdict.errors["dev"] for verdict in verdicts)
     return {
         "count": len(records),
+        "whole": len(search.whole),
         "diverged": sum(record["status"] == "diverged" for record in records),
         "dev_error_quartiles": quantiles(errors, n=4, method="inclusive") if len(errors) > 1 else errors * 3,
         "bias": _judged(verdicts, "avoidable_bias"),
@@ -85,7 +88,7 @@ def _judged(verdicts: Sequence[Verdict], kind: str) -> dict[str, int]:
 
 
 def _spread_lines(spread: Spread) -> list[str]:
-    rows = [[f"of {spread['count']} trials", *JUDGEMENTS]]
+    rows = [[f"of {counted(spread['whole'], 'trial')}", *JUDGEMENTS]]
     for name, counts in (("bias", spread["bias"]), ("variance", spread["variance"])):
         rows.append([name, *(str(counts[word]) for word in JUDGEMENTS)])
     lines = columns(rows, right=(1, 2, 3))

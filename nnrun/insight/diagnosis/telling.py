@@ -172,9 +172,13 @@ class Advice(TypedDict):
 
 
 class Spread(TypedDict):
-    """How the trials of a search ended, and how many of them have a bias or a variance that is high, unclear or low."""
+    """How the trials of a search ended, and how many have a bias or a variance that is high, unclear or low.
+
+    Errors and judgements are those of the trials that were given all epochs.
+    """
 
     count: int
+    whole: int  # that were given all epochs
     diverged: int
     dev_error_quartiles: list[float]  # three; empty without any error
     bias: Mapping[str, int]

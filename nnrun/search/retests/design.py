@@ -14,11 +14,9 @@ from nnrun.config.values import Settings
 from nnrun.errors import UsageError
 from nnrun.files import to_json
 from nnrun.installation import command
-from nnrun.search.plan import Plan
 from nnrun.search.record import TrialRecord, dev_loss
 from nnrun.search.retests.record import Retested
 from nnrun.search.stored import StoredSearch
-from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Point, Strategy, draw
 from nnrun.text import counted
 
@@ -53,30 +51,20 @@ def old_settings(search: StoredSearch) -> OldSettings:
     UsageError where none has a result.
     """
     plan, trials = search.plan, search.trials
-    whole = [trial for trial in trials if _is_whole(plan, trial)]
     alike: dict[str, list[TrialRecord]] = {}
-    for trial in whole:
+    for trial in search.whole:
         alike.setdefault(to_json(trial["values"]), []).append(trial)
     ranked = sorted((group for group in alike.values() if all(t["metric"] is not None for t in group)), key=_rank)
     told = []
     if search.to_go_on:
         told.append(f"the search did not come to its end: {counted(len(trials), 'trial')} of {plan.total} count")
-    if short := len(trials) - len(whole):
-        why = plan.strategy if STRATEGIES[plan.strategy].continues_trials else plan.prune
-        told.append(f"{counted(short, 'trial')} that ended before epoch {plan.epochs} for {why} do not count")
+    if search.cut_short:
+        told.append(search.cut_short)
     if not ranked:
         going_on = f"; `{command(*search.to_go_on)}` goes on with it" if search.to_go_on else ""
         raise UsageError(f"{search.run.id}: no trial of all {plan.epochs} epochs has a result{going_on}")
     found: list[Retested] = [{"trial": g[0]["number"], "values": g[0]["values"], "then": _mean(g)} for g in ranked]
     return OldSettings(found, len(alike), told)
-
-
-def _is_whole(plan: Plan, trial: TrialRecord) -> bool:
-    """Whether it was given all epochs, and not only those of a rung or of what is pruned."""
-    kind = STRATEGIES[plan.strategy]
-    if trial.get("pruned"):
-        return False
-    return not kind.continues_trials or kind(plan.brief()).epochs(trial["number"]) >= plan.epochs
 
 
 def _rank(group: Sequence[TrialRecord]) -> tuple[float, float, int]:
