@@ -203,7 +203,8 @@ SEARCH_FILES = {
     "more of them), why it was flat (`flat`: the number of `trials` that said so, those `left`, the gain `expected` "
     "of them, the `size` asked for), its running time over all calls, counts of trials by status, `pruned_trials` "
     "of those done, the best trial's number, epochs and errors, how many trials share its value (`ties`, itself "
-    "among them), how often the test part was read, what random search would be expected to reach, notes, stages of "
+    "among them), how often the test part was read, what random search of as many trials as were drawn "
+    "from the whole space is expected to reach, where others follow from results, notes, stages of "
     "`coarse_to_fine`, mean and deviation of what was trained again",
     "run.lock": "held by the process that searches",
     "checkpoints": "empty",

@@ -152,24 +152,14 @@ def _disagreements(
 FEWEST = 5  # draws; fewer say next to nothing about the distribution
 
 
-def expected_minimum(values: Sequence[float], draws: int) -> float:
-    """Of this many independent draws from the empirical distribution of the values, B in number.
-
-    The lowest of N draws is at least the i-th lowest value with probability ((B − i + 1) / B)^N.
-    """
-    count = len(values)
-    at_least = (np.arange(count, -1, -1) / count) ** draws
-    return float((at_least[:-1] - at_least[1:]) @ np.sort(values))
-
-
 def random_search_expected(records: Sequence[TrialRecord], strategy: Strategy) -> Expected | None:
-    """For as many trials as there are records; None where the strategy drew too few from the whole space.
+    """Of as many trials as the strategy drew from the whole space; None where these are too few, or all that it drew.
 
-    A trial that failed or diverged counts like the worst one that did not.
+    They are a random search themselves, so their best value is an estimate without bias. Of more trials than there are
+    draws nothing can be told: no estimate from draws comes below the best of them.
     """
     drawn = [record["metric"] for record in records if strategy.independent(record["number"])]
     finished = [metric for metric in drawn if metric is not None]
     if len(drawn) < FEWEST or not finished:
         return None
-    values = [max(finished) if metric is None else metric for metric in drawn]
-    return {"value": expected_minimum(values, len(records)), "trials": len(records), "draws": len(drawn)}
+    return {"value": min(finished), "trials": len(drawn), "draws": len(drawn)}

@@ -127,7 +127,7 @@ class Expected(TypedDict):
     """What a random search is expected to reach."""
 
     value: float
-    trials: int  # as many as were run
+    trials: int  # no more than the draws; early versions wrote as many as the search had
     draws: int  # trials from the whole space that this is estimated from
 
 

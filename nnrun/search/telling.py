@@ -175,11 +175,11 @@ def _ties_lines(records: Sequence[TrialRecord], metric: Objective, kind: str) ->
 
 
 def expected_line(expected: Expected | None, metric: Objective) -> list[str]:
-    """What random search would have been expected to reach."""
+    """What random search would have been expected to reach, of as many trials as were drawn at random."""
     if expected is None:
         return []
     value, trials, draws = shown(expected["value"], metric), expected["trials"], expected["draws"]
-    return [f"random   search of {trials} trials is expected to reach {value}, estimated from {draws} draws"]
+    return [f"random   search of {trials} trials is expected to reach {value}, by {draws} draws from the whole space"]
 
 
 def repeat_lines(repeats: Sequence[Repeated], metric: Objective) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from nnrun.config.space.space import Space
 from nnrun.engine.scores import Objective
-from nnrun.search.importance import expected_minimum, random_search_expected
+from nnrun.search.importance import random_search_expected
 from nnrun.search.running import SearchOutcome
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Strategy
@@ -23,25 +23,10 @@ def strategy(name: str, first: int = 1) -> Strategy:
     return STRATEGIES[name](Brief(SPACE, 0, [60], epochs=9, first=first))
 
 
-def test_a_worked_example() -> None:
-    # Of two draws from 1, 2, 4 the lowest is 1 with 1 − (2/3)² = 5/9, 2 with 4/9 − 1/9 = 3/9, 4 with 1/9.
-    assert expected_minimum([4, 1, 2], 2) == pytest.approx((5 * 1 + 3 * 2 + 1 * 4) / 9)
-    assert expected_minimum([4, 1, 2], 1) == pytest.approx(7 / 3)
-    assert expected_minimum([-1.0, -1.0], 9) == -1
-
-
-def test_it_is_the_mean_of_many_searches() -> None:
-    rng = np.random.default_rng(0)
-    values = rng.standard_normal(20)
-    lowest = rng.choice(values, (100_000, 7)).min(axis=1)
-    # The deviation of a minimum is below 1, so that of the mean is below 0.0032.
-    assert expected_minimum(values.tolist(), 7) == pytest.approx(lowest.mean(), abs=0.015)
-
-
 @pytest.mark.parametrize(
     ("name", "numbers"),
     [
-        ("random", range(1, 60)),
+        ("random", []),  # all are, and there is nothing to compare them with
         ("coarse_to_fine", [*range(1, 12), 22, 23, 34, 35, 46, 47, 58, 59]),
         ("sobol", []),
         ("grid", []),
@@ -62,26 +47,39 @@ def records(*metrics: float | None) -> list[dict[str, Any]]:
     return [{"number": number, "metric": metric} for number, metric in enumerate(metrics)]
 
 
-def test_trials_without_a_result_count_like_the_worst() -> None:
-    # Trial 0 is no draw. Of six trials: values 1, 2, 3, 3, 3 with weights 1 − 0.8⁶, 0.8⁶ − 0.6⁶, 0.6⁶.
-    expected = random_search_expected(records(0, 1, None, 2, 3, None), strategy("random"))
-    assert expected is not None
-    assert expected["value"] == pytest.approx((1 - 0.8**6) + 2 * (0.8**6 - 0.6**6) + 3 * 0.6**6)
-    assert (expected["trials"], expected["draws"]) == (6, 5)
+@pytest.mark.parametrize(("name", "trials"), [("coarse_to_fine", 50), ("coarse_to_fine", 20), ("tpe", 50)])
+def test_it_is_what_random_searches_of_as_many_trials_reach(name: str, trials: int) -> None:
+    if name == "tpe":
+        pytest.importorskip("optuna")
+    drawn, rng = strategy(name), np.random.default_rng(0)
+    told = [random_search_expected(records(*rng.random(trials)), drawn) for _ in range(2000)]
+    assert told[0] is not None
+    draws = told[0]["trials"]
+    # The lowest of n uniform numbers is 1 / (n + 1) in the mean, with a deviation of as much at most.
+    expected = 1 / (draws + 1)
+    assert np.mean([each["value"] for each in told if each]) == pytest.approx(expected, rel=5 / 2000**0.5)
+
+
+def test_only_what_was_drawn_counts_and_what_has_no_result_is_no_best() -> None:
+    metrics = [0, None, 2, 3, None, 4, *[5] * 6, *[1] * 10, 1.5, 6]  # of coarse to fine: 1 to 11, 22 and 23 are drawn
+    expected = random_search_expected(records(*metrics), strategy("coarse_to_fine"))
+    assert expected == {"value": 1.5, "trials": 13, "draws": 13}
 
 
 @pytest.mark.parametrize("metrics", [(0, 1, 2, 3, 4), (0, None, None, None, None, None), ()])
 def test_too_few_draws_say_nothing(metrics: tuple[float | None, ...]) -> None:
-    assert random_search_expected(records(*metrics), strategy("random")) is None
+    assert random_search_expected(records(*metrics), strategy("coarse_to_fine")) is None
 
 
 def test_the_summary_says_from_how_many_draws() -> None:
-    line = "random   search of 30 trials is expected to reach 2.1%, estimated from 20 draws"
-    assert expected_line({"value": 0.021, "trials": 30, "draws": 20}, Objective("dev_error")) == [line]
+    line = "random   search of 20 trials is expected to reach 2.1%, by 20 draws from the whole space"
+    assert expected_line({"value": 0.021, "trials": 20, "draws": 20}, Objective("dev_error")) == [line]
     assert expected_line(None, Objective("dev_error")) == []
 
 
 def test_a_search_keeps_it_in_its_record(search: Callable[..., SearchOutcome]) -> None:
-    expected = search().record["random_search_expected"]
-    assert (expected["trials"], expected["draws"]) == (12, 11)
-    assert search("search.strategy=halving").record["random_search_expected"] is None
+    found = search("search.strategy=coarse_to_fine", "search.trials=14")
+    best = min(record["metric"] for record in found.records[1:12] if record["metric"] is not None)
+    assert found.record["random_search_expected"] == {"value": best, "trials": 11, "draws": 11}
+    for strategy in ("random", "halving"):
+        assert search(f"search.strategy={strategy}").record["random_search_expected"] is None

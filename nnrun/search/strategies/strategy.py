@@ -96,7 +96,7 @@ class Strategy(ABC):
         return 0
 
     def independent(self, number: int) -> bool:
-        """Whether this trial is a draw from the whole space that no result had a part in, trained to the end."""
+        """Whether this trial of a strategy that learns is drawn from the whole space, and trained to its end."""
         return False
 
     @classmethod
@@ -149,10 +149,6 @@ class Random(Strategy):
     def propose(self, number: int) -> Point:
         """An own stream for each number."""
         return Point(number, self.brief.space.decode(draw(self.brief, number)))
-
-    def independent(self, number: int) -> bool:
-        """True of all that are drawn."""
-        return number >= self.brief.first
 
 
 class Sobol(Strategy):
