@@ -10,6 +10,8 @@ from nnrun.config.values import Settings
 from nnrun.runs.records import DataSizes, Final, Parent, RunStatus
 from nnrun.text import csv_text, percent
 
+LOSS = "training.loss"  # where it is searched, trials have losses that cannot be compared
+
 Ending = Literal["done", "diverged", "failed"]  # status of a trial
 Rank = tuple[float, float, int, int]  # of a trial among others, less is better; the last is its number
 
@@ -113,8 +115,11 @@ def inherited(record: TrialResult) -> int:
 
 
 def dev_loss(record: TrialResult) -> float:
-    """What decides between trials of one value; infinite where it is not known."""
-    loss = (record.get("final") or {}).get("dev_loss")
+    """What decides between trials of one value; infinite where it is not known, or trials have losses of two kinds.
+
+    By these nothing can be decided: a Huber loss is half the squared error at most, however good the network is.
+    """
+    loss = None if LOSS in record["values"] else (record.get("final") or {}).get("dev_loss")
     return math.inf if loss is None or math.isnan(loss) else loss
 
 

@@ -164,7 +164,9 @@ def ties(records: Sequence[TrialRecord], metric: Objective, kind: str) -> str:
         return ""
     lowest = [record for record in level if dev_loss(record) == dev_loss(level[0])]
     loss = f"dev {kind} loss" if kind else "dev loss"
-    how = f"has the lowest {loss} of them" if len(lowest) == 1 else f"is the first of them with the lowest {loss}"
+    how = f"has the lowest {loss} of them" if len(lowest) == 1 else "is the first of them"
+    if 1 < len(lowest) < len(level):
+        how += f" with the lowest {loss}"
     name = metric_key(metric.key, kind)
     return f"{len(level)} of {len(records)} trials share the best {name}; trial {level[0]['number']} {how}"
 

@@ -22,6 +22,7 @@ from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.opening import create, extended, opened, reopened
 from nnrun.search.plan import Plan
+from nnrun.search.record import LOSS
 from nnrun.search.running import SearchOutcome, go_on, strategy_of
 from nnrun.search.seeds import SEED
 from nnrun.search.state import Options, Search
@@ -109,7 +110,7 @@ def _checked(loaded: Loaded, usual: Space | None) -> tuple[Space, list[Config]]:
         if loaded.config.data.in_folds:
             why = f"{search.strategy} goes on with some of its trials, which folds cannot; use another strategy"
             problems.append(loaded.locate(("data", "folds"), why))
-    problems += _unprunable(loaded)
+    problems += [*_unprunable(loaded), *_of_several_losses(loaded)]
     if wrong_way := _wrong_way(metric):
         problems.append(loaded.locate(("search", "metric"), wrong_way))
     try:
@@ -135,6 +136,16 @@ def _unprunable(loaded: Loaded) -> Iterator[str]:
     if search.metric != (compared := Objective.of(config.metrics.primary).written):
         why = f"epochs are compared by {compared}, trials by {search.metric}; set metrics.primary, or leave it out"
         yield loaded.locate(place, why)
+
+
+def _of_several_losses(loaded: Loaded) -> Iterator[str]:
+    """Why trials cannot be compared, where the losses are of several kinds by which they are to be."""
+    search = loaded.config.search
+    part, _, name = search.metric.removeprefix("-").partition("_")
+    if LOSS in search.space and (name == "loss" or part == "cost"):
+        why = f"cannot be searched by {search.metric}; losses of different kinds have no common scale"
+        use = f"use search.metric: {part if name else 'dev'}_error"
+        yield loaded.locate(("search", "space", LOSS), f"{why}; {use}")
 
 
 def refuse_unknown(strategy: str | None) -> None:

@@ -213,6 +213,24 @@ def test_a_metric_of_which_more_is_better_has_to_be_maximised(search: Search) ->
     assert str(caught.value).endswith("-dev_auc needs classes to predict, and the target is a number; use dev_error")
 
 
+OF_TWO_LOSSES = "search.space={training.loss: {choice: [squared_error, huber]}}"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "meant"),
+    [
+        ("search.metric=dev_loss", "dev_error"),
+        ("metrics.primary=loss", "dev_error"),
+        ("search.metric=train_loss", "train_error"),
+        ("search.metric=cost", "dev_error"),
+    ],
+)
+def test_losses_of_two_kinds_do_not_rank_trials(search: Search, chosen: str, meant: str) -> None:
+    with pytest.raises(ConfigError, match=rf"search.space.training.loss: cannot be searched by .*; use .*{meant}$"):
+        search("data.source=diabetes", OF_TWO_LOSSES, chosen)
+    assert search("data.source=diabetes", OF_TWO_LOSSES, "search.trials=2").status == "done"
+
+
 def test_a_metric_that_the_dev_set_leaves_undefined(search: Search, tmp_path: Path) -> None:
     rows = "".join(f"{i},{i % 7},{'late' if i > 40 or i % 2 else 'early'}\n" for i in range(100))
     (tmp_path / "t.csv").write_text("when,x,y\n" + rows)

@@ -65,6 +65,13 @@ def test_of_trials_that_continue_each_other_one_counts() -> None:
     assert best_of([*records, farther]) == farther  # type: ignore[list-item]
 
 
+def test_losses_of_two_kinds_decide_nothing_between_trials_of_one_value() -> None:
+    kinds = {0: "squared_error", 1: "huber"}
+    records = [trial(n, 0.1, 0.3 - n / 10) | {"values": {"training.loss": kinds[n]}} for n in kinds]
+    assert best_of(records) == min(records, key=rank) == records[0]  # type: ignore[arg-type]
+    assert ties(records, Objective("dev_error"), "").endswith("trial 0 is the first of them")  # type: ignore[arg-type]
+
+
 def test_a_metric_that_is_maximised_is_titled_as_its_values_are() -> None:
     title, best = best_table([trial(0, 0.1, 0.3) | {"metric": -0.91}], Objective("-dev_auc"), "")  # type: ignore[list-item]
     assert (title.split(), best.split()) == (["trial", "dev_auc"], ["0", "0.91"])
@@ -98,6 +105,7 @@ def test_settings_of_one_last_word_are_told_apart() -> None:
          "trial 1 has the lowest dev balanced loss of them"),
         (((0.0, 0.1), (0.0, 0.1), (0.0, 0.2)), 0, "3 of 3 trials share the best dev_balanced_error; "
          "trial 0 is the first of them with the lowest dev balanced loss"),
+        (((0.0, 0.1), (0.0, 0.1)), 0, "2 of 2 trials share the best dev_balanced_error; trial 0 is the first of them"),
         (((None, None), (None, None)), None, ""),
     ],
 )  # fmt: skip
