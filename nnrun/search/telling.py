@@ -10,6 +10,7 @@ from nnrun.engine.scores import Objective
 from nnrun.installation import command
 from nnrun.runs.records import Final
 from nnrun.runs.verdict import error_kind
+from nnrun.search.apart import better_than_first, lowest
 from nnrun.search.importance import comparable, importances
 from nnrun.search.plan import Plan
 from nnrun.search.pruning import heading as pruning_heading
@@ -207,15 +208,14 @@ def unfinished_repeats(record: SearchRecord, asked: int | None, where: str) -> l
 
 
 def _better_again(repeats: Sequence[Repeated], metric: Objective) -> list[str]:
-    """A note where the settings of another trial than the best did better."""
-    means = [(each["mean"], each["trial"]) for each in repeats if each["mean"] is not None]
-    if repeats[0]["mean"] is None or len(means) == 1:
+    """A note where the settings of another trial than the best did better, perhaps by no more than seeds do."""
+    first, better = repeats[0], better_than_first(repeats)
+    other = better or lowest(repeats)
+    if first["mean"] is None or other is None or other is first:
         return []
-    (chosen, first), (mean, other) = means[0], min(means[1:], key=lambda pair: pair[0])
-    if mean >= chosen:
-        return []
-    words = f"{shown(mean, metric)} against {shown(chosen, metric)}"
-    return [f"note     with new seeds trial {other} does better than trial {first}: {words}"]
+    words = f"{shown(other['mean'], metric)} against {shown(first['mean'], metric)}"
+    told = "does better than" if better else "cannot be told from"
+    return [f"note     with new seeds trial {other['trial']} {told} trial {first['trial']}: {words}"]
 
 
 def stage_lines(stages: Sequence[Stage]) -> list[str]:

@@ -170,7 +170,7 @@ def test_the_summary_tells_mean_and_deviation_and_which_is_better() -> None:
         "    9    1.9%   3.0%  ±  0.4%  5",
         "   13    2.0%   2.5%  ±  1.1%  3, 2 without a result",
         "    4    2.0%      –  ±     –  0",
-        "note     with new seeds trial 13 does better than trial 9: 2.5% against 3.0%",
+        "note     with new seeds trial 13 cannot be told from trial 9: 2.5% against 3.0%",
         "",
     ]
     assert "note" not in "".join(repeat_lines(found[:1], Objective("dev_error")))
