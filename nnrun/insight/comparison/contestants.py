@@ -11,7 +11,7 @@ from string import ascii_uppercase
 from nnrun.config.values import Settings
 from nnrun.engine.scores import usual_loss
 from nnrun.errors import DataError, UsageError
-from nnrun.runs.finding import find_run, listing, trial_of
+from nnrun.runs.finding import find_run, listing, search_of, trial_of
 from nnrun.runs.lineage import Change, fork_of, nudges, parent_of, trained_by
 from nnrun.runs.records import RunRecord, numbers
 from nnrun.runs.rundir import RECORD
@@ -95,6 +95,17 @@ class Contestant:
     def nudges(self) -> int:
         """How often it was changed while it trained."""
         return nudges(self.run.events)
+
+    @cached_property
+    def rivals(self) -> int:
+        """Among how many trials of a search it was chosen for its result, itself among them; 0 where it was not."""
+        search = search_of(self.run.directory)
+        records = [] if search is None else [r for r in Ledger.of(search).read()[0] if r["metric"] is not None]
+        if search is None or len(records) < 2 or not (best := best_of(records)):
+            return 0
+        chosen, trial = self.record.get("chosen"), trial_of(search.path, best["number"])
+        copied = chosen is not None and chosen["trial"] == best["number"]
+        return len(records) if copied or self.run.path.resolve() == trial.path.resolve() else 0
 
     @cached_property
     def trained_by(self) -> list[tuple[Path, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import comb, inf, sqrt
 from pathlib import Path
 from statistics import variance
 from typing import Any, NamedTuple
@@ -20,13 +20,12 @@ from nnrun.runs.members import is_gathered
 from nnrun.runs.records import Final
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.verdict import SURE, Z
+from nnrun.runs.student import quantile
+from nnrun.runs.verdict import SURE
 from nnrun.text import in_percent, metric_key, part_and_name
 
 SHARED_OR_NOT = ("seed", "name", "data.source")  # keys that no group has to share; files are compared by content
-# Student's t, two-sided, 1 to 10 degrees of freedom. By hand, within 0.1%: scipy.special.stdtrit, which has it exactly,
-# would make a comparison half as slow again.
-T_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+BY_CHANCE = 0.05  # of comparisons of equal runs that find a difference all the same
 WHOLE = 1.0  # an error of all rows, or of a constant guess at numbers
 
 Finals = dict[int, Final]  # the numbers of each run by its seed
@@ -39,21 +38,13 @@ class Noise(NamedTuple):
     degrees: int  # of freedom: runs − groups
     runs: int
 
-    @property
-    def band(self) -> float:
-        """The largest difference of two runs that is no surprise, in 19 of 20 cases: t · s · √2."""
-        return student_by_degrees(self.degrees) * self.deviation * sqrt(2)
+    def band(self, runs: int = 2) -> float:
+        """The largest difference among so many runs that is no surprise, in 19 of 20 cases: t · s · √2.
 
-
-def student_by_degrees(degrees: int) -> float:
-    """97.5% of Student's t distribution lie below: from a table, for many degrees of freedom by Fisher's expansion.
-
-    Abramowitz & Stegun (1964), 26.7.5, its first two terms.
-    """
-    if degrees <= len(T_95):
-        return T_95[degrees - 1]
-    z = Z
-    return z + (z**3 + z) / (4 * degrees) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)
+        By Bonferroni for all pairs, since the best, with which all others are compared, might have been any of them.
+        """
+        share = 1 - BY_CHANCE / 2 / comb(runs, 2)
+        return quantile(share, self.degrees) * self.deviation * sqrt(2)
 
 
 def seed_noise(runs: Sequence[Contestant], root: Path) -> dict[str, Noise]:
@@ -147,7 +138,7 @@ class Comparison:
         So it is where they came to the same number, as the next one would hardly, or where the band is wider than all
         errors.
         """
-        band = self.noise[key].band if key in self.noise else 0.0
+        band = self.noise[key].band(len(self.runs)) if key in self.noise else 0.0
         widest = WHOLE if in_percent(key) else inf
         return band if 0 < band < widest else None
 

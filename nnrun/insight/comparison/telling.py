@@ -45,7 +45,7 @@ def told(comparison: Comparison, width: int, cut: bool, measure: str, everything
         _pair(comparison, legend, width) if len(comparison.runs) == 2 else _many(comparison, legend, width, everything)
     )
     lines += [*body, *(line for text in legend.lines for line in folded(text, width))]
-    lines += [f"note     {line}" for line in _watched(comparison.runs)]
+    lines += [f"note     {line}" for line in _flattered(comparison.runs)]
     lines += _noise(comparison, width, measure)
     return lines if lines[-1] else lines[:-1]
 
@@ -67,9 +67,10 @@ def _gathered(runs: Sequence[Contestant]) -> Iterator[str]:
             yield f"{run.label} is an ensemble of {len(run.record['members'])}; its settings are its first member's"
 
 
-def _watched(runs: Sequence[Contestant]) -> list[str]:
-    """Whose dev error flatters, as somebody watched it."""
-    return [f"{run.label}: {watched(run.nudges)}" for run in runs if run.nudges]
+def _flattered(runs: Sequence[Contestant]) -> list[str]:
+    """Whose dev error flatters, as somebody watched it, or as it was chosen for its result."""
+    chosen = (f"{run.label}: chosen among {run.rivals:,} trials, which flatters" for run in runs if run.rivals)
+    return [*(f"{run.label}: {watched(run.nudges)}" for run in runs if run.nudges), *chosen]
 
 
 def _pair(comparison: Comparison, legend: Legend, width: int) -> list[str]:
@@ -164,12 +165,11 @@ def _noise(comparison: Comparison, width: int, measure: str) -> list[str]:
             next_line(measure),
         ]
     noise, band = comparison.noise[key], band_cell(key, widest) + (" points" if in_percent(key) else "")
-    mark = f"{MARK} " if len(comparison.runs) > 2 else ""
-    text = (
-        f"{mark}{WITHIN}: such a difference comes of the seed alone; for {comparison.title(key)} up to {band} in 19 of "
-        f"20 cases, judged by {noise.runs} runs that share everything else"
-    )
-    return folded(text, width)
+    several = len(comparison.runs) > 2
+    mark, among = (f"{MARK} ", f" among {len(comparison.runs)} runs") if several else ("", "")
+    most = f"for {comparison.title(key)}{among} up to {band} in 19 of 20 cases"
+    judged = f"{most}, judged by {noise.runs} runs that share everything else"
+    return folded(f"{mark}{WITHIN}: such a difference comes of the seed alone; {judged}", width)
 
 
 def _why_not(comparison: Comparison, key: str) -> str:
@@ -177,7 +177,7 @@ def _why_not(comparison: Comparison, key: str) -> str:
     if key not in comparison.noise:
         return "there are no two runs that share everything but the seed"
     noise, title = comparison.noise[key], comparison.title(key)
-    if noise.band == 0:
+    if noise.deviation == 0:
         return f"the {noise.runs} runs that share everything but the seed have the same {title}, as more would hardly"
     return f"{noise.runs} runs that share everything but the seed are too few to tell it, so far apart is their {title}"
 
@@ -192,6 +192,7 @@ class Compared(TypedDict):
     parent: Parent | None
     changed: list[Changed]  # when it left its parent
     nudges: int
+    chosen_among: int  # trials of a search, as the best of them; 0 of any other run
 
 
 class Metric(TypedDict):
@@ -208,7 +209,7 @@ class SeedNoise(TypedDict):
     deviation: float
     degrees: int
     runs: int
-    band: float | None  # None where the runs are too few to tell it
+    band: float | None  # for as many runs as are compared; None where the runs are too few to tell it
 
 
 class Document(TypedDict):
@@ -263,6 +264,7 @@ def _plain_run(run: Contestant) -> Compared:
         "parent": run.run.written.get("parent"),
         "changed": [change.plain for change in run.changes],
         "nudges": run.nudges,
+        "chosen_among": run.rivals,
     }
 
 
@@ -291,5 +293,7 @@ def markdown(comparison: Comparison) -> list[str]:
         rows = [list(row) for row in zip(*rows, strict=True)]
     written = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
     told = [f"These runs have {comparison.apart}"] if comparison.apart else []
-    note = [line for text in (*told, *_forks(comparison.runs), *_watched(comparison.runs)) for line in (f"{text}.", "")]
+    note = [
+        line for text in (*told, *_forks(comparison.runs), *_flattered(comparison.runs)) for line in (f"{text}.", "")
+    ]
     return [*note, written[0], f"|{' --- |' * len(rows[0])}", *written[1:]]

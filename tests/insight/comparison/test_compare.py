@@ -9,15 +9,17 @@ from pathlib import Path
 from statistics import stdev
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nnrun.errors import DataError, UsageError
 from nnrun.files import to_json
 from nnrun.insight.comparison.curves import drawn, once
-from nnrun.insight.comparison.differences import Comparison, Noise, compare, student_by_degrees
+from nnrun.insight.comparison.differences import Comparison, Noise, compare
 from nnrun.insight.comparison.tables import config_cells, difference_cell, metric_cells
 from nnrun.insight.comparison.telling import as_csv, markdown, plain, told
 from nnrun.runs.rundir import RunDir
+from nnrun.search.ledger import Ledger
 from tests.insight.comparison.conftest import MakeRun
 from tests.panda import nudge
 
@@ -145,7 +147,7 @@ def test_the_band_of_repeats(make_run: MakeRun, root: Root) -> None:
     first = RunDir(min(root.glob("*-a000"))).id
     found = compare(root, [first, near.id])
     assert found.noise["dev_error"] == (pytest.approx(0.01), 2, 3)
-    assert found.noise["dev_error"].band == pytest.approx(0.06085, abs=1e-5)
+    assert found.noise["dev_error"].band() == pytest.approx(0.06085, abs=1e-5)
     assert found.within_noise("dev_error", 1) is True  # 10 − 4 = 6 points
     assert compare(root, [first, far.id]).within_noise("dev_error", 1) is False  # 7 points
     assert any("+6.0 points  within seed noise ± 6.1" in line for line in lines_of(found))
@@ -226,13 +228,37 @@ def test_an_ensemble_is_no_repeat_of_its_first_member(make_run: MakeRun, root: R
     assert compare(root, [ensemble.id, other.id]).noise == {}
 
 
-def test_students_t() -> None:
-    # Tables: 2.201 for 11 degrees of freedom, 2.042 for 30, 1.960 for endlessly many.
-    assert [student_by_degrees(n) for n in (1, 2, 10)] == [12.706, 4.303, 2.228]
-    assert student_by_degrees(11) == pytest.approx(2.201, abs=0.003)
-    assert student_by_degrees(30) == pytest.approx(2.042, abs=0.001)
-    assert student_by_degrees(10**6) == pytest.approx(1.96, abs=1e-4)
-    assert Noise(0.0, 1, 2).band == 0
+def test_the_band_is_by_students_t_for_all_pairs() -> None:
+    # Tables: 97.5% of t with 10 degrees of freedom lie below 2.228, and 1 − 0.025/3 below 2.870.
+    assert Noise(1.0, 10, 11).band() == pytest.approx(2.228 * 2**0.5, abs=0.001)
+    assert Noise(1.0, 10, 11).band(3) == pytest.approx(2.870 * 2**0.5, abs=0.001)
+    assert Noise(0.0, 1, 2).band() == 0
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 10])
+def test_equal_runs_differ_by_more_than_the_seed_in_one_case_of_twenty(count: int) -> None:
+    rng = np.random.default_rng(0)
+    deviations = rng.normal(size=(4000, 10)).std(axis=1, ddof=1)
+    farthest = np.ptp(rng.normal(size=(4000, count)), axis=1)  # from the best
+    band = Noise(1.0, 9, 10).band(count)
+    assert (farthest > band * deviations).mean() < 0.065  # with the band of two runs 12%, 24% and 48% of several
+
+
+def test_the_best_of_a_search_was_chosen(make_search: MakeRun, make_run: MakeRun, root: Root) -> None:
+    search, other = make_search("s"), make_run("a")
+    record = json.loads((search.path / "best/run.json").read_text())
+    (search.path / "best/run.json").write_text(json.dumps(record | {"chosen": {"trial": 1}}))
+    ledger = Ledger.of(search)
+    for number, error in enumerate((0.05, 0.02, None)):
+        ledger.append(
+            {"number": number, "values": {}, "seed": 0, "status": "done", "final": {}, "curve": [], "error": None}
+            | {"metric": error, "time": 0.0}  # type: ignore[arg-type]
+        )
+    found = compare(root, [search.id, f"{search.id}/trials/0001", f"{search.id}/trials/0000", other.id])
+    assert [run.rivals for run in found.runs] == [2, 2, 0, 0]
+    assert "note     A: chosen among 2 trials, which flatters" in lines_of(found)
+    assert [run["chosen_among"] for run in plain(found)["runs"]] == [2, 2, 0, 0]
+    assert "A: chosen among 2 trials, which flatters." in markdown(found)
 
 
 # which runs
