@@ -9,6 +9,9 @@ What the last k of n gained is estimated without bias from the n values themselv
 they might have come: their best is among the last k, and then the next best, and so on. This needs no assumption on how
 the values are distributed, and looks at the lowest few alone, as those that come later have ever smaller weights. It is
 the mathematics of the expected validation performance of Dodge et al. (2019), read off without replacement.
+
+What was given, such as trial 0, is no draw, and plays no part: as the best of it and the draws improves by no more than
+that of the draws alone, the bound holds for both. Draws that have not beaten it yet say nothing of how far they will.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from bisect import insort
 
 from nnrun.search.record import Flat
 
-FEWEST = 20  # draws: where a seventh of the space is better than all that is known, 95 of 100 searches hit it by then
+FEWEST = 20  # draws: with fewer values the estimate is hardly more than a guess
 AHEAD = 16  # trials that train before it is known whether they are wanted, so that some can still be stacked
 KEPT = 64  # of the lowest values; the next one's weight is below 2 to the power of −64, as k is at most half of n
 
@@ -31,7 +34,7 @@ class Flatness:
     """
 
     def __init__(self, size: float, total: int, given: int, learns: bool) -> None:
-        """`size` is in the unit of the metric; the first `given` trials are no draws, but a value to be beaten.
+        """`size` is in the unit of the metric; the first `given` trials are no draws.
 
         Where the strategy `learns`, trials get better with time, and what the last ones gained in the order in which
         they came counts if that is more.
@@ -40,7 +43,6 @@ class Flatness:
         self.found: Flat | None = None
         self._early: dict[int, float] = {}  # told before one with a lower number
         self._next = 0
-        self._known = math.inf  # the best of the given ones
         self._draws = 0
         self._lowest: list[float] = []
         self._worst = -math.inf
@@ -61,11 +63,9 @@ class Flatness:
 
     def _enter(self, value: float) -> None:
         self._next += 1
-        finite = math.isfinite(value)
         if self._next <= self.given:
-            self._known = min(self._known, value) if finite else self._known
             return
-        if finite:
+        if math.isfinite(value):
             if not self._records or value < self._records[-1][1]:
                 self._records.append((self._draws, value))
             insort(self._lowest, value)
@@ -75,30 +75,26 @@ class Flatness:
 
     def expected(self, left: int) -> float:
         """By how much the best value is expected to improve at most in so many further draws."""
-        worst = min(self._worst, self._known) if self._lowest else self._known
-        if math.isinf(worst):  # nothing has a value yet
+        if not self._lowest:  # nothing has a value yet
             return math.inf
         k = min(left, self._draws // 2)
-        gain = self._mean_gain(k, worst)
-        if self.learns:
-            gain = max(gain, self._gain(k, worst))
+        gain = max(self._mean_gain(k), self._gain(k)) if self.learns else self._mean_gain(k)
         return left / k * gain
 
-    def _mean_gain(self, k: int, worst: float) -> float:
+    def _mean_gain(self, k: int) -> float:
         """What the last k draws gained, in the mean over all orders.
 
         The i-th lowest value is the best of the other n − k where these hold it and none of the i − 1 below it.
         """
         n, rest, gain = self._draws, 1.0, 0.0
-        best = min([*self._lowest[:1], worst])
         for i in range(min(k + 1, KEPT)):
-            value = min(self._lowest[i], worst) if i < len(self._lowest) else worst
+            value = self._lowest[i] if i < len(self._lowest) else self._worst
             weight = rest * (n - k) / (n - i)
-            gain += weight * (value - best)
+            gain += weight * (value - self._lowest[0])
             rest -= weight
         return gain
 
-    def _gain(self, k: int, worst: float) -> float:
+    def _gain(self, k: int) -> float:
         """What the last k draws gained, as they came."""
         before = [value for draw, value in self._records if draw < self._draws - k]
-        return min([*before[-1:], worst]) - min([*self._lowest[:1], worst])
+        return min([*before[-1:], self._worst]) - self._lowest[0]
