@@ -253,10 +253,11 @@ class Study:
         if result.get("disk_full"):  # no trial's fault, and the next ones would meet it too
             raise DiskFullError(result["error"])
         killed = isinstance(error, WorkerDiedError) and error.killed
+        late = isinstance(error, TimeoutError) and len(trials) == 1  # it would take as long once more
         for trial in trials:
             trial.kills += killed
             trial.attempts -= killed or len(trials) > 1
-            if trial.attempts >= ATTEMPTS or trial.kills >= KILLS:
+            if late or trial.attempts >= ATTEMPTS or trial.kills >= KILLS:
                 self._finish(failed(trial.number, trial.values, result["error"]) | {"attempt": trial.attempts})
             else:
                 trial.alone = trial.alone or (len(trials) > 1 and not killed)
