@@ -18,9 +18,9 @@ class OptunaAlone(Tpe):
         self._study = self._optuna.create_study(sampler=self._optuna.samplers.TPESampler(seed=brief.seed))
         self._running: dict[int, Any] = {}
 
-    def tell(self, number: int, values: Mapping[str, Any], value: float) -> None:
+    def tell(self, number: int, values: Mapping[str, Any], value: float, loss: float = math.inf) -> None:
         """To the study, unless it did not ask for this trial."""
-        Strategy.tell(self, number, values, value)
+        Strategy.tell(self, number, values, value, loss)
         trial = self._running.pop(number, None)
         if trial is None:
             return

@@ -20,7 +20,7 @@ from nnrun.search.flatness import Flatness
 from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Plan
 from nnrun.search.pruning import Median
-from nnrun.search.record import EndedBy, Rank, TrialRecord, TrialResult, rank
+from nnrun.search.record import EndedBy, Rank, TrialRecord, TrialResult, dev_loss, rank
 from nnrun.search.strategies.strategy import Point, Strategy
 from nnrun.search.trials import Answer, Job, SharedJob, Trial, cohort, entry, failed
 
@@ -138,7 +138,7 @@ class Study:
         value = math.nan if record["metric"] is None else record["metric"]
         self.finished += 1
         self._known.add(record["number"])
-        self.strategy.tell(record["number"], record["values"], value)
+        self.strategy.tell(record["number"], record["values"], value, dev_loss(record))
         if self.pruner:
             self.pruner.tell(record)
         if self._budget.flat:

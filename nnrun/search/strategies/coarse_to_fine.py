@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -64,6 +65,7 @@ Part = Segment | Subset
 
 class _Result(NamedTuple):
     value: float
+    loss: float
     units: list[float]
     active: list[bool]
 
@@ -72,8 +74,7 @@ class _Result(NamedTuple):
 class _Ranking:
     """Finished trials, best first; two-dimensional arrays have a row a trial and a column a parameter."""
 
-    values: NDArray[np.float64]
-    numbers: NDArray[np.int64]
+    ranks: list[tuple[float, float, int]]  # value, dev loss and number of each
     units: NDArray[np.float64]
     active: NDArray[np.bool_]
 
@@ -81,21 +82,20 @@ class _Ranking:
     def empty(cls, parameters: int) -> _Ranking:
         """Without a trial."""
         none = np.empty((0, parameters))
-        return cls(np.empty(0), np.empty(0, np.int64), none, none.astype(bool))
+        return cls([], none, none.astype(bool))
 
     def joined(self, numbers: list[int], results: list[_Result]) -> _Ranking:
-        """With these later trials in their ranks; of two equal ones, the lower number comes first."""
+        """With these further trials in their ranks."""
         if not numbers:
             return self
-        order = sorted(range(len(numbers)), key=lambda i: (results[i].value, numbers[i]))
-        fresh = [results[i] for i in order]
-        values = [result.value for result in fresh]
-        places = np.searchsorted(self.values, values, side="right")
+        told = zip(numbers, results, strict=True)
+        fresh = sorted((result.value, result.loss, number, result) for number, result in told)
+        ranks = [rank[:3] for rank in fresh]
+        places = [bisect(self.ranks, rank) for rank in ranks]
         return _Ranking(
-            np.insert(self.values, places, values),
-            np.insert(self.numbers, places, [numbers[i] for i in order]),
-            np.insert(self.units, places, [result.units for result in fresh], axis=0),
-            np.insert(self.active, places, [result.active for result in fresh], axis=0),
+            sorted([*self.ranks, *ranks]),
+            np.insert(self.units, places, [result.units for *_, result in fresh], axis=0),
+            np.insert(self.active, places, [result.active for *_, result in fresh], axis=0),
         )
 
 
@@ -112,13 +112,13 @@ class CoarseToFine(Strategy):
         self._boxes: list[list[Part]] = [[_whole(parameter.domain) for parameter in brief.space.parameters]]
         self._stages: list[Stage] = []
 
-    def tell(self, number: int, values: Settings, value: float) -> None:
+    def tell(self, number: int, values: Settings, value: float, loss: float = math.inf) -> None:
         """Keeps what the boxes are made of; a failed trial counts only as finished."""
-        super().tell(number, values, value)
+        super().tell(number, values, value, loss)
         units = self.brief.space.encode(values)
         if units is not None and math.isfinite(value):
             active = {parameter.key for parameter in self.brief.space.active(values)}
-            self._results[number] = _Result(value, units, [key in active for key in self.brief.space.keys])
+            self._results[number] = _Result(value, loss, units, [key in active for key in self.brief.space.keys])
 
     def propose(self, number: int) -> Point | None:
         """From the box of its stage, or from everywhere; None until all trials before the stage are told."""
@@ -155,7 +155,7 @@ class CoarseToFine(Strategy):
         """Where the best trial so far lies at the edge of the user's range, and how to widen that."""
         if not self._results:
             return []
-        _, best = min((result.value, number) for number, result in self._results.items())
+        *_, best = min((result.value, result.loss, number) for number, result in self._results.items())
         units, active = self._results[best].units, self._results[best].active
         rows = zip(self.brief.space.parameters, units, active, strict=True)
         return [line for p, unit, active in rows if active and (line := _edge_warning(p, unit))]
@@ -169,20 +169,20 @@ class CoarseToFine(Strategy):
         """The box of a stage, and its record, from all results before it."""
         old = self._boxes[-1]
         results = self._ranked = self._with_stage(stage - 1)
-        if not len(results.values):
+        if not results.ranks:
             self._boxes.append(old)
             return
         parameters = self.brief.space.parameters
         narrowed = [_narrowed(p.domain, results, i, old[i]) for i, p in enumerate(parameters)]
         self._boxes.append([part for part, _ in narrowed])
-        best = int(results.numbers[0])
+        value, _, best = results.ranks[0]
         changes = [_change(p, was, part, why) for p, was, (part, why) in zip(parameters, old, narrowed, strict=True)]
         record = Stage(
             number=stage,
             first=stage * SIZE,
-            finished=len(results.values),
+            finished=len(results.ranks),
             best=best,
-            value=float(results.values[0]),
+            value=value,
             changes=changes,
         )
         self._stages.append(record)
@@ -211,7 +211,7 @@ def _narrowed(domain: Domain, results: _Ranking, column: int, old: Part) -> tupl
     rows = np.flatnonzero(results.active[:, column])
     units = results.units[rows, column]
     best = min(max(FEWEST_BEST, math.ceil(BEST_SHARE * len(units))), len(units))
-    if best < min(FEWEST_BEST, len(results.values)):
+    if best < min(FEWEST_BEST, len(results.ranks)):
         return old, f"too few trials with this parameter: {len(units)}"
     if isinstance(domain, Choice):
         return _choices(domain, units, best)

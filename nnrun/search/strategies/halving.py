@@ -6,9 +6,10 @@ Alone, rung after rung, and inside the stages of coarse to fine.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import NamedTuple
 
 from nnrun.config.values import Settings
 from nnrun.search.record import Stage
@@ -16,6 +17,18 @@ from nnrun.search.strategies.coarse_to_fine import SIZE, CoarseToFine
 from nnrun.search.strategies.strategy import GENERATION, Brief, Point, Strategy, draw, generator
 
 FACTOR = 3
+
+
+class _Result(NamedTuple):
+    value: float
+    loss: float
+    settings: Settings
+
+
+def _ranked(results: Mapping[int, _Result], numbers: Iterable[int]) -> list[int]:
+    """The numbers of trials that have a finite value, best first: by it, then by dev loss, then by number."""
+    finite = [number for number in numbers if math.isfinite(results[number].value)]
+    return sorted(finite, key=lambda number: (results[number].value, results[number].loss, number))
 
 
 @dataclass(frozen=True)
@@ -75,7 +88,7 @@ class Halving(Strategy):
     def __init__(self, brief: Brief) -> None:
         super().__init__(replace(brief, awaited=frozenset()))
         self.rungs = rung_table(brief)
-        self._results: dict[int, tuple[float, Settings]] = {}
+        self._results: dict[int, _Result] = {}
         self._survivors: dict[int, list[int]] = {}  # by the first number of the rung that they reach
 
     @classmethod
@@ -88,11 +101,11 @@ class Halving(Strategy):
             for below, rung in zip([*rungs[:1], *rungs], rungs, strict=False)
         ]
 
-    def tell(self, number: int, values: Settings, value: float) -> None:
+    def tell(self, number: int, values: Settings, value: float, loss: float = math.inf) -> None:
         """Keeps the result for the promotion; trials before the first bracket take no part."""
-        super().tell(number, values, value)
+        super().tell(number, values, value, loss)
         if number >= self.brief.first:
-            self._results[number] = value, dict(values)
+            self._results[number] = _Result(value, loss, dict(values))
 
     def epochs(self, number: int) -> int:
         """The epochs of a trial's rung; a trial in none trains to the end."""
@@ -127,14 +140,13 @@ class Halving(Strategy):
         place = number - rung.first
         if place < len(survivors):
             parent = survivors[place]
-            return Point(number, self._results[parent][1], rung.epochs, parent)
+            return Point(number, self._results[parent].settings, rung.epochs, parent)
         return Point(number, self.brief.space.decode(draw(self.brief, number)), rung.epochs)
 
     def _promoted(self, below: Rung, rung: Rung) -> list[int]:
         """The trials of a finished rung that go on, best first."""
         if rung.first not in self._survivors:
-            finite = [(self._results[n][0], n) for n in below.numbers if math.isfinite(self._results[n][0])]
-            self._survivors[rung.first] = [number for _, number in sorted(finite)[: rung.size]]
+            self._survivors[rung.first] = _ranked(self._results, below.numbers)[: rung.size]
         return self._survivors[rung.first]
 
 
@@ -173,7 +185,7 @@ class CoarseToFineHalving(Strategy):
         super().__init__(brief)
         awaited = frozenset(_fresh_from(number) for number in brief.awaited if _is_fresh(number))
         self._zoom = _Zoom(replace(brief, first=_fresh_from(brief.first), awaited=awaited))
-        self._results: dict[int, tuple[float, Settings]] = {}  # by number
+        self._results: dict[int, _Result] = {}  # by number
         self._zoomed = 0  # stages whose results the zoom has been told
 
     @classmethod
@@ -183,10 +195,10 @@ class CoarseToFineHalving(Strategy):
         best = f"then the best {FINALISTS} of those until epoch {brief.epochs}"
         return [f"stage    {SIZE} trials until epoch {short}, {best}"]
 
-    def tell(self, number: int, values: Settings, value: float) -> None:
+    def tell(self, number: int, values: Settings, value: float, loss: float = math.inf) -> None:
         """Keeps the result until its stage is finished."""
-        super().tell(number, values, value)
-        self._results[number] = value, dict(values)
+        super().tell(number, values, value, loss)
+        self._results[number] = _Result(value, loss, dict(values))
 
     def epochs(self, number: int) -> int:
         """A third of all for a fresh trial."""
@@ -225,7 +237,7 @@ class CoarseToFineHalving(Strategy):
             return point and replace(point, number=number, epochs=self.epochs(number))
         parent = self._parents(stage).get(number)
         if parent is not None:
-            return Point(number, self._results[parent][1], resume=parent)
+            return Point(number, self._results[parent].settings, resume=parent)
         units = generator(self.brief.seed, GENERATION, number).random(len(self.brief.space.parameters))
         return Point(number, self.brief.space.decode(units.tolist()))
 
@@ -247,9 +259,9 @@ class CoarseToFineHalving(Strategy):
         What the user gave has trained to its end already, and may have the number of a finalist.
         """
         begin, first = stage * WHOLE, self.brief.first  # numbers below that are given
-        finite = [n for n in range(max(begin, first), begin + SIZE) if math.isfinite(self._results[n][0])]
+        ranked = _ranked(self._results, range(max(begin, first), begin + SIZE))
         finalists = (number for number in _finalists(stage) if number >= first)
-        return dict(zip(finalists, sorted(finite, key=lambda n: (self._results[n][0], n)), strict=False))
+        return dict(zip(finalists, ranked, strict=False))
 
     def _tell_zoom(self, stages: int) -> None:
         """The trials of the stages below this one: a fresh one with the result of its finalist, or its own if given."""
@@ -259,10 +271,11 @@ class CoarseToFineHalving(Strategy):
             begin = stage * WHOLE
             for number in (n for n in range(begin, begin + SIZE) if n in self._results):
                 source = number if number < self.brief.first else finalists.get(number)
-                value = math.nan if source is None else self._results[source][0]
-                self._zoom.tell(_fresh_from(number), self._results[number][1], value)
+                value, loss = (math.nan, math.inf) if source is None else self._results[source][:2]
+                self._zoom.tell(_fresh_from(number), self._results[number].settings, value, loss)
             for number in (n for n in _finalists(stage) if n in self._results and n not in parents):
-                self._zoom.tell(-number, self._results[number][1], self._results[number][0])
+                value, loss, settings = self._results[number]
+                self._zoom.tell(-number, settings, value, loss)
         self._zoomed = max(self._zoomed, stages)
 
 

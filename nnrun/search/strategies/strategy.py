@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -74,8 +75,11 @@ class Strategy(ABC):
             self._next += 1
         return points
 
-    def tell(self, number: int, values: Settings, value: float) -> None:
-        """The result of a trial, lower is better; nan or infinite if it failed or diverged."""
+    def tell(self, number: int, values: Settings, value: float, loss: float = math.inf) -> None:
+        """The result of a trial, lower is better; nan or infinite if it failed or diverged.
+
+        Of equal ones the dev loss decides, as it does wherever trials are ranked, and then the number.
+        """
         self._told.add(number)
 
     def settled(self, end: int) -> bool:

@@ -179,6 +179,15 @@ def warned(written: dict[str, Any], best: list[float]) -> list[str]:
     return strategy.warnings()
 
 
+def test_the_best_of_equal_values_has_the_lowest_dev_loss() -> None:
+    space = Space.of({"optimizer.learning_rate": {"log": [1e-4, 1]}})
+    for at_edge, inside in ((0.2, 0.1), (0.1, 0.2)):
+        strategy = CoarseToFine(Brief(space, 0, (12,)))
+        strategy.tell(0, space.decode([0.995]), 0.5, at_edge)
+        strategy.tell(1, space.decode([0.5]), 0.5, inside)
+        assert bool(strategy.warnings()) is (at_edge < inside)
+
+
 def test_a_best_value_at_an_edge_gives_a_warning_that_says_how_to_widen() -> None:
     written = {"optimizer.learning_rate": {"log": [1e-4, 1]}, "network.depth": {"int": [2, 4]}}
     assert warned(written, [0.5, 0.995]) == [

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,21 @@ def test_a_search_is_rebuilt_by_telling_its_finished_trials(name: str, told: int
         again.tell(point.number, point.values, loss(point.values))
     rest = searched(again, 40 - len(finished), 3, 5)
     assert rest == [point for point in whole if point not in finished]
+
+
+@pytest.mark.parametrize("name", ["coarse_to_fine", "halving", "coarse_to_fine_halving"])
+def test_of_equal_values_the_dev_loss_decides(name: str) -> None:
+    def play(told: Callable[[float], tuple[float, float]]) -> list[Point]:
+        strategy, points = made(name), list[Point]()
+        while batch := strategy.ask(40 - len(points)):
+            for point in batch:
+                strategy.tell(point.number, point.values, *told(loss(point.values)))
+            points += batch
+        return points
+
+    by_value = play(lambda found: (found, math.inf))
+    assert play(lambda found: (0 * found, found)) == by_value
+    assert play(lambda found: (0 * found, math.inf)) != by_value
 
 
 @pytest.mark.parametrize("name", [name for name in STRATEGIES if name != "halving"])
