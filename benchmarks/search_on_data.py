@@ -28,7 +28,8 @@ from nnrun.search.running import SearchOutcome
 from nnrun.search.state import Options
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.coarse_to_fine import SIZE
-from nnrun.search.strategies.halving import WHOLE, rung_table
+from nnrun.search.strategies.coarse_to_fine_halving import WHOLE
+from nnrun.search.strategies.halving import rung_table
 from nnrun.search.strategies.strategy import Brief
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin

@@ -55,7 +55,7 @@ MORE_DOORS = {
         "export.formats",
         "ensembling.training",
     },
-    "search": {"stored", "record", "state", "study", "trial_lines"},
+    "search": {"stored", "state", "study", "trial_lines"},
     "insight": {
         "comparison.lines",
         "comparison.listing",

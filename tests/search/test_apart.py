@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 import numpy as np
 import pytest
 
+from nnrun.engine.scores import Objective
 from nnrun.search.apart import better_than_first, lowest
 from nnrun.search.record import Repeated
 from nnrun.search.telling import repeat_lines
@@ -60,12 +61,12 @@ def test_the_first_of_equal_means_is_the_lowest() -> None:
     repeats = [repeated(4, [0.1]), repeated(2, [0.1]), repeated(3, [])]
     assert lowest(repeats) == repeats[0]
     assert lowest([repeated(3, [])]) is None
-    assert "note" not in "".join(repeat_lines(repeats, "dev_error"))
+    assert "note" not in "".join(repeat_lines(repeats, Objective("dev_error")))
 
 
 def test_the_summary_says_which_does_better() -> None:
     repeats = [repeated(4, [0.1, 0.11, 0.12]), repeated(2, [0.03, 0.031, 0.032])]
-    assert repeat_lines(repeats, "dev_error")[-2:] == [
+    assert repeat_lines(repeats, Objective("dev_error"))[-2:] == [
         "note     with new seeds trial 2 does better than trial 4: 3.1% against 11.0%",
         "",
     ]

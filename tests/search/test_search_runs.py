@@ -95,7 +95,6 @@ def test_a_pruned_trial_says_so_and_is_trained_again_to_the_same_bytes(search: S
 def test_a_stage_rests_on_the_trial_that_the_search_calls_the_best(search: Search, stored: Stored) -> None:
     settings = ["search.strategy=coarse_to_fine", "data.source=iris", "training.epochs=9"]
     whole = search(*settings, "search.trials=38")
-    rank = Objective("dev_error").rank
     for stage in whole.record["stages"]:
         assert stage["best"] == min(whole.records[: stage["first"]], key=rank)["number"]
     shared = [record["metric"] for record in whole.records].count(min(record["metric"] for record in whole.records))

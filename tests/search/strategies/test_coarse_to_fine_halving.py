@@ -8,7 +8,7 @@ from nnrun.config.space.space import Space
 from nnrun.runs.rundir import RunDir
 from nnrun.search.running import SearchOutcome
 from nnrun.search.state import Options
-from nnrun.search.strategies.halving import CoarseToFineHalving, _fresh_from, _is_fresh, _number_of
+from nnrun.search.strategies.coarse_to_fine_halving import CoarseToFineHalving, _fresh_from, _is_fresh, _number_of
 from nnrun.search.strategies.strategy import Brief, Point
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import resume
