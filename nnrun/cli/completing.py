@@ -6,8 +6,8 @@ Typer asks these functions; what cannot be read is not offered, as nothing can b
 from __future__ import annotations
 
 import os
-import shlex
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import typer
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ASKED, IN_BASH, IN_ZSH = "_NNRUN_COMPLETE", "complete_bash", "complete_zsh"
 BEFORE = "_NNRUN_BEFORE"  # what stands in front of the word that bash replaces
+WORD = re.compile(r"[\w@.+/][\w@.+/-]*")  # no sign that a shell knows, and no option
 
 
 class Meant(str):
@@ -57,19 +58,26 @@ def runs(ctx: typer.Context, incomplete: str) -> list[str]:
     above, inside, _ = incomplete.rpartition("/")
     try:
         if inside:
-            within = _inside(find_run(root, above.partition("/")[0]), above)
-            return [name for name in within if name.startswith(incomplete)]
-        found = [name for name in ("latest", *(run.id for run in list_runs(root)[::-1])) if name.startswith(incomplete)]
-        return found or _in_place_of_a_short_name(find_run(root, incomplete).id)
+            return _harmless(_inside(find_run(root, above.partition("/")[0]), above), incomplete)
+        found = _harmless(("latest", *(run.id for run in list_runs(root)[::-1])), incomplete)
+        return found or _in_place_of_a_short_name(_harmless([find_run(root, incomplete).id]))
     except (NnrunError, OSError):
         return []
 
 
-def _in_place_of_a_short_name(name: str) -> list[str]:
+def _harmless(names: Iterable[str], beginning: str = "") -> list[str]:
+    """Names that begin as is typed, and are one word to any shell: zsh evaluates an offer, bash inserts it as it is.
+
+    What is offered may be a stranger's, as a folder of runs or a file of tags that was copied here.
+    """
+    return [name for name in names if name.startswith(beginning) and WORD.fullmatch(name)]
+
+
+def _in_place_of_a_short_name(names: list[str]) -> list[str]:
     """Of zsh this is asked for outright, as it leaves out itself what does not begin alike; it runs what is printed."""
     if os.environ.get(ASKED) != IN_ZSH:
-        return [Meant(name)]
-    print(f"compadd -U -- {shlex.quote(name)}")
+        return [Meant(name) for name in names]
+    print("compadd -U --", *names)
     raise SystemExit
 
 
@@ -142,4 +150,4 @@ def tags(ctx: typer.Context, incomplete: str) -> list[str]:
             found |= set(labels_of(run)["tags"])
         except (NnrunError, OSError):
             continue
-    return sorted(word for word in found if word.startswith(incomplete))
+    return _harmless(sorted(found), incomplete)

@@ -30,11 +30,11 @@ class Labels(TypedDict):
 
 
 def labels_of(run: RunDir) -> Labels:
-    """What is written on a run; DataError where the file is damaged."""
+    """What is written on a run, without words that are no tags; DataError where the file is damaged."""
     if not os.path.exists(run.path / LABELS):  # noqa: PTH110  as in `RunDir.exists`
         return {"tags": [], "note": None}
     found = run.read_json(LABELS, Labels)
-    return {"tags": found["tags"], "note": found["note"]}
+    return {"tags": [word for word in found["tags"] if TAG.fullmatch(word)], "note": found["note"]}
 
 
 def tag(run: RunDir, words: Sequence[str], remove: bool = False) -> Labels:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -15,7 +17,7 @@ import pytest
 
 from nnrun.cli import completing
 from nnrun.config.reference import reference_rows
-from nnrun.runs.labels import tag
+from nnrun.runs.labels import LABELS, labels_of, tag
 from nnrun.runs.rundir import RunDir
 from tests.cli.conftest import QUICK, Done, OnTerminal
 
@@ -40,9 +42,9 @@ PLAIN = {  # nothing but letters on the screen
 }
 
 
-@pytest.mark.parametrize("shell", PLAIN)
-def test_tab_in_a_terminal_puts_in_what_was_meant(shell: str, run: str, tmp_path: Path) -> None:
-    """As the README has it installed."""
+@contextmanager
+def typing_in(shell: str, tmp_path: Path) -> Iterator[OnTerminal]:
+    """A shell that completes nnrun as the README has it installed, and waits for a command."""
     if not shutil.which(shell):
         pytest.skip(f"{shell} is not installed")
     program, home = tmp_path / "nnrun", tmp_path / "home"
@@ -58,13 +60,36 @@ def test_tab_in_a_terminal_puts_in_what_was_meant(shell: str, run: str, tmp_path
         screen.type(f"nnrun --install-completion; exec {shell} -i\n")
         screen.wait_for("(?s)once you restart.*ready>$")
         screen.type("nnrun \t\x15\n")  # the first Tab in zsh loads the function, and does nothing else
+        screen.wait_for("ready>$")
+        yield screen
+    finally:
+        screen.close()
+
+
+@pytest.mark.parametrize("shell", PLAIN)
+def test_tab_in_a_terminal_puts_in_what_was_meant(shell: str, run: str, tmp_path: Path) -> None:
+    with typing_in(shell, tmp_path) as screen:
         for typed, meant in TYPED.items():
-            screen.wait_for("ready>$")
             screen.type(f"{typed.format(short=run[-4:])}\t")
             screen.wait_for(rf"ready> nnrun .*[ ]{re.escape(meant.format(run=run))}$")
             screen.type("\x15\n")
-    finally:
-        screen.close()
+            screen.wait_for("ready>$")
+
+
+@pytest.mark.parametrize("shell", PLAIN)
+def test_tab_runs_nothing_that_a_name_or_a_tag_says(shell: str, run: str, tmp_path: Path) -> None:
+    """Zsh evaluates what it is offered, bash puts it on the command line as it stands."""
+    labels = {"tags": [r"x\$(touch DONE)", "x;touch DONE;", "xenon"], "note": None}
+    (Path("runs") / run / LABELS).write_text(json.dumps(labels))
+    for k, called in enumerate((r"20990101-000000-x\$(touch DONE)-80d", "20990101-000000-x;touch DONE;-80e")):
+        shutil.copytree(Path("runs") / run, Path("runs") / f"{called}{k}")
+    with typing_in(shell, tmp_path) as screen:
+        for typed, meant in {"nnrun clean --tag x": "xenon", "nnrun show 20": run}.items():
+            screen.type(f"{typed}\t")
+            screen.wait_for(rf"ready> nnrun .*[ ]{meant}$")
+            screen.type("\x15\n")
+            screen.wait_for("ready>$")
+    assert not Path("DONE").exists()
 
 
 @pytest.mark.parametrize(
@@ -94,6 +119,20 @@ def test_runs(nnrun: Nnrun, run: str) -> None:
     nnrun("search", "-q", *QUICK, "--trials", "1", "--workers", "1")
     assert completing.runs(CTX, "latest/") == ["latest/best", "latest/trials/"]
     assert completing.runs(CTX, "latest/trials/0") == ["latest/trials/0000"]
+
+
+@pytest.mark.parametrize("name", ["a;touch b", r"a\$(touch b)", "a\ntouch b", "--yes", "a b", "a'b"])
+def test_what_a_shell_would_take_for_more_than_a_word_is_not_offered(name: str, run: str) -> None:
+    given = Path("runs") / run
+    shutil.copytree(given, Path("runs") / name)
+    for trial in ("0000", f"0001 {name}"):
+        (given / "trials" / trial).mkdir(parents=True)
+    (given / LABELS).write_text(json.dumps({"tags": [name, "paper"], "note": None}))
+    assert completing.runs(CTX, "") == ["latest", run]
+    assert completing.runs(CTX, name[:-1]) == []
+    assert completing.runs(CTX, f"{run}/trials/") == [f"{run}/trials/0000"]
+    assert completing.tags(CTX, "") == ["paper"]
+    assert labels_of(RunDir(given))["tags"] == ["paper"]
 
 
 def test_settings() -> None:
