@@ -24,6 +24,7 @@ from nnrun.errors import UsageError, refuse_for
 from nnrun.files import to_json, write_atomically
 from nnrun.installation import as_options, called, command
 from nnrun.runs.finding import is_search, search_of
+from nnrun.runs.links import refuse_links
 from nnrun.runs.members import has_members, refuse_gathered, whole_of
 from nnrun.runs.records import TRAINED, Event
 from nnrun.runs.rundir import RunDir, now
@@ -62,11 +63,13 @@ def ask(run: RunDir, do: Do, settings: Sequence[str] = (), note: str | None = No
     """Ask whoever trains the run for something; the name of the request.
 
     `settings` of a change are `key=value`. Raises UsageError where nobody trains the run or it cannot be asked for
-    that, ConfigError for settings that cannot change, with everything that is wrong.
+    that, ConfigError for settings that cannot change, with everything that is wrong, DataError where a link stands in
+    place of a folder of the run.
     """
     refuse(run, do)
     if do != CHANGE:
         refuse_for(f"{do}, which changes nothing", set=settings)
+    refuse_links(run.path)
     request: Request = {
         "do": do,
         "settings": _checked(run, settings) if do == CHANGE else [],

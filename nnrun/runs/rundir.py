@@ -32,6 +32,7 @@ from nnrun.files import (
 )
 from nnrun.locks import filling, take_lock
 from nnrun.machine.posix import is_locked, write_through
+from nnrun.runs.links import refuse_links
 from nnrun.runs.reading import RESTORE, Found, read_document, read_lines, read_written
 from nnrun.runs.records import TRAINED, Checkpoint, Event, Row, RunRecord, RunStatus, Written
 from nnrun.runs.tensors import read_tensors, write_tensors
@@ -236,7 +237,8 @@ class RunDir:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the run while training it; the system lets go when the process dies, however it dies."""
+        """Hold the run, to the process's death at most; UsageError where another does, DataError for links there."""
+        refuse_links(self.path)
         if not (lock := take_lock(self.path / LOCK)):
             raise UsageError(f"{self.path}: {self._holder()} is training this run")
         with lock:
@@ -247,17 +249,14 @@ class RunDir:
             try:
                 yield
             finally:
-                self._stop_appending()
+                for opened in self._appending.values():
+                    opened.close()
+                self._appending.clear()
 
     def _holder(self) -> str:
         record = self.read_record()
         name = record["host"]["name"] if record.get("host") else None
         return f"process {record['process']} on {name}" if record.get("process") else "another process"
-
-    def _stop_appending(self) -> None:
-        for file in self._appending.values():
-            file.close()
-        self._appending.clear()
 
     def _is_locked(self) -> bool:
         if not (path := self.path / LOCK).exists():

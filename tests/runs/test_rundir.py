@@ -24,6 +24,7 @@ from nnrun.runs import rundir
 from nnrun.runs.finding import find_run, list_runs
 from nnrun.runs.lineage import children_of
 from nnrun.runs.listener import Outcome
+from nnrun.runs.requests import ask
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from tests.unprivileged import shared_folder, without_privileges
@@ -333,6 +334,31 @@ def test_nothing_is_written_through_a_link(tmp_path: Path, file: str) -> None:
     with pytest.raises(DataError, match=told):
         run.append(file, "a line")
     assert not own.exists()
+
+
+@pytest.mark.parametrize("folder", ["trials", "best", "members", "requests", "checkpoints", "trials/0000"])
+def test_nothing_is_done_in_a_folder_that_a_link_leads_to(tmp_path: Path, folder: str) -> None:
+    run, own = make(tmp_path), tmp_path / "own"
+    own.mkdir()
+    (own / ".last.safetensors-1f.temporary").write_text("a letter")
+    (run.path / "checkpoints").rmdir()
+    (run.path / folder).parent.mkdir(exist_ok=True)
+    (run.path / folder).symlink_to(own)
+    told = re.escape(f"{run.path / folder}: a link; a folder of the run belongs there")
+    with pytest.raises(DataError, match=told), run.locked():
+        pass
+    assert names(own) == [".last.safetensors-1f.temporary"]
+
+
+def test_nothing_is_asked_for_where_a_link_leads(tmp_path: Path) -> None:
+    run, own = make(tmp_path), tmp_path / "own"
+    own.mkdir()
+    with run.locked():
+        run.update_record(status="running")
+        (run.path / "requests").symlink_to(own)
+        with pytest.raises(DataError, match=re.escape(f"{run.path / 'requests'}: a link; a folder")):
+            ask(run, "pause")
+    assert names(own) == []
 
 
 # contents
