@@ -8,6 +8,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,11 @@ PATIENCE = 7  # seconds until a scheduler must have answered
 MOST_LOCAL = 1024
 SECONDS_TO_CLOSE = 10  # that a local cluster has; a nanny alone takes five where the machine is busy
 NOISY = ("distributed.client", "distributed.core", "distributed.comm", "distributed.nanny", "distributed.scheduler")
+OF_CERTIFICATES = "cryptography"  # makes those of a local cluster
+EXPOSED = (
+    "other users of this machine can reach the workers of --cluster local:N and run programs as you; with the library "
+    f"{OF_CERTIFICATES} installed (pip install {OF_CERTIFICATES}) they cannot"
+)
 HOW = "tcp://HOST:PORT of a scheduler, the path of its scheduler file, or local:N for N processes here"
 
 
@@ -110,9 +116,22 @@ def _local(address: str) -> Iterator[Any]:
                 threads_per_worker=1,
                 dashboard_address=None,
                 silence_logs=logging.CRITICAL + 1,
+                security=_certificates(),
             )
         try:
             yield here
         finally:
             with suppress(Exception):
                 here.close(timeout=SECONDS_TO_CLOSE)
+
+
+def exposed(address: str) -> list[str]:
+    """What is to be said of a cluster of this command's own that has no certificates; nothing of any other."""
+    return [EXPOSED] if address.startswith(LOCAL) and find_spec(OF_CERTIFICATES) is None else []
+
+
+def _certificates() -> Any:
+    """Made for this cluster alone, as all users of a machine share its ports; None without the library."""
+    from distributed.security import Security
+
+    return Security.temporary() if find_spec(OF_CERTIFICATES) else None

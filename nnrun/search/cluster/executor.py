@@ -19,7 +19,7 @@ from nnrun.runs.listener import ToldToStop
 from nnrun.search.cluster import allowance, worker
 from nnrun.search.cluster.answers import SchedulerGoneError
 from nnrun.search.cluster.arrivals import Arrivals, answer_in, names_of
-from nnrun.search.cluster.connecting import connected
+from nnrun.search.cluster.connecting import connected, exposed
 from nnrun.search.cluster.crew import USUAL, Crew, own_probe
 from nnrun.search.cluster.departures import Departures
 from nnrun.search.cluster.parcels import Freight, most_of_parcel
@@ -58,7 +58,7 @@ class Cluster:
         self.address, self.timeout, self.memory = address, timeout, memory
         self.any_bits, self.wait = any_bits, wait
         self._crew = self._connect(told_to_stop)
-        self._mending, self._news = threading.Lock(), list[str]()
+        self._mending, self._news = threading.Lock(), exposed(self.address)
         self._over = False
         self._threads = ThreadPoolExecutor(MOST_THREADS)
         self._departures, self._arrivals = Departures(), Arrivals()
@@ -75,7 +75,7 @@ class Cluster:
         return max(1, self._crew.size) + self._returning
 
     def news(self) -> list[str]:
-        """Workers that were refused, and why."""
+        """Workers that were refused, and why; before them, who else can reach the workers."""
         told, self._news = self._news, []
         return [*told, *self._crew.news()]
 
