@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import signal
 import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import escape
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Annotated
 
 import typer
@@ -65,12 +69,22 @@ def _on_a_page(runs: Path, port: int | None, open_: bool, read_only: bool, json:
     else:
         result(server.address)
     say(f"watching {runs}; Ctrl-C ends it, and no run notices")
-    if open_:
-        webbrowser.open(server.address)
     try:
-        server.serve_forever(poll_interval=0.2)
+        with _leading_to(server.address) as page:
+            if open_:
+                webbrowser.open(page.as_uri())
+            server.serve_forever(poll_interval=0.2)
     except KeyboardInterrupt:
         pass
     finally:
         server.stopped.set()
         server.server_close()
+
+
+@contextmanager
+def _leading_to(address: str) -> Iterator[Path]:
+    """A file that this user alone can read, as all users of a machine see what a browser was called with."""
+    with NamedTemporaryFile("w", prefix="nnrun-watch-", suffix=".html", encoding="utf-8") as file:
+        file.write(f'<!doctype html><meta http-equiv="refresh" content="0; url={escape(address)}">\n')
+        file.flush()
+        yield Path(file.name)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from nnrun.runs.rundir import RunDir
 from tests.cli.conftest import QUICK, SECONDS, Done
@@ -27,6 +30,26 @@ def test_it_serves_a_page_until_ctrl_c(start: Start) -> None:
     assert process.wait(60) == 0
     assert process.stderr is not None
     assert process.stderr.read() == "watching runs; Ctrl-C ends it, and no run notices\n"
+
+
+def test_no_other_user_sees_where_the_browser_is_sent(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each process tells all users what it was called with."""
+    browser, seen = Path("browser").absolute(), Path("seen").absolute()
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {seen}.part && mv {seen}.part {seen}\n')
+    browser.chmod(0o755)
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
+    process = start("watch", "--port", "0", "--open")
+    address = line_of(process)
+    while not seen.exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    page = Path(seen.read_text().removeprefix("file://"))
+    assert address not in seen.read_text()
+    assert f'url={address}"' in page.read_text()
+    assert page.stat().st_mode & 0o777 == 0o600
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0
+    assert not page.exists()
 
 
 def test_no_run_notices_who_watches_it(start: Start, bits: Callable[[RunDir], dict[str, Any]]) -> None:
