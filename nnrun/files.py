@@ -78,8 +78,7 @@ def _linked(path: Path, temporary: Path) -> bool:
 def regular(path: str | Path, flags: int = os.O_RDONLY) -> int:
     """Opens a file that may be a stranger's, as `open(…, opener=regular)`; DataError for what is in place of one.
 
-    A pipe would keep whoever opens it waiting, a device never ends, and a link that is written to may lead to a file
-    of the user's.
+    A pipe would keep one waiting, a device never ends, and a link that is written to may lead to a file of the user's.
     """
     is_written = bool(flags & (os.O_WRONLY | os.O_RDWR))
     try:
@@ -87,7 +86,8 @@ def regular(path: str | Path, flags: int = os.O_RDONLY) -> int:
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.ENXIO):
             raise
-        what = "a link, to which nothing is written" if os.path.islink(path) else "a pipe"  # noqa: PTH114
+        why = "to which nothing is written" if is_written else "of which nothing is copied"
+        what = f"a link, {why}" if os.path.islink(path) else "a pipe"  # noqa: PTH114
         raise DataError(f"{path}: {what}; a file belongs there") from error
     if not S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -110,7 +110,8 @@ def put(path: Path, content: bytes | Path) -> None:
         path.write_bytes(content)
         return
     try:
-        shutil.copyfile(content, path)
+        with FileIO(regular(content, os.O_RDONLY | NO_LINK)) as source, path.open("wb") as copy:
+            shutil.copyfileobj(source, copy)
     except FileNotFoundError:
         raise
     except OSError as error:  # which names what was read, as if that were full

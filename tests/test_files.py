@@ -18,6 +18,7 @@ from nnrun.errors import DataError
 from nnrun.files import (
     drop_torn_line,
     drop_unfinished,
+    put,
     read_regular,
     regular,
     replacing,
@@ -168,6 +169,17 @@ def test_what_is_too_large_to_be_written_by_nnrun_is_named(tmp_path: Path) -> No
     os.truncate(path, 1 << 40)
     with pytest.raises(DataError, match=f"{path}: larger than 1 GiB"):
         read_regular(path)
+
+
+@pytest.mark.parametrize(
+    "lead", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to(__file__)]
+)
+def test_only_a_file_is_copied(lead: Callable[[Path], object], tmp_path: Path) -> None:
+    """A stranger's run may lead to a file of the user's, or to what has no end."""
+    lead(path := tmp_path / "log.txt")
+    with pytest.raises(DataError, match="a file belongs there"):
+        put(tmp_path / "copy", path)
+    assert not (tmp_path / "copy").exists()
 
 
 def test_a_torn_last_line_is_dropped(tmp_path: Path) -> None:

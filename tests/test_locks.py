@@ -128,3 +128,15 @@ def test_a_lock_that_is_taken_before_its_folder_is_there_is_made_again(
     with filling(tmp_path, ".creating-") as folder:
         assert names(tmp_path) == [folder.name, f"{folder.name}.lock"]
     assert len(taken) == 1
+
+
+@pytest.mark.parametrize(
+    "lead", [os.mkfifo, Path.touch, lambda path: path.symlink_to(".")], ids=["pipe", "file", "link"]
+)
+def test_what_is_called_like_an_abandoned_folder_keeps_nobody_waiting(
+    lead: Callable[[Path], object], tmp_path: Path
+) -> None:
+    lead(tmp_path / ".creating-00")
+    with filling(tmp_path, ".creating-") as folder:
+        assert folder.is_dir()
+    assert [path.name for path in tmp_path.iterdir()] == [".creating-00"]

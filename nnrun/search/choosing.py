@@ -5,14 +5,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
 from nnrun.config.config import Config
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
+from nnrun.files import put, replacing
 from nnrun.runs.checkpoints import is_whole, load_best, why_pruned
 from nnrun.runs.conclusion import tested
 from nnrun.runs.engines import by_numpy
 from nnrun.runs.finding import trial_of
+from nnrun.runs.links import refuse_links
 from nnrun.runs.members import has_members, members_of
 from nnrun.runs.preparing import CACHE
 from nnrun.runs.recording import finals
@@ -63,9 +66,10 @@ def _mend(run: RunDir, best: TrialRecord, restore: Restore) -> None:
     if is_whole(RunDir(place)):
         return
     restore(best)
-    for each in (*members_of(trial), trial):
+    for each in (trial, *members_of(trial)):
         part = place / each.path.relative_to(trial.path)
-        shutil.copytree(each.path / CHECKPOINTS, part / CHECKPOINTS, dirs_exist_ok=True)
+        refuse_links(part)
+        _copy_folder(each.path / CHECKPOINTS, part / CHECKPOINTS)
 
 
 def _chosen(path: Path) -> Chosen | None:
@@ -83,9 +87,25 @@ def _rename(fresh: Path, place: Path) -> None:
 def _copy(run: RunDir, number: int, fresh: Path) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     try:
-        shutil.copytree(trial_of(run.path, number).path, fresh)
+        _copy_folder(trial_of(run.path, number).path, fresh)
     except shutil.Error as error:  # it lists every file
         raise NnrunError(f"the best trial cannot be copied; {error.args[0][0][2]}") from None
+
+
+def _copy_folder(source: Path, target: Path) -> None:
+    """With all files and folders, each file in the place of one that is there, but nothing that a link leads to."""
+    shutil.copytree(source, target, ignore=_foreign, copy_function=_copy_file, dirs_exist_ok=True)
+
+
+def _foreign(folder: str, names: list[str]) -> list[str]:
+    """Links, which may lead to anything in a stranger's search, and pipes and devices, which have no end."""
+    modes = {name: Path(folder, name).lstat().st_mode for name in names}
+    return [name for name, mode in modes.items() if not (S_ISREG(mode) or S_ISDIR(mode))]
+
+
+def _copy_file(source: str, target: str) -> None:
+    with replacing(Path(target)) as temporary:
+        put(temporary, Path(source))
 
 
 def _measured(run: RunDir, dataset: Dataset) -> Final:
