@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 
 MOST, LONGEST = 100, 1000  # problems of a config that are told, and characters of each
+_PASSWORD = re.compile(r"(?<=://)[^/\s]+(?=@)")
+
+
+def without_password(text: str) -> str:
+    """The text with *** in the place of who is named in front of the host of an address, user:password."""
+    return _PASSWORD.sub("***", text)
 
 
 class NnrunError(Exception):

@@ -18,7 +18,7 @@ import typer
 from nnrun import installation
 from nnrun.cli import completing
 from nnrun.cli.terminal.streams import content_result, hushed, is_given_up, json_result, say
-from nnrun.errors import ConfigError, DataError, NnrunError, UsageError, system_words
+from nnrun.errors import ConfigError, DataError, NnrunError, UsageError, system_words, without_password
 from nnrun.machine import threads
 from nnrun.text import shortened, typed_number
 
@@ -189,7 +189,7 @@ def _words(error: Exception) -> str:
 def _fail(error: Exception, code: int, message: str, options: dict[str, Any]) -> None:
     if options.get("debug"):
         say(*"".join(traceback.format_exception(error)).rstrip().split("\n"))
-    problems = [shortened(line, LONGEST) for line in _problems(error, message)]
+    problems = [shortened(line, LONGEST) for line in _problems(error, without_password(message))]
     if not options.get("json") or not fail_in_json(code, problems):
         # What begins with a file and a line stays so, for editors that jump there.
         prefix = "" if isinstance(error, (ConfigError, DataError)) else "nnrun: "

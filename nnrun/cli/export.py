@@ -17,7 +17,7 @@ from nnrun.cli import completing
 from nnrun.cli.common import A_RUN, RUNS, STDOUT, Debug, Force, Json, Runs, explained
 from nnrun.cli.terminal.signals import tidy_end
 from nnrun.cli.terminal.streams import content_result, json_result, result, say
-from nnrun.errors import NnrunError, UsageError
+from nnrun.errors import NnrunError, UsageError, without_password
 from nnrun.installation import expanded
 from nnrun.machine.posix import stand_back
 from nnrun.text import counted, one_of, wrapped
@@ -117,11 +117,12 @@ def _tell(format: str, found: list[RunDir], output: str | None, json: bool) -> N
     with tidy_end():
         tracker = tool.open(where)
         written = {name_of(run): write(run, tracker, say) for run in found}
+    told = without_password(where)
     if json:
-        return json_result({"schema_version": 1, "format": format, "path": where, "runs": written})
+        return json_result({"schema_version": 1, "format": format, "path": told, "runs": written})
     for name, count in written.items():
         result(f"run      {name}" + (f", {counted(count - 1, 'run')} in it" if count > 1 else ""))
-    return result(f"written  {where}", f"look     {tool.look(where)}")
+    return result(f"written  {told}", f"look     {tool.look(where)}")
 
 
 def _follow(format: str, found: list[RunDir], output: str | None) -> None:

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from typing import IO, TYPE_CHECKING, NamedTuple
 
+from nnrun.errors import without_password
 from nnrun.installation import called, command, has_extra, lacking, start_apart
 from nnrun.runs.rundir import RunDir
 
@@ -64,6 +65,7 @@ class Followers:
 
     def _tell(self, tool: str, why: str) -> None:
         later = command("export", called(self.run.path), "--format", tool)
+        why = without_password(why)  # of the server, which the line would keep in log.txt
         self.tell(f"note     {tool} is not told of this run: {why}; `{later}` does it when that is mended")
 
 

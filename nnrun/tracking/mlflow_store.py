@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from nnrun.config.values import Settings
-from nnrun.errors import NnrunError, UsageError
+from nnrun.errors import NnrunError, UsageError, without_password
 from nnrun.installation import require_extra
 from nnrun.text import shortened, yaml_text
 from nnrun.tracking.story import Ending, Story, numbers_of, times_of
@@ -34,7 +34,7 @@ def require() -> None:
 
 def command_to_look(where: str) -> str:
     """What a person types to look at it."""
-    return f"mlflow ui --backend-store-uri {address(where)}"
+    return f"mlflow ui --backend-store-uri {without_password(address(where))}"
 
 
 def address(where: str) -> str:
@@ -55,7 +55,7 @@ def plainly(method: Method) -> Method:
         try:
             return method(*args)
         except MlflowException as error:
-            raise NnrunError(f"MLflow: {error}") from error
+            raise NnrunError(without_password(f"MLflow: {error}")) from error
 
     return wrapper  # type: ignore[return-value]
 
@@ -75,7 +75,7 @@ class Mlflow:
             known = self.client.get_experiment_by_name(name)
             self.experiment = known.experiment_id if known else self.client.create_experiment(name)
         except (MlflowException, ImportError) as error:
-            raise UsageError(f"{where}: MLflow cannot write there: {error}") from None
+            raise UsageError(without_password(f"{where}: MLflow cannot write there: {error}")) from None
         self._ids: dict[str, str] = {}  # of what was told of by this process
 
     @plainly

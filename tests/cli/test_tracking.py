@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import cast
 
 import psutil
 import pytest
 
+from nnrun.errors import UsageError
+from nnrun.tracking.mlflow_store import Mlflow, command_to_look
 from tests.cli.conftest import QUICK, SECONDS, Done
 
 Nnrun = Callable[..., Done]
@@ -61,7 +67,7 @@ def bad_mlflow(here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
             folder = here / "libraries" / name
             folder.mkdir(parents=True)
             (folder / "__init__.py").write_text(code if name == "mlflow" else "")
-        monkeypatch.setenv("PYTHONPATH", str(here / "libraries"))
+        monkeypatch.setenv("PYTHONPATH", str(here / "libraries"), prepend=os.pathsep)
         monkeypatch.syspath_prepend(here / "libraries")  # where this process asks whether they are there
 
     yield make
@@ -109,6 +115,37 @@ def test_what_raises_in_a_tool_is_a_word_and_the_run_goes_on(start: Start, bad_m
     training.send_signal(signal.SIGINT)
     assert training.wait(SECONDS) == 130
     assert "no luck today" in (newest() / "log.txt").read_text()
+
+
+def test_a_password_is_told_nowhere(nnrun: Nnrun, bad_mlflow: Callable[[str], None], start: Start) -> None:
+    bad_mlflow("raise RuntimeError('no luck at https://me:secret@host:5000/')")
+    training = start("train", *ENDLESS, *TO_MLFLOW)
+    assert training.stderr is not None
+    told = next(line for line in iter(training.stderr.readline, "") if line.startswith("note     mlflow"))
+    training.send_signal(signal.SIGINT)
+    assert training.wait(SECONDS) == 130
+    done = nnrun("export", "latest", "--format", "mlflow")
+    for text in (told, (newest() / "log.txt").read_text(), done.err):
+        assert "no luck at https://***@host:5000/" in text and "secret" not in text
+
+
+def test_where_a_server_is_stands_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    def client(tracking_uri: str) -> None:
+        raise RuntimeError(f"nobody at {tracking_uri}")
+
+    modules = {
+        "exceptions": SimpleNamespace(MlflowException=RuntimeError),
+        "tracking": SimpleNamespace(MlflowClient=client),
+    }
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, f"mlflow.{name}", cast(ModuleType, module))
+    monkeypatch.setitem(sys.modules, "mlflow", ModuleType("mlflow"))
+    where = "postgresql://me:se@cret@host/db"
+    with pytest.raises(UsageError) as refused:
+        Mlflow(where)
+    shown = "postgresql://***@host/db"
+    assert str(refused.value) == f"{shown}: MLflow cannot write there: nobody at {shown}"
+    assert command_to_look(where).endswith(f" {shown}")
 
 
 def test_a_tool_that_hangs_keeps_nobody_waiting(nnrun: Nnrun, bad_mlflow: Callable[[str], None]) -> None:
