@@ -463,7 +463,7 @@ WORDS_ALONE = {  # that name an option or a command which was typed, or whose va
     "models/rows:probability_notices", "models/telling:_intervals",
     "runs/labels:_refuse_replaced", "runs/requests:_checked",
     "runs/rewinding:_changed", "runs/rewinding:epoch", "runs/rundir:_made_under", "runs/stored:_refuse_bomb",
-    "watching/server:_route", "search/cluster/crew:_examine", "search/state:options_of",
+    "watching/server:_route", "search/cluster/connecting:", "search/cluster/crew:_examine", "search/state:options_of",
     "search/telling:", "search/telling:flat_lines", "search/verbs:refuse_flat",
     "search/retests/verbs:_not_taken", "search/retests/verbs:begin", "search/study:_words", "search/opening:extended",
 }  # fmt: skip
