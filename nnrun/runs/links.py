@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from nnrun.errors import DataError
@@ -13,11 +14,16 @@ def refuse_links(run: Path) -> None:
 
     Whoever trains the run writes into its folders and removes them, and would do so wherever such a link leads.
     """
-    folders = [run]
-    for folder in folders:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_symlink() and not entry.is_file():
-                    raise DataError(f"{entry.path}: a link; a folder of the run belongs there, or nothing")
-                if folder is run and entry.is_dir():
-                    folders.append(Path(entry.path))
+    for folder in _folders_of(run):
+        with suppress(FileNotFoundError):  # such as of requests, which go while a run is trained
+            _folders_of(folder)
+
+
+def _folders_of(folder: Path) -> list[Path]:
+    """Folders in it; DataError for such a link."""
+    with os.scandir(folder) as found:
+        entries = list(found)
+    for entry in entries:
+        if entry.is_symlink() and not entry.is_file():
+            raise DataError(f"{entry.path}: a link; a folder of the run belongs there, or nothing")
+    return [Path(entry.path) for entry in entries if entry.is_dir()]

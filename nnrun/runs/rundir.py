@@ -238,10 +238,10 @@ class RunDir:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run, to the process's death at most; UsageError where another does, DataError for links there."""
-        refuse_links(self.path)
         if not (lock := take_lock(self.path / LOCK)):
             raise UsageError(f"{self.path}: {self._holder()} is training this run")
         with lock:
+            refuse_links(self.path)
             for file in (EPOCHS, EVENTS, LOG):
                 drop_torn_line(self.path / file)
             for folder in (self.path, self.path / CHECKPOINTS):
