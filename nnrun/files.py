@@ -110,8 +110,8 @@ def put(path: Path, content: bytes | Path) -> None:
         path.write_bytes(content)
         return
     try:
-        with FileIO(regular(content, os.O_RDONLY | NO_LINK)) as source, path.open("wb") as copy:
-            shutil.copyfileobj(source, copy)
+        os.close(regular(content, os.O_RDONLY | NO_LINK))  # which refuses what is no file
+        shutil.copyfile(content, path)
     except FileNotFoundError:
         raise
     except OSError as error:  # which names what was read, as if that were full
