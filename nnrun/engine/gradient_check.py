@@ -130,7 +130,7 @@ def check_gradient(
     numerical, smooth = _differences(cost, theta, indices, epsilon, network.n_weights if h.l1.any() else 0)
     difference = np.where(smooth, np.abs(numerical - analytic), 0)
     worst = _parameter_name(network, int(indices[difference.argmax()]))
-    rounding = np.finfo(np.float64).eps * max(1.0, float(abs(cost(theta)[0][0]))) / epsilon
+    rounding = np.finfo(np.float64).eps * max(1.0, float(abs(cost(theta)[0][0]))) / EPSILON
     layers = tuple(_by_layer(network, indices[smooth], numerical[smooth], analytic[smooth], rounding))
     ratio = relative_difference(numerical[smooth], analytic[smooth], rounding)
     return GradientCheck(ratio, worst.split(".")[0], worst, int(smooth.sum()), int((~smooth).sum()), layers)
