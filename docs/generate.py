@@ -202,7 +202,7 @@ SEARCH_FILES = {
     "run.json": "as in a run, and: what ended it (trials, target, flat, timeout, signal, or points: there are no "
     "more of them), why it was flat (`flat`: the number of `trials` that said so, those `left`, the gain `expected` "
     "of them, the `size` asked for), its running time over all calls, counts of trials by status, `pruned_trials` "
-    "of those done, the best trial's number, epochs and errors, how many trials share its value (`ties`, itself "
+    "of those done, the best trial's number, epochs and errors, how many trainings share its value (`ties`, itself "
     "among them), how often the test part was read, what random search of as many trials as were drawn "
     "from the whole space is expected to reach, where others follow from results, notes, stages of "
     "`coarse_to_fine`, mean and deviation of what was trained again",

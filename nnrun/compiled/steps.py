@@ -114,7 +114,9 @@ class CompiledSteps(NumpyEngine):
             self._advance(self.given[k], steps)
 
     def _turns(self, members: list[int], steps: range, spans: Integers, behind: Measuring | None) -> Turns:
-        """Of these members, which have mostly just had the same: those of the last ones are kept."""
+        """Of these members, which have mostly just had the same: those of the last ones are kept, for whole groups."""
+        if len(steps) < len(spans):
+            return self._new_turns(members, steps, spans, behind)
         if self.last[0] != members:
             self.last = members, {}
         kept, key = self.last[1], (steps, behind is not None)

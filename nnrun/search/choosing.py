@@ -66,8 +66,10 @@ def _mend(run: RunDir, best: TrialRecord, restore: Restore) -> None:
     if is_whole(RunDir(place)):
         return
     restore(best)
+    refuse_links(place)
     for each in (trial, *members_of(trial)):
         part = place / each.path.relative_to(trial.path)
+        part.mkdir(parents=True, exist_ok=True)
         refuse_links(part)
         _copy_folder(each.path / CHECKPOINTS, part / CHECKPOINTS)
 

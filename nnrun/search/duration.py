@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Container
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from nnrun.runs.assembly import batch_size, make_trainer
 from nnrun.runs.engines import ready_engine
 from nnrun.search.state import Search
 from nnrun.search.strategies import STRATEGIES
+from nnrun.search.strategies.strategy import Strategy
 from nnrun.text import counted, remaining
 
 STEPS, ROWS = 40, 4096  # that are timed at most; as many batches as the steps need are taken from the data
@@ -69,22 +71,21 @@ def expected_time(search: Search) -> list[str]:
     """
     folds = search.config.data.folds if search.config.data.in_folds else None
     finished = {record["number"] for record in search.ledger.read()[0]}
-    if not (left := [number for number in range(search.total) if number not in finished]):
+    if not (left := search.total - sum(number < search.total for number in finished)):
         return []
     try:
         epoch = epoch_seconds(search.config, search.dataset) * (folds or 1)
     except NnrunError:
         return []
-    strategy = STRATEGIES[search.plan.strategy](search.plan.brief())
-    epochs = [strategy.epochs(number) - strategy.behind(number) for number in left]
-    seconds = epoch * sum(epochs) / min(len(left), search.executor.workers)
-    alike = len({*epochs}) == 1
-    work = f"{counted(len(left), 'trial')} of {counted(epochs[0] if alike else sum(epochs), 'epoch')}"
-    work += "" if alike else " in all"
+    kind = STRATEGIES[search.plan.strategy]
+    whole = not kind.continues_trials
+    in_all = left * search.plan.epochs if whole else _epochs_of(kind(search.plan.brief()), search.total, finished)
+    seconds = epoch * in_all / min(left, search.executor.workers)
+    work = f"{counted(left, 'trial')} of {counted(search.plan.epochs if whole else in_all, 'epoch')}"
+    work += "" if whole or left == 1 else " in all"
     work += f" in each of {folds} folds" if folds else ""
     some = "up to" if search.config.regularization.early_stopping else "about"
     lines = [f"time     {some} {remaining(max(1.0, seconds))} for {work}, if all are like the config as written"]
-    whole = not strategy.continues_trials
     if seconds > LONG and whole and search.options.limits.get("timeout") is None:
         lines.append(
             f"note     that is long: --timeout {LONG:.0f} ends it then, --strategy halving trains most trials less"
@@ -102,3 +103,9 @@ def _several_networks(search: Search) -> list[str]:
         f"note     each trial trains {networks} networks (network.ensemble), which takes up to {networks} times as "
         f"long: --set network.ensemble=1 searches with one, and `{later}` makes {networks} of the best then"
     ]
+
+
+def _epochs_of(strategy: Strategy, total: int, finished: Container[int]) -> int:
+    """The epochs of all trials that are left, without those that they inherit."""
+    left = (number for number in range(total) if number not in finished)
+    return sum(strategy.epochs(number) - strategy.behind(number) for number in left)

@@ -87,9 +87,12 @@ class StoredSearch:
     @cached_property
     def whole(self) -> list[TrialRecord]:
         """The trials that were given all epochs, and not only those of a rung or of what is pruned."""
-        until = STRATEGIES[self.plan.strategy](self.plan.brief()).epochs
-        epochs = self.plan.epochs
-        return [trial for trial in self.trials if not trial.get("pruned") and until(trial["number"]) >= epochs]
+        whole = [trial for trial in self.trials if not trial.get("pruned")]
+        kind = STRATEGIES[self.plan.strategy]
+        if not kind.continues_trials:  # and may need a library that is not here
+            return whole
+        until = kind(self.plan.brief()).epochs
+        return [trial for trial in whole if until(trial["number"]) >= self.plan.epochs]
 
     @property
     def cut_short(self) -> str | None:

@@ -141,10 +141,10 @@ def _unprunable(loaded: Loaded) -> Iterator[str]:
 def _of_several_losses(loaded: Loaded) -> Iterator[str]:
     """Why trials cannot be compared, where the losses are of several kinds by which they are to be."""
     search = loaded.config.search
-    part, _, name = search.metric.removeprefix("-").partition("_")
-    if LOSS in search.space and (name == "loss" or part == "cost"):
+    metric = Objective(search.metric)
+    if LOSS in search.space and (metric.name == "loss" or metric.key == "cost"):
         why = f"cannot be searched by {search.metric}; losses of different kinds have no common scale"
-        use = f"use search.metric: {part if name else 'dev'}_error"
+        use = f"use search.metric: {'dev' if metric.key == 'cost' else metric.part}_error"
         yield loaded.locate(("search", "space", LOSS), f"{why}; {use}")
 
 

@@ -52,7 +52,18 @@ def test_checkpoints_replace_a_link(search: RunDir, tmp_path: Path, monkeypatch:
     assert (tmp_path / "own/best.safetensors").read_text() == "a letter"
 
 
-@pytest.mark.parametrize("folder", ["best/checkpoints", "best/members/01"])
+def test_members_that_are_gone_are_copied_again(search: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    (member := search.path / "trials/0000/members/01").mkdir(parents=True)
+    (member / "checkpoints").mkdir()
+    (member / BEST).write_text("others")
+    (member / "run.json").write_text("{}")
+    monkeypatch.setattr(choosing, "members_of", lambda trial: [RunDir(member)])
+    (search.path / "best").mkdir()
+    _mended(search, monkeypatch)
+    assert (search.path / "best/members/01" / BEST).read_text() == "others"
+
+
+@pytest.mark.parametrize("folder", ["best/checkpoints", "best/members", "best/members/01"])
 def test_a_link_in_place_of_a_folder_is_refused(
     folder: str, search: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

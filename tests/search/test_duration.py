@@ -45,6 +45,9 @@ def test_trials_take_their_epochs_shared_among_workers(monkeypatch: pytest.Monke
         "one worker is enough for it"
     )
     assert duration.expected_time(search(30, finished=30)) == []
+    assert "for 1,000,000,000,000 trials" in duration.expected_time(search(10**12))[0], (
+        "as many as fit, none is counted"
+    )
     early = search(30, 0, "random", None, "regularization.early_stopping={patience: 5}")
     assert "up to 2 min" in duration.expected_time(early)[0], "trials may stop before"
 

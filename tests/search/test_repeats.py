@@ -5,7 +5,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -19,6 +20,7 @@ from nnrun.search.record import TrialRecord, rank
 from nnrun.search.repeats import best_settings
 from nnrun.search.running import SearchOutcome
 from nnrun.search.seeds import repeat_seed, trial_seed
+from nnrun.search.stored import StoredSearch
 from nnrun.search.telling import repeat_lines
 from nnrun.search.verbs import resume
 from tests.asked import asking
@@ -36,6 +38,16 @@ def again(run: RunDir, trials: int | None = None, say: Callable[[str], None] = l
 def repeats(run: RunDir) -> dict[int, list[TrialRecord]]:
     """Ledgers of the repeats by trial."""
     return {int(path.parent.name): Ledger(path).read()[0] for path in run.path.glob("repeats/*/trials.jsonl")}
+
+
+def test_what_was_trained_is_known_without_the_library_of_a_strategy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking() -> None:
+        raise UsageError("the strategy tpe needs optuna")
+
+    monkeypatch.setattr("nnrun.search.strategies.tpe._optuna", lacking)
+    trials = [{"number": 0}, {"number": 1, "pruned": True}]
+    search = SimpleNamespace(plan=SimpleNamespace(strategy="tpe", epochs=9), trials=trials)
+    assert StoredSearch.whole.func(cast(Any, search)) == trials[:1]
 
 
 def results(outcome: SearchOutcome) -> list[dict[str, Any]]:

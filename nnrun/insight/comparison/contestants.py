@@ -18,7 +18,7 @@ from nnrun.runs.rundir import RECORD
 from nnrun.runs.stored import StoredRun, record_of
 from nnrun.runs.verdict import SURE, error_kind
 from nnrun.search.ledger import Ledger
-from nnrun.search.record import best_of
+from nnrun.search.record import best_of, ranked
 from nnrun.text import PARTS
 
 FACTS = ("status", "epochs", "best_epoch", "seconds")  # that are compared beside the numbers of the best epoch
@@ -100,9 +100,10 @@ class Contestant:
     def rivals(self) -> int:
         """Among how many trials of a search it was chosen for its result, itself among them; 0 where it was not."""
         search = search_of(self.run.directory)
-        records = [] if search is None else [r for r in Ledger.of(search).read()[0] if r["metric"] is not None]
-        if search is None or len(records) < 2 or not (best := best_of(records)):
+        records = [] if search is None else ranked(Ledger.of(search).read()[0])
+        if search is None or len(records) < 2:
             return 0
+        best = records[0]
         chosen, trial = self.record.get("chosen"), trial_of(search.path, best["number"])
         copied = chosen is not None and chosen["trial"] == best["number"]
         return len(records) if copied or self.run.path.resolve() == trial.path.resolve() else 0

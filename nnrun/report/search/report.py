@@ -42,7 +42,7 @@ from nnrun.runs.kinds import kind_of
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.importance import Importance
-from nnrun.search.record import TrialRecord
+from nnrun.search.record import TrialRecord, rank
 from nnrun.search.telling import diverged_lines, expected_line, ties
 from nnrun.search.trial_lines import setting, settings, shown
 from nnrun.text import duration, last_words, metric_key, metric_value, number, percent
@@ -228,9 +228,7 @@ def _trials_section(found: Results) -> Section:
     keys = found.keys
     further = (metric_key(name, found.error_kind).replace("_", " ") for name in FURTHER)
     heads = ["trial", found.metric, "status", *last_words(keys).values(), *further]
-    order = {trial["number"]: i for i, trial in enumerate(found.ranked)}
-    trials = sorted(found.trials, key=lambda trial: (order.get(trial["number"], len(order)), trial["number"]))
-    rows = (_row(found, trial, keys) for trial in trials)
+    rows = (_row(found, trial, keys) for trial in sorted(found.trials, key=rank))
     told = table("All trials, the best first; the titles sort", heads, rows, words=(0, 2), data_sortable=True)
     return Section("All trials", [told])
 

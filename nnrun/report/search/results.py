@@ -92,7 +92,7 @@ class Results:
 
     @cached_property
     def ranked(self) -> list[TrialRecord]:
-        """The trials with a value, the best first."""
+        """The best trial of each training that has a value, the best first."""
         return ranked(self.trials)
 
     @property
@@ -223,6 +223,5 @@ def survivors_chart(found: Results) -> Chart | None:
     ticks = {"tickvals": rungs, "ticktext": [f"{rung}<br>{counts[rung]} trials" for rung in rungs]}
     layout = {"xaxis": axis("until epoch", type="log", **ticks), "yaxis": found.axis()}
     told = "; ".join(f"{count} trials until epoch {rung}" for rung, count in counts.items())
-    return Chart(
-        "Survivors of halving", f"{told}.", [links, dots], layout, f"{told}. Lines join a trial to its continuation."
-    )
+    note = f"{told}. Lines join a trial to its continuation." if x else f"{told}."
+    return Chart("Survivors of halving", f"{told}.", [links, dots], layout, note)
