@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 MOST, LONGEST = 100, 1000  # problems of a config that are told, and characters of each
-_PASSWORD = re.compile(r"(?<=://)[^/\s]+(?=@)")
+_PASSWORD = re.compile(r"(?<=://)(?:[^\s/:@]*:\S+|[^\s/]+)(?=@)")  # one may hold a / as it is
 
 
 def without_password(text: str) -> str:

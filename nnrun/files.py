@@ -178,9 +178,18 @@ def checksum(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
+def identity(path: Path) -> object:
+    """What changes when a file is replaced; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
 def sha256_of(path: Path) -> str:
     """Hash of a file's bytes; OSError where it cannot be read."""
-    with path.open("rb") as file:
+    with FileIO(regular(path)) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -22,10 +22,14 @@ SECONDS_UNTIL_ABANDONED = 24 * 3600
 ENDING = ".lock"  # of the file beside a folder that is being filled, which has its name else
 
 
+class NoLocksError(UsageError):
+    """A disk gives no locks."""
+
+
 def take_lock(path: Path) -> FileIO | None:
     """The file, open and locked, which is made where there is none; None if somebody else has its lock.
 
-    UsageError in a closed folder, and on a disk that gives no locks, where two could write at once unnoticed.
+    UsageError in a closed folder; NoLocksError on a disk that gives none, where two could write at once unnoticed.
     """
     refuse_closed(path.parent)
     file = FileIO(path, "a", opener=regular)
@@ -35,7 +39,7 @@ def take_lock(path: Path) -> FileIO | None:
     except OSError as error:
         file.close()
         why = "two processes could write there at once, and a copy on another disk would do"
-        raise UsageError(f"{path.parent}: {error.strerror}; {why}") from error
+        raise NoLocksError(f"{path.parent}: {error.strerror}; {why}") from error
     file.close()
     return None
 

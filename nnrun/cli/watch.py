@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import webbrowser
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from html import escape
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -70,9 +71,7 @@ def _on_a_page(runs: Path, port: int | None, open_: bool, read_only: bool, json:
         result(server.address)
     say(f"watching {runs}; Ctrl-C ends it, and no run notices")
     try:
-        with _leading_to(server.address) as page:
-            if open_:
-                webbrowser.open(page.as_uri())
+        with _opened(runs, server.address) if open_ else nullcontext():
             server.serve_forever(poll_interval=0.2)
     except KeyboardInterrupt:
         pass
@@ -82,9 +81,14 @@ def _on_a_page(runs: Path, port: int | None, open_: bool, read_only: bool, json:
 
 
 @contextmanager
-def _leading_to(address: str) -> Iterator[Path]:
-    """A file that this user alone can read, as all users of a machine see what a browser was called with."""
-    with NamedTemporaryFile("w", prefix="nnrun-watch-", suffix=".html", encoding="utf-8") as file:
+def _opened(runs: Path, address: str) -> Iterator[None]:
+    """Opened by a file that this user alone can read, as all users of a machine see what a browser was called with.
+
+    It lies among the runs where it can, since browsers in a sandbox have temporary files of their own.
+    """
+    place = runs if os.access(runs, os.W_OK) else None
+    with NamedTemporaryFile("w", prefix="nnrun-watch-", suffix=".html", encoding="utf-8", dir=place) as file:
         file.write(f'<!doctype html><meta http-equiv="refresh" content="0; url={escape(address)}">\n')
         file.flush()
-        yield Path(file.name)
+        webbrowser.open(Path(file.name).absolute().as_uri())
+        yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike, fspath
@@ -172,7 +173,7 @@ def _extended(base: object, folder: Path, trail: Sequence[Path | None]) -> Sourc
     if len(trail) > DEEPEST:
         raise _BaseError(f"more than {DEEPEST} files that extend each other")
     try:
-        if path.exists() and not (path.is_file() or path.is_dir()):  # whose end would be waited for
+        if _is_endless(path):
             raise _BaseError(f"{path}: a pipe or a device; a YAML file is needed")
         content = read_bytes(path)
     except ConfigError as error:
@@ -182,6 +183,15 @@ def _extended(base: object, folder: Path, trail: Sequence[Path | None]) -> Sourc
     positions = {at: place._replace(file=place.file or name) for at, place in source.positions.items()}
     problems = [problem._replace(file=problem.file or name) for problem in source.problems]
     return replace(source, positions=positions, problems=problems, resolved=source.resolved or is_sealed(content))
+
+
+def _is_endless(path: Path) -> bool:
+    """Whether its end would be waited for; not of what cannot be looked at, which whoever reads it tells."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _making(path: Path) -> str:

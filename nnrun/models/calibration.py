@@ -45,7 +45,7 @@ class Calibration:
         }
         if self.scores:
             record["scores"] = self.scores
-        with run.locked():
+        with run.held():
             run.write(CALIBRATION, sealed_document(record))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from nnrun.files import is_closed
+from nnrun.locks import NoLocksError
 from nnrun.runs.finding import search_of
 from nnrun.runs.members import whole_of
 from nnrun.runs.records import HELD
@@ -29,12 +30,12 @@ def why_not(run: StoredRun) -> str | None:
 def count_read(run: RunDir) -> int:
     """Note in the run that its test part is being read; how often that has happened now.
 
-    A directory that cannot be written to keeps its old count.
+    A directory that cannot be written to, or on a disk that gives no locks, keeps its old count.
     """
     reads = _reads(run) + 1
     if is_closed(run.path):
         return reads
-    with suppress(OSError), run.locked():
+    with suppress(OSError, NoLocksError), run.held():
         reads = _reads(run) + 1  # another process may have read it since
         _enter(run, reads)
     return reads

@@ -24,6 +24,6 @@ def _folders_of(folder: Path) -> list[Path]:
     with os.scandir(folder) as found:
         entries = list(found)
     for entry in entries:
-        if entry.is_symlink() and not entry.is_file():
+        if entry.is_symlink() and not os.path.isfile(entry.path):  # noqa: PTH113 - which takes one to itself for none
             raise DataError(f"{entry.path}: a link; a folder of the run belongs there, or nothing")
     return [Path(entry.path) for entry in entries if entry.is_dir()]

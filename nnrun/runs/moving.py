@@ -1,6 +1,6 @@
 """Data of a run that lies elsewhere now: how commands say what to do, and how its new place is written into the run.
 
-One command is for runs of every kind: `nnrun resume RUN --set data.source=FILE`. The rows are known by their checksum.
+One command is for runs of every kind: `nnrun resume RUN --set data.source=FILE`. The file is known by its checksum.
 """
 
 from __future__ import annotations

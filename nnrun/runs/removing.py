@@ -6,6 +6,7 @@ What a killed process left of that is deleted by the next command that removes o
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import time
 from collections import defaultdict
@@ -23,6 +24,7 @@ from nnrun.locks import drop_abandoned, filling, lock_exclusively
 from nnrun.machine.posix import try_lock
 from nnrun.runs.finding import find_run, list_runs, search_of
 from nnrun.runs.frames import FOLDER
+from nnrun.runs.full_disk import DISK_FULL
 from nnrun.runs.members import whole_of
 from nnrun.runs.preparing import CACHE
 from nnrun.runs.rundir import LOCK, RESOLVED, UNFINISHED, RunDir
@@ -134,16 +136,27 @@ def remove(removals: Iterable[Removal]) -> None:
 
 def _discard(path: Path, before: str) -> None:
     """Held under its new name while it is deleted, so that no other command takes it for abandoned."""
-    with filling(path.parent, REMOVED) as hidden:
-        with _held(path / LOCK, before):
-            path.rename(hidden)
-        try:
-            shutil.rmtree(hidden)
-        except FileNotFoundError:  # somebody else deletes it, too
-            return
-        except OSError as error:
-            left = f"it is no longer listed, but {error.filename} cannot be deleted ({error.strerror})"
-            raise UsageError(f"{path}: {left}; the rest of it lies in {hidden}") from error
+    try:
+        with filling(path.parent, REMOVED) as hidden:
+            _delete(path, hidden, before)
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        # A full disk has no room for what holds it. What a kill leaves then goes in a day.
+        _delete(path, path.with_name(f"{REMOVED}{secrets.token_hex(8)}"), before)
+
+
+def _delete(path: Path, hidden: Path, before: str) -> None:
+    """By a name first under which it is no run."""
+    with _held(path / LOCK, before):
+        path.rename(hidden)
+    try:
+        shutil.rmtree(hidden)
+    except FileNotFoundError:  # somebody else deletes it, too
+        return
+    except OSError as error:
+        left = f"it is no longer listed, but {error.filename} cannot be deleted ({error.strerror})"
+        raise UsageError(f"{path}: {left}; the rest of it lies in {hidden}") from error
 
 
 @contextmanager
@@ -155,7 +168,7 @@ def _held(path: Path, before: str) -> Iterator[None]:
     if path.is_symlink() or not path.is_file():
         yield
         return
-    with FileIO(path, "r+", opener=regular) as lock:
+    with FileIO(path, "r+" if os.access(path, os.W_OK) else "r", opener=regular) as lock:
         if not lock_exclusively(lock.fileno()):
             raise UsageError(f"{path.parent.name} is being trained by now{before}")
         yield

@@ -20,6 +20,7 @@ from nnrun.files import (
     drop_unfinished,
     dumped,
     finite,
+    identity,
     is_whole,
     json_lines,
     naming,
@@ -131,7 +132,7 @@ class RunDir:
 
     def read_record(self) -> RunRecord:
         """run.json as it is now; it is replaced as a whole, so the same file need not be read again."""
-        now_there = _identity(self.path / RECORD)
+        now_there = identity(self.path / RECORD)
         if not self._record or self._record[0] != now_there:
             self._record = now_there, self.read_json(RECORD, RunRecord)
         return cast(RunRecord, self._record[1].copy())
@@ -139,7 +140,7 @@ class RunDir:
     def update_record(self, **values: Any) -> None:
         """Set keys of run.json."""
         self.write(RECORD, text := sealed_document({**self.read_record(), **values}))
-        self._record = _identity(self.path / RECORD), read_written(text.encode(), str(self.path / RECORD))
+        self._record = identity(self.path / RECORD), read_written(text.encode(), str(self.path / RECORD))
 
     @property
     def status(self) -> RunStatus:
@@ -237,15 +238,21 @@ class RunDir:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the run, to the process's death at most; UsageError where another does, DataError for links there."""
+        """Hold the run for training; UsageError where another process does, DataError for links in place of folders."""
+        with self.held():
+            refuse_links(self.path)
+            for folder in (self.path, self.path / CHECKPOINTS):
+                drop_unfinished(folder)
+            yield
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the run, to the process's death at most, for files beside run.json; UsageError where another does."""
         if not (lock := take_lock(self.path / LOCK)):
             raise UsageError(f"{self.path}: {self._holder()} is training this run")
         with lock:
-            refuse_links(self.path)
             for file in (EPOCHS, EVENTS, LOG):
                 drop_torn_line(self.path / file)
-            for folder in (self.path, self.path / CHECKPOINTS):
-                drop_unfinished(folder)
             try:
                 yield
             finally:
@@ -268,15 +275,6 @@ class RunDir:
 def now() -> str:
     """Local time with its offset, to the millisecond."""
     return datetime.now().astimezone().isoformat(timespec="milliseconds")
-
-
-def _identity(path: Path) -> object:
-    """What changes when a file is replaced; None where there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _rename(unfinished: Path, path: Path) -> Path:

@@ -349,3 +349,13 @@ def test_a_killed_removal_leaves_a_whole_run_or_none(here: Path) -> None:
 @pytest.mark.soak
 def test_many_killed_removals_leave_whole_runs_or_none(here: Path) -> None:
     kill_at_random_moments(200)
+
+
+def test_a_full_disk_is_where_runs_are_removed(nnrun: Nnrun, three: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(root: Path, beginning: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(removing, "filling", full)
+    done = nnrun("rm", three[0], "--yes")
+    assert (done.code, ids()) == (0, three[1:])
+    assert [*ROOT.glob(".*")] == []

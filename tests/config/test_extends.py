@@ -114,6 +114,7 @@ def test_a_base_extends_others_and_two_may_share_one(write) -> None:  # type: ig
         ("[base.yaml, 3]", "c.yaml:1:22: extends: expected the name of a file, or a list of such names, got 3"),
         ("{a: b}", "c.yaml:1:10: extends: expected the name of a file"),
         (".", "c.yaml:1:10: extends: .: is a directory"),
+        ("x" * 300 + ".yaml", f"c.yaml:1:10: extends: {'x' * 300}.yaml: cannot be read: File name too long"),
         ("/dev/zero", "c.yaml:1:10: extends: /dev/zero: a pipe or a device; a YAML file is needed"),
         ("pipe", "c.yaml:1:10: extends: pipe: a pipe or a device; a YAML file is needed"),
         ("vast.yaml", "c.yaml:1:10: extends: vast.yaml: larger than 256 MiB; a YAML file of settings is needed"),

@@ -20,6 +20,7 @@ import pytest
 
 from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.insight.comparison.listing import Entry
+from nnrun.models.reads import count_read
 from nnrun.runs import rundir
 from nnrun.runs.finding import find_run, list_runs
 from nnrun.runs.lineage import children_of
@@ -371,6 +372,17 @@ def test_a_line_is_on_disk_when_append_returns(tmp_path: Path) -> None:
             run.add_metrics({"epoch": epoch, "dev_loss": float("nan")})
             assert run.metrics()[-1] == {"epoch": epoch, "dev_loss": None}
     assert len(run.metrics()) == 2
+
+
+def test_a_link_keeps_nobody_from_noting_what_was_read(tmp_path: Path, train_run: Callable[..., Outcome]) -> None:
+    """Checkpoints that the user has put on another disk; a link to itself is none to a file, either."""
+    run = train_run().run
+    shutil.move(run.path / "checkpoints", tmp_path / "elsewhere")
+    (run.path / "checkpoints").symlink_to(tmp_path / "elsewhere")
+    assert count_read(run) + 1 == count_read(run)
+    (run.path / "own").symlink_to("own")
+    with pytest.raises(DataError, match="a link; a folder of the run belongs there"), run.locked():
+        pass
 
 
 def test_metrics_after_an_epoch_are_forgotten(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.data.fitted import Fitted
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
-from nnrun.files import checksum, read_regular
+from nnrun.files import checksum, sha256_of
 from nnrun.installation import command, elsewhere
 from nnrun.models.ensembling.selection import Panel
 from nnrun.models.model import Model, load_model
@@ -78,7 +78,7 @@ def _merged(candidates: Sequence[Candidate], notes: list[str]) -> list[Candidate
     found: dict[str, Candidate] = {}
     for one in candidates:
         directory = one.run.directory
-        same = checksum(read_regular(directory.checkpoint("best")) + directory.read(DATA))
+        same = sha256_of(directory.checkpoint("best")) + checksum(directory.read(DATA))
         if same in found:
             notes.append(f"{one.id} is there more than once, and counts as often")
             one = replace(found[same], share=found[same].share + one.share)

@@ -93,7 +93,7 @@ ISO = re.compile(
 )
 NUMBER = re.compile(  # thousands grouped or not, with a sign such as $ or %, perhaps with a unit of letters behind it
     r"(\()?([%$€£¥\s]*+)([-+\u2212\u2013]?)([%$€£¥\s]*+)"
-    r"([1-9]\d{0,2}(?:[,'\u2019\s]\d{3})+(?:\.\d*)?|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
+    r"([1-9]\d{0,2}(?:[,'\u2019\s]\d{3})+(?:\.\d*)?|(?:\d++\.?\d*+|\.\d+)(?:[eE][-+]?\d+)?)"
     r"\s*+(-?)([%$€£¥\s]*+(?:[A-Za-z\u00b5\u03bc\u00b0\u03a9][A-Za-z/\u00b0\u00b2\u00b3]{0,9})?)(?(1)\))"
 )
 NO_NUMBER = {"n.a.", "n.a", "N.A.", "N.A", "n.d.", "--", "---", "\u2013", "\u2014"}  # an unknown one

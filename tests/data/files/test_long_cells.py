@@ -33,6 +33,7 @@ def is_number(text: str) -> bool:
         lambda: find_decimal(["1,", "€" * LONG, ",2\n", " " * LONG, ",3\n"], ","),
         lambda: find_decimal([f"1,{'$' * LONG}x,2\n"], ","),
         lambda: NUMBER.fullmatch("$" * LONG),
+        lambda: NUMBER.fullmatch("1" * LONG + "!"),
         lambda: NUMBER.fullmatch("1" + " " * LONG + "!"),
     ],
 )
