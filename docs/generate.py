@@ -427,8 +427,8 @@ error, whatever decides."""
 METRICS_FOOT = """\
 *Primary* is the column of the dev set that decides, as `search.metric` is written; a search minimises its metric, so
 that what is better the higher it is has a minus in front. Where two epochs or trials are level, the dev loss decides;
-where the loss is the primary metric, the dev error. Between trials whose losses are of several kinds it decides nothing,
-and of a trial of `halving` and the one that continues it the latter is taken where both are level.
+where the loss is the primary metric, the dev error. Between trials whose losses are of several kinds nothing is
+decided so, and of a trial of `halving` and the one that continues it the latter is taken where both are level.
 
 Formulas are computed in float64 from the probabilities, or from values in the target's own unit, and give the numbers
 of scikit-learn, with which the tests compare them. `auc`, `average_precision` and `f1` of more than two classes are
