@@ -31,7 +31,7 @@ from nnrun.runs.conclusion import (
     status_of,
     tested,
 )
-from nnrun.runs.full_disk import held
+from nnrun.runs.full_disk import training
 from nnrun.runs.listener import Listener, Outcome, Relay, ToldToStop
 from nnrun.runs.members import ALL, FOLDER, fold_line, member
 from nnrun.runs.preparing import (
@@ -77,7 +77,7 @@ def train(
     files = {MEMBERS: members_file(loaded.config, [])}
     more: RunRecord = {"refit": {"epochs": None}} if refit else {}
     run = create(root, loaded, whole, argv, given=given, files=files, more=more)
-    with held(run):
+    with training(run):
         return _go_on(run, loaded, listener, told_to_stop)
 
 
@@ -90,7 +90,7 @@ def refuse_unfit(loaded: Loaded, root: Path, heard: Heard) -> None:
 
 def resume(run: RunDir, listener: Listener, told_to_stop: ToldToStop) -> Outcome:
     """Train the folds that are not finished; UsageError where one has diverged, DataError where the data changed."""
-    with held(run):
+    with training(run):
         before = StoredRun(run)
         loaded = before.loaded()
         if before.written["status"] == "diverged":

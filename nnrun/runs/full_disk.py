@@ -44,7 +44,7 @@ def resumable(run: Path) -> Iterator[None]:
 
 
 @contextmanager
-def held(run: RunDir) -> Iterator[None]:
+def training(run: RunDir) -> Iterator[None]:
     """Hold a run while training it, and say of a full disk how it goes on."""
     with run.locked(), resumable(run.path):
         yield

@@ -24,7 +24,7 @@ from nnrun.files import json_lines
 from nnrun.installation import command
 from nnrun.runs.checkpoints import start_before
 from nnrun.runs.finding import is_search, search_of
-from nnrun.runs.full_disk import held
+from nnrun.runs.full_disk import training
 from nnrun.runs.listener import Listener, Outcome, Relay, ToldToStop
 from nnrun.runs.members import has_members, member, refuse_gathered, whole_of
 from nnrun.runs.preparing import create, prepare, same_data, until_told
@@ -75,7 +75,7 @@ def rewind(
     parent: Parent = {"id": run.id, "epoch": epoch, "state": None}
     child = create(root, loaded, dataset, argv, parent=parent, files=files)
     again = [row for row in before.rows if start < row["epoch"] <= epoch]
-    with held(child):
+    with training(child):
         session.load(child)
         heard = Retraced(listener, again, f"{run.id} at the end of epoch {epoch}")
         notices = [*loaded.notices, *_told(run.id, epoch, start), *_set(kept, epoch, settings)]

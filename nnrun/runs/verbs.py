@@ -19,7 +19,7 @@ from nnrun.files import json_lines, sealed_text
 from nnrun.installation import as_options, called, command, elsewhere, key_of
 from nnrun.runs import folds
 from nnrun.runs.finding import best_in, is_search, search_of
-from nnrun.runs.full_disk import held
+from nnrun.runs.full_disk import training
 from nnrun.runs.lineage import Repeated, repeated
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
 from nnrun.runs.members import has_members, refuse_gathered, whole_of
@@ -66,7 +66,7 @@ def train(
     loaded.notices.extend(changed_since(before, dataset))
     session = session_of(loaded, dataset)
     run = create(root, loaded, dataset, argv, given=given)
-    with held(run):
+    with training(run):
         (outcome,) = session.train([run], listener, told_to_stop, loaded.notices, steered=True)
     return outcome
 
@@ -145,7 +145,7 @@ def resume(
     if overrides:
         settings = [*overrides, *([] if epochs is None else [f"{TOTAL}={epochs}"])]
         return _begin_child(run, settings, listener, told_to_stop, argv)
-    with held(run):
+    with training(run):
         return _go_on(run, epochs, listener, told_to_stop)
 
 
@@ -225,7 +225,7 @@ def _begin_child(
     origin: Parent = {"id": parent.id, "epoch": session.trainer.epoch}
     files = {EVENTS: json_lines(before.changes_until(origin["epoch"])).encode()}
     child = create(root, loaded, dataset, argv, parent=origin, files=files)
-    with held(child):
+    with training(child):
         (outcome,) = session.train([child], listener, told_to_stop, loaded.notices, steered=True)
     return outcome
 
