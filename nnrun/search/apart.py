@@ -8,7 +8,7 @@ from math import sqrt
 from nnrun.runs.student import quantile
 from nnrun.search.record import Repeated
 
-SURE = 0.95
+BY_CHANCE = 0.05  # of settings that are equal, how often some are told apart all the same
 
 
 def better_than_first(repeats: Sequence[Repeated]) -> Repeated | None:
@@ -38,5 +38,5 @@ def _lower(one: Repeated, other: Repeated, comparisons: int) -> bool:
     if len(parts) < 2 or not squares:
         return False
     degrees = squares**2 / sum(part**2 / (each["n"] - 1) for part, each in zip(parts, (one, other), strict=True))
-    width = quantile(1 - (1 - SURE) / 2 / comparisons, int(round(degrees, 6))) * sqrt(squares)
+    width = quantile(1 - BY_CHANCE / 2 / comparisons, int(round(degrees, 6))) * sqrt(squares)
     return _mean(other) - _mean(one) > width
