@@ -336,6 +336,22 @@ def test_what_a_run_can_be_asked_for_is_told_at_once_and_no_word_is_lost(page: A
     assert page.evaluate(COMES % (run, "done")) == ["rewind", "rewind"]
 
 
+def test_charts_that_come_late_leave_the_focus_to_who_types(page: Any, root: Path) -> None:
+    held: list[Any] = []
+    page.route("**/plotly.js*", lambda route: held.append(route))
+    page.get_by_role("button", name=run_of(root, "first").id).click()
+    change = page.get_by_label("a change")
+    change.fill("seed=1")
+    until_held = time.monotonic() + 60
+    while not held:
+        assert time.monotonic() < until_held
+        page.wait_for_timeout(20)
+    held[0].continue_()
+    page.wait_for_selector("#charts .main-svg")
+    page.wait_for_timeout(100)
+    assert page.evaluate("document.activeElement.value") == "seed=1"
+
+
 def test_what_is_typed_beside_a_resume_is_part_of_it(page: Any, root: Path) -> None:
     run = run_of(root, "first")
     run.update_record(status="failed")

@@ -312,10 +312,11 @@ function library(path) {
 async function show(id) {
   if (id !== shown) at("answer").textContent = ""; // which was another run's
   shown = id;
-  await detail();
-  at("detail").scrollIntoView({ block: "start" });
-  at("detail-title").setAttribute("tabindex", "-1");
-  at("detail-title").focus({ preventScroll: true });
+  await detail(() => { // before the charts: who types by then must not lose the focus to the title
+    at("detail").scrollIntoView({ block: "start" });
+    at("detail-title").setAttribute("tabindex", "-1");
+    at("detail-title").focus({ preventScroll: true });
+  });
 }
 
 const UNTOLD = { system: "", symptoms: [], config: [], log: [], commands: [], charts: [] }; // of a run that nobody tells of
@@ -326,7 +327,7 @@ function isWorth(run) {
   return !run || charted.id !== run.id || charted.status !== run.status || charted.best_trial !== run.best_trial || grown("epochs") || grown("trials");
 }
 
-async function detail() {
+async function detail(onceTold) {
   const began = performance.now(), run = rows.get(shown), worth = isWorth(run);
   const answer = await ask("run", { id: shown, charts: worth ? "1" : "0" });
   if (answer.status === 404) return void (at("detail").hidden = true);
@@ -343,6 +344,7 @@ async function detail() {
   at("logged").textContent = found.log.join("\n");
   at("commands").replaceChildren(...found.commands.map(command));
   acts(rows.get(shown));
+  onceTold?.();
   if (!worth) return;
   charted = answer.ok ? { ...run } : {};
   await drawCharts(found.charts);
