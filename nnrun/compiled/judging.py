@@ -22,6 +22,7 @@ from nnrun.engine.trainer import Trainer
 from nnrun.machine import threads
 
 Integers = NDArray[np.int64]
+NOTHING = np.empty(0)  # the sums of who is not measured
 
 
 class Stretch(NamedTuple):
@@ -38,17 +39,17 @@ class Block(NamedTuple):
 
     rows: slice
     logits: Array  # (networks, rows, width)
-    sums: Array  # of losses and of mistakes, (networks, 2, chunks)
+    sums: Array  # of losses and of mistakes, (networks, 2, chunks), or of ensembles alone, (ensembles, 2, chunks)
     stretches: list[Stretch]
     part: Evaluator
 
 
 class Measuring:
-    """Summed loss and mistakes of what a trainer's members are judged by, on train and on dev; `(2, members)` each.
+    """Summed loss and mistakes of what a trainer's members are judged by, on train and on dev; as `Evaluator.sums`.
 
-    Behind them stand those of ensembles of several, `(2, members + ensembles)`; NaN for one that has stopped. Each goes
-    through the same chunks of rows alone, with sums of their own, so it has the bits that it has alone. Threads share
-    both parts at once, right behind the last steps of an epoch, since they end together then once and not three times.
+    NaN for one that has stopped. Each goes through the same chunks of rows alone, with sums of their own, so it has the
+    bits that it has alone. Threads share both parts at once, right behind the last steps of an epoch, since they end
+    together then once and not three times.
     """
 
     def __init__(self, run: machine_code.Function, trainer: Trainer, room: Room) -> None:
@@ -84,7 +85,7 @@ class Measuring:
         examples = part.examples.take(rows)
         shape = self.networks, len(examples), trainer.network.width
         chunks = np.array(batch_bounds(len(examples), self.at_once), np.int64)
-        sums = np.zeros((self.networks, 2, len(chunks)))
+        sums = np.zeros((self.networks if part.apart else self.ensembles, 2, len(chunks)))
         block = Block(rows, logits[: prod(shape)].reshape(shape), sums, [], part)
         still = np.zeros((len(chunks), codes.CONSTANTS), trainer.theta.dtype)
         x, y, weights = of_rows(examples, still.dtype)
@@ -97,8 +98,9 @@ class Measuring:
     def _stretch(self, trainer: Trainer, k: int, shared: Mapping[int, Array], block: Block) -> Stretch:
         def given(member: int, network: int, way: Mapping[int, Array], own: Mapping[int, Array]) -> Given:
             arrays = {**shared, **way, codes.LOGITS: block.logits[network], **own}
-            return Given(judged_vectors_of(trainer, member, block.sums[network]), arrays, borrows=1)
+            return Given(judged_vectors_of(trainer, member, of_all[network]), arrays, borrows=1)
 
+        of_all = [*[NOTHING] * (self.networks - len(block.sums)), *block.sums]
         spans = shared[codes.SPANS]
         steps, work = range(len(spans)), int(spans[-1, 1] - spans[0, 0]) * self.of_a_row
         first, behind = k * self.ensemble, (k + 1) * self.ensemble
@@ -136,5 +138,6 @@ class Measuring:
     def _summed(self, part: Evaluator) -> Array:
         blocks = [block for together in self.rounds for block in together if block.part is part]
         sums: Array = np.concatenate([block.sums for block in blocks], axis=-1).sum(axis=-1)
-        sums[~np.concatenate([self.active, self.active[:: self.ensemble]])[: self.networks]] = np.nan
+        stopped = ~np.concatenate([self.active, self.active[:: self.ensemble]])[: self.networks]
+        sums[stopped[-len(sums) :]] = np.nan
         return sums.T

@@ -15,7 +15,7 @@ from nnrun.compiled.functions import copy, exp, inlined, part
 def measure(plan: Any, v: Any, rows: Any, first: int, m: int, layer: int, chunk: int, there: bool) -> None:
     """The output layer of rows that are measured: what their losses and mistakes come to goes to the sums of a chunk.
 
-    The logits of those that are pooled may be there already.
+    Logits and sums go nowhere if there is no place for them; the logits of those that are pooled may be there already.
     """
     width = plan.widths[layer + 1]
     n = m * width
@@ -29,9 +29,10 @@ def measure(plan: Any, v: Any, rows: Any, first: int, m: int, layer: int, chunk:
         pool(plan.loss, z, scratch, plan.members, width)
     if rows.logits.size > 0:
         copy(part(z, 0, n), part(rows.logits, first * width, n))
-    loss, mistake = sums(plan.loss, rows, part(z, 0, n), scratch, first, width)
-    place = first // chunk
-    v.sums[place], v.sums[v.sums.size // 2 + place] = loss, mistake
+    if v.sums.size > 0:
+        loss, mistake = sums(plan.loss, rows, part(z, 0, n), scratch, first, width)
+        place = first // chunk
+        v.sums[place], v.sums[v.sums.size // 2 + place] = loss, mistake
 
 
 @inlined

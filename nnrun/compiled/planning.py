@@ -176,10 +176,8 @@ def judged_vectors_of(trainer: Trainer, member: int, sums: Array) -> Vectors:
     return own._replace(theta=judged.theta[member], state=judged.state[member])
 
 
-def constants_of(optimizer: Optimizer) -> Array:
+def fill_in(constants: Array, optimizer: Optimizer) -> None:
     """What the update and the loss need in the steps that are planned, `(members, steps, CONSTANTS)`."""
-    steps, members, _ = optimizer.final.shape
-    constants = np.zeros((members, steps, codes.CONSTANTS), optimizer.final.dtype)
     constants[..., codes.DECAY] = constants[..., codes.KEPT] = 1
     constants[..., codes.FACTOR] = optimizer.final[..., 0].T
     constants[..., codes.CLIP] = optimizer.h.clip_norm
@@ -191,4 +189,3 @@ def constants_of(optimizer: Optimizer) -> Array:
             constants[..., column] = value[..., 0].T
     if optimizer.average:
         constants[..., codes.KEPT] = optimizer.kept[..., 0].T
-    return constants

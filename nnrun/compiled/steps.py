@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from math import gcd
 
 import numpy as np
@@ -14,7 +14,7 @@ from nnrun.compiled import codes, machine_code
 from nnrun.compiled.codes import SUMS
 from nnrun.compiled.judging import Measuring
 from nnrun.compiled.pace import Pace, spent_on
-from nnrun.compiled.planning import constants_of, plan_of, vectors_of
+from nnrun.compiled.planning import fill_in, plan_of, vectors_of
 from nnrun.compiled.rows import supply_of
 from nnrun.compiled.turns import Given, Lanes, Room, Turns
 from nnrun.compiled.work import LARGE, operations, work
@@ -62,6 +62,8 @@ class CompiledSteps(NumpyEngine):
             self.lanes = self.measuring.lanes
         else:
             self.lanes = Lanes(self.run, threads.count(members) if self.whole else 1, room, dtype)
+        self.constants = constants = np.zeros((members, len(trainer.batches.bounds), codes.CONSTANTS), dtype)
+        self.parts = cache(lambda start, stop: [*constants[:, start:stop]])  # the same arrays in each epoch
         self.kept = trainer.recipe.step_losses
         self.of_a_row = operations(self.plan.widths.tolist(), self.plan.members)
         self.losses = np.empty((members, self.plan.members * trainer.batches.most_gathered if self.kept else 0))
@@ -85,14 +87,16 @@ class CompiledSteps(NumpyEngine):
 
         Members that threads share are measured right behind their last step, unless too few are left.
         """
-        constants, streams, done = constants_of(trainer.optimizer), trainer.dropout_streams(), 0
+        streams, done = trainer.dropout_streams(), 0
+        fill_in(self.constants, trainer.optimizer)
         behind = self.measuring if measure and self.whole and trainer.active.sum() >= len(self.lanes) else None
         for group, spans in self.supply.groups(trainer.epoch + 1):
             members = [int(k) for k in np.flatnonzero(trainer.active)]
             count, batch = len(spans), self.supply.gathered(group) if see else None
+            constants = self.parts(done, done + count)
             for k in members:
                 self.supply.give(self.given[k], k, group, streams)
-                self.given[k].put(codes.CONSTANTS_OF_STEPS, constants[k, done : done + count])
+                self.given[k].put(codes.CONSTANTS_OF_STEPS, constants[k])
                 self.given[k].put(codes.SPANS, spans)
             for steps in [range(step, step + 1) for step in range(count)] if see else [range(count)]:
                 if see and batch:

@@ -50,8 +50,9 @@ class Given:
 
     def put(self, row: int, array: Array) -> None:
         """An array of contiguous numbers into a row of the table, in the place of an earlier one."""
-        self._arrays[row] = array
-        self.places[row] = array.ctypes.data, array.size
+        if self._arrays.get(row) is not array:  # its address takes as long as drawing a hundred numbers
+            self._arrays[row] = array
+            self.places[row] = array.ctypes.data, array.size
 
     def begin(self) -> None:
         """Have its steps begin anew; of one that borrows, its turn does so."""

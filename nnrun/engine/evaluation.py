@@ -151,14 +151,15 @@ class Evaluator:
 
     Each `ensemble` members in a row are one, measured by the mean of their predictions; here alone the numbers of
     members become those of ensembles. `see`, where set, is shown the rows of each chunk and the logits of ensembles
-    `(ensembles, rows, width)`, overwritten later. `of_members` are loss and error of each member in the latest pass,
-    `(members,)`.
+    `(ensembles, rows, width)`, overwritten later. Where `each` is wished or each is an ensemble, `of_members` are loss
+    and error of each member in the latest pass, `(members,)`.
     """
 
     of_members: tuple[Array, Array]
 
-    def __init__(self, network: Network, loss: Loss, examples: Examples, ensemble: int = 1) -> None:
+    def __init__(self, network: Network, loss: Loss, examples: Examples, ensemble: int = 1, each: bool = True) -> None:
         self.network, self.loss, self.examples, self.ensemble = network, loss, examples, ensemble
+        self.apart = each and ensemble > 1  # whether members are measured beside their ensembles
         self._modes: list[Mode] = []
         self._scale = examples.error_scale
         self.see: See | None = None
@@ -173,13 +174,15 @@ class Evaluator:
         An error is the share of wrong classes, or 1 − R², which has no scale where all values are equal.
         """
         losses, mistakes = sums[0] / self.examples.total, sums[1] / (self._scale or np.nan)
-        ensembles = len(losses) if self.ensemble == 1 else len(losses) // (self.ensemble + 1)
-        members = ensembles * self.ensemble
+        if not self.apart:
+            self.of_members = losses, mistakes
+            return self.of_members
+        members = len(losses) // (self.ensemble + 1) * self.ensemble
         self.of_members = losses[:members], mistakes[:members]
-        return losses[-ensembles:], mistakes[-ensembles:]
+        return losses[members:], mistakes[members:]
 
     def sums(self, bound: Sequence[Bound]) -> Array:
-        """Of loss and of mistakes, `(2, members)`; behind the members stand their ensembles if these are others."""
+        """Of loss and of mistakes, `(2, ensembles)`; in front of them their members if these are measured apart."""
         found: list[Array] = []
         size = rows_at_once(self.network)
         for rows, (sums, logits) in _in_chunks(self.network, bound, self.examples.x, self._judged, self._modes, size):
@@ -195,7 +198,7 @@ class Evaluator:
             return self._sums(rows, logits), logits
         members = logits.reshape(-1, self.ensemble, *logits.shape[1:]).swapaxes(0, 1)
         pooled = self.loss.pool(members, _equal(self.ensemble))
-        return self._sums(rows, np.concatenate([logits, pooled])), pooled
+        return self._sums(rows, np.concatenate([logits, pooled]) if self.apart else pooled), pooled
 
     def _sums(self, rows: slice, logits: Array) -> Array:
         x, y, weights = self.examples.x, self.examples.y, self.examples.weights

@@ -133,7 +133,7 @@ class Trainer:
             train, recipe.loss, recipe.batch_size, self.seeds, smallest, recipe.shuffle, recipe.augmenter
         )
         self.step_losses = np.zeros((members, len(self.batches.bounds) if recipe.step_losses else 0))
-        self.on_train = self.evaluator(sample(train, max(TRAIN_SAMPLE, len(dev))))
+        self.on_train = self.evaluator(sample(train, max(TRAIN_SAMPLE, len(dev))), each=False)
         self.on_dev = self.evaluator(dev)
         theta, state = self.optimizer.judged
         self.judged = Judged(theta, state, self.network.bind(theta, state, self.gradient))
@@ -152,9 +152,9 @@ class Trainer:
         members, size = vectors.shape
         return vectors if self.ensemble == 1 else vectors.reshape(members // self.ensemble, self.ensemble, size)
 
-    def evaluator(self, examples: Examples) -> Evaluator:
-        """What measures the ensembles on a part."""
-        return Evaluator(self.network, self.recipe.loss, examples, self.ensemble)
+    def evaluator(self, examples: Examples, each: bool = True) -> Evaluator:
+        """What measures the ensembles on a part, and each of their members beside them if wished."""
+        return Evaluator(self.network, self.recipe.loss, examples, self.ensemble, each)
 
     def epochs(self, until: int, told_to_stop: Callable[[], bool] = lambda: False) -> Iterator[Epoch]:
         """Train on to the end of epoch `until`, or until no member is active; what each epoch came to.
@@ -249,10 +249,7 @@ class Trainer:
     def _close_epoch(self, started: float) -> Epoch:
         """Hold back ensembles that have stopped or with a member that is not finite, and remember the rest."""
         scores = self._scores(self.sums)
-        finite = np.isfinite(self.on_dev.of_members[0] + self.on_train.of_members[0])
-        for vector in self._vectors().values():
-            finite &= np.isfinite(vector).all(axis=-1)
-        lost = self.active & ~finite
+        lost = self._lost(scores["train_loss"])
         diverged = self._find_divergence(lost) if lost.any() else {}
         self.freeze(lost.reshape(-1, self.ensemble).max(axis=1))
         number, step = self.epoch, self.step
@@ -266,6 +263,21 @@ class Trainer:
         scores["dev_losses"], scores["dev_errors"] = of_members
         scores["step_losses"] = self.step_losses.reshape(len(self.training), self.ensemble, -1).mean(axis=1)
         return Epoch(number, step, rates, seconds=time.perf_counter() - started, diverged=diverged, **scores)
+
+    def _lost(self, train_loss: Array) -> Array:
+        """Active members with a number or a loss that is not finite, `(members,)`.
+
+        On train ensembles alone were measured. Where that came to no finite loss, for no reason that is known yet, each
+        of their members is measured there, too.
+        """
+        finite = np.isfinite(self.on_dev.of_members[0])
+        for vector in self._vectors().values():
+            finite &= np.isfinite(vector).all(axis=-1)
+        if (self.training & ~np.isfinite(train_loss) & finite.reshape(-1, self.ensemble).all(axis=1)).any():
+            each = self.evaluator(self.on_train.examples)
+            each(self.judged.bound)
+            finite &= np.isfinite(each.of_members[0])
+        return self.active & ~finite
 
     def _scores(self, sums: Sequence[Array]) -> dict[str, Array]:
         """Losses, errors and the cost, which is the training loss and the penalties."""

@@ -204,6 +204,20 @@ def test_loss_alone_can_diverge(make_trainer: Make) -> None:
 
 
 @np.errstate(**SILENT)
+def test_a_member_can_diverge_in_the_training_loss_of_its_ensemble_alone(make_trainer: Make) -> None:
+    # As above in the second of four; on dev, where x = −1, w·x + b = 0.
+    dev = Examples(-np.ones((4, 1), "float32"), np.ones((4, 1), "float32"))
+    trainer = make_trainer(
+        [1, 2, 3, 4], ensemble=2, loss="squared_error", outputs=1, hidden=(), init=INITIALIZERS["zeros"](),
+        train=four_ones(), dev=dev, batch_size=4, learning_rate=[0.1, 1e25, 0.1, 0.1], dtype="float32",
+    )  # fmt: skip
+    first, second = trainer.epochs(2)
+    assert first.diverged == {0: Divergence(epoch=1, step=1, layer="output", member=1)}
+    assert np.isfinite(trainer.theta).all() and not second.diverged
+    assert trainer.active.tolist() == [False, False, True, True]
+
+
+@np.errstate(**SILENT)
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
 def test_divergence_in_a_later_epoch_goes_back_to_the_last_good_one(make_trainer: Make, optimizer: str) -> None:
     settings: dict[str, Any] = {"optimizer": optimizer, "activation": "relu", "batch_norm": True, "dropout": 0.2}
