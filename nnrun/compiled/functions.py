@@ -92,6 +92,35 @@ def expm1(x: Any) -> Any:
     return power * q + (power - one)
 
 
+def log(x: Any) -> Any:
+    """The natural logarithm of a normal number: k·log 2 + log m with x = 2^k·m, √½ ≤ m < √2.
+
+    log m = 2·artanh s by its series, s = (m − 1)/(m + 1). In double precision that of the C library, a fifth as fast.
+    """
+
+
+@overload(log)
+def _log(x: Any) -> Any:
+    return _log_single if x == types.float32 else _log_double
+
+
+_ROOT_HALF_32, _MANTISSA_32 = np.int32(0x3F3504F3), np.int32(23)
+_L1, _L3, _L5, _L7, _L9 = _F(2), _F(2 / 3), _F(2 / 5), _F(2 / 7), _F(2 / 9)
+
+
+def _log_single(x: Any) -> Any:
+    bits = np.float32(x).view(np.int32)
+    k = np.int32((bits - _ROOT_HALF_32) >> _MANTISSA_32)
+    f = np.int32(bits - (k << _MANTISSA_32)).view(np.float32) - _F(1)
+    s = f / (f + _F(2))
+    z, k = s * s, np.float32(k) + (x - x)  # NaN where x is
+    return s * (_L1 + z * (_L3 + z * (_L5 + z * (_L7 + z * _L9)))) + k * _LOW_32 + k * _HIGH_32
+
+
+def _log_double(x: Any) -> Any:
+    return np.log(x)
+
+
 @inlined
 def tanh(x: Any) -> Any:
     """−e/(e + 2) with e = e^(−2|x|) − 1, and the sign of x."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnrun.compiled import codes
 from nnrun.compiled.forward import logits
-from nnrun.compiled.functions import copy, exp, inlined, part
+from nnrun.compiled.functions import copy, exp, inlined, log, part
 
 
 @inlined
@@ -121,7 +121,7 @@ def pool_classes(z: Any, scratch: Any, members: int, width: int) -> None:
             for i in range(m):
                 shares[i] += of_class[i] * total[i]
     for k in range(n):
-        powers[k] = np.log(mean[k])
+        powers[k] = log(mean[k])
     if smallest(mean) < next_to_nothing(z):
         for k in range(n):
             if mean[k] < next_to_nothing(z):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numba import njit
 from numpy.typing import NDArray
 
 from nnrun.compiled import codes, forward, functions
@@ -304,6 +305,24 @@ def test_everything_in_the_tables_has_a_piece() -> None:
             is None
         )
     assert {loss for loss, _ in TARGETS} == set(LOSSES)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_logarithms_are_right_to_a_few_of_the_last_digits(dtype: str) -> None:
+    @njit
+    def logarithms(numbers: Any, found: Any) -> None:
+        for k in range(numbers.size):
+            found[k] = functions.log(numbers[k])
+
+    numbers = np.concatenate([np.geomspace(np.finfo(dtype).tiny, 1, 10_001), np.linspace(0.4, 2.5, 10_001)]).astype(
+        dtype
+    )
+    found = np.empty_like(numbers)
+    logarithms(numbers, found)
+    exact = np.log(numbers.astype(np.longdouble))
+    assert (np.abs(found - exact) <= 4 * np.spacing(np.abs(exact).astype(dtype))).all()
+    logarithms(np.full(20_002, np.nan, dtype), found)
+    assert np.isnan(found).all()
 
 
 def test_numbers_of_the_engine_that_are_written_here_again_are_the_same() -> None:
