@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
@@ -12,6 +12,7 @@ from numpy.random import Generator
 from nnrun.engine.augmentation import Augmenter
 from nnrun.engine.batches import Batch, Batches
 from nnrun.engine.divergence import Divergence, Watch, layer_lost
+from nnrun.engine.epoch import Epoch
 from nnrun.engine.evaluation import Evaluator, Examples, Judged
 from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.initializers import Initializer
@@ -44,29 +45,6 @@ class Recipe:
     shuffle: str = "auto"  # a name of SHUFFLES
     augmenter: Augmenter | None = None  # what is done to the rows of each batch
     step_losses: bool = False  # whether the loss of each batch is kept
-
-
-@dataclass(frozen=True, eq=False)
-class Epoch:
-    """What an epoch came to; arrays hold one number an ensemble, losses and errors NaN for those that have stopped.
-
-    An error is the share of wrong classes, or 1 − R². On train both are those of a sample, of TRAIN_SAMPLE rows or as
-    many as dev has, if that is more.
-    """
-
-    number: int  # from 1
-    step: int  # steps since training began
-    learning_rate: Array  # of the last step
-    train_loss: Array
-    cost: Array  # the training loss and the penalties, of members their mean
-    train_error: Array
-    dev_loss: Array
-    dev_error: Array
-    dev_losses: Array  # of each member, (ensembles, ensemble)
-    dev_errors: Array
-    step_losses: Array  # of each batch as it was trained on, (ensembles, steps); no steps where they are not kept
-    seconds: float  # of training and measuring
-    diverged: Mapping[int, Divergence] = field(default_factory=dict)  # by ensemble, of the member that was first
 
 
 class NumpyEngine:

@@ -8,13 +8,14 @@ import numpy as np
 
 from nnrun.config.config import Config
 from nnrun.data.dataset import Dataset
+from nnrun.engine.epoch import Epoch
 from nnrun.engine.evaluation import Evaluator, Examples
 from nnrun.engine.losses import Loss
 from nnrun.engine.metrics import METRICS, misfit
 from nnrun.engine.parameters import Array
 from nnrun.engine.scores import Objective, primary_keys, to_minimise
 from nnrun.engine.stopping import scores_of
-from nnrun.engine.trainer import Epoch, Trainer
+from nnrun.engine.trainer import Trainer
 from nnrun.errors import MisfitError
 from nnrun.runs.assembly import examples
 from nnrun.runs.grouped import sure_as

@@ -11,6 +11,7 @@ import numpy as np
 from nnrun.config.config import Config
 from nnrun.data.dataset import Dataset
 from nnrun.engine.divergence import Divergence
+from nnrun.engine.epoch import Epoch
 from nnrun.engine.evaluation import Evaluator, Examples
 from nnrun.engine.layer_statistics import layer_statistics, near_zero_share
 from nnrun.engine.losses import Loss
@@ -18,7 +19,7 @@ from nnrun.engine.metrics import METRICS
 from nnrun.engine.network import Bound
 from nnrun.engine.parameters import Array
 from nnrun.engine.stopping import Best
-from nnrun.engine.trainer import Epoch, Trainer
+from nnrun.engine.trainer import Trainer
 from nnrun.runs.assembly import examples
 from nnrun.runs.grouped import groups_of, sure_as
 from nnrun.runs.judge import Measured, Mistakes, Predictions, in_own_unit, predictions, wanted, weights_of

@@ -13,9 +13,10 @@ from nnrun.config.changes import at, goes_on, old_values, stage, with_changes
 from nnrun.config.config import Config
 from nnrun.data.dataset import Dataset
 from nnrun.engine.divergence import Divergence
+from nnrun.engine.epoch import Epoch
 from nnrun.engine.parameters import Array
 from nnrun.engine.stopping import Best, Ceilings
-from nnrun.engine.trainer import Epoch, Trainer
+from nnrun.engine.trainer import Trainer
 from nnrun.errors import ConfigError
 from nnrun.runs.checkpoints import epoch_of, fork_due, keep, keeps, load_best, note_fork, put_last, save_best, save_last
 from nnrun.runs.environment import blas
@@ -111,7 +112,7 @@ class Session:
             self._watch = Watch(runs[0], guess_error(self.dataset), listener.symptoms)
         from threadpoolctl import ThreadpoolController
 
-        libraries = ThreadpoolController()  # NumPy's BLAS, and that of SciPy, which compiled code calls
+        libraries = ThreadpoolController()  # NumPy's BLAS, and that of SciPy
         with libraries.limit(limits=1, user_api="blas"), np.errstate(all="ignore"):
             opened = zip(runs, self.stage.configs, strict=True)
             self._rows = [self._open(run, config, blas(libraries), listener, notices) for run, config in opened]

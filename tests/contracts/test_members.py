@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nnrun.engine.epoch import Epoch
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.engine.schedules import SCHEDULES
-from nnrun.engine.trainer import Epoch, Trainer
+from nnrun.engine.trainer import Trainer
 from nnrun.engine.update import Optimizer
 from tests.conftest import trainer as numpy_trainer
 from tests.contracts.test_gradients import CODES, with_codes

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nnrun.engine.epoch import Epoch
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.engine.schedules import SCHEDULES
-from nnrun.engine.trainer import Epoch, Trainer
+from nnrun.engine.trainer import Trainer
 from tests.contracts.test_gradients import CODES, with_codes
 
 OPTIONS: dict[str, dict[str, Any]] = {

@@ -12,7 +12,8 @@ import pytest
 
 from nnrun.config.config import Config
 from nnrun.data.dataset import load_dataset
-from nnrun.engine.trainer import Epoch, Trainer
+from nnrun.engine.epoch import Epoch
+from nnrun.engine.trainer import Trainer
 from nnrun.runs import session, verbs
 from nnrun.runs.listener import Listener, Outcome
 from nnrun.runs.records import Row
