@@ -11,16 +11,11 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import importlib
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
-from importlib.machinery import PathFinder
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -155,31 +150,6 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-@cache
-def gemm_address(dtype: np.dtype[Any]) -> int:
-    """Where the BLAS of SciPy multiplies matrices of this precision."""
-    capsule = _cython_blas().__pyx_capi__["sgemm" if dtype == np.float32 else "dgemm"]
-    python = ctypes.pythonapi
-    python.PyCapsule_GetName.restype, python.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    python.PyCapsule_GetPointer.restype = ctypes.c_void_p
-    python.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
-    return int(python.PyCapsule_GetPointer(capsule, python.PyCapsule_GetName(capsule)))
-
-
-def _cython_blas() -> ModuleType:
-    """SciPy's module of BLAS routines, without the rest of its package, which takes a tenth of a second to load."""
-    name = "scipy.linalg.cython_blas"
-    scipy = find_spec("scipy")
-    places = [f"{place}/linalg" for place in (scipy and scipy.submodule_search_locations) or ()]
-    file = PathFinder.find_spec("cython_blas", places)
-    spec = spec_from_file_location(name, file.origin) if file and file.origin else None
-    if name in sys.modules or spec is None or spec.loader is None:
-        return importlib.import_module(name)
-    module = sys.modules[name] = module_from_spec(spec)  # under its own name, so that it is never loaded twice
-    spec.loader.exec_module(module)
-    return module
 
 
 @cache

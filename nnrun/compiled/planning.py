@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnrun.compiled import codes, machine_code
+from nnrun.compiled.blas import gemm_address
 from nnrun.compiled.codes import Entrance, Plan, Vectors
 from nnrun.compiled.support import PENALTIES_AND_DECAY
 from nnrun.engine.embedding import Embed
@@ -66,7 +67,7 @@ def plan_of(trainer: Trainer, measured: int = 0) -> tuple[Plan, int, int]:
         x_hat=memory.stretches(rows, norm),
         inverse=memory.stretches(1, norm),
         centre=memory.stretches(1, norm),
-        gemm=machine_code.gemm_address(trainer.theta.dtype),
+        gemm=gemm_address(trainer.theta.dtype),
         give_way=machine_code.yield_address(),
         activation=codes.ACTIVATIONS[mlp.activation],
         loss=codes.LOSSES[type(recipe.loss).__name__],

@@ -1,4 +1,4 @@
-"""Matrix products from within compiled code: the BLAS routine that SciPy offers to C, called by its address."""
+"""Matrix products from within compiled code: a BLAS routine, called by its address."""
 
 from __future__ import annotations
 
@@ -68,14 +68,17 @@ def sum_of_rows(memory: Any, start: int, stride: int, m: int, out: Any) -> None:
 @intrinsic
 def call_gemm(typing: Any, gemm: Any, trans_a: Any, trans_b: Any, m: Any, n: Any, k: Any, alpha: Any,
               a: Any, lda: Any, b: Any, ldb: Any, beta: Any, c: Any, ldc: Any) -> Any:  # fmt: skip
-    """Fortran's ?gemm at the address `gemm`, which wants every number by reference."""
+    """Fortran's ?gemm at the address `gemm`, which wants every number by reference.
+
+    Whole numbers have 64 bits; a routine that reads 32 finds the lower ones first.
+    """
     given = (gemm, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
-    byte, number, pointer = ir.IntType(8), ir.IntType(32), ir.IntType(8).as_pointer()
+    byte, number, pointer = ir.IntType(8), ir.IntType(64), ir.IntType(8).as_pointer()
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         def by_reference(value: Any, kind: Any) -> Any:
             place = cgutils.alloca_once(builder, kind)
-            builder.store(builder.trunc(value, kind) if isinstance(kind, ir.IntType) else value, place)
+            builder.store(builder.trunc(value, kind) if kind is byte else value, place)
             return builder.bitcast(place, pointer)
 
         real = context.get_value_type(alpha)

@@ -11,10 +11,10 @@ import numpy as np
 USUAL = np.dtype(np.float32)
 
 with suppress(Exception):  # what fails here fails in a worker again, which tells of it; the extra may be missing
-    from nnrun.compiled import machine_code, steps  # noqa: F401
+    from nnrun.compiled import blas, machine_code, steps  # noqa: F401
 
     if machine_code.is_ready(USUAL):
         machine_code.load(USUAL)
-        machine_code.gemm_address(USUAL)
+        blas.gemm_address(USUAL)
 
 gc.freeze()  # nothing that is loaded is garbage: the server ends sooner, which who reads what it writes waits for

@@ -50,7 +50,7 @@ def probe_job(kind: Kind) -> ProbeJob:
 
 def probe(job: ProbeJob) -> Probe:
     """What this process is; it trains the tiny network."""
-    import scipy.linalg.blas  # noqa: F401  # the compiled engine's, which is to be compared too
+    import scipy.linalg.blas  # noqa: F401  # which the compiled engine may have, and is to be compared too
 
     bits = trained_bits(job["engine"], job["dtype"])
     here = describe()
