@@ -267,8 +267,7 @@ class Session:
         return [self._complete(k, run, found[id(s)][k], layers) for k, (run, s, layers) in enumerate(ends)]
 
     def _complete(self, k: int, run: RunDir, found: AtBest, layers: Layers) -> Outcome:
-        status, divergence = self._status(k), self._divergences.get(k)
-        pruned = {"pruned": True} if k in self._pruned else {}
+        status, divergence, pruned = self._status(k), self._divergences.get(k), k in self._pruned
         where = where_diverged(divergence, self.trainer, k) if divergence else None
         (epochs, _), rows = self._ended.get(k, (self.trainer.epoch, self.trainer.step)), self._rows[k]
         ended = self._over.get(k, self.stage)
@@ -284,7 +283,7 @@ class Session:
             divergence=where,
             symptoms=symptoms,
             **found,
-            **pruned,
+            **({"pruned": True} if pruned else {}),
             written=run.written(),
         )
         run.log([*summary(record := run.read_record(), ended.configs[k], status, run.events()), *on_stopping(record)])
