@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.files.chunks import beside
 from nnrun.data.files.sources import check_file, read_files
 from nnrun.data.files.steady import identity_of
 from nnrun.data.files.values import Arrays
@@ -24,6 +23,7 @@ from nnrun.data.fitted import Fitted
 from nnrun.data.prepare import Prepared
 from nnrun.files import sealed, unsealed
 from nnrun.locks import filling
+from nnrun.machine.threads import beside
 
 if TYPE_CHECKING:
     from nnrun.config.data_section import Data

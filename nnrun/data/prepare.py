@@ -35,7 +35,7 @@ from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.features.profile import SAMPLED_ROWS, WrittenProfiles
 from nnrun.data.features.target import LEARNED_AS_LOG, Target, TargetLearner
 from nnrun.data.features.weights import BALANCED, describe_weights, read_weights, weight_notices
-from nnrun.data.files.chunks import CELLS, Chunks, Heard, Sample, beside, nobody, places_sampled
+from nnrun.data.files.chunks import CELLS, Chunks, Heard, Sample, nobody, places_sampled
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.sources import open_sources
 from nnrun.data.files.table import Table, check_fits, require_column
@@ -43,6 +43,7 @@ from nnrun.data.files.values import Arrays
 from nnrun.data.fitted import Document, Fitted, WrittenFile
 from nnrun.data.split import STORED
 from nnrun.engine.metrics import Task
+from nnrun.machine.threads import beside
 
 if TYPE_CHECKING:
     from nnrun.config.data_section import Data

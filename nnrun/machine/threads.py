@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import copy_context
 from functools import cache, partial
 from queue import SimpleQueue
 from threading import Thread
-from typing import TypeVar, cast
+from typing import NoReturn, TypeVar, cast
 
 from nnrun.errors import UsageError
 from nnrun.machine.capacity import usable_cores
@@ -122,6 +122,51 @@ def share(work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]
     if errors:
         raise errors[0]
     return found
+
+
+def beside(work: Callable[[Task], Result], tasks: Iterable[Task], most: int = 1) -> Iterator[Result]:
+    """What the work comes to for each task, in order; other threads do it while the next tasks are fetched.
+
+    They are `most`, or as many as this process may have; where it may have one, this one does everything. What fetching
+    raises comes after the results before it. Who goes no further waits for nobody: the garbage collector may be the one
+    to close this, in any thread, and within the start of one, which others could not end meanwhile.
+    """
+    if count() == 1:
+        yield from map(work, tasks)
+        return
+    coming, fault, helpers = iter(tasks), None, count(most)
+    waiting = deque[SimpleQueue[Callable[[], Result]]]()
+    while fault is None:
+        try:
+            waiting.append(_asked(_team(helpers), work, next(coming)))
+        except Exception as error:  # StopIteration among them
+            fault = error
+        while len(waiting) > (helpers if fault is None else 0):
+            yield waiting.popleft().get()()
+    if not isinstance(fault, StopIteration):
+        raise fault
+
+
+def _asked(
+    team: SimpleQueue[Callable[[], None]], work: Callable[[Task], Result], task: Task
+) -> SimpleQueue[Callable[[], Result]]:
+    """Where a thread of the team puts, when it has been free for the work, what gives or raises what came of it."""
+    answer = SimpleQueue[Callable[[], Result]]()
+
+    def do() -> None:
+        try:
+            found = work(task)
+        except BaseException as error:
+            answer.put(partial(_raised, error))
+        else:
+            answer.put(lambda: found)
+
+    team.put(do)
+    return answer
+
+
+def _raised(error: BaseException) -> NoReturn:
+    raise error
 
 
 def _taken_back(asked: deque[int]) -> int:

@@ -21,12 +21,13 @@ from nnrun.config.data_section import Data
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.data.facts.tallies import Distinct, Moments
 from nnrun.data.files import chunks
-from nnrun.data.files.chunks import Kept, beside
+from nnrun.data.files.chunks import Kept
 from nnrun.data.files.content import of_columns
 from nnrun.data.files.records import Records
 from nnrun.data.files.table import Table
 from nnrun.data.raw import read_parts
 from nnrun.errors import DataError
+from nnrun.machine.threads import beside
 
 ROWS = 90
 COLOURS = ["red", "blue", "", "green"]

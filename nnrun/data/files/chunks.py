@@ -7,23 +7,18 @@ import pickle
 import shutil
 import tempfile
 import weakref
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Protocol, TypeVar
+from typing import IO, Protocol
 
 import numpy as np
 
 from nnrun.data.files.table import Table, joined
 from nnrun.data.files.values import Indices
-from nnrun.machine import threads
 
 CELLS = 1 << 22  # of a chunk: as numbers they take 32 MiB, and a few times as much while they are worked on
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 Heard = Callable[[str, int, int | None], None]  # what is being done, rows done, rows in all where that is known
 
 
@@ -120,29 +115,6 @@ class Sample:
     def table(self) -> Table:
         """The rows of the sample that were seen, in memory."""
         return joined(self._found)
-
-
-def beside(work: Callable[[Item], Result], items: Iterable[Item], most: int = 1) -> Iterator[Result]:
-    """What the work comes to for each item, in order; other threads do it while the next items are fetched.
-
-    They are `most`, or as many as this process may have; where it may have one, this one does everything. What fetching
-    raises comes after the results before it.
-    """
-    if threads.count() == 1:
-        yield from map(work, items)
-        return
-    coming, fault, helpers = iter(items), None, min(most, threads.count())
-    with ThreadPoolExecutor(helpers) as others:
-        waiting: deque[Future[Result]] = deque()
-        while fault is None:
-            try:
-                waiting.append(others.submit(work, next(coming)))
-            except Exception as error:  # StopIteration among them
-                fault = error
-            while len(waiting) > (helpers if fault is None else 0):
-                yield waiting.popleft().result()
-    if not isinstance(fault, StopIteration):
-        raise fault
 
 
 SPARE = 4  # times what is kept that must be free on its disk, for the arrays that are still to be written

@@ -17,7 +17,6 @@ from nnrun.data.files.cells import (
     read_cells,
     told_classes,
 )
-from nnrun.data.files.chunks import beside
 from nnrun.data.files.content import Content, Framed
 from nnrun.data.files.dialect import MARKS, MOST_CLASSES, Dialect, dialect_notice, find_dialect
 from nnrun.data.files.numerals import grouping_of, plainly_written, sign_of
@@ -27,6 +26,7 @@ from nnrun.data.files.records import Records
 from nnrun.data.files.table import Table
 from nnrun.data.files.text_file import open_text
 from nnrun.errors import DataError
+from nnrun.machine.threads import beside
 from nnrun.text import shown
 
 if TYPE_CHECKING:

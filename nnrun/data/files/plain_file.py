@@ -17,13 +17,13 @@ import numpy as np
 
 from nnrun.compiled.cell_reader import STRANGE, WHOLE, Bytes, Read, reader
 from nnrun.data.files.cells import Told
-from nnrun.data.files.chunks import beside
 from nnrun.data.files.content import Content, Framed, Plain
 from nnrun.data.files.dialect import Dialect
 from nnrun.data.files.layout import DELIMITERS
 from nnrun.data.files.table import reads_as_number
 from nnrun.data.files.text_file import open_binary
 from nnrun.data.files.values import Array, Indices
+from nnrun.machine.threads import beside
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from nnrun.data.files.chunks import beside
 from nnrun.machine import threads
+from nnrun.machine.threads import beside
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])
@@ -31,3 +31,25 @@ def test_results_come_in_order_and_a_fault_after_those_before_it(count: int, mon
     assert found == [piece * piece for piece in range(20)]
     assert (threading.current_thread() in workers) == (count == 1)
     assert len(workers) <= 2
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_who_goes_no_further_waits_for_nobody(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the garbage collector does it while a thread begins, which no thread can end at the same time."""
+    monkeypatch.setenv(threads.OURS, "2")
+    go_on = threading.Event()
+
+    def work(piece: int) -> int:
+        assert piece == 0 or go_on.wait(60)
+        return piece
+
+    results = beside(work, range(9), most)
+    assert next(results) == 0
+    closing = threading.Thread(target=results.close)
+    closing.start()
+    closing.join(30)
+    waits = closing.is_alive()
+    go_on.set()
+    closing.join()
+    assert not waits
+    assert [*beside(work, range(9), most)] == [*range(9)], "others are served"
