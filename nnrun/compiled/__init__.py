@@ -11,6 +11,7 @@ The NumPy engine says what a step is; here the same is done in loops, with produ
   `backward.py`, `entrance.py`, `updating.py` and `measuring.py`: the pieces; `activations.py`, `functions.py`,
   `products.py`, `subnormals.py`: what these are made of. These alone load Numba, and only to be compiled: what is kept
   is an object file, which needs none to run.
+- `blas.py`: whose routine multiplies.
 - `drafts.py`: how Numba compiles them, to be optimised together.
 - `machine_code.py`: compiled once, kept in the user's cache (`folder.py`), taken from there.
 - `cells.py`, `cell_reader.py`: besides steps, plain numbers read from text, kept in a form that needs no Numba.

@@ -245,13 +245,15 @@ class Trainer:
     def _lost(self, train_loss: Array) -> Array:
         """Active members with a number or a loss that is not finite, `(members,)`.
 
-        On train ensembles alone were measured. Where that came to no finite loss, for no reason that is known yet, each
+        On train ensembles alone were measured. Where that of one is not finite, for no reason that is known yet, each
         of their members is measured there, too.
         """
         finite = np.isfinite(self.on_dev.of_members[0])
         for vector in self._vectors().values():
             finite &= np.isfinite(vector).all(axis=-1)
-        if (self.training & ~np.isfinite(train_loss) & finite.reshape(-1, self.ensemble).all(axis=1)).any():
+        if self.ensemble == 1:
+            finite &= np.isfinite(train_loss)
+        elif (self.training & ~np.isfinite(train_loss) & finite.reshape(-1, self.ensemble).all(axis=1)).any():
             each = self.evaluator(self.on_train.examples)
             each(self.judged.bound)
             finite &= np.isfinite(each.of_members[0])

@@ -233,7 +233,7 @@ def test_code_that_cannot_be_kept_is_one_note(nnrun: Nnrun, monkeypatch: pytest.
 
 
 def test_each_blas_has_one_thread_in_training_and_is_recorded(tmp_path: Path) -> None:
-    """NumPy's, and SciPy's, which multiplies in compiled code."""
+    """NumPy's, and SciPy's, where that is loaded."""
     command = [sys.executable, "-c", WITH_TWO_THREADS]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)

@@ -202,12 +202,13 @@ def test_ensembles_are_measured_alike(loss: str, outputs: int, monkeypatch: pyte
         next(each.epochs(1))
     evaluator, shown = together.on_dev, dict[int, Any]()
     for _ in range(2):  # without anybody who sees, then with
-        (_, found), (_, of_one) = measured(together), measured(alone)
+        (on_train, found), (_, of_one) = measured(together), measured(alone)
         assert [*np.array(evaluator.of_members)[:, 2]] == [*of_one[:, 0]]
         evaluator.see = lambda rows, logits: shown.update({rows.start: logits.copy()})
     logits = np.concatenate([shown[start] for start in sorted(shown)], axis=1)
     shown.clear()
     np.testing.assert_allclose(found, np.array(evaluator(together.bound)), rtol=1e-12)
+    np.testing.assert_allclose(on_train, np.array(together.on_train(together.bound)), rtol=1e-12)
     expected = np.concatenate([shown[start] for start in sorted(shown)], axis=1)
     np.testing.assert_allclose(logits, expected, rtol=1e-9, atol=1e-12)
 

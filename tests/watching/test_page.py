@@ -352,6 +352,12 @@ def test_charts_that_come_late_leave_the_focus_to_who_types(page: Any, root: Pat
     assert page.evaluate("document.activeElement.value") == "seed=1"
 
 
+def test_a_run_that_is_opened_comes_to_the_top_of_a_large_window(page: Any, root: Path) -> None:
+    page.set_viewport_size({"width": 1280, "height": 1400})
+    page.get_by_role("button", name=run_of(root, "first").id).click()
+    until(page, "at('charts').children.length > 0 && at('detail').getBoundingClientRect().top < 50")
+
+
 def test_what_is_typed_beside_a_resume_is_part_of_it(page: Any, root: Path) -> None:
     run = run_of(root, "first")
     run.update_record(status="failed")

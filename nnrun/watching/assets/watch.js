@@ -312,11 +312,15 @@ function library(path) {
 async function show(id) {
   if (id !== shown) at("answer").textContent = ""; // which was another run's
   shown = id;
+  const title = at("detail-title"), scroll = () => at("detail").scrollIntoView({ block: "start" });
+  let top;
   await detail(() => { // before the charts: who types by then must not lose the focus to the title
-    at("detail").scrollIntoView({ block: "start" });
-    at("detail-title").setAttribute("tabindex", "-1");
-    at("detail-title").focus({ preventScroll: true });
+    scroll();
+    title.setAttribute("tabindex", "-1");
+    title.focus({ preventScroll: true });
+    top = scrollY;
   });
+  if (scrollY === top && document.activeElement === title) scroll(); // of a large window the page was too short before
 }
 
 const UNTOLD = { system: "", symptoms: [], config: [], log: [], commands: [], charts: [] }; // of a run that nobody tells of
