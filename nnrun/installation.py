@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shlex
@@ -102,6 +103,15 @@ def start_apart(words: Sequence[str], said: IO[bytes]) -> subprocess.Popen[bytes
 def shipped() -> Path:
     """The folder that holds README.md, docs/ and configs/: the package itself, in a checkout the one above it."""
     return _PACKAGE if (_PACKAGE / "configs").is_dir() else _PACKAGE.parent
+
+
+@cache
+def digest(*sources: str) -> str:
+    """What changes with these of its files, as patterns below the package name them: two of one version may differ."""
+    found = hashlib.sha256()
+    for path in sorted({path for pattern in sources for path in _PACKAGE.glob(pattern)}):
+        found.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()
 
 
 def has_extra(extra: str) -> bool:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from nnrun.data.cache import SOURCES
+
 PACKAGE = Path(__file__).parents[1] / "nnrun"
 
 # Lowest first; a module imports only from its own wing and from wings before it.
@@ -170,6 +172,17 @@ def loaded(path: Path) -> set[str]:
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             node.body = [ast.Pass()]
     return imported_by(tree)
+
+
+# What `data` takes from those below it that prepares no number: types, shapes, and what is done in training.
+MAKES_NO_ARRAY = {"engine.augmentation", "engine.embedding", "engine.evaluation", "engine.metrics", "engine.parameters"}
+
+
+def test_prepared_data_are_known_by_all_code_that_prepares_them() -> None:
+    known = {name_of(path) for pattern in SOURCES for path in PACKAGE.glob(pattern)}
+    taken = {module for path in MODULES if lies_in(name_of(path), "data") for module in loaded(path)}
+    needed = {module for module in taken if wing_of(module) in ("engine", "compiled", "data")}
+    assert needed - known == {f"nnrun.{module}" for module in MAKES_NO_ARRAY}
 
 
 def is_door(module: str) -> bool:

@@ -22,6 +22,7 @@ from nnrun.data.files.values import Arrays
 from nnrun.data.fitted import Fitted
 from nnrun.data.prepare import Prepared
 from nnrun.files import sealed, unsealed
+from nnrun.installation import digest
 from nnrun.locks import filling
 from nnrun.machine.threads import beside
 
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from nnrun.config.data_section import Data
 
 
-# Raised whenever the same data would be prepared differently, or written differently.
-CACHE_FORMAT = 12
+# Another nnrun may read, prepare or write the same data otherwise: these are all that has a part in it.
+SOURCES = ("data/**/*.py", "compiled/cell*.py", "engine/sampling.py")
 
 UNFINISHED = ".unfinished-"  # a folder beside the entries that a process fills, or holds
 _DATA, _MANIFEST = "data.json", "manifest.json"
@@ -41,13 +42,16 @@ Entry = tuple[Arrays, Fitted]
 
 
 def cache_key(config: Data, dtype: str) -> str:
-    """Hash of the data section, dtype, and each file's path, size and times; raises DataError for a missing file."""
+    """Hash of the data section, dtype, each file's path, size and times, and the code that prepares them.
+
+    Raises DataError for a missing file.
+    """
     files = []
     for path in read_files(config):
         check_file(path)
         files.append([str(path.absolute()), *identity_of(path)])
     described = {
-        "format": CACHE_FORMAT,
+        "code": digest(*SOURCES),
         "dtype": dtype,
         "data": config.model_dump(mode="json", exclude={"correct_prior"}),  # which changes no array
         "files": files,

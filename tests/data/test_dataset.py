@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nnrun import installation
 from nnrun.config.data_section import Data
 from nnrun.data import cache as cache_module
 from nnrun.data.dataset import Dataset, load_dataset
@@ -24,6 +25,7 @@ from nnrun.machine.posix import try_lock
 from tests.data.reading import read_table
 from tests.unprivileged import shared_folder, without_privileges
 
+PACKAGE = Path(installation.__file__).parent
 LINES = ["x,color,y", *(f"{i / 3},{['red', 'blue', ''][i % 3]},{'ab'[i % 2]}" for i in range(60))]
 
 
@@ -204,6 +206,26 @@ def test_what_makes_another_entry(csv: Any, load: Any, tmp_path: Path) -> None:
     shutil.copy2(path, other)
     load(other, target="y")
     assert len(entries(tmp_path / "cache")) == 5
+
+
+def test_what_another_nnrun_has_prepared_is_left_alone(
+    csv: Any, load: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, package = csv(*LINES), tmp_path / "nnrun"
+    for wing in ("data", "compiled", "engine"):
+        shutil.copytree(PACKAGE / wing, package / wing, ignore=shutil.ignore_patterns("bundled", "__pycache__"))
+    monkeypatch.setattr(cache_module, "digest", installation.digest.__wrapped__)
+    load(path, target="y")
+    monkeypatch.setattr(installation, "_PACKAGE", package)
+    load(path, target="y")
+    assert len(entries(tmp_path / "cache")) == 1  # of an equal one
+    for changed in ("engine/trainer.py", "data/files/parquet_file.py", "compiled/cells.py"):
+        with (package / changed).open("a") as source:
+            source.write("# read otherwise\n")
+        load(path, target="y")
+    (package / "data/files/dialect.py").rename(package / "data/files/dialects.py")
+    load(path, target="y")
+    assert len(entries(tmp_path / "cache")) == 4
 
 
 def test_a_changed_file_is_read_again(csv: Any, load: Any) -> None:

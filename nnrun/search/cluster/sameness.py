@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import TypedDict
 
-import nnrun
 from nnrun.config.config import Config
 from nnrun.data.dataset import load_dataset
+from nnrun.installation import digest
 from nnrun.runs.environment import describe
 from nnrun.runs.records import Environment
 from nnrun.runs.session import Session
@@ -57,7 +56,7 @@ def probe(job: ProbeJob) -> Probe:
     libraries = {(blas["library"], blas["version"] or "", blas["kernel"] or "") for blas in here["blas"]}
     threads = max((blas["threads"] for blas in here["blas"]), default=1)
     traits = {name: here["versions"][name] for name in COMPARED if name in here["versions"]}
-    traits["nnrun"] += f" ({source()})"
+    traits["nnrun"] += f" ({digest('**/*.py')[:8]})"
     traits["blas"] = LISTED.join(sorted(" ".join(library) for library in libraries))
     traits |= {"BLAS threads": str(threads), "processor": here["host"]["processor"]}
     return {"traits": traits, "bits": bits, "here": here}
@@ -72,15 +71,6 @@ def trained_bits(engine: str, dtype: str) -> str:
         for _ in session.trainer.epochs(EPOCHS):
             pass
         return hashlib.sha256(session.trainer.theta.tobytes()).hexdigest()[:16]
-
-
-@cache
-def source() -> str:
-    """A name of all that this nnrun consists of: two of one version may differ."""
-    found, root = hashlib.sha256(), Path(nnrun.__file__).parent
-    for path in sorted(root.rglob("*.py")):
-        found.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    return found.hexdigest()[:8]
 
 
 def differences(ours: Probe, theirs: Probe) -> list[str]:
