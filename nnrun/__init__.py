@@ -23,6 +23,8 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
+__version__ = "0.1.0"  # which pyproject.toml reads from here
+
 TYPE_CHECKING = False  # as `typing` says it, which takes longer to load than to be killed in
 if TYPE_CHECKING:
     from typing import Any

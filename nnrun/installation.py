@@ -115,8 +115,8 @@ def digest(*sources: str) -> str:
 
 
 def has_extra(extra: str) -> bool:
-    """Whether the libraries of an extra are there; none is loaded."""
-    return not list(_missing(extra))
+    """Whether the libraries of an extra are known and there; none is loaded."""
+    return bool(requirements(extra)) and not list(_missing(extra))
 
 
 def export_format() -> str:
@@ -140,6 +140,8 @@ def require_extra(what: str, extra: str, *modules: str) -> None:
 
 def lacking(what: str, extra: str) -> str:
     """A sentence on what needs the libraries of an extra, and the command that installs them."""
+    if not requirements(extra):
+        return f"{what} the extra `{extra}`, and this nnrun was copied here and not installed, so it knows no extras"
     missing = list(_missing(extra)) or [_library(wanted) for wanted in requirements(extra)]
     return f"{what} {' and '.join(missing)}; to install: {installing(extra)}"
 
@@ -162,10 +164,16 @@ def installing(extra: str) -> str:
 
 @cache  # to read what stands there takes some milliseconds, and each trial of a search asks
 def requirements(extra: str) -> list[str]:
-    """What an extra asks for, such as `onnx>=1.17`, as pyproject.toml told it to the installed package."""
-    from importlib.metadata import requires
+    """What an extra asks for, such as `onnx>=1.17`, as pyproject.toml told it to the installed package.
 
-    declared = (line.partition(";") for line in requires(NAME) or [])
+    Nothing where nnrun was copied here without what is told of it (`nnrun-….dist-info`).
+    """
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        declared = [line.partition(";") for line in requires(NAME) or []]
+    except PackageNotFoundError:
+        return []
     return [wanted.strip() for wanted, _, when in declared if re.search(rf"extra\s*==\s*['\"]{extra}['\"]", when)]
 
 

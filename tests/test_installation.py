@@ -8,13 +8,16 @@ import shlex
 import sys
 import sysconfig
 import tomllib
-from importlib.metadata import PathDistribution
+from collections.abc import Iterator
+from importlib.metadata import Distribution, PackageNotFoundError, PathDistribution
 from pathlib import Path
 
 import pytest
 
+import nnrun
 from nnrun import installation
 from nnrun.errors import UsageError
+from nnrun.runs.environment import describe
 
 PYPROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
 
@@ -143,3 +146,33 @@ def test_nothing_of_the_folder_is_loaded_by_a_command_that_is_started(
     with (namesakes / "said").open("w+b") as said:
         code = installation.start_apart(["list"], said).wait(60)
         assert (code, list(namesakes.glob("* was run"))) == (0, [])
+
+
+@pytest.fixture
+def not_installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As where the package was copied without what is told of it."""
+    of_another = Distribution.from_name
+
+    def from_name(name: str) -> Distribution:
+        if name == "nnrun":
+            raise PackageNotFoundError(name)
+        return of_another(name)
+
+    found_before = installation.requirements, describe
+    for known in found_before:
+        known.cache_clear()
+    with monkeypatch.context() as patched:
+        patched.setattr(Distribution, "from_name", from_name)
+        yield
+    for known in found_before:
+        known.cache_clear()
+
+
+@pytest.mark.usefixtures("not_installed")
+def test_a_copy_that_was_not_installed_trains(tmp_path: Path) -> None:
+    run = nnrun.train({"data": {"source": "iris"}, "training": {"epochs": 2}}, tmp_path)
+    assert run.status == "done" and run.record["versions"]["nnrun"] == nnrun.__version__
+    with pytest.raises(UsageError) as caught:
+        installation.require_extra("ONNX files need", "onnx")
+    told = "the extra `onnx`, and this nnrun was copied here and not installed, so it knows no extras"
+    assert str(caught.value) == f"ONNX files need {told}"

@@ -10,6 +10,8 @@ import zipfile
 from email.parser import HeaderParser
 from pathlib import Path
 
+import nnrun
+
 ROOT = Path(__file__).parents[1]
 ONLY_IN_A_CHECKOUT = ("CONTRIBUTING.md", "SECURITY.md", "CITATION.cff", "LICENSE", "benchmarks/", "tests/", "tools/",
                       "docs/gallery/")  # fmt: skip
@@ -47,6 +49,7 @@ def test_its_description_holds_on_a_page_of_its_own(wheel: Path) -> None:
     (text,) = (content.decode() for name, content in files_of(wheel).items() if name.endswith("/METADATA"))
     metadata = HeaderParser().parsestr(text)
     description = metadata.get_payload()
+    assert metadata["Version"] == nnrun.__version__
     assert metadata["Description-Content-Type"] == "text/markdown"
     assert description.startswith("# nnrun\n") and "## Where things are\n" in description
     assert re.findall(r"\]\((?!https://)[^)]*\)", description) == []

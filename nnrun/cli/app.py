@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from nnrun import __version__
 from nnrun.cli import (
     check,
     clean,
@@ -141,9 +142,7 @@ class Taught(Command):
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        typer.echo(f"nnrun {version('nnrun')}")
+        typer.echo(f"nnrun {__version__}")
         raise typer.Exit
 
 

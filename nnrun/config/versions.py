@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from importlib.metadata import version as installed
 from typing import Any, NamedTuple
 
+from nnrun import __version__
 from nnrun.config.messages import Places
 from nnrun.config.values import KeyPath, Tree, describe, dotted
 from nnrun.errors import ConfigError
@@ -54,7 +54,7 @@ def unreadable(version: object) -> str | None:
         return f"expected a whole number from 1 on, got {describe(version)}"
     if version > VERSION:
         return (
-            f"is for a newer nnrun; {NAME} {installed(NAME)} knows the keys up to version {VERSION}: update it, or "
+            f"is for a newer nnrun; {NAME} {__version__} knows the keys up to version {VERSION}: update it, or "
             f"write {VERSION} if the file has none of the newer keys"
         )
     return None

@@ -14,7 +14,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.data.files.chunks import Heard, nobody
 from nnrun.engine.trainer import NumpyEngine
 from nnrun.errors import MisfitError, StoppedError
-from nnrun.installation import has_extra, installing, lacking
+from nnrun.installation import has_extra, lacking
 from nnrun.runs.assembly import batch_size, layer_widths, parameters, recipe
 from nnrun.text import COMPILING
 
@@ -72,7 +72,7 @@ def decided(config: Config, dataset: Dataset, trainings: int = 1, heard: Heard =
     if asked == "auto" and saved < WORTH:
         return with_engine(config, "numpy"), []
     if asked == "auto" and not has_extra(EXTRA):
-        told = [f"the compiled engine would save about {saved:.0f} s; to install: {installing(EXTRA)}"]
+        told = [lacking(f"the compiled engine would save about {saved:.0f} s; it needs", EXTRA)]
         return with_engine(config, "numpy"), told
     _refuse_without_extra()
     why = f"trained by the compiled engine, which saves about {saved:.2g} s" if asked == "auto" else ""

@@ -7,6 +7,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from nnrun import __version__
 from nnrun.installation import has_extra
 from nnrun.machine.capacity import all_cores, usable_cores
 from nnrun.runs.records import Blas, Environment, RunRecord
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from nnrun.config.config import Config
     from nnrun.runs.rundir import RunDir
 
-PACKAGES = ("nnrun", "numpy", "scipy", "scikit-learn", "pandas", "safetensors")
+PACKAGES = ("numpy", "scipy", "scikit-learn", "pandas", "safetensors")
 COMPILERS = ("numba", "llvmlite")  # of the extra `fast`
 
 
@@ -36,7 +37,11 @@ def describe() -> Environment:
             "cores": all_cores(),
             "usable_cores": usable_cores(),
         },
-        "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},
+        "versions": {
+            "python": platform.python_version(),
+            "nnrun": __version__,
+            **{package: version(package) for package in packages},
+        },
         "blas": blas(ThreadpoolController()),
         "git": git_state(),
     }

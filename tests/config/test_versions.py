@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import nnrun
 from nnrun.config import versions
 from nnrun.config.config import Config
 from nnrun.config.load import Loaded, load_config, load_values
@@ -45,7 +46,7 @@ def test_a_version_that_is_known_changes_nothing(written: Any) -> None:
 @pytest.mark.parametrize(
     ("version", "told"),
     [
-        ("2", f"nnrun {versions.installed('nnrun')} knows the keys up to version 1: update it, or write 1 if the file"),
+        ("2", f"nnrun {nnrun.__version__} knows the keys up to version 1: update it, or write 1 if the file"),
         ("0", "expected a whole number from 1 on, got 0"),
         ("true", "expected a whole number from 1 on, got true"),
         ("'1'", "expected a whole number from 1 on, got the text '1'"),
