@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakValueDictionary
 
+from nnrun import __version__
 from nnrun.config.values import Settings, Tree
 from nnrun.engine.scores import scores_of_row
-from nnrun.errors import DataError
-from nnrun.files import checksum
+from nnrun.errors import ConfigError, DataError
+from nnrun.files import checksum, is_sealed
+from nnrun.installation import NAME
 from nnrun.runs.finding import best_in, is_search, name_of
 from nnrun.runs.reading import RESTORE, read_document
 from nnrun.runs.records import TRAINED, Event, Final, Number, Row, RunRecord, RunStatus, numbers
@@ -92,7 +94,25 @@ class StoredRun:
         """The configuration with overrides, and where each value stands; ConfigError as for a file."""
         from nnrun.config.load import load_config
 
-        return load_config(self.directory.resolved, overrides, self.text)
+        try:
+            return load_config(self.directory.resolved, overrides, self.text)
+        except ConfigError as error:
+            raise self._unread(error) from None
+
+    def _unread(self, error: ConfigError) -> ConfigError:
+        """The error, led by which nnrun wrote resolved.yaml where that is what is wrong: each reads what it writes."""
+        file = str(self.directory.resolved)
+        if not any(problem.startswith(f"{file}:") for problem in error.problems):
+            return error
+        try:
+            writer = self.written["versions"]["nnrun"]
+        except (DataError, KeyError):
+            return error
+        if writer == __version__:
+            if not is_sealed(self.text):  # it may have been changed by hand
+                return error
+            writer = f"another {writer}"
+        return ConfigError([f"{file}: written by {NAME} {writer}, and this is {NAME} {__version__}", *error.problems])
 
     @cached_property
     def settings(self) -> Settings:

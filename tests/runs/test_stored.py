@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from nnrun.errors import DataError
+from nnrun import __version__
+from nnrun.errors import ConfigError, DataError
+from nnrun.files import sealed_text
 from nnrun.runs.listener import Outcome
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
@@ -52,6 +54,36 @@ def test_what_is_missing_is_told_by_its_file(run: RunDir) -> None:
         _ = stored.data
     with pytest.raises(DataError, match=r"run\.json"):
         _ = stored.record
+
+
+@pytest.mark.parametrize(
+    ("sealed", "version", "told"),
+    [(True, "7.1.0", "7.1.0"), (False, "7.1.0", "7.1.0"), (True, __version__, f"another {__version__}")],
+)
+def test_a_run_of_a_newer_nnrun_says_so(run: RunDir, sealed: bool, version: str, told: str) -> None:
+    change_resolved(run, "  tomorrow: 1\n", sealed)
+    run.update_record(versions={**run.read_record()["versions"], "nnrun": version})
+    with pytest.raises(ConfigError) as caught:
+        StoredRun(run).loaded()
+    first, second = caught.value.problems
+    assert first == f"{run.resolved}: written by nnrun {told}, and this is nnrun {__version__}"
+    assert second.startswith(f"{run.resolved}:") and "training.tomorrow: unknown key" in second
+
+
+def test_a_mistake_that_may_be_the_users_is_told_alone(run: RunDir) -> None:
+    with pytest.raises(ConfigError) as caught:
+        StoredRun(run).loaded(["training.tomorrow=1"])
+    assert len(caught.value.problems) == 1
+    change_resolved(run, "  tomorrow: 1\n", sealed=False)
+    with pytest.raises(ConfigError) as caught:
+        StoredRun(run).loaded()
+    assert len(caught.value.problems) == 1
+
+
+def change_resolved(run: RunDir, line: str, sealed: bool) -> None:
+    """Write a line below `training:`."""
+    text = run.resolved.read_text().partition("\n")[2].replace("\ntraining:\n", f"\ntraining:\n{line}")
+    run.resolved.write_text(sealed_text(text) if sealed else text)
 
 
 def test_a_run_that_nobody_holds_has_no_result_yet(run: RunDir) -> None:
