@@ -245,7 +245,7 @@ class Fitted:
         pairs = {
             "target": (self.target.name, other.target.name),
             "task": (self.task, other.task),
-            "normalize": (self.document["normalize"], other.document["normalize"]),
+            "normalize": (self.preprocessor.normalize, other.preprocessor.normalize),
             "target_transform": (self.target.transform or "none", other.target.transform or "none"),
         }
         yield from (f"{what} {shown_name(old)} → {shown_name(new)}" for what, (old, new) in pairs.items() if old != new)

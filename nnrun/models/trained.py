@@ -92,6 +92,14 @@ class Trained:
             return read_parts(self.config.data)
         return _one_after_the_other([read_parts(fold.config.data) for fold in self.folds])
 
+    @property
+    def read_otherwise(self) -> list[str]:
+        """What is said where its networks learned other features than its data has now; nothing of ensembles."""
+        from nnrun.runs.preparing import read_otherwise  # here, since who predicts trains nothing
+
+        own = self.folds or ([] if has_members(self.run.directory) else [self])
+        return [told for one in own for told in read_otherwise(one.run, one.dataset)]
+
     def place(self, part: str, row: int) -> str:
         """Where one of the rows of a part, those of all pieces one after the other, stands in the source."""
         for piece in self.pieces(part):

@@ -67,6 +67,7 @@ def evaluate(
 
 def _on_own_parts(found: Evaluation, run: Trained) -> None:
     reason = why_not(found.model.run)
+    found.notes += run.read_otherwise
     for part in run.dataset.parts:
         if part == "test" and reason:
             found.notes.append(f"the test part is not read: {reason}")

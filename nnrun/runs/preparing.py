@@ -156,10 +156,18 @@ def _data_record(dataset: Dataset) -> DataRecord:
 
 
 def changed_since(before: StoredRun | None, dataset: Dataset) -> list[str]:
-    """What is said where a run trains what another one did, on other rows."""
-    if before is None or same_data(before, dataset):
+    """What is said where a run trains what another one did, on other rows or other features."""
+    if before is None:
         return []
-    return [f"the data is no longer what {before.name} was trained on, so the numbers will be others"]
+    if not same_data(before, dataset):
+        return [f"the data is no longer what {before.name} was trained on, so the numbers will be others"]
+    return read_otherwise(before, dataset)
+
+
+def read_otherwise(before: StoredRun, dataset: Dataset) -> list[str]:
+    """What is said where a run's rows are the same and have become other features or classes, as of another nnrun."""
+    found = "; ".join(before.data.differences(dataset.fitted))
+    return [f"the rows are the same, but are not read as when {before.name} was trained: {found}"] if found else []
 
 
 def same_data(run: StoredRun, dataset: Dataset) -> bool:

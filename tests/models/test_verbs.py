@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from nnrun.data.raw import read_parts
 from nnrun.engine.metrics import metrics_of
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError, UsageError
+from nnrun.files import CHECKSUM, sealed_document
 from nnrun.models.evaluation import Evaluation
 from nnrun.models.model import load_model
 from nnrun.models.reads import count_read
@@ -68,6 +70,21 @@ def test_a_file_gives_what_its_rows_gave_in_the_run(train_run: Train, tmp_path: 
         for predictor, known in own.results["dev"].items():
             assert of_file.results["data"][predictor] == pytest.approx(known, rel=1e-5), predictor
         assert of_file.test_reads is None
+
+
+def test_rows_that_are_read_otherwise_than_in_training_are_told(train_run: Train, tmp_path: Path) -> None:
+    path = tmp_path / "colors.csv"
+    path.write_text("color,x,y\n" + "".join(f"{('red', 'blue')[i % 2]},{i},{'ab'[i // 40]}\n" for i in range(80)))
+    settings = (f"data.source={path}", "data.target=y", *QUICK, "training.epochs=1")
+    first = train_run(*settings).run
+    assert not evaluate(load_model(StoredRun(first))).notes
+    document = json.loads((first.path / "data.json").read_text().replace("blue", "navy"))
+    (first.path / "data.json").write_text(sealed_document({k: v for k, v in document.items() if k != CHECKSUM}))
+    why = "features: color=navy gone, color=blue new"
+    told = f"the rows are the same, but are not read as when {first.id} was trained: {why}"
+    assert evaluate(load_model(StoredRun(first))).notes == [told]
+    again, _ = verbs.rerun(first, first.path.parent)
+    assert told in " ".join(again.run.read("log.txt").decode().replace("note ", " ").split())
 
 
 def test_against_scikit_learn(train_run: Train, tmp_path: Path) -> None:
