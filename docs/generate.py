@@ -571,11 +571,16 @@ is the whole 95% interval that must lie above; if none of it does, the gap is **
 the tolerance, **unclear**. Gaps are compared after rounding to 1e-9.
 
 The interval is that of the difference of two independent proportions, Newcombe's hybrid of Wilson's score intervals
-(Newcombe 1998, *Statistics in Medicine* 17, 873-890, method 10), which holds its level for small sets and for errors
-near 0. A set without a size counts as exact, and so does the base error. Where rows are weighted, by a column or by
-class, a set counts as (Σw)² / Σw² examples (Kish 1965, *Survey Sampling*, 8.2), `effective_rows` in `run.json`. What
-the interval does not know: the best epoch was chosen on the dev set, which flatters the dev error, and another split
-would give other sets.
+(Newcombe 1998, *Statistics in Medicine* 17, 873-890, method 10). Of up to three mistakes Wilson's lower end lies too
+high, so that one mistake among ten rows would be a high variance; theirs is the exact one (Clopper and Pearson 1934,
+*Biometrika* 26, 404-413; Brown, Cai and DasGupta 2001, *Statistical Science* 16, 101-133), likewise of up to three
+rows without one, and a single row tells nothing. A gap of just the tolerance is then called high in at most 2.5% of
+dev sets of up to 70 rows, in at most 7.2% of larger ones and 3.2% of those of thousands of rows. A set without a size
+counts as exact, and so does the base error. How many examples would do, where a set has too few, is the next larger
+number at which the same error comes to whole mistakes and the gap is no longer unclear. Where rows are weighted, by a
+column or by class, a set counts as (Σw)² / Σw² examples (Kish 1965, *Survey Sampling*, 8.2), `effective_rows` in
+`run.json`. What the interval does not know: the best epoch was chosen on the dev set, which flatters the dev error, and
+another split would give other sets.
 
 Rows of one group (`data.group`) are alike, and forty groups of 25 rows may tell far less than a thousand rows. A set
 counts there as the independent rows whose error would be as sure, `dev_effective_rows` among the final numbers in

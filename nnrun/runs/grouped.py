@@ -11,7 +11,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.data.features.weights import effective_rows
 from nnrun.data.groups import numbered
 from nnrun.engine.parameters import Array
-from nnrun.runs.verdict import Z
+from nnrun.runs.proportions import Z
 
 LEVEL = 0.95  # of intervals
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from math import sqrt
 from typing import TYPE_CHECKING
 
+from nnrun.runs.proportions import difference, wilson
 from nnrun.runs.records import DataSizes, RunRecord
 from nnrun.text import PARTS, all_of, metric_name, percent, points, set_name
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from nnrun.config.schema import Diagnosis
 
 SETS = ("base", *PARTS)  # the ladder, from below
-Z = 1.959963984540054  # 97.5% of a normal distribution lie below; statistics.NormalDist would be loaded for it alone
 DIGITS = 9  # that gaps are rounded to before they are compared: 0.30 − 0.15 is not 0.15 in binary
 SURE = "effective_rows"  # of a part: the independent rows that its error is as sure as, where rows come in groups
 HIGH, LOW, UNCLEAR = "high", "low", "unclear"
@@ -122,29 +121,6 @@ class Verdict:
         return self.gaps[kind].judgement if kind in self.gaps else None
 
 
-def wilson(share: float, size: int) -> tuple[float, float]:
-    """The 95% score interval of a proportion (Wilson 1927, JASA 22, 209-212)."""
-    middle = share + Z * Z / (2 * size)
-    half = Z * sqrt(share * (1 - share) / size + Z * Z / (4 * size * size))
-    scale = 1 + Z * Z / size
-    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
-
-
-def difference(
-    first: float, second: float, first_size: int | None = None, second_size: int | None = None
-) -> tuple[float, float]:
-    """The 95% interval of first − second, two independent proportions; without a size one counts as exact.
-
-    Newcombe (1998), Statistics in Medicine 17, 873-890, method 10: the score intervals of both, put together.
-    """
-    low_1, high_1 = wilson(first, first_size) if first_size else (first, first)
-    low_2, high_2 = wilson(second, second_size) if second_size else (second, second)
-    step = first - second
-    return step - sqrt((first - low_1) ** 2 + (high_2 - second) ** 2), step + sqrt(
-        (high_1 - first) ** 2 + (second - low_2) ** 2
-    )
-
-
 def judgement(low: float, high: float, tolerance: float) -> str:
     """high where the whole interval lies above the tolerance, low where none of it does, unclear where it straddles."""
     low, high, tolerance = (round(number, DIGITS) for number in (low, high, tolerance))
@@ -230,13 +206,16 @@ def of_record(record: RunRecord, against: Diagnosis) -> Verdict | None:
 def deciding_size(verdict: Verdict, kind: str) -> int | None:
     """How many examples of the step's upper set would settle an unclear judgement, if the errors stayed as they are.
 
-    To two digits, in groups of the size that they have; None where more of that set alone would never do.
+    As they can, with whole mistakes. To two digits, in groups of the size that they have; None where more of that set
+    alone would never do.
     """
     gap, errors, sizes = verdict.gaps[kind], verdict.errors, verdict.sizes
-    size = float(sizes.get(gap.end, 0))
+    share, size = errors[gap.end], float(sizes.get(gap.end, 0))
+    mistakes = round(share * size)
     while 0 < size < 1e8:
-        size *= 1.05
-        ends = difference(errors[gap.end], errors[gap.start], int(size), sizes.get(gap.start))
+        mistakes = max(mistakes + 1, int(mistakes * 1.05)) if share else 0
+        size = float(round(mistakes / share)) if share else size * 1.05
+        ends = difference(mistakes / size, errors[gap.start], int(size), sizes.get(gap.start))
         if judgement(*ends, verdict.tolerance) != UNCLEAR:
             rows = size * verdict.rows_of(gap.end) / sizes[gap.end]
             return int(float(f"{rows:.1e}"))

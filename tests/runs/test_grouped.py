@@ -22,8 +22,9 @@ from nnrun.models.verbs import evaluate
 from nnrun.runs.grouped import independent_rows, pseudo_values, sure_as
 from nnrun.runs.listener import Outcome
 from nnrun.runs.members import members_of
+from nnrun.runs.proportions import wilson
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.verdict import of_record, wilson
+from nnrun.runs.verdict import of_record
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin

@@ -14,8 +14,8 @@ from nnrun.engine.randomness import stream
 from nnrun.errors import UsageError
 from nnrun.models.trained import trained
 from nnrun.runs.grouped import independent_rows
+from nnrun.runs.proportions import wilson
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.verdict import wilson
 from nnrun.text import listed, percent, wrapped
 
 MOST = 10_000  # rows whose neighbours are sought, and rows among which

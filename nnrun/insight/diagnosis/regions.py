@@ -18,8 +18,9 @@ from nnrun.errors import UsageError
 from nnrun.insight.diagnosis.cuts import TIMES, Labels, regions_of
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.grouped import independent_rows
+from nnrun.runs.proportions import Z, difference, wilson
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.verdict import UNCLEAR, Z, difference, judgement, wilson, yardstick
+from nnrun.runs.verdict import UNCLEAR, judgement, yardstick
 from nnrun.text import MANY, columns, listed, percent, shortened, wrapped
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from nnrun.insight.diagnosis.regions import Mistakes, PartError, Region, compare
 from nnrun.models.trained import Trained
 from nnrun.report.page.charts import BLUE, ORANGE, Chart, Trace, axis, shorts
 from nnrun.report.page.html import Markup, join, paragraph, table, tag
-from nnrun.runs.verdict import RULES, Verdict, wilson
+from nnrun.runs.proportions import wilson
+from nnrun.runs.verdict import RULES, Verdict
 from nnrun.text import metric_name, percent, points, set_name
 
 BARS = 25  # of a chart

@@ -15,7 +15,7 @@ from nnrun.report.page.charts import BLUE, GREY, Chart, axis, bin_edges, line, p
 from nnrun.report.page.html import Markup, heading, join, listing, paragraph, scrolled, table, tag, unfolded
 from nnrun.runs.grouped import independent_rows
 from nnrun.runs.judge import in_own_unit
-from nnrun.runs.verdict import wilson
+from nnrun.runs.proportions import wilson
 from nnrun.text import counted, number, percent
 
 PART = "dev"

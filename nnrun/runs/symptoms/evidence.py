@@ -12,11 +12,12 @@ from nnrun.config.config import Config
 from nnrun.config.schema import Optimizer
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.runs.assembly import layer_widths
+from nnrun.runs.proportions import wilson
 from nnrun.runs.records import HELD, Diverged, Layers, Row, RunStatus, finite_values
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.symptoms import shapes
 from nnrun.runs.symptoms.thresholds import CRAWLING, LEARNED, NEAR_GUESSING, QUARTERED, RARE
-from nnrun.runs.verdict import HIGH, UNCLEAR, Verdict, error_kind, wilson
+from nnrun.runs.verdict import HIGH, UNCLEAR, Verdict, error_kind
 from nnrun.text import by_hand
 
 Numbers = Mapping[str, Any]  # plain values by name, whatever JSON takes

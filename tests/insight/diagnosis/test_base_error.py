@@ -16,8 +16,8 @@ from nnrun.insight.diagnosis import base_error
 from nnrun.insight.diagnosis.base_error import base_error_lines, cover_hart, estimate, estimate_base_error
 from nnrun.runs import verbs
 from nnrun.runs.listener import Outcome
+from nnrun.runs.proportions import wilson
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.verdict import wilson
 
 Train = Callable[..., Outcome]
 
