@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import inf, isfinite, sqrt
+from math import exp, sqrt
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 import numpy as np
@@ -17,8 +17,8 @@ from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
 from nnrun.insight.diagnosis.cuts import TIMES, Labels, regions_of
 from nnrun.models.trained import Trained, trained
-from nnrun.runs.grouped import independent_rows
-from nnrun.runs.proportions import Z, difference, wilson
+from nnrun.runs.grouped import independent_rows, student
+from nnrun.runs.proportions import put_together, wilson
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import UNCLEAR, judgement, yardstick
 from nnrun.text import MANY, columns, listed, percent, shortened, wrapped
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 SHOWN = 20
 NAME_WIDTH = 25  # characters of a column or a value in the table; two times are never cut
+FEWEST = 10  # rows whose squared errors tell how much these vary
+LARGEST = 50.0  # by which a logarithm is unsure, where a mean hangs on a tiny weight
 COMPARED = ("train", "train_dev", "dev")
 TARGET = "target"  # by which it may be called, whatever its name is
 
@@ -149,13 +151,22 @@ class Mistakes:
         """The error on them."""
         return float(np.average(self.values, weights=self.weights))
 
-    @property
-    def half(self) -> float:
-        """Half the 95% interval of the mean, infinite for a single value."""
-        if self.size < 2:
-            return inf
+    def ends(self, proportions: bool) -> tuple[float, float] | None:
+        """The 95% interval of the mean: of a proportion, else of squared errors; None where it is not known.
+
+        A mean of squares is skewed, the more the fewer there are, and never below 0: that of its logarithm (by the
+        delta method, with Student's t), from FEWEST rows on, as fewer tell too little of their spread.
+        """
+        if proportions:
+            return wilson(self.mean, self.size)
+        if self.size < FEWEST:
+            return None
+        if not self.mean:
+            return 0.0, 0.0
         squares = float(np.average(np.square(self.values - self.mean), weights=self.weights))
-        return Z * sqrt(squares / (self.size - 1))
+        error = sqrt(squares / (self.size - 1)) / self.mean
+        factor = exp(min(student(self.size) * error, LARGEST))
+        return self.mean / factor, self.mean * factor
 
 
 def mistakes_at(model: Trained, places: Mapping[str, Array], parts: Sequence[str]) -> dict[str, Mistakes]:
@@ -203,11 +214,11 @@ def compare(
 
 
 def error_of(found: Mistakes, proportions: bool) -> PartError:
-    """Rows, error, and its 95% interval: Wilson's of a proportion, else that of a mean."""
+    """Rows, error, and its 95% interval."""
     if not found.size:
         return {"rows": found.rows, "error": None, "low": None, "high": None}
-    low, high = wilson(found.mean, found.size) if proportions else (found.mean - found.half, found.mean + found.half)
-    return {"rows": found.rows, "error": found.mean, "low": _known(low), "high": _known(high)}
+    low, high = found.ends(proportions) or (None, None)
+    return {"rows": found.rows, "error": found.mean, "low": low, "high": high}
 
 
 def _gap(above: Mistakes, below: Mistakes, tolerance: float, proportions: bool, exact: bool = False) -> Step:
@@ -215,18 +226,11 @@ def _gap(above: Mistakes, below: Mistakes, tolerance: float, proportions: bool, 
     if not above.size or not below.size:
         return {"value": None, "low": None, "high": None, "judgement": UNCLEAR}
     first, second = above.mean, below.mean
-    if proportions:
-        low, high = difference(first, second, above.size, None if exact else below.size)
-    else:
-        half = sqrt(above.half**2 + (0.0 if exact else below.half) ** 2)
-        low, high = first - second - half, first - second + half
-    return {
-        "value": first - second, "low": _known(low), "high": _known(high), "judgement": judgement(low, high, tolerance)
-    }  # fmt: skip
-
-
-def _known(bound: float) -> float | None:
-    return bound if isfinite(bound) else None
+    of_first, of_second = above.ends(proportions), (second, second) if exact else below.ends(proportions)
+    if of_first is None or of_second is None:
+        return {"value": first - second, "low": None, "high": None, "judgement": UNCLEAR}
+    low, high = put_together(first, of_first, second, of_second)
+    return {"value": first - second, "low": low, "high": high, "judgement": judgement(low, high, tolerance)}
 
 
 def region_lines(errors: Regions) -> list[str]:
@@ -239,6 +243,8 @@ def region_lines(errors: Regions) -> list[str]:
     gaps = "variance train-dev − train, mismatch dev − train-dev" if between else "variance dev − train"
     left = [region["dev"]["rows"] > 0 for region in regions[SHOWN:]]
     sampled = ["the file is read in pieces: these are a fixed sample of its rows"] if errors["sampled"] else []
+    found = [error for region in regions for error in (region["train"], region["dev"]) if error["error"] is not None]
+    few = f"; fewer than {FEWEST} rows tell no interval of 1 − R²" if any(e["low"] is None for e in found) else ""
     return [
         f"errors by {errors['column']} ({errors['unit']}), the highest dev error first",
         *sampled,
@@ -247,7 +253,7 @@ def region_lines(errors: Regions) -> list[str]:
         *([f"… and {left.count(False):,} more without a dev row"] if not all(left) else []),
         *wrapped(
             f"bias is train − base ({percent(errors['base'])}), {gaps}; high or low where the 95% "
-            f"interval of the gap lies on one side of {100 * errors['tolerance']:g} points, else unclear"
+            f"interval of the gap lies on one side of {100 * errors['tolerance']:g} points, else unclear{few}"
         ),
     ]
 

@@ -81,16 +81,42 @@ def test_the_worst_comes_first_with_wilson_intervals_and_its_share_of_the_mistak
     assert last["variance"] == {"value": None, "low": None, "high": None, "judgement": "unclear"}
 
 
-def test_errors_that_are_no_proportions_have_the_interval_of_a_mean() -> None:
-    values = {"train": Mistakes(np.array([0.1, 0.3, 0.2, 0.2])), "dev": Mistakes(np.array([0.9, 1.1, 5.0]))}
-    named = {"train": np.array(["x"] * 4, object), "dev": np.array(["x", "x", "y"], object)}
-    alone, both = compare(values, named, Diagnosis(), proportions=False)
-    assert (alone["region"], alone["dev"]["low"], alone["variance"]["judgement"]) == ("y", None, "unclear")
-    # training: mean 0.2, deviation √(0.02 / 3) = 0.0816, half an interval 1.96 · 0.0816 / 2 = 0.080
-    assert both["train"]["high"] == pytest.approx(0.280, abs=1e-3)
-    # dev: mean 1, deviation 0.1414, half 1.96 · 0.1414 / √2 = 0.196; together √(0.08² + 0.196²) = 0.2117
-    assert both["variance"]["low"] == pytest.approx(0.8 - 0.2117, abs=1e-3)
+def test_errors_that_are_no_proportions_have_the_interval_of_a_mean_s_logarithm() -> None:
+    values = {"train": Mistakes(np.tile([0.1, 0.3], 10)), "dev": Mistakes(np.tile([0.9, 1.1], 10))}
+    named = {"train": np.full(20, "x", object), "dev": np.full(20, "x", object)}
+    (both,) = compare(values, named, Diagnosis(), proportions=False)
+    # training: mean 0.2, deviation of the mean 0.1 / √19 = 0.0229, Student's t 2.093: 0.2 · exp(±2.093 · 0.0229 / 0.2)
+    assert (both["train"]["low"], both["train"]["high"]) == pytest.approx((0.1573, 0.2542), abs=1e-4)
+    # dev: mean 1, exp(±2.093 · 0.0229) = 0.9531 to 1.0492; together 0.8 − √(0.0469² + 0.0542²)
+    assert both["variance"]["low"] == pytest.approx(0.8 - 0.0717, abs=1e-4)
     assert (both["bias"]["judgement"], both["variance"]["judgement"]) == ("high", "high")
+
+
+def test_fewer_than_ten_squared_errors_judge_nothing() -> None:
+    values = {"train": Mistakes(np.tile([0.1, 0.3], 10)), "dev": Mistakes(np.tile([0.9, 1.1, 1.0], 3))}
+    named = {"train": np.full(20, "x", object), "dev": np.full(9, "x", object)}
+    (few,) = compare(values, named, Diagnosis(), proportions=False)
+    assert few["dev"] == {"rows": 9, "error": pytest.approx(1), "low": None, "high": None}
+    assert few["variance"] == {"value": pytest.approx(0.8), "low": None, "high": None, "judgement": "unclear"}
+    assert few["bias"]["judgement"] == "high"
+    lines = region_lines(
+        {"column": "shop", "unit": "u", "base": 0.0, "tolerance": 0.015, "sampled": False, "regions": [few]}
+    )
+    assert "fewer than 10 rows tell no interval of 1 − R²" in " ".join(lines)
+
+
+@pytest.mark.parametrize(("rows", "held"), [(10, 880), (20, 900), (50, 920)])
+def test_intervals_of_squared_errors_hold_the_mean_and_are_never_below_0(rows: int, held: int) -> None:
+    """Of 1,000 samples of normal errors. By the normal interval of the mean 840 did of 10 rows, 880 of 20."""
+    found = [error_of(Mistakes(draw), False) for draw in np.random.default_rng(5).standard_normal((1000, rows)) ** 2]
+    ends = np.array([(error["low"], error["high"]) for error in found], float)
+    assert (ends[:, 0] > 0).all()
+    assert ((ends[:, 0] <= 1) & (ends[:, 1] >= 1)).sum() >= held
+
+
+def test_an_error_that_hangs_on_a_tiny_weight_has_a_finite_interval() -> None:
+    error = error_of(Mistakes(np.eye(20)[0], np.array([1e-30, *[1.0] * 19])), False)
+    assert error["low"] is not None and error["high"] is not None and 0 <= error["low"] < error["high"] < 1
 
 
 @pytest.mark.parametrize(
