@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from math import inf
 from typing import Any, NamedTuple, cast
@@ -14,7 +15,7 @@ from nnrun.insight.diagnosis.regions import Mistakes, PartError, Region, compare
 from nnrun.models.trained import Trained
 from nnrun.report.page.charts import BLUE, ORANGE, Chart, Trace, axis, shorts
 from nnrun.report.page.html import Markup, join, paragraph, table, tag
-from nnrun.runs.proportions import wilson
+from nnrun.runs.proportions import TAIL, wilson
 from nnrun.runs.verdict import RULES, Verdict
 from nnrun.text import metric_name, percent, points, set_name
 
@@ -90,6 +91,7 @@ class Slice(NamedTuple):
     column: str
     value: str
     error: PartError
+    size: int  # rows that count alike
 
     @property
     def low(self) -> float:
@@ -113,7 +115,7 @@ def slices_part(model: Trained, dev: Table, mistakes: Mistakes) -> Markup:
     told += f"{error} on dev, {percent(whole)}. "
     if not worse:
         return paragraph(told, "None is clearly worse: no 95% interval lies above it.")
-    chance = len(looked_at) / 40  # 2.5% of the intervals lie above what they estimate
+    chance = sum(by_lot(s.size, whole) if proportions else TAIL for s in looked_at)
     by_chance = f"about {chance:.0f}" if chance >= 1 else "less than one"
     told += f"{len(worse)} lie above it with their whole 95% interval; of so many, {by_chance} would by chance."
     rows = [
@@ -129,7 +131,19 @@ def _slices(dev: Table, mistakes: Mistakes, columns: Sequence[str], proportions:
         names = regions_of({"train": dev}, column)["train"]  # bins of the dev part's own values
         for value, count in zip(*np.unique(names.astype(str), return_counts=True), strict=True):
             if FEWEST <= count < len(names):
-                yield Slice(column, value, error_of(mistakes.at(names == value), proportions))
+                here = mistakes.at(names == value)
+                yield Slice(column, value, error_of(here, proportions), here.size)
+
+
+def by_lot(size: int, whole: float) -> float:
+    """How likely the interval of so many rows lies above the error on all rows, where theirs is no other.
+
+    An end may lie above it more often than 2.5% of the time, as mistakes are whole.
+    """
+    from scipy.special import bdtrc
+
+    enough = bisect(range(size + 1), whole, key=lambda wrong: wilson(wrong / size, size)[0]) if size else 1
+    return float(bdtrc(enough - 1, size, whole)) if 0 < enough <= size else 0.0
 
 
 def ladder_chart(verdict: Verdict, name: str = "error") -> Chart:
