@@ -196,6 +196,14 @@ def test_nothing_is_chosen_by_rows_that_were_trained_on(nnrun: Run, here: Path) 
     assert nnrun("ensemble", *runs).code == 0
 
 
+def test_one_dev_row_is_too_few_to_choose_by_and_to_measure_the_choice(nnrun: Run, here: Path) -> None:
+    search = searched(nnrun, "data.split=[0.953, 0.007, 0.04]", trials=3)
+    for way in ("--greedy", "--top"):
+        assert "dev has a single row" in refused(nnrun, search, way, "2")
+    two = searched(nnrun, "data.split=[0.947, 0.013, 0.04]", trials=3)
+    assert nnrun("ensemble", two, "--greedy", "2").code == 0
+
+
 def test_one_alone_one_twice_and_one_that_has_not_ended_are_refused(nnrun: Run, here: Path) -> None:
     first, other = trained(nnrun), trained(nnrun, "seed=1")
     assert "two members or more" in refused(nnrun, first)

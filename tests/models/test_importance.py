@@ -137,6 +137,17 @@ def test_columns_that_are_alike_at_the_beginning_alone_are_not_alike(run: Traine
     assert [group.columns for group in alikeness.alike(made, x)] == [["strong", "weak"]]
 
 
+def test_of_a_handful_of_rows_no_columns_are_alike(run: Trained) -> None:
+    """Ranks of three rows that have nothing in common are the same, or each other's reverse, in a third of cases."""
+    made, rng = run.model.preprocessors[0], np.random.default_rng(0)
+    for rows in (3, 5, 19):
+        assert all(alikeness.alike(made, rng.normal(size=(rows, made.n_features))) == [] for _ in range(20))
+    x = rng.normal(size=(alikeness.ENOUGH, made.n_features))
+    one, other = (made.places[name][0] for name in ("strong", "weak"))
+    x[:, one] = x[:, other]
+    assert [group.columns for group in alikeness.alike(made, x)] == [["strong", "weak"]]
+
+
 @pytest.mark.parametrize("rows", [5, 10, 11, 50])
 def test_a_feature_that_does_not_vary_is_alike_to_none(rows: int) -> None:
     x = np.column_stack([np.ones(rows), np.random.default_rng(0).normal(size=rows)])

@@ -149,6 +149,14 @@ def require_dev(candidates: Sequence[Candidate]) -> None:
             )
 
 
+def require_rows(panel: Panel) -> None:
+    """UsageError where dev has a single row: held back to measure by, it leaves none to choose by."""
+    if len(panel) < 2:
+        raise UsageError(
+            "dev has a single row, and what is chosen by rows must be measured on others; give dev more (data.split)"
+        )
+
+
 def require_metric(candidates: Sequence[Candidate]) -> str:
     """The metric by which all judged their epochs; UsageError where they do not agree."""
     first = candidates[0]

@@ -21,6 +21,7 @@ from nnrun.models.ensembling.candidates import (
     require_alike,
     require_dev,
     require_metric,
+    require_rows,
     require_several,
 )
 from nnrun.models.ensembling.making import SNAPSHOTS, Chosen, make
@@ -173,6 +174,7 @@ def _greedy(known: Known, rounds: int, root: Path, notes: Sequence[str], argv: S
 def _fits(known: Known, n: int, ways: Mapping[Way, Chooser]) -> dict[Way, Fit]:
     """What each way to choose comes to on the rows it chose by, and on others."""
     panel = known.panel
+    require_rows(panel)
     fit = cross_fit(panel, ways, known.seed, repeats(_work(known, n)))
     return {way: _fit(panel, choose(panel), fit, way) for way, choose in ways.items()}
 

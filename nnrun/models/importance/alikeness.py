@@ -13,6 +13,7 @@ from nnrun.engine.parameters import Array
 from nnrun.engine.sampling import sampled
 
 ALIKE = 0.8  # rank correlation, rising or falling, from which on two columns are told to hold the same
+ENOUGH = 20  # rows: of fewer, columns that have nothing to do with each other are alike by chance
 MOST_ROWS, FEWEST_ROWS = 5_000, 200  # of the sample that is looked at
 WORK = 10_000_000_000  # multiplications, about, that all pairs of features may take
 BLOCK = 512  # features that are compared with all others at once, which bounds the memory; those of a column together
@@ -30,10 +31,11 @@ def alike(made: Preprocessor, x: Array) -> list[Alike]:
     """Groups of two columns or more, from features `(m, n)`, or more, of which the first n are those of `made`.
 
     Two columns are joined where a feature of one and a feature of the other have a rank correlation (Spearman 1904) of
-    ALIKE or more. Codes of embeddings have no order, and that values are missing together says nothing of them.
+    ALIKE or more. Codes of embeddings have no order, and that values are missing together says nothing of them. Of 3
+    rows every third pair of columns is so alike by chance, of ENOUGH one in 40,000; of fewer than that none is told.
     """
     places = np.array(_comparable(made), dtype=np.int64)
-    if not len(places):
+    if not len(places) or len(x) < ENOUGH:
         return []
     rows = min(len(x), MOST_ROWS, max(FEWEST_ROWS, WORK // len(places) ** 2))
     ranks, kept = _standard_ranks(x[sampled(len(x), rows)][:, places])
