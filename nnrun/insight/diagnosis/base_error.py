@@ -22,6 +22,7 @@ MOST = 10_000  # rows whose neighbours are sought, and rows among which
 EXCHANGEABLE = ("stratified", "random")  # rules of splitting that leave one row as good as another
 MANY_FEATURES = 20
 FEW_ROWS = 1_000
+REPEATED = 0.05  # share of rows with a neighbour at distance 0, from which on that is told
 
 Array = NDArray[Any]
 
@@ -71,8 +72,9 @@ def estimate(dataset: Dataset) -> BaseEstimate:
     if not features:
         raise UsageError("no base error can be estimated: all features are codes of categories, which have no distance")
     alone = dataset.fitted.split["rule"] not in EXCHANGEABLE
-    wrong, groups = _by_train(dataset) if alone else (_among_themselves(dataset), None)
-    error, rows, classes = float(wrong.mean()), len(wrong), len(dataset.classes)
+    sought, among = _by_train(dataset) if alone else (_among_themselves(dataset), None)
+    wrong, same = _neighbours(sought, among)
+    error, rows, classes, groups = float(wrong.mean()), len(wrong), len(dataset.classes), sought.groups
     sure = rows if groups is None else independent_rows(wrong.astype(np.float64), groups)
     low, high = (cover_hart(end, classes) for end in wilson(error, sure))
     found: BaseEstimate = {
@@ -84,22 +86,45 @@ def estimate(dataset: Dataset) -> BaseEstimate:
         "features": features,
         "classes": classes,
         "method": "dev against train" if alone else "leave one out",
-        "caveats": [*_drawn(dataset), *_caveats(rows, features), *_without_codes(dataset)],
+        "caveats": [
+            *_drawn(dataset),
+            *_caveats(rows, features),
+            *_repeated(same, sought, among, classes),
+            *_without_codes(dataset),
+        ],
     }
     return found | {"error_kind": dataset.error_kind} if dataset.error_kind else found
 
 
-def _among_themselves(dataset: Dataset) -> Array:
+def _among_themselves(dataset: Dataset) -> Part:
     parts = [_rows(dataset, part) for part in ("train", "dev")]
-    found = _sample(Part(np.concatenate([part.x for part in parts]), np.concatenate([part.y for part in parts])))
-    wrong: Array = found.y[_nearest(found.x, None)] != found.y
-    return wrong
+    return _sample(Part(np.concatenate([part.x for part in parts]), np.concatenate([part.y for part in parts])))
 
 
-def _by_train(dataset: Dataset) -> tuple[Array, Array | None]:
-    """Whether each dev example is wrong, and its group where they come in groups."""
-    dev, train = _sample(_rows(dataset, "dev")), _sample(_rows(dataset, "train"))
-    return train.y[_nearest(train.x, dev.x)] != dev.y, dev.groups
+def _by_train(dataset: Dataset) -> tuple[Part, Part]:
+    """The dev examples, and those of the training set among which each has its neighbour."""
+    return _sample(_rows(dataset, "dev")), _sample(_rows(dataset, "train"))
+
+
+def _neighbours(sought: Part, among: Part | None) -> tuple[Array, Array]:
+    """Of each example whether its neighbour has another class, and whether it is the same in every feature."""
+    others, x = (sought, None) if among is None else (among, sought.x)
+    nearest = _nearest(others.x, x)
+    return others.y[nearest] != sought.y, (others.x[nearest] == sought.x).all(axis=1)
+
+
+def _neighbours_that_differ(sought: Part, among: Part | None) -> float:
+    """The error of the nearest that is not the same in every feature; NaN where there is none.
+
+    Of those which are the same as each other the first one tells the class.
+    """
+    others = sought if among is None else among
+    x, first = np.unique(others.x, axis=0, return_index=True)
+    if len(x) < 2:
+        return np.nan
+    two = _nearest(x, sought.x, 2)
+    own = (x[two[:, 0]] == sought.x).all(axis=1)
+    return float((others.y[first[two[np.arange(len(own)), own.astype(int)]]] != sought.y).mean())
 
 
 def _rows(dataset: Dataset, part: str) -> Part:
@@ -123,12 +148,15 @@ def _sample(rows: Part) -> Part:
     return rows.take(stream(0, "sample").permutation(len(rows.x))[:MOST])
 
 
-def _nearest(among: Array, x: Array | None) -> Array:
-    """Index of the nearest of the rows `among` to each of x, or to each of themselves but for itself."""
+def _nearest(among: Array, x: Array | None, count: int = 1) -> Array:
+    """Index of the nearest of the rows `among` to each of x, or to each of themselves but for itself.
+
+    Where several are asked for, of each so many, the nearest first.
+    """
     from sklearn.neighbors import NearestNeighbors
 
-    found: Array = NearestNeighbors(n_neighbors=1).fit(among).kneighbors(x, return_distance=False)
-    return found[:, 0]
+    found: Array = NearestNeighbors(n_neighbors=count).fit(among).kneighbors(x, return_distance=False)
+    return found[:, 0] if count == 1 else found
 
 
 def _drawn(dataset: Dataset) -> list[str]:
@@ -147,6 +175,18 @@ def _caveats(rows: int, features: int) -> list[str]:
     if rows < FEW_ROWS:
         told.append(f"{rows} examples are few")
     return told
+
+
+def _repeated(same: Array, sought: Part, among: Part | None, classes: int) -> list[str]:
+    """What copies of rows do to the estimate, which rows of few values that are the same by chance do not."""
+    if same.mean() < REPEATED:
+        return []
+    differ = _neighbours_that_differ(sought, among)
+    rate = "" if np.isnan(differ) else f"; by the nearest that differ it is {percent(cover_hart(differ, classes))}"
+    return [
+        f"{int(same.sum()):,} of {len(same):,} have a neighbour that is the same in every feature: where those are "
+        f"copies of one row, the estimate is on the contrary too low and its interval too narrow{rate}"
+    ]
 
 
 def _without_codes(dataset: Dataset) -> list[str]:

@@ -98,6 +98,25 @@ def test_groups_are_kept_apart_as_in_the_split(tmp_path: Path) -> None:
     assert apart["high"] - apart["low"] > 1.3 * (cover_hart(by_rows[1], 2) - cover_hart(by_rows[0], 2))  # of 24 groups
 
 
+def test_copies_of_rows_are_told_with_what_comes_out_without_them(tmp_path: Path) -> None:
+    """Coins for classes: half of all are wrong, but the neighbour of a row that stands there twice is its copy."""
+    rng = np.random.default_rng(5)
+    once = [f"{a},{b},{k},{'pq'[rng.integers(2)]}" for k, (a, b) in enumerate(rng.standard_normal((400, 2)))]
+    single, twice = (estimate(dataset(tmp_path, lines)) for lines in (once, once * 2))
+    assert twice["base_error"] < 0.1 < 0.3 < single["base_error"]
+    (told,) = (caveat for caveat in twice["caveats"] if "copies" in caveat)
+    assert told.startswith(tuple(f"{count} of 640 have a neighbour that is the same" for count in range(480, 560)))
+    assert float(told.split()[-1].rstrip("%")) > 30
+    assert not any("copies" in caveat for caveat in single["caveats"])
+    apart = estimate(dataset(tmp_path, once * 2, drop=[], group="g"))  # copies stay together, none is in the other part
+    assert apart["base_error"] > 0.3 and not any("copies" in caveat for caveat in apart["caveats"])
+
+
+def test_rows_that_are_all_the_same_have_no_other_neighbour(tmp_path: Path) -> None:
+    found = estimate(dataset(tmp_path, [f"{i // 200},0,0,{'pq'[i % 2]}" for i in range(200)]))
+    assert found["caveats"][-1].endswith("its interval too narrow")
+
+
 def test_large_data_is_sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base_error, "MOST", 50)
     lines = [f"{i},{i % 7},0,{'pq'[i > 150]}" for i in range(300)]
