@@ -21,12 +21,12 @@ from nnrun.files import refuse_closed
 from nnrun.models.calibration import Calibration, identity, place
 from nnrun.models.model import Model
 from nnrun.models.reads import count_read, why_not
+from nnrun.models.temperature import NONE, log_loss, told_temperature
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.assembly import examples
 from nnrun.runs.judge import in_own_unit
 from nnrun.runs.records import ScoresRecord
 
-LOWEST, HIGHEST = 0.01, 100.0  # temperatures; beyond them probabilities are 0 and 1, or all the same
 MOST_SCORED = 10_000  # rows, of which an interval's coverage is known to a third of a point
 
 
@@ -190,9 +190,8 @@ class _Raw:
 
     def sureness(self, temperature: float) -> Sureness:
         logits = self.logits / temperature
-        losses = self.loss.each(logits, self.loss.targets(self.y, logits.dtype))[0]
         return {
-            "loss": float(np.average(losses, weights=self.weights)),
+            "loss": log_loss(self.loss, logits, self.y, self.weights),
             "calibration_error": calibration_error(self.y, self.loss.predict(logits), self.weights),
         }
 
@@ -200,7 +199,7 @@ class _Raw:
 def _raw(run: Trained, part: str) -> _Raw:
     logits, y = [], []
     for piece in run.pieces(part):
-        model, measured = replace(piece.model, temperature=1.0), examples(piece.dataset, part)
+        model, measured = replace(piece.model, temperature=NONE), examples(piece.dataset, part)
         logits += [chunk.astype(np.float64) for _, chunk in model.logits(measured.x)]
         y.append(measured.y)
     return _Raw(run.model.loss, np.concatenate(logits), np.concatenate(y), run.weights(part))
@@ -210,35 +209,13 @@ def _tempered(found: Calibrated, run: Trained, parts: Sequence[str]) -> Model:
     """The model with the temperature that dev asks for; notes what it does to each part."""
     raw = {part: _raw(run, part) for part in parts}
     dev = raw["dev"]
-    temperature = fitted_temperature(dev.loss, dev.logits, dev.y, dev.weights)
-    if temperature is None:
-        temperature = 1.0
-        found.notes.append("every dev row is right, so dev cannot tell how sure the network may be")
+    temperature, notes = told_temperature(dev.loss, dev.logits, dev.y, dev.weights)
+    found.notes += notes
     for part, of in raw.items():
-        found.parts[part] = {"rows": len(of.y), "before": of.sureness(1.0), "after": of.sureness(temperature)}
+        found.parts[part] = {"rows": len(of.y), "before": of.sureness(NONE), "after": of.sureness(temperature)}
     if run.folds:
         found.notes.append("fitted on the dev rows of each fold as its own network predicts them")
     return replace(found.model, temperature=temperature)
-
-
-def fitted_temperature(loss: Loss, logits: Array, y: Array, weights: Array | None = None) -> float | None:
-    """The T > 0 for which logits / T have the lowest mean log loss (Guo et al. 2017).
-
-    It is convex in 1/T, so there is one valley. None where it has no floor: where every row that counts is right, the
-    surest network is the best.
-    """
-    from scipy.optimize import minimize_scalar
-
-    targets = loss.targets(y, logits.dtype)
-    wrong = loss.each(logits, targets)[1]
-    if not np.average(wrong, weights=weights):
-        return None
-
-    def cost(log_temperature: float) -> float:
-        return float(np.average(loss.each(logits / np.exp(log_temperature), targets)[0], weights=weights))
-
-    bounds = (np.log(LOWEST), np.log(HIGHEST))
-    return float(np.exp(minimize_scalar(cost, bounds=bounds, method="bounded", options={"xatol": 1e-6}).x))
 
 
 # the scores

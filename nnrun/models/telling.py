@@ -244,7 +244,7 @@ def calibration_page(found: Calibrated) -> list[str]:
     """What calibrating a run came to."""
     model, lines = found.model, [f"run      {found.model.run.path}", ""]
     if found.parts:
-        lines += [*_sureness_table(found), "", *wrapped(_temperature(model.temperature), "classes  ")]
+        lines += [*_sureness_table(found), "", *wrapped(_temperature(found), "classes  ")]
     if found.scores:
         lines += _intervals(found.scores, model.target)
     if found.test_reads is not None:
@@ -262,9 +262,10 @@ def _sureness_table(found: Calibrated) -> list[str]:
     return columns([heads, *cells.values()], right=range(1, len(heads)))
 
 
-def _temperature(temperature: float) -> str:
-    effect = "as sure as" if temperature == 1 else "less sure than" if temperature > 1 else "surer than"
-    return f"temperature {number(temperature)}, fitted on dev: probabilities are {effect} before, no class changes"
+def _temperature(found: Calibrated) -> str:
+    t, rows = found.model.temperature, counted(found.parts["dev"]["rows"], "dev row")
+    sure = "as sure as" if t == 1 else "less sure than" if t > 1 else "surer than"
+    return f"temperature {number(t)}, by {rows}: probabilities are {sure} before, no class changes"
 
 
 def _intervals(scores: ScoresRecord, target: Target) -> list[str]:
@@ -296,5 +297,4 @@ def _margins(scores: ScoresRecord, possible: Mapping[Fraction, float], target: T
 
 
 def _reads(count: int) -> str:
-    times = "once" if count == 1 else f"{count} times"
-    return f"test part read {times}, this one included"
+    return f"test part read {'once' if count == 1 else f'{count} times'}, this one included"

@@ -204,7 +204,8 @@ def test_a_search_tells_the_metric_beside_the_error(nnrun: Nnrun) -> None:
 
 
 def test_a_run_is_calibrated_and_goes_by_it_from_then_on(nnrun: Nnrun, here: Path) -> None:
-    nnrun("train", *QUICK, *sets("data.source=iris"))
+    surer = ("data.source=breast_cancer", "data.split=[0.1,0.4,0.5]", "network.hidden=[16]", "training.epochs=100")
+    nnrun("train", *QUICK, *sets(*surer))
     before = nnrun("evaluate", "--json").json
     found = nnrun("evaluate", "--calibrate", "--json").json
     assert found["test_reads"] == before["test_reads"] + 1 and found["scored_part"] == "test"
@@ -217,7 +218,7 @@ def test_a_run_is_calibrated_and_goes_by_it_from_then_on(nnrun: Nnrun, here: Pat
         assert expected.items() <= {k: pytest.approx(v) for k, v in after[part]["metrics"]["network"].items()}.items()
     page = nnrun("evaluate", "--calibrate")
     assert page.code == 0 and max(map(len, page.out.splitlines()[1:])) <= 80
-    assert "dev, before" in page.out and f"temperature {found['temperature']:.4g}" in page.out
+    assert "dev, before" in page.out and f"temperature {found['temperature']:.4g}, by 228 dev rows" in page.out
     assert "test part read 5 times" in page.out
     nnrun("report")
     (written,) = (here / "runs").glob("*/report.html")
