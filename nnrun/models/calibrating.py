@@ -15,7 +15,7 @@ from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import Loss
 from nnrun.engine.metrics import Task, calibration_error
 from nnrun.engine.parameters import Array
-from nnrun.engine.sampling import sampled
+from nnrun.engine.sampling import sampled, sampled_in_groups
 from nnrun.errors import DataError, UsageError
 from nnrun.files import refuse_closed
 from nnrun.models.calibration import Calibration, identity, place
@@ -245,7 +245,7 @@ def _calibrating(run: Trained, part: str) -> Scored:
 
 def _rows(piece: Trained, part: str, most: int) -> _Rows:
     measured, groups = examples(piece.dataset, part), piece.dataset.parts[part].groups
-    some = sampled(len(measured), most)
+    some = sampled(len(measured), most) if groups is None else sampled_in_groups(groups, most)
     return _Rows(piece, measured.take(some), None if groups is None else groups[some])
 
 

@@ -18,6 +18,7 @@ from nnrun.data.raw import read_parts
 from nnrun.engine.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy
 from nnrun.engine.metrics import calibration_error
 from nnrun.engine.parameters import Array
+from nnrun.engine.sampling import sampled_in_groups
 from nnrun.errors import DataError, UsageError
 from nnrun.models.calibrating import calibrate, with_scores
 from nnrun.models.calibration import Calibration, margin, read_level
@@ -302,6 +303,19 @@ def test_of_new_groups_the_share_that_is_asked_for_is_covered(count: int) -> Non
         held += [np.mean(new <= margin(each, Fraction(9, 10))) / 1000 for each in (by_rows, by_groups)]
     assert held[0] < 0.85
     assert 0.9 < held[1] < 0.98
+
+
+def test_of_many_rows_all_groups_are_scored() -> None:
+    groups = np.repeat(
+        np.arange(40), np.where(np.arange(40) < 4, 400, 3)
+    )  # a sample by rows has half of the small ones
+    found = groups[sampled_in_groups(groups, 200)]
+    sizes = np.bincount(found)
+    assert len(found) == 200 and sizes[4:].tolist() == [3] * 36 and sizes[:4].tolist() == [23] * 4
+    assert (
+        len(np.unique(groups[sampled_in_groups(groups, 30)])) == 30
+    )  # and the large ones are no more often among these
+    assert sampled_in_groups(groups, 5_000).tolist() == list(range(len(groups)))
 
 
 def test_bounds_know_of_the_groups_of_rows(train_run: Train, tmp_path: Path) -> None:
