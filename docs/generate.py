@@ -940,7 +940,8 @@ mean, as trees have a way of their own with gaps. Categories are what they are t
 or codes of an embedding, which up to {codes} they take for categories. They see neither dev nor test: above 10,000 rows
 scikit-learn stops them by a tenth of the training rows. Of large data they get a fixed sample: {grown} if that is less.
 A line says whether they err less than the network, by the mean difference row by row, with `data.group` group by
-group (of a file that has the column, too), with its 95% interval: Student's t for the number of rows or groups. Where
+group (of a file that has the column, too), with its 95% interval: Student's t for the number of rows or groups, and
+of mistakes half a case added each way, so that a few that differ alike prove nothing (Agresti & Min 2005). Where
 it holds 0 the rows cannot tell. In `--json` it is `gain` of each part: positive where the trees are better."""
 
 

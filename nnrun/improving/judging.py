@@ -21,7 +21,7 @@ from nnrun.engine.parameters import Array
 from nnrun.models.baselines import constant
 from nnrun.models.trained import Trained, mistakes_of, trained
 from nnrun.runs.assembly import examples, make_loss
-from nnrun.runs.grouped import pseudo_values
+from nnrun.runs.grouped import error_of_mean, half_each_way, pseudo_values
 from nnrun.runs.stored import StoredRun
 
 LEVEL = 0.05
@@ -62,8 +62,10 @@ def compare(old: Array, new: Array, weights: Array | None = None, groups: Array 
         return Comparison(told, gain, -inf, inf, 1.0, rows)
     variance, freedom = _spread(cases, groups is not None)
     error = sqrt(variance / cases.size)
-    if error < SOME:  # each seed and row alike
-        return Comparison(told, gain, gain, gain, 0.0 if gain > SOME else 1.0, rows)
+    if error < SOME and abs(gain) < SOME:  # nothing has changed
+        return Comparison(told, gain, gain, gain, 1.0, rows)
+    if error < SOME:  # each seed and row alike, of which a few say little of others
+        error, freedom = error_of_mean(cases[0], half_each_way(cases[0], rows)), cases.shape[1] - 1.0
     half = float(stdtrit(freedom, 0.975)) * error
     return Comparison(told, gain, gain - half, gain + half, float(stdtr(freedom, -gain / error)), rows)
 

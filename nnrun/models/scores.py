@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import inf
 from typing import TypedDict
 
 import numpy as np
@@ -13,7 +14,7 @@ from nnrun.data.features.target import Target
 from nnrun.engine.losses import Loss
 from nnrun.engine.metrics import confusion, metrics_of, r2, shares
 from nnrun.engine.parameters import Array
-from nnrun.runs.grouped import pseudo_values, student
+from nnrun.runs.grouped import error_of_mean, half_each_way, pseudo_values, student
 
 
 @dataclass
@@ -145,16 +146,21 @@ class PairedGain(TypedDict):
 
 @np.errstate(over="ignore", invalid="ignore")
 def paired_gain(scores: Scores, other: Scores) -> PairedGain:
-    """The mean difference of their mistakes, row by row, or group by group where rows come in groups."""
+    """The mean difference of their mistakes, row by row, or group by group where rows come in groups.
+
+    Of classes half a case is added each way, so that a few rows that differ alike prove nothing; see `half_each_way`.
+    """
     differences, weights = scores.mistakes() - other.mistakes(), scores.weights
     groups = np.arange(len(differences)) if scores.groups is None else scores.groups
     cases = pseudo_values(differences, groups, weights)
     gain = float(np.average(differences, weights=weights))
     if len(cases) < 2:
         return {"error": gain, "standard_error": None, "low": None, "high": None}
-    error = float(cases.std(ddof=1) / np.sqrt(len(cases)))
+    of_classes = scores.target.classes is not None
+    error = error_of_mean(cases, half_each_way(cases, len(differences)) if of_classes else 0.0)
+    most = 1.0 if of_classes else inf
     half = student(len(cases)) * error
-    return {"error": gain, "standard_error": error, "low": gain - half, "high": gain + half}
+    return {"error": gain, "standard_error": error, "low": max(-most, gain - half), "high": min(most, gain + half)}
 
 
 # How the rows of a class were told from others; "class" is no name in Python.

@@ -5,6 +5,8 @@ Groups are taken as drawn at random, and their rows as alike to any degree: each
 
 from __future__ import annotations
 
+from math import sqrt
+
 import numpy as np
 
 from nnrun.data.dataset import Dataset
@@ -59,6 +61,21 @@ def student(cases: int, level: float = LEVEL) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(cases - 1, (1 + level) / 2))
+
+
+def error_of_mean(cases: Array, pseudo: float = 0.0) -> float:
+    """The standard error of the mean of at least two numbers; `pseudo` is added to the sum of their squares."""
+    count = len(cases)
+    return sqrt((float(np.square(cases - cases.mean()).sum()) + pseudo) / (count * (count - 1)))
+
+
+def half_each_way(cases: Array, rows: int) -> float:
+    """What one case more, half of it for the one predictor and half for the other, adds to the sum of squares.
+
+    It is as large as the largest of the differences in mistakes `(cases,)`, and as one of the rows at least: a few that
+    all differ alike, or not at all, say little of others (Agresti & Min 2005, Statistics in Medicine 24, 729-740).
+    """
+    return max(float(np.square(cases).max()), (len(cases) / rows) ** 2)
 
 
 def independent_rows(values: Array, groups: Array, weights: Array | None = None) -> int:

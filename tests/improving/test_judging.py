@@ -36,8 +36,11 @@ def test_the_same_mistakes_are_no_better() -> None:
     assert (found.gain, found.chance, found.better) == (0.0, 1.0, False)
 
 
-def test_fewer_mistakes_everywhere_are_better_without_a_doubt() -> None:
-    assert compare(np.ones((3, 20)), np.zeros((3, 20))).better
+@pytest.mark.parametrize(("rows", "better"), [(2, False), (3, False), (20, True)])
+def test_fewer_mistakes_everywhere_are_better_where_rows_are_more_than_a_few(rows: int, better: bool) -> None:
+    old = np.ones((3, 2 * rows))
+    for found in (compare(old[:, :rows], 0 * old[:, :rows]), compare(old, 0 * old, groups=np.arange(2 * rows) // 2)):
+        assert found.better is better and found.low < 0.95 < found.gain < 1.05 < found.high
 
 
 def test_one_seed_or_one_row_tells_nothing() -> None:

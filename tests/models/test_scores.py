@@ -11,8 +11,9 @@ import pytest
 from nnrun.models.scores import paired_gain
 
 
-def scored(mistakes: np.ndarray, groups: np.ndarray | None = None, weights: np.ndarray | None = None) -> Any:
-    return SimpleNamespace(mistakes=lambda: mistakes, groups=groups, weights=weights)
+def scored(mistakes: np.ndarray, groups: np.ndarray | None = None, classes: Any = None) -> Any:
+    target = SimpleNamespace(classes=classes)
+    return SimpleNamespace(mistakes=lambda: mistakes, groups=groups, weights=None, target=target)
 
 
 def test_the_gain_of_rows_is_as_sure_as_their_mean() -> None:
@@ -34,3 +35,19 @@ def test_copies_of_rows_make_it_no_surer() -> None:
 def test_of_one_group_nothing_is_known() -> None:
     found = paired_gain(scored(np.ones(9), np.zeros(9)), scored(np.zeros(9)))
     assert found == {"error": 1.0, "standard_error": None, "low": None, "high": None}
+
+
+@pytest.mark.parametrize(("rows", "sure"), [(2, False), (3, False), (12, True)])
+@pytest.mark.parametrize("copies", [1, 5])
+def test_a_few_rows_that_all_differ_alike_prove_nothing(rows: int, sure: bool, copies: int) -> None:
+    """McNemar's exact test has a chance of 0.5, 0.25 and 0.0005 for them; copies of a row are a group."""
+    one, groups = np.ones(rows * copies), np.repeat(np.arange(rows), copies)
+    found = paired_gain(scored(one, groups, ["a", "b"]), scored(0 * one))
+    assert found["error"] == found["high"] == 1, "and no share is more than that"
+    assert found["low"] is not None and (found["low"] > 0) is sure
+
+
+def test_of_many_rows_half_a_row_each_way_changes_little() -> None:
+    one, other = np.random.default_rng(0).integers(0, 2, (2, 400)).astype(float)
+    of_classes, of_numbers = (paired_gain(scored(one, None, classes), scored(other)) for classes in (["a", "b"], None))
+    assert of_classes["standard_error"] == pytest.approx(of_numbers["standard_error"], rel=0.01)

@@ -25,7 +25,7 @@ from nnrun.models.importance.shuffling import Shuffled
 from nnrun.models.model import Model
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.assembly import examples
-from nnrun.runs.grouped import LEVEL, pseudo_values, student
+from nnrun.runs.grouped import LEVEL, error_of_mean, pseudo_values, student
 
 if TYPE_CHECKING:
     from nnrun.data.features.columns import Column
@@ -234,8 +234,7 @@ class _Rise(NamedTuple):
         count = len(cases)
         if count < 2:
             return cls(mean, math.inf, 2)
-        squares = float(np.square(cases - mean).sum()) + pseudo * (count / len(adds)) ** 2
-        return cls(mean, math.sqrt(squares / (count * (count - 1))), count)
+        return cls(mean, error_of_mean(cases, pseudo * (count / len(adds)) ** 2), count)
 
     def interval(self, level: float) -> tuple[float, float]:
         """Student's."""
