@@ -942,7 +942,9 @@ scikit-learn stops them by a tenth of the training rows. Of large data they get 
 A line says whether they err less than the network, by the mean difference row by row, with `data.group` group by
 group (of a file that has the column, too), with its 95% interval: Student's t for the number of rows or groups, and
 of mistakes half a case added each way, so that a few that differ alike prove nothing (Agresti & Min 2005). Where
-it holds 0 the rows cannot tell. In `--json` it is `gain` of each part: positive where the trees are better."""
+it holds 0 the rows cannot tell. Dev has chosen the network's epoch, in a search its trial, and nothing of the trees,
+which flatters the network: a line that does not speak for trees says so, with the difference on test where that was
+read. In `--json` it is `gain` of each part: positive where the trees are better."""
 
 
 def metrics() -> str:

@@ -11,11 +11,12 @@ import numpy as np
 from nnrun.data.features.target import Target
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
+from nnrun.models.beside_trees import trees_words
 from nnrun.models.calibrating import Calibrated
 from nnrun.models.calibration import factor, margin, percents, plain_margin
 from nnrun.models.evaluation import BOOSTING, FILE, NETWORK, Evaluation, Metrics
 from nnrun.models.operating import RECALLS, CostDocument
-from nnrun.models.scores import PairedGain, by_class
+from nnrun.models.scores import by_class
 from nnrun.models.uncertainty import calibrated_by
 from nnrun.runs.judge import whose_precision
 from nnrun.runs.records import ScoresRecord
@@ -207,33 +208,11 @@ def _remarks(found: Evaluation, judged: str) -> Iterator[str]:
             what = f"does not beat {' and '.join(behind)} on {judged}: its {metric_name('error', kind)} is no lower"
             yield from wrapped(f"the network {what}", "note     ")
     if judged in found.gains:
-        yield from wrapped(_trees(found, judged), "trees    ")
+        yield from wrapped(trees_words(found), "trees    ")
     if found.test_reads is not None:
         yield from wrapped(_reads(found.test_reads), "test     ")
     for note in found.notes:
         yield from wrapped(note, "note     ")
-
-
-def _trees(found: Evaluation, judged: str) -> str:
-    """Whether boosted trees are better than the network, as far as the rows can tell."""
-    gain, ends = found.gains[judged]["error"], _ends(found.gains[judged])
-    what = f"boosting is scikit-learn's HistGradientBoosting on {found.told_behind(BOOSTING)}"
-    by = f"by {100 * abs(gain):.2f} points of {metric_name('error', found.error_kind)} on {judged}"
-    if not gain:
-        return f"{what}; it errs as often as the network"
-    interval = f" (95% interval {100 * ends[0]:.2f} to {100 * ends[1]:.2f})" if ends else ""
-    told = f"{what}; the network errs {'more' if gain > 0 else 'less'}, {by}{interval}"
-    if ends is None or not ends[0] > 0:
-        return f"{told}, which may be chance"
-    return f"{told}: on this table trees are the better choice" if gain > 0 else told
-
-
-def _ends(gain: PairedGain) -> tuple[float, float] | None:
-    """The ends of the interval of a gain's size; None where there is none."""
-    low, high = gain["low"], gain["high"]
-    if low is None or high is None:
-        return None
-    return (low, high) if gain["error"] > 0 else (-high, -low)
 
 
 LEVELS = [Fraction(percent, 100) for percent in (80, 90, 95, 99)]  # whose intervals are shown
