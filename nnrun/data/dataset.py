@@ -90,7 +90,7 @@ class Dataset:
     @property
     def all_train(self) -> bool:
         """Whether dev is the training part itself, which says nothing of new rows."""
-        return self.parts["dev"] is self.parts["train"]
+        return self.fitted.split.get("fold") == "all"
 
     @property
     def error_kind(self) -> ErrorKind | None:

@@ -139,7 +139,7 @@ def with_scores(model: Model, level: Fraction) -> Calibrated:
 
 def _require_unlearned(run: Trained, part: str) -> None:
     """UsageError where the network has learned the rows of a part, of which it is surer than of new ones."""
-    if part == "dev" and run.dataset.all_train and not run.folds:
+    if part == "dev" and run.knows_dev:
         raise UsageError(
             f"{run.run.name} has no rows to calibrate it by: it was trained on all of them (data.fold: all); "
             "a run of folds with --refit is calibrated by its folds"

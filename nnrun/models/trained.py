@@ -21,7 +21,7 @@ from nnrun.engine.parameters import Array
 from nnrun.errors import DataError, UsageError
 from nnrun.models.model import Model, best_of, load_model, side_by_side
 from nnrun.runs.assembly import examples
-from nnrun.runs.finding import search_of
+from nnrun.runs.finding import search_of, without_dev
 from nnrun.runs.judge import weights_of
 from nnrun.runs.members import FOLDS, has_members, members_of, read_ensemble, refitted
 from nnrun.runs.stored import StoredRun
@@ -57,15 +57,23 @@ class Trained:
         return bool(self.folds) and self.dataset.fitted.split["rule"] == "time"
 
     @property
+    def knows_dev(self) -> bool:
+        """Whether the network has learned its dev rows, as all rows train and no folds have held them."""
+        return self.dataset.all_train and not self.folds
+
+    def require_dev(self) -> None:
+        """UsageError where the network has learned its dev rows, which then say nothing of new ones."""
+        if self.knows_dev:
+            raise UsageError(without_dev(self.run.directory))
+
+    @property
     def apart(self) -> Dataset:
         """The data set with dev rows that are no training rows, of folds that of the first one, or by time of the last.
 
-        UsageError where there is none, as all rows were trained on.
+        Raises what `require_dev` raises.
         """
-        dataset = self.folds[-1 if self.by_time else 0].dataset if self.folds else self.dataset
-        if dataset.all_train:
-            raise UsageError(f"{self.run.name} has no dev rows: it was trained on all of them (data.fold: all)")
-        return dataset
+        self.require_dev()
+        return self.folds[-1 if self.by_time else 0].dataset if self.folds else self.dataset
 
     @property
     def fullest(self) -> Dataset:
@@ -79,8 +87,10 @@ class Trained:
         """What has the rows of a part, each with the model that is measured on them.
 
         Of a cross-validation each fold its own, so that no row is predicted by a network that has learned it; its model
-        as a whole has not learned the test part alone.
+        as a whole has not learned the test part alone. Raises what `require_dev` raises where dev is asked for.
         """
+        if part == "dev":
+            self.require_dev()
         return self.folds if self.folds and part != "test" else [self]
 
     def raw(self) -> RawParts:

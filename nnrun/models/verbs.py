@@ -31,6 +31,7 @@ from nnrun.models.rows import probability_notices, tables_of, with_target
 from nnrun.models.scores import Scores
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.assembly import examples
+from nnrun.runs.finding import without_dev
 from nnrun.runs.judge import weights_of
 from nnrun.text import listed
 
@@ -47,8 +48,8 @@ def evaluate(
     """A run by its best epoch: on its own parts, or on other rows; `boosting` grows trees to compare it with.
 
     `costs` are texts CLASS=COST, by which the threshold between two classes is chosen. Raises UsageError for costs that
-    make no sense, DataError where the run's data is gone or has changed, where a file cannot be read, lacks a column,
-    or has a class that the run does not know.
+    make no sense, and where with them or `boosting` the network has learned its dev rows; DataError where the run's
+    data is gone or has changed, where a file cannot be read, lacks a column, or has a class that the run does not know.
     """
     known = read_costs(costs, model.target.classes) if costs else None
     found = Evaluation(
@@ -66,9 +67,14 @@ def evaluate(
 
 
 def _on_own_parts(found: Evaluation, run: Trained) -> None:
+    if found.boosting or found.costs:  # which are judged and chosen on dev
+        run.require_dev()
     reason = why_not(found.model.run)
     found.notes += run.read_otherwise
     for part in run.dataset.parts:
+        if part == "dev" and run.knows_dev:
+            found.notes.append(without_dev(run.run.directory))
+            continue
         if part == "test" and reason:
             found.notes.append(f"the test part is not read: {reason}")
             continue

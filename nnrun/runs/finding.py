@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 
 from nnrun.errors import NnrunError, UsageError
-from nnrun.installation import command, elsewhere
+from nnrun.installation import called, command, elsewhere
 from nnrun.runs import members
 from nnrun.runs.rundir import RECORD, RunDir
 from nnrun.text import closest, listed
@@ -149,6 +149,13 @@ def search_of(run: RunDir) -> RunDir | None:
 def trained_with(run: RunDir) -> RunDir:
     """What is trained and asked for things: the run that one is a member of, or the run itself."""
     return members.whole_of(run) or run
+
+
+def without_dev(run: RunDir) -> str:
+    """What is said of a network that was trained on all rows, where dev rows are asked for."""
+    whole = members.whole_of(run)
+    told = f"{name_of(run)} has no dev rows: it was trained on all of them (data.fold: all)"
+    return f"{told}; {called(whole.path)}, which it belongs to, is measured by its folds" if whole else told
 
 
 def in_full(run: RunDir) -> RunDir:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +18,12 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.data.split import Folds, split_rows
 from nnrun.errors import DataError, UsageError
+from nnrun.insight.diagnosis.regions import by_column
+from nnrun.insight.diagnosis.verbs import of_a_run
+from nnrun.models.importance.measuring import importance
 from nnrun.models.model import load_model
+from nnrun.models.verbs import evaluate
+from nnrun.report.verbs import report_of
 from nnrun.runs import requests, steering, verbs
 from nnrun.runs.conclusion import mean_rows
 from nnrun.runs.finding import find_run, list_runs, name_of
@@ -113,6 +119,27 @@ def test_on_test_the_folds_speak_together(train_run: Train, source: str, network
         residual = np.square(values - together).mean()
         assert final["test_rmse"] == pytest.approx(residual**0.5, rel=1e-5)
         assert final["test_error"] == pytest.approx(residual / np.square(values - values.mean()).mean(), rel=1e-5)
+
+
+def test_rows_that_all_train_are_no_dev_rows(train_run: Train, tmp_path: Path) -> None:
+    """Errors on them say nothing of new rows, so whatever is judged by dev is left out or refused."""
+    outcome = train_run(*IRIS, "data.split=[0.6,0.2,0.2]", refit=True)
+    whole, run = StoredRun(outcome.run), StoredRun(member(outcome.run, "all"))
+    model, reason = load_model(run), f"^{run.name} has no dev rows: .*{outcome.run.id}, which it .* by its folds$"
+    found = evaluate(model)
+    assert list(found.results) == ["train"] and any(re.search(reason, note) for note in found.notes)
+    assert found.value("dev_error") is None and found.judged == "train"
+    refused = [
+        lambda: evaluate(model, boosting=True),
+        lambda: importance(model),
+        lambda: by_column(run, "target"),
+        lambda: of_a_run(run, None, None, tmp_path, ()),
+    ]
+    for judge in refused:
+        with pytest.raises(UsageError, match=reason):
+            judge()
+    assert "dev" in evaluate(load_model(whole)).results and of_a_run(whole, None, None, tmp_path, ()).verdict
+    assert "has no dev rows" in report_of(run, tmp_path)
 
 
 def test_a_last_network_learns_from_all_rows_for_the_mean_best_epoch(
