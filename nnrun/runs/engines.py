@@ -14,7 +14,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.data.files.chunks import Heard, nobody
 from nnrun.engine.trainer import NumpyEngine
 from nnrun.errors import MisfitError, StoppedError
-from nnrun.installation import has_extra, lacking
+from nnrun.installation import as_options, has_extra, lacking
 from nnrun.runs.assembly import batch_size, layer_widths, parameters, recipe
 from nnrun.text import COMPILING
 
@@ -43,7 +43,8 @@ def engine_of(config: Config) -> type[NumpyEngine]:
 
 def _refuse_without_extra() -> None:
     if not has_extra(EXTRA):
-        raise MisfitError(KEY_PATH, lacking("the compiled engine needs", EXTRA))
+        instead = f"train and resume also take `{' '.join(as_options([f'{KEY}=numpy']))}`"
+        raise MisfitError(KEY_PATH, f"{lacking('the compiled engine needs', EXTRA)}; {instead}")
 
 
 def ready_engine(config: Config) -> type[NumpyEngine]:

@@ -18,6 +18,7 @@ from nnrun.errors import DataError, UsageError
 from nnrun.files import json_lines, sealed_text
 from nnrun.installation import as_options, called, command, elsewhere, key_of
 from nnrun.runs import folds
+from nnrun.runs.engines import by_numpy
 from nnrun.runs.finding import best_in, is_search, search_of
 from nnrun.runs.full_disk import training
 from nnrun.runs.lineage import Repeated, repeated
@@ -233,7 +234,7 @@ def _begin_child(
 def _keep_averages(session: Session, before: StoredRun, dataset: Dataset) -> None:
     """What the optimizer keeps are sums, which other β weigh otherwise: the averages that they stand for go on."""
     if session.config.optimizer.name == before.config.optimizer.name:
-        as_it_was = Session([before.config], dataset)
+        as_it_was = Session([by_numpy(before.config)], dataset)  # which is read, whatever has trained
         as_it_was.load(before.directory, with_scores=False)
         session.trainer.continue_from(as_it_was.trainer)
 

@@ -130,6 +130,19 @@ def test_a_compiled_run_cannot_go_on_without_the_compiler(nnrun: Nnrun, request:
     assert (again.code, "the compiled engine fails here" in again.err) == (3, True)
 
 
+def test_a_compiled_run_goes_on_with_numpy_where_numba_is_missing(
+    nnrun: Nnrun, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    assert nnrun("train", *COMPILED, "--set", "training.epochs=1").code == 0
+    request.getfixturevalue("unloadable")
+    monkeypatch.setattr(engines, "has_extra", lambda extra: False)
+    refused = nnrun("resume", "latest", "--epochs", "2")
+    assert (refused.code, "--set training.engine=numpy" in refused.err) == (3, True)
+    assert nnrun("resume", "latest", "--epochs", "2", "--set", "training.engine=numpy").code == 0
+    assert engine_of(newest()) == "numpy"
+    assert StoredRun(RunDir(newest())).record["epochs"] == 2
+
+
 def test_a_compiler_that_fails_leaves_the_work_to_numpy(nnrun: Nnrun, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*given: object) -> None:
         raise RuntimeError("no such processor")

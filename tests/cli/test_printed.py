@@ -363,6 +363,7 @@ SHOWN = re.compile(r"nnrun [a-z]+|[ (`]--[a-z]")
 FOLLOWED = {  # module and function that print a command or options to type -> the test that does so
     "cli/app:_teach": "test_a_key_typed_as_an_option_is_set_as_told",
     "cli/rm:carry_out": "test_clean_removes_what_fulfils_all_conditions",
+    "runs/engines:_refuse_without_extra": "test_a_compiled_run_goes_on_with_numpy_where_numba_is_missing",
     "runs/moving:if_gone": "test_of_a_run_whose_data_was_moved_the_way_is_told",
     "runs/verbs:rerun": "test_folds_are_trained_again_and_a_search_is_none",
     "runs/removing:_why_not": "test_a_part_of_a_search_goes_with_it_alone",
