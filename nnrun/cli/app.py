@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -45,7 +46,20 @@ from nnrun.cli import (
 )
 from nnrun.cli import list as list_
 from nnrun.cli.common import everywhere, fail_in_json
-from nnrun.installation import as_options, shipped
+from nnrun.errors import UsageError
+from nnrun.installation import NAME, as_options, shipped
+
+INSTALL, SHOW = "--install-completion", "--show-completion"  # of typer
+
+
+def _refuse_without_home() -> None:
+    """UsageError where no shell reads anything of this user's."""
+    try:
+        Path.home()
+    except RuntimeError:
+        raise UsageError(
+            f"nnrun: {INSTALL}: this user has no home here, and HOME names none; {SHOW} prints what would be installed"
+        ) from None
 
 
 @cache
@@ -73,9 +87,12 @@ class Commands(TyperGroup):
     """All commands."""
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        """What the words before a command mean."""
+        """What the words before a command mean; what completes is the program, whatever it is called by here."""
+        if args[:1] == [INSTALL]:
+            _refuse_without_home()
+        name = NAME if args[:1] in ([INSTALL], [SHOW]) else info_name
         with _documented(list(args)):
-            return super().make_context(info_name, args, parent, **extra)
+            return super().make_context(name, args, parent, **extra)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The one that is meant."""

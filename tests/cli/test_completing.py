@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -16,10 +17,12 @@ from typing import Any, cast
 import pytest
 
 from nnrun.cli import completing
+from nnrun.cli.app import app
 from nnrun.config.reference import reference_rows
+from nnrun.errors import UsageError
 from nnrun.runs.labels import LABELS, labels_of, tag
 from nnrun.runs.rundir import RunDir
-from tests.cli.conftest import QUICK, Done, OnTerminal
+from tests.cli.conftest import NNRUN, QUICK, Done, OnTerminal
 
 Nnrun = Callable[..., Done]
 CTX = cast(Any, SimpleNamespace(params={}))
@@ -90,6 +93,27 @@ def test_tab_runs_nothing_that_a_name_or_a_tag_says(shell: str, run: str, tmp_pa
             screen.type("\x15\n")
             screen.wait_for("ready>$")
     assert not Path("DONE").exists()
+
+
+def test_it_is_nnrun_that_is_completed_where_python_was_called(
+    shell: Callable[[str], Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else Tab behind `python` would ask nnrun, whatever is run there."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert shell(f"{shlex.join(NNRUN)} --install-completion; true").code == 0
+    (script,) = (tmp_path / ".bash_completions").iterdir()
+    assert script.name == "nnrun.sh"
+    assert script.read_text().splitlines()[-1] == "complete -o default -F _nnrun_completion nnrun"
+
+
+def test_to_install_it_without_a_home_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(number: int) -> None:
+        raise KeyError(number)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    with pytest.raises(UsageError, match="this user has no home here"):
+        app(["--install-completion"])
 
 
 @pytest.mark.parametrize(
