@@ -10,6 +10,7 @@ import json
 import re
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from math import sqrt
 from pathlib import Path
@@ -28,8 +29,8 @@ from nnrun.data.files.table import Table
 from nnrun.data.fitted import Fitted
 from nnrun.insight.diagnosis.regions import Mistakes
 from nnrun.report.page.charts import Chart, bin_edges, kept, log_axis, plain, shorts
-from nnrun.report.page.html import Sortable, paragraph, table, tag
-from nnrun.report.page.page import BUNDLE, Grid, Page, Section, as_data
+from nnrun.report.page.html import Markup, Sortable, paragraph, table, tag
+from nnrun.report.page.page import BUNDLE, LICENCES, Grid, Page, Section, as_data
 from nnrun.report.run.curves import curve_charts, epoch_axis, series, statistics_charts, weights_chart
 from nnrun.report.run.errors import _slices, by_lot, ladder_chart
 from nnrun.report.run.examples import brightness, png, shape_of, worst
@@ -148,10 +149,18 @@ def test_the_bundle_cannot_end_the_element_that_it_stands_in() -> None:
 def test_the_bundle_is_the_one_that_the_lock_names_and_comes_with_its_licences() -> None:
     packages = json.loads((ROOT / "tools/charts/package-lock.json").read_text(encoding="utf-8"))["packages"]
     version = packages["node_modules/plotly.js"]["version"]
-    licences = BUNDLE.with_name("plotly.licenses.md").read_text(encoding="utf-8")
+    licences = LICENCES.read_text(encoding="utf-8")
     assert BUNDLE.read_text(encoding="utf-8").startswith(f"/* plotly.js {version} (MIT)")
     assert f"## plotly.js {version} (MIT)" in licences
     assert "Permission is hereby granted" in licences
+
+
+@pytest.mark.parametrize("render", [Page.render, Page.bare])
+def test_who_is_sent_a_page_has_the_licences_of_what_draws_its_charts(render: Callable[[Page], str]) -> None:
+    chart = Chart("losses", "falling", [{"type": "scatter", "x": [1], "y": [2]}])
+    comments = re.findall(r"<!--\n(.*?)--!?>", render(Page("", Markup(""), [Section("First", [chart])], "")), re.DOTALL)
+    assert comments == [LICENCES.read_text(encoding="utf-8")]
+    assert "<!--" not in render(Page("", Markup(""), [Section("First", [])], ""))
 
 
 def test_uplot_is_the_one_that_the_lock_names_and_comes_with_its_licence() -> None:

@@ -43,7 +43,7 @@ const packages = [...new Set(bundled.map(folderOf))].filter(Boolean).sort();
 const { version } = JSON.parse(read("node_modules/plotly.js/package.json"));
 const registered = [...read("charts.cjs").matchAll(/require\("plotly\.js\/(?:lib|src\/traces)\/(\w+)/g)].map((found) => found[1]);
 const traces = registered.map((name) => (name === "core" ? "scatter" : name)).join(", ");
-const banner = `/* plotly.js ${version} (MIT); traces: ${traces}; licences: nnrun/report/assets/plotly.licenses.md */`;
+const banner = `/* plotly.js ${version} (MIT); traces: ${traces}; licences: plotly.licenses.md, in pages the comment above */`;
 
 // A tenth of the bundle would be what attributes mean, in English; plotly.js leaves that out of its own bundles too.
 const description = /,description:(?:"(?:[^"\\]|\\.)*"|\[(?:[^\]"]|"(?:[^"\\]|\\.)*")*\]\.join\(" "\))(?=[,}])/g;
@@ -51,7 +51,9 @@ const code = outputFiles.find((file) => file.path.endsWith(".js")).text.replaceA
 if (/<\/script|<!--/i.test(code)) throw new Error("the bundle would end the element that it stands in");
 writeFileSync(join(assets, "plotly.min.js"), `${banner}\n${code}`);
 const heading = "# Licences\n\n`plotly.min.js` holds what these packages have, each under its licence.\n";
-writeFileSync(join(assets, "plotly.licenses.md"), [heading, ...packages.map(licence)].join("\n"));
+const licences = [heading, ...packages.map(licence)].join("\n");
+if (/--!?>/.test(licences)) throw new Error("the licences would end the comment of a page that they stand in");
+writeFileSync(join(assets, "plotly.licenses.md"), licences);
 
 const watching = join(here, "../../nnrun/watching/assets");
 for (const file of ["uPlot.iife.min.js", "uPlot.min.css"]) copyFileSync(join(here, "node_modules/uplot/dist", file), join(watching, file));

@@ -16,6 +16,7 @@ from nnrun.runs.rundir import now
 
 ASSETS = Path(__file__).parents[1] / "assets"
 BUNDLE = ASSETS / "plotly.min.js"  # how it is made: tools/charts
+LICENCES = ASSETS / "plotly.licenses.md"  # of all that is in it, which go with each copy
 CHARTS = ASSETS / "charts.js"  # how charts look, on every page that has some
 DIGITS = 8  # of a number in a chart; networks have seven
 
@@ -64,7 +65,7 @@ class Page:
             main=main,
             foot=join([self.foot]),
             charts=as_data([{"data": chart.data, "layout": chart.layout} for chart in self.charts]),
-            scripts="\n".join(f"<script>{script}</script>" for script in scripts),
+            scripts="\n".join([*self._licences(), *(f"<script>{script}</script>" for script in scripts)]),
         )
 
     def bare(self) -> str:
@@ -76,7 +77,7 @@ class Page:
             style=(ASSETS / "page.css").read_text(encoding="utf-8"),
             main=main,
             charts=as_data([{"data": chart.data, "layout": chart.layout} for chart in self.charts]),
-            scripts="\n".join(f"<script>{script}</script>" for script in scripts),
+            scripts="\n".join([*self._licences(), *(f"<script>{script}</script>" for script in scripts)]),
         )
 
     def _section(self, section: Section) -> Markup:
@@ -98,6 +99,10 @@ class Page:
         more = [unfolded("The numbers as a table", chart.table)] if chart.table else []
         framed = scrolled(drawn, chart.title) if chart.least_width else drawn
         return tag("figure", tag("figcaption", *caption), framed, *more)
+
+    def _licences(self) -> Iterator[str]:
+        if self.charts:
+            yield f"<!--\n{LICENCES.read_text(encoding='utf-8')}-->"
 
     def _scripts(self) -> Iterator[str]:
         if self.charts:
