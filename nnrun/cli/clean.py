@@ -48,7 +48,8 @@ def clean(
         bool,
         typer.Option(
             "--cache",
-            help="Prepared data too, which is made again when needed, and tables from Python that no run names.",
+            help="Prepared data too, which is made again when needed, and tables from Python that no run names; not "
+            "compiled code, which is of no folder of runs.",
         ),
     ] = False,
     yes: Yes = False,
