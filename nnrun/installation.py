@@ -141,7 +141,7 @@ def require_extra(what: str, extra: str, *modules: str) -> None:
 def lacking(what: str, extra: str) -> str:
     """A sentence on what needs the libraries of an extra, and the command that installs them."""
     if not requirements(extra):
-        return f"{what} the extra `{extra}`, and this nnrun was copied here and not installed, so it knows no extras"
+        return f"{what} the extra `{extra}`, which this copy of nnrun, as nobody installed it, knows nothing of"
     missing = list(_missing(extra)) or [_library(wanted) for wanted in requirements(extra)]
     return f"{what} {' and '.join(missing)}; to install: {installing(extra)}"
 

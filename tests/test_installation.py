@@ -174,5 +174,5 @@ def test_a_copy_that_was_not_installed_trains(tmp_path: Path) -> None:
     assert run.status == "done" and run.record["versions"]["nnrun"] == nnrun.__version__
     with pytest.raises(UsageError) as caught:
         installation.require_extra("ONNX files need", "onnx")
-    told = "the extra `onnx`, and this nnrun was copied here and not installed, so it knows no extras"
+    told = "the extra `onnx`, which this copy of nnrun, as nobody installed it, knows nothing of"
     assert str(caught.value) == f"ONNX files need {told}"
