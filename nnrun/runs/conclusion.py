@@ -22,7 +22,7 @@ from nnrun.engine.parameters import Array
 from nnrun.files import json_lines, sealed_document
 from nnrun.machine import threads
 from nnrun.runs.assembly import examples, make_loss
-from nnrun.runs.grouped import groups_of, sure_as
+from nnrun.runs.grouped import sure_as, takes_mistakes
 from nnrun.runs.judge import wanted
 from nnrun.runs.listener import Outcome
 from nnrun.runs.member import Member, load_member
@@ -187,14 +187,16 @@ def _together(whole: dict[str, int], folds: Sequence[dict[str, int]], newest_lef
 
 
 def _sureness(run: RunDir, config: Config, dataset_of: DatasetOf) -> Final:
-    """As how many independent rows the dev error of all folds is as sure as, where rows come in groups.
+    """As how many independent rows the dev error of all folds is as sure as, where rows come in groups or have weights.
 
     Of all rows together: of a fold alone, that may have few groups, it is known badly.
     """
-    folds = [(each, dataset_of(each)) for each in in_folds(config)] if config.data.group else []
-    groups = joined_rows(groups_of(dataset, "dev") for _, dataset in folds)
-    if groups is None:
+    if not (config.data.group or config.data.weight or config.data.class_weight):
         return {}
+    folds = [(each, dataset_of(each)) for each in in_folds(config)]
+    if not any(takes_mistakes(dataset, "dev") for _, dataset in folds):
+        return {}
+    groups = joined_rows(dataset.parts["dev"].groups for _, dataset in folds)
     mistakes = [_mistakes_on_dev(member(run, each.data.fold or ALL), dataset) for each, dataset in folds]
     weights = weights_together([dataset for _, dataset in folds], "dev")
     return cast(Final, {f"dev_{SURE}": sure_as("dev", np.concatenate(mistakes), groups, weights)})

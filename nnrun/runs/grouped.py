@@ -1,6 +1,7 @@
 """How sure a mean is of rows that come in groups, such as all visits of one patient: as sure as that of fewer rows.
 
-Groups are taken as drawn at random, and their rows as alike to any degree: each group counts as one number.
+Groups are taken as drawn at random, and their rows as alike to any degree: each group counts as one number. So does
+each row where rows come one by one and do not count alike, since the heavy ones may err more often than others.
 """
 
 from __future__ import annotations
@@ -18,19 +19,18 @@ from nnrun.runs.proportions import Z
 LEVEL = 0.95  # of intervals
 
 
-def groups_of(dataset: Dataset, part: str) -> Array | None:
-    """The group of each row `(rows,)` where an error of classes is to be judged by them, else None."""
-    return dataset.parts[part].groups if dataset.classes else None
+def takes_mistakes(dataset: Dataset, part: str) -> bool:
+    """Whether mistakes say how sure the error of a part is: of classes, by rows that are in groups or have weights."""
+    rows = dataset.parts[part]
+    return dataset.classes is not None and not (rows.groups is None and rows.weights is None)
 
 
-def sure_as(part: str, mistakes: Array, groups: Array, weights: Array | None) -> float:
+def sure_as(part: str, mistakes: Array, groups: Array | None, weights: Array | None) -> float:
     """Independent rows that the error of a part is as sure as, by the mistakes `(rows,)`.
 
-    Training rows without a mistake were learned one by one, so that each of them counts.
+    Training rows were learned one by one.
     """
-    if part == "train" and not mistakes.any():
-        return float(len(mistakes) if weights is None else effective_rows(weights))
-    return float(independent_rows(mistakes, groups, weights))
+    return float(independent_rows(mistakes, groups, weights, learned=part == "train"))
 
 
 def pseudo_values(values: Array, groups: Array, weights: Array | None = None) -> Array:
@@ -78,19 +78,31 @@ def half_each_way(cases: Array, rows: int) -> float:
     return max(float(np.square(cases).max()), (len(cases) / rows) ** 2)
 
 
-def independent_rows(values: Array, groups: Array, weights: Array | None = None) -> int:
-    """How many rows without groups would have a mean as sure as that of values `(rows,)` in these groups `(rows,)`.
+def independent_rows(
+    values: Array, groups: Array | None, weights: Array | None = None, *, learned: bool = False
+) -> int:
+    """How many rows that count alike would have a mean as sure as that of values `(rows,)` in these groups `(rows,)`.
 
-    Fewer where there are few groups, whose spread is known badly (Korn and Graubard 1998, Survey Methodology 24,
-    193-201). Never more than there are rows; one a group where all values are equal, which says nothing of a spread.
+    Without groups each row is one. Fewer where there are few groups, whose spread is known badly (Korn and Graubard
+    1998, Survey Methodology 24, 193-201), or where few have a mistake: how alike rows are is then hardly known, so
+    that the estimate is drawn to the number of groups, as by one more with a mistake whose rows were all alike. Without
+    a mistake it is that number; where rows were `learned` one by one, theirs. Never more than there are rows.
     """
-    of_groups = pseudo_values(values, groups, weights)
+    if weights is not None:
+        counted = weights > 0
+        values, groups, weights = values[counted], None if groups is None else groups[counted], weights[counted]
+    if groups is None and (weights is None or not np.ptp(weights)):
+        return len(values)
+    codes = np.arange(len(values)) if groups is None else numbered(groups)
+    of_groups, mean = pseudo_values(values, codes, weights), np.average(values, weights=weights)
     count, rows = len(of_groups), len(values) if weights is None else effective_rows(weights)
     if count < 2:
         return 1
-    spread = float(np.average(np.square(values - np.average(values, weights=weights)), weights=weights))
+    prior = rows if learned else min(count, rows)
+    spread = float(np.average(np.square(values - mean), weights=weights))
     of_mean = float(of_groups.var(ddof=1)) / count
-    if not spread or not of_mean:
-        return min(count, rows)
-    known = (Z / student(count)) ** 2
-    return max(1, min(round(spread / of_mean * known), rows))
+    if not np.ptp(values) or not of_mean:
+        return prior
+    known = spread / of_mean * (Z / student(count)) ** 2
+    seen = min(len(np.unique(codes[values > mean])), len(np.unique(codes[values < mean])))
+    return max(1, min(round(known), round((seen + 1) / (seen / known + 1 / prior)), rows))

@@ -101,7 +101,7 @@ class Mistakes:
         targets = self._loss.targets(self._examples.y[rows], logits.dtype)
         self._wrong[:, rows] = self._loss.each(logits, targets)[1]
 
-    def sure_as(self, part: str, groups: Array) -> Array:
+    def sure_as(self, part: str, groups: Array | None) -> Array:
         """Independent rows that the error of each run is as sure as, `(runs,)`."""
         weights = weights_of(self._examples)
         return np.array([sure_as(part, wrong.astype(np.float64), groups, weights) for wrong in self._wrong])

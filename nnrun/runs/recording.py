@@ -21,7 +21,7 @@ from nnrun.engine.parameters import Array
 from nnrun.engine.stopping import Best
 from nnrun.engine.trainer import Trainer
 from nnrun.runs.assembly import examples
-from nnrun.runs.grouped import groups_of, sure_as
+from nnrun.runs.grouped import sure_as, takes_mistakes
 from nnrun.runs.judge import Measured, Mistakes, Predictions, in_own_unit, predictions, wanted, weights_of
 from nnrun.runs.records import Diverged, Layers, MemberRecord, Row
 from nnrun.runs.verdict import SURE
@@ -99,15 +99,14 @@ def finals(trainer: Trainer, best: Best, dataset: Dataset, parts: Sequence[str],
     for part in parts:
         measured = examples(dataset, part)
         evaluator = trainer.evaluator(measured)
-        groups = groups_of(dataset, part)
         kept = Predictions(evaluator, dataset) if names else None
-        mistakes = None if groups is None else Mistakes(evaluator)
+        mistakes = Mistakes(evaluator) if takes_mistakes(dataset, part) else None
         losses, errors = evaluator(bound)
         members = _members(trainer, evaluator) if part == "dev" else members
         plain = _plain_errors(evaluator, bound)
         further = {f"{part}_{name}": kept.measure(name) for name in names} if kept else {}
-        if mistakes and groups is not None:
-            further[f"{part}_{SURE}"] = mistakes.sure_as(part, groups)
+        if mistakes:
+            further[f"{part}_{SURE}"] = mistakes.sure_as(part, dataset.parts[part].groups)
         for k, (final, loss, error) in enumerate(zip(runs, losses, errors, strict=True)):
             final |= {f"{part}_loss": float(loss), f"{part}_error": float(error)}
             final |= {f"{part}_plain_error": float(error) for error in plain[k : k + 1]}
@@ -155,9 +154,9 @@ def measures(loss: Loss, dataset: Dataset, part: str, logits: Array, names: Sequ
     if weights is not None:
         plain = Examples(measured.x, measured.y)
         final[f"{part}_plain_error"] = float(loss.sums(logits, y)[1] / (plain.error_scale or np.nan))
-    if (groups := groups_of(dataset, part)) is not None:
+    if takes_mistakes(dataset, part):
         each = loss.each(logits, y)[1].astype(np.float64)
-        final[f"{part}_{SURE}"] = sure_as(part, each, groups, weights_of(measured))
+        final[f"{part}_{SURE}"] = sure_as(part, each, dataset.parts[part].groups, weights_of(measured))
     final |= _own_unit(dataset, part, final[f"{part}_error"], measured)
     known = in_own_unit(dataset, measured.y), predictions(loss, dataset, logits), weights_of(measured)
     return final | {f"{part}_{name}": of(*known) for name in names if (of := METRICS[name].of)}

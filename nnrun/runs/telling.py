@@ -15,7 +15,7 @@ from nnrun.runs.members import beside_members, folds_in, folds_table, gathered_l
 from nnrun.runs.records import HELD, DataSizes, Event, Final, FoundSymptom, Parent, Row, RunRecord, RunStatus, numbers
 from nnrun.runs.shape import network_shape
 from nnrun.runs.stored import ended_with_rung
-from nnrun.runs.verdict import RULES, SURE, error_kind, error_name, metric_title, of_run, set_sizes
+from nnrun.runs.verdict import RULES, SURE, error_kind, error_name, metric_title, of_run
 from nnrun.text import (
     PARTS,
     columns,
@@ -166,7 +166,7 @@ def measured(final: Final) -> list[str]:
 
 def gaps(final: Final, data: DataSizes, section: Diagnosis) -> list[str]:
     """The differences that matter, each with its judgement; nothing where an error is not known."""
-    verdict = of_run(final, set_sizes(data), section)
+    verdict = of_run(final, data, section)
     found = verdict.gaps if verdict else {}
     below = {"avoidable_bias": f"base ({percent(section.base_error)})", "variance": "train", "mismatch": "train-dev"}
     known = [(RULES[kind].word, start, found[kind]) for kind, start in below.items() if kind in found]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SETS = ("base", *PARTS)  # the ladder, from below
 DIGITS = 9  # that gaps are rounded to before they are compared: 0.30 − 0.15 is not 0.15 in binary
-SURE = "effective_rows"  # of a part: the independent rows that its error is as sure as, where rows come in groups
+SURE = "effective_rows"  # of a part: the independent rows its error is as sure as, if rows are in groups or weighted
 HIGH, LOW, UNCLEAR = "high", "low", "unclear"
 
 
@@ -93,7 +93,7 @@ class Gap:
 class Verdict:
     """The errors by set, the gaps by rule, and what they were judged by.
 
-    `rows` are what sets have whose `sizes` are fewer independent rows, as theirs come in groups.
+    `rows` are what sets have whose `sizes` are fewer independent rows, as theirs come in groups or have weights.
     """
 
     errors: Mapping[str, float]
@@ -151,7 +151,7 @@ def judge(errors: Mapping[str, float], sizes: Mapping[str, int], tolerance: floa
 def set_sizes(data: DataSizes) -> Mapping[str, int]:
     """Examples that the error of each set is as sure as, by the section `data` of run.json: fewer if rows are weighted.
 
-    Kish (1965), Survey Sampling, 8.2.
+    Kish (1965), Survey Sampling, 8.2, which takes it that heavy rows err no more often than others.
     """
     return data.get("effective_rows", data["rows"])
 
@@ -182,25 +182,26 @@ def yardstick(section: Diagnosis, base: float | None, tolerance: float | None) -
     return section.model_copy(update={name: value for name, value in given.items() if value is not None})
 
 
-def of_run(final: Mapping[str, float | None], rows: Mapping[str, int], against: Diagnosis) -> Verdict | None:
+def of_run(final: Mapping[str, float | None], data: DataSizes, against: Diagnosis) -> Verdict | None:
     """The verdict on the errors that run.json holds; None where training or dev error is not there or not finite.
 
-    Rows that come in groups count as the independent rows that an error is as sure as, as far as these are known. A
-    regression's error, 1 − R², is no proportion: its gaps have no interval.
+    Rows that come in groups or have weights count as the independent rows that an error is as sure as, by its mistakes
+    as far as these are known, else by the weights alone. A regression's error, 1 − R², is no proportion: its gaps have
+    no interval.
     """
     errors = {part: final.get(f"{part}_error") for part in SETS}
     known = {"base": against.base_error} | {part: error for part, error in errors.items() if error is not None}
     if "train" not in known or "dev" not in known:
         return None
     sure = {part: round(size) for part in SETS if (size := final.get(f"{part}_{SURE}")) is not None}
-    verdict = judge(known, {**rows, **sure}, against.tolerance, proportions="train_rmse" not in final)
-    return replace(verdict, rows={part: rows[part] for part in sure if part in rows})
+    verdict = judge(known, {**set_sizes(data), **sure}, against.tolerance, proportions="train_rmse" not in final)
+    return replace(verdict, rows={part: rows for part, rows in data["rows"].items() if part in sure})
 
 
 def of_record(record: RunRecord, against: Diagnosis) -> Verdict | None:
     """The verdict on the errors of a record, with the sizes of its sets; None as for `of_run`."""
     final = record.get("final")
-    return of_run(final, set_sizes(record["data"]), against) if final and can_be_judged(final) else None
+    return of_run(final, record["data"], against) if final and can_be_judged(final) else None
 
 
 def deciding_size(verdict: Verdict, kind: str) -> int | None:

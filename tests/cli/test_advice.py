@@ -16,7 +16,7 @@ from nnrun.insight.diagnosis.recipe import REMEDIES
 from nnrun.runs.finding import find_run
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.symptoms.evidence import evidence_of
-from nnrun.runs.verdict import of_run, set_sizes
+from nnrun.runs.verdict import of_run
 from tests.cli.conftest import Done
 
 Nnrun = Callable[..., Done]
@@ -125,7 +125,7 @@ def sentence(name: str) -> str:
     """What the rule says of the latest run."""
     run = StoredRun(find_run(Path("runs"), "latest"))
     section = run.config.diagnosis
-    verdict = of_run(run.final, set_sizes(run.record["data"]), section)
+    verdict = of_run(run.final, run.record["data"], section)
     move = REMEDIES[name].propose(evidence_of(run, verdict))
     assert move is not None, "the rule has nothing to say"
     return move.why

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from nnrun.files import sealed, to_json
-from nnrun.insight.diagnosis.telling import grouping
+from nnrun.insight.diagnosis.telling import grouping, weighing
 from nnrun.runs.verdict import judge
 from tests.cli.conftest import QUICK, Done, OnTerminal
 
@@ -480,11 +480,14 @@ def test_weighted_rows_are_counted_by_what_they_are_worth(nnrun: Nnrun, here: Pa
     )
     assert nnrun("train", "rare.yaml", "-q").code == 0
     done = nnrun("diagnose")
-    # 36 rows of dev are an a, 4 are a b: (1 + 1)² / (1/36 + 1/4) = 14.4
-    assert re.search(r"^dev .* 14 examples$", done.out, re.MULTILINE)
+    # 36 rows of dev are an a, 4 are a b: by weights alone (1 + 1)² / (1/36 + 1/4) = 14.4, and by its mistakes no more
+    size = re.search(r"^dev .* (\d+) of 40 examples$", done.out, re.MULTILINE)
+    assert size and 1 <= int(size[1]) <= 14
     told = " ".join(done.out.split())
-    assert "All errors here are balanced, and so many examples stand for those without weights" in told
+    assert "All errors here are balanced, and a set counts as so many examples as would be as sure" in told
     assert "plain errors, every row counting once: train" in told
+    training = " ".join(weighing({"dev_error": 0.1}, "balanced"))
+    assert "if they do, intervals are too narrow" in training and "too narrow" not in told
 
 
 # curves of other tools

@@ -84,6 +84,38 @@ def test_intervals_hold_the_error_as_often_as_they_say(groups: int, each: int, a
     assert plainly < held
 
 
+@pytest.mark.parametrize(("groups", "each", "error"), [(40, 25, 0.02), (20, 12, 0.05)])
+def test_intervals_hold_the_error_where_few_groups_have_a_mistake(groups: int, each: int, error: float) -> None:
+    """Of 500 samples; by the spread of the mistakes alone 85% and 91% held it, and it lay above the others."""
+    generator, numbers, held = np.random.default_rng(5), np.repeat(np.arange(groups), each), 0
+    for _ in range(500):
+        of_groups = generator.beta(error * 7 / 3, (1 - error) * 7 / 3, groups)
+        mistakes = (generator.random((groups, each)) < of_groups[:, None]).astype(float).ravel()
+        low, high = wilson(mistakes.mean(), independent_rows(mistakes, numbers))
+        held += low <= error <= high
+    assert held > 470
+
+
+def test_a_mistake_makes_an_error_not_much_surer_than_none() -> None:
+    """In one of 40 groups of 25 rows; by the spread of one mistake alone they counted as 938."""
+    rows, groups = np.arange(1000), np.repeat(np.arange(40), 25)
+    counts = [independent_rows((rows < mistakes).astype(float), groups) for mistakes in (0, 1, 2, 5, 25)]
+    assert counts[0] == 40 and counts[1] < 80
+    assert counts[1:] == sorted(counts[1:], reverse=True)
+
+
+def test_intervals_hold_a_balanced_error() -> None:
+    """Rows of a rare class weigh more and err more often: by weights alone 87% of samples held the error. Of 500."""
+    generator, sizes, held = np.random.default_rng(6), [20, 980], 0
+    weights, chance = np.repeat(np.divide(1.0, sizes), sizes), np.repeat([0.5, 0.01], sizes)
+    error = np.average(chance, weights=weights)
+    for _ in range(500):
+        mistakes = (generator.random(1000) < chance).astype(float)
+        low, high = wilson(np.average(mistakes, weights=weights), independent_rows(mistakes, None, weights))
+        held += low <= error <= high
+    assert held > 470
+
+
 def test_intervals_hold_the_error_where_half_the_rows_are_one_group() -> None:
     """Such a group draws the mean to itself: by its distance from that alone 71% held the error. Of 1,000 samples."""
     generator, sizes, held = np.random.default_rng(4), [390, *[10] * 39], 0
@@ -100,7 +132,7 @@ def test_training_rows_without_a_mistake_count_each() -> None:
     none, one, groups = np.zeros(200), np.eye(200)[0], np.repeat(np.arange(10), 20)
     assert sure_as("train", none, groups, None) == 200
     assert sure_as("dev", none, groups, None) == 10
-    assert sure_as("train", one, groups, None) == independent_rows(one, groups)
+    assert independent_rows(one, groups) < 20 < 140 < sure_as("train", one, groups, None) < 200
 
 
 def test_a_part_of_a_file_of_its_own_has_no_groups(patients: Path, tmp_path: Path, train_run: Train) -> None:
@@ -151,6 +183,19 @@ def test_in_folds_the_groups_of_all_tell(patients: Path, train_run: Train) -> No
     assert 1 < final["test_effective_rows"] < 0.8 * outcome.record["data"]["rows"]["test"]
     regions = by_column(StoredRun(outcome.run), "patient")["regions"]
     assert all(region["dev"]["high"] - region["dev"]["low"] > 0.5 for region in regions)  # of one group each
+
+
+@pytest.mark.parametrize("more", [[], ["data.folds=2"]])
+def test_rows_that_do_not_count_alike_are_as_sure_as_their_mistakes(
+    more: list[str], patients: Path, train_run: Train
+) -> None:
+    weighted = ["data.class_weight={no: 20}", "data.group=null", "data.drop=[patient]", "training.epochs=1"]
+    outcome = train_run(*settings(patients, *weighted, *more))
+    final, whole, data = outcome.record["final"], trained(StoredRun(outcome.run)), outcome.record["data"]
+    assert final["dev_effective_rows"] == independent_rows(whole.mistakes("dev"), None, whole.weights("dev"))
+    verdict = of_record(outcome.record, Diagnosis())
+    assert verdict is not None and verdict.sizes["dev"] == final["dev_effective_rows"]
+    assert verdict.rows_of("dev") == data["rows"]["dev"] > data["effective_rows"]["dev"]
 
 
 def test_folds_of_a_search_are_as_sure_as_a_run_of_them(patients: Path, tmp_path: Path, train_run: Train) -> None:

@@ -156,7 +156,7 @@ def test_weighted_rows_count_as_many_as_their_error_is_sure() -> None:
 
 def test_the_errors_of_a_run() -> None:
     final = {"train_error": 0.4, "dev_error": 0.5, "test_error": 0.6, "train_rmse": 50.0}
-    verdict = of_run(final, {"train": 10, "dev": 10, "test": 10}, Diagnosis(base_error=0.3))
+    verdict = of_run(final, {"rows": {"train": 10, "dev": 10, "test": 10}}, Diagnosis(base_error=0.3))
     assert verdict is not None
     assert verdict.gaps["variance"].low is None  # 1 − R² is no proportion
     assert {kind: gap.judgement for kind, gap in verdict.gaps.items()} == {
@@ -164,8 +164,8 @@ def test_the_errors_of_a_run() -> None:
         "variance": "high",
         "dev_overfit": "high",
     }
-    assert of_run({"train_error": 0.1}, {}, Diagnosis()) is None
-    assert of_run({"train_error": None, "dev_error": 0.1}, {}, Diagnosis()) is None
+    assert of_run({"train_error": 0.1}, {"rows": {}}, Diagnosis()) is None
+    assert of_run({"train_error": None, "dev_error": 0.1}, {"rows": {}}, Diagnosis()) is None
 
 
 def test_no_error_anywhere_is_good_news_with_its_measure_of_trust() -> None:

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnrun.config.schema import Diagnosis
-from nnrun.data.features.weights import effective_rows
 from nnrun.data.files.table import suggest
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
@@ -121,6 +120,7 @@ class Mistakes:
     weights: Part | None = None
     times: float = 1.0
     groups: Array | None = None  # where rows come in groups
+    learned: bool = False  # whether they are training rows
 
     def at(self, rows: Any) -> Mistakes:
         """The mistakes on these rows alone."""
@@ -142,9 +142,10 @@ class Mistakes:
         """As how many rows that count alike the mean is as sure as; 0 where nothing counts."""
         if not len(self.values) or (self.weights is not None and not self.weights.any()):
             return 0
-        if self.groups is not None:  # a row that is there several times belongs to its group as often
-            return min(self.rows, independent_rows(self.values, self.groups, self.weights))
-        return self.rows if self.weights is None else round(effective_rows(self.weights) / self.times)
+        size = independent_rows(self.values, self.groups, self.weights, learned=self.learned)
+        if self.groups is None:
+            return round(size / self.times)
+        return min(self.rows, size)  # a row that is there several times belongs to its group as often
 
     @property
     def mean(self) -> float:
@@ -175,7 +176,7 @@ def mistakes_at(model: Trained, places: Mapping[str, Array], parts: Sequence[str
 
 
 def _of_part(model: Trained, part: str) -> Mistakes:
-    return Mistakes(model.mistakes(part), model.weights(part), model.times(part), model.groups(part))
+    return Mistakes(model.mistakes(part), model.weights(part), model.times(part), model.groups(part), part == "train")
 
 
 def _require(tables: Mapping[str, Table], column: str, target: str) -> None:

@@ -17,7 +17,7 @@ from nnrun.insight.diagnosis.verbs import Diagnosis, Look, Looks, of_a_run
 from nnrun.installation import command
 from nnrun.runs.kinds import kind_of
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.verdict import HIGH, LOW, UNCLEAR, Verdict, of_run, set_sizes, yardstick
+from nnrun.runs.verdict import HIGH, LOW, UNCLEAR, Verdict, of_run, yardstick
 from nnrun.search.record import sharing
 from nnrun.search.stored import WIDER, StoredSearch
 from nnrun.search.strategies import STRATEGIES
@@ -56,9 +56,9 @@ def of_a_search(
         going_on = f"; `{command(*stored.to_go_on)}` goes on" if stored.to_go_on else ""
         raise UsageError(f"{search.id} has no best trial yet ({counts}){going_on}")
     found = of_a_run(search.best, base, tolerance, usual, options, frozenset(stored.plan.space.written()))
-    sizes = set_sizes(search.record["data"])
+    data = search.record["data"]
     against = yardstick(search.best.config.diagnosis, base, tolerance)
-    verdicts = [v for r in stored.whole if (v := of_run(r["final"] or {}, sizes, against)) is not None]
+    verdicts = [v for r in stored.whole if (v := of_run(r["final"] or {}, data, against)) is not None]
     spread = _spread(stored, verdicts)
     lines = [f"search   {search.path}", *found.lines, "", *_spread_lines(spread)]
     if stored.cut_short:

@@ -16,7 +16,8 @@ from nnrun.text import percent, points, set_name, shown_name, wrapped
 
 TREES = "baselines"  # the look that `nnrun evaluate` takes
 BAR = 30  # characters for the largest error
-WEIGHTED = "so many examples stand for those without weights whose error would be as sure (Kish 1965)"
+ALIKE = "a set counts as so many examples as would be as sure if all counted alike"
+UNSEEN = " and the heavier ones erred no more often (Kish 1965): if they do, intervals are too narrow"  # of mistakes
 STOPPED = "the training loss was still falling, but no epoch did better on the dev set than epoch"
 NOISE = " if the base error is 0, which --base-error states"
 BOUNDED = " and --estimate-base bounds"  # for classes
@@ -116,8 +117,8 @@ def weighing(final: Mapping[str, float | None], kind: str) -> list[str]:
     plain = {part: final.get(f"{part}_plain_error") for part in SETS}
     told = ", ".join(f"{set_name(part)} {percent(error)}" for part, error in plain.items() if error is not None)
     beside = f"; plain errors, every row counting once: {told}" if told else ""
-    by_groups = any(f"{part}_{SURE}" in final for part in SETS)  # which are told with the verdict
-    sizes = "" if by_groups or "train_rmse" in final else f", and {WEIGHTED}"
+    seen = any(f"{part}_{SURE}" in final for part in SETS)  # not of epochs, while it trains, and of early versions
+    sizes = "" if "train_rmse" in final else f", and {ALIKE}{'' if seen else UNSEEN}"
     return wrapped(f"All errors here are {kind}{sizes}{beside}.", "note     ")
 
 

@@ -39,7 +39,7 @@ from nnrun.runs.stored import StoredRun, best_row
 from nnrun.runs.symptoms.evidence import CalmerRate, Evidence, evidence_of
 from nnrun.runs.symptoms.symptoms import rate_after_divergence
 from nnrun.runs.telling import symptom_lines
-from nnrun.runs.verdict import HIGH, Verdict, error_kind, of_run, set_sizes, summary, yardstick
+from nnrun.runs.verdict import HIGH, Verdict, error_kind, of_run, summary, yardstick
 from nnrun.text import counted, wrapped
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def considered(
 ) -> tuple[Evidence, bool]:
     """All that the recipe looks at, the verdict among it if there is one; and whether a base error of 0 is assumed."""
     section = run.config.diagnosis
-    verdict = of_run(_errors(run), set_sizes(run.record["data"]), yardstick(section, base, tolerance))
+    verdict = of_run(_errors(run), run.record["data"], yardstick(section, base, tolerance))
     assumed = base is None and not section.base_error
     return _looked_into(run, replace(evidence_of(run, verdict), searched=searched), assumed, tell), assumed
 

@@ -170,7 +170,7 @@ def ladder_chart(verdict: Verdict, name: str = "error") -> Chart:
     told = ", ".join(f"{set_name(part)} {percent(error)}" for part, error in verdict.errors.items())
     note = "With 95% intervals where the sizes of the sets are known." if verdict.sizes else ""
     if "dev" in verdict.rows:
-        note += f" Rows come in groups and are alike there: the dev set counts as {verdict.counts('dev')} examples."
+        note += f" Rows are alike in groups, or have weights: the dev set counts as {verdict.counts('dev')} examples."
     height = 70 + 46 * len(parts)
     return Chart("From base to test", f"Errors of the sets: {told}.", [bars], layout, note, height=height)
 

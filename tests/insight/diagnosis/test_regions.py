@@ -151,7 +151,7 @@ def test_rows_count_as_in_the_errors_of_the_run(train_run: Train) -> None:
     model = trained(StoredRun(outcome.run))
     found = mistakes_at(model, {"dev": np.arange(len(model.dataset.parts["dev"].y))}, ["dev"])["dev"]
     assert found.mean == pytest.approx(outcome.record["final"]["dev_error"], rel=1e-6)
-    assert found.size == outcome.record["data"]["effective_rows"]["dev"] < len(found.values)
+    assert found.size == outcome.record["final"]["dev_effective_rows"] < len(found.values)
     regions = by_column(StoredRun(outcome.run), "mean radius")
     assert regions["unit"] == "share of wrong classes, balanced"
     assert sum(region["share_of_dev"] for region in regions["regions"]) == pytest.approx(1)
@@ -161,8 +161,8 @@ def test_weights_of_one_size_change_nothing_but_those_that_differ_do() -> None:
     wrong = np.repeat([1.0, 0.0], [3, 7])
     alike, none = error_of(Mistakes(wrong, np.full(10, 2.0)), True), error_of(Mistakes(wrong), True)
     assert alike == pytest.approx(none)
-    weighed = Mistakes(wrong, np.where(wrong, 3.0, 1.0))  # 9 of 16; (Σw)² / Σw² = 256 / 34
-    assert (weighed.mean, weighed.size, weighed.total) == (9 / 16, 8, 9)
+    weighed = Mistakes(wrong, np.where(wrong, 3.0, 1.0))  # 9 of 16; by weights alone 256 / 34
+    assert (weighed.mean, weighed.size, weighed.total) == (9 / 16, 5, 9)
     assert error_of(Mistakes(wrong, np.zeros(10)), True) == {"rows": 10, "error": None, "low": None, "high": None}
 
 
