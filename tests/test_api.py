@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 import nnrun
 from nnrun.engine.network import Network
 from nnrun.errors import ConfigError, DataError, UsageError
+from nnrun.machine import threads
 from tests.unprivileged import shared_folder, without_privileges
 
 COLUMNS = [f"{part} {side} (cm)" for part in ("sepal", "petal") for side in ("length", "width")]
@@ -129,11 +131,15 @@ def test_a_run_is_evaluated(config: Path, runs: Path) -> None:
     assert found["test_reads"] == 2
 
 
+def blas_threads() -> set[int]:
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+
 def test_products_have_one_thread_from_python_too(config: Path, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run, forward, seen = nnrun.train(config, runs=runs), Network.forward, set[int]()
 
     def watched(*given: Any) -> Any:
-        seen.update(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
+        seen.update(blas_threads())
         return forward(*given)
 
     monkeypatch.setattr(Network, "forward", watched)
@@ -141,6 +147,30 @@ def test_products_have_one_thread_from_python_too(config: Path, runs: Path, monk
         run.evaluate()
         run.predict([dict.fromkeys(COLUMNS, 3.0)])
     assert seen == {1}
+
+
+def test_products_have_one_thread_while_any_call_is_inside(
+    config: Path, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As another thread may have begun before, and end in the midst of training."""
+    other, forward, seen = threads.one_for_blas_here(), Network.forward, list[set[int]]()
+
+    def watched(*given: Any) -> Any:
+        if not seen:
+            other.__exit__(None, None, None)
+        seen.append(blas_threads())
+        return forward(*given)
+
+    monkeypatch.setattr(Network, "forward", watched)
+    with ThreadPoolExecutor(1) as pool, threadpool_limits(2, "blas"):
+        pool.submit(other.__enter__).result()
+        assert blas_threads() == {1}
+        nnrun.train(nnrun.load_config(config, ["training.engine=numpy"]), runs=runs)
+        assert {1} in seen and {2} not in seen and blas_threads() == {2}
+        with threads.one_for_blas_here():
+            assert pool.submit(nnrun.train, config, runs).result().status == "done"
+            assert blas_threads() == {1}
+        assert blas_threads() == {2}
 
 
 @pytest.mark.parametrize("kind", ["loaded", "path", "text", "values"])

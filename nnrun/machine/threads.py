@@ -8,18 +8,21 @@ in their order.
 from __future__ import annotations
 
 import os
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import copy_context
 from functools import cache, partial
 from queue import SimpleQueue
-from threading import Thread
-from typing import NoReturn, TypeVar, cast
+from threading import Lock, Thread, get_ident
+from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
 
 from nnrun.errors import UsageError
 from nnrun.machine.capacity import usable_cores
 from nnrun.machine.environment import held
+
+if TYPE_CHECKING:
+    from threadpoolctl import LibController, ThreadpoolController
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -34,6 +37,10 @@ LIBRARIES = (  # the variable that each reads
 OURS, MOST = "NNRUN_THREADS", 1024
 
 _cores = cache(usable_cores)
+_before = defaultdict[tuple[str, int], list[int]](
+    list
+)  # of each library, its threads for each block that has not ended
+_lock = Lock()
 
 
 def one_for_blas() -> None:
@@ -47,13 +54,51 @@ def one_for_blas_of_others() -> AbstractContextManager[None]:
 
 
 @contextmanager
-def one_for_blas_here() -> Iterator[None]:
+def one_for_blas_here() -> Iterator[ThreadpoolController]:
     """For this process, in the block. SciPy's library is loaded before, as what is loaded later is not held to it."""
     import scipy.linalg.blas  # noqa: F401
-    from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1, "blas"):
-        yield
+    with one_for_loaded_blas() as libraries:
+        yield libraries
+
+
+@contextmanager
+def one_for_loaded_blas() -> Iterator[ThreadpoolController]:
+    """For the libraries that this process has loaded, in the block, which is given them.
+
+    How many threads a library has is one number of the process, but with OpenMP one of each thread. So blocks of
+    several threads may overlap: after the last it is what it was before the first.
+    """
+    from threadpoolctl import ThreadpoolController
+
+    libraries = ThreadpoolController()
+    told: list[LibController] = []
+    try:
+        with _lock:
+            for library in libraries.select(user_api="blas").lib_controllers:
+                _before[_whose(library)].append(library.num_threads)
+                told.append(library)
+                _set(library, 1)
+        yield libraries
+    finally:
+        with _lock:
+            for library in told:
+                earlier = _before[_whose(library)].pop()
+                if not _before[_whose(library)]:
+                    _set(library, earlier)
+
+
+def _whose(library: LibController) -> tuple[str, int]:
+    """A library, and the thread that its number is of, 0 for all."""
+    return library.filepath, get_ident() if getattr(library, "threading_layer", None) == "openmp" else 0
+
+
+def _set(library: LibController, threads: int) -> None:
+    """Whichever thread asks: since threadpoolctl 3.8 all but the first one to ask would be passed over in silence."""
+    let_all = getattr(library, "clear_controlling_thread", lambda force: None)
+    let_all(force=True)
+    library.set_num_threads(threads)
+    let_all(force=True)
 
 
 def use(threads: int) -> None:

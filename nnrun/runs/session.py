@@ -18,6 +18,7 @@ from nnrun.engine.parameters import Array
 from nnrun.engine.stopping import Best, Ceilings
 from nnrun.engine.trainer import Trainer
 from nnrun.errors import ConfigError
+from nnrun.machine import threads
 from nnrun.runs.checkpoints import epoch_of, fork_due, keep, keeps, load_best, note_fork, put_last, save_best, save_last
 from nnrun.runs.environment import blas
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
@@ -110,10 +111,7 @@ class Session:
             self._fork = fork_due(runs[0])
             self._note_fork(runs[0])
             self._watch = Watch(runs[0], guess_error(self.dataset), listener.symptoms)
-        from threadpoolctl import ThreadpoolController
-
-        libraries = ThreadpoolController()  # NumPy's BLAS, and that of SciPy
-        with libraries.limit(limits=1, user_api="blas"), np.errstate(all="ignore"):
+        with threads.one_for_loaded_blas() as libraries, np.errstate(all="ignore"):
             opened = zip(runs, self.stage.configs, strict=True)
             self._rows = [self._open(run, config, blas(libraries), listener, notices) for run, config in opened]
             try:
