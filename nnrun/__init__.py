@@ -120,6 +120,10 @@ class _Package(ModuleType):
     def search(self, wing: ModuleType) -> None:
         pass  # which `nnrun.api.searches` has made callable
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How a function that uses it leaves for another process: cloudpickle knows plain modules alone."""
+        return __import__, (self.__name__,)
+
 
 sys.modules[__name__].__class__ = _Package
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copyreg
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 MOST, LONGEST = 100, 1000  # problems of a config that are told, and characters of each
 _PASSWORD = re.compile(r"(?<=://)(?:[^\s/:@]*:\S+|[^\s/]+)(?=@)")  # one may hold a / as it is
@@ -19,6 +20,10 @@ class NnrunError(Exception):
     """Something went wrong that a message can explain; the command line prints it without a traceback."""
 
     exit_code = 1
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...], dict[str, object]]:
+        """How it leaves for another process: as it stands, since what its class makes of its text is no text for it."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class UsageError(NnrunError):

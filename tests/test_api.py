@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -18,7 +20,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import nnrun
 from nnrun.engine.network import Network
-from nnrun.errors import ConfigError, DataError, UsageError
+from nnrun.errors import ConfigError, DataError, MisfitError, UsageError
 from nnrun.machine import threads
 from tests.unprivileged import shared_folder, without_privileges
 
@@ -57,6 +59,42 @@ def test_importing_loads_nothing_heavy() -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "\n"
+
+
+def test_functions_that_use_it_go_to_other_processes() -> None:
+    """As joblib and dask send them; a new process has loaded nothing of it."""
+    cloudpickle = pytest.importorskip("cloudpickle")
+
+    def asked() -> Any:
+        return nnrun.search, nnrun.load_run
+
+    sent = cloudpickle.dumps((asked, nnrun.search))
+    assert pickle.loads(cloudpickle.dumps(nnrun)) is nnrun and pickle.loads(sent)[1] is nnrun.search
+    script = "import pickle, sys; f, search = pickle.load(sys.stdin.buffer); print(callable(search), f()[0] is search)"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, input=sent, capture_output=True)
+    assert done.stdout == b"True True\n", done.stderr
+
+
+def asked_for_too_much() -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        nnrun.search({"data": {"source": "iris"}}, trials=0)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ConfigError(["network.hiden: unknown key", "epochs: must be 1 or more"], more=3),
+        lambda: MisfitError(("data", "folds"), "more than there are rows"),
+        lambda: DataError("no column 'y'", ("data", "target")),
+        asked_for_too_much,
+    ],
+)
+def test_errors_come_back_from_other_processes(make: Any) -> None:
+    error = make()
+    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
 
 
 def test_a_config_is_loaded_with_overrides(config: Path) -> None:

@@ -193,6 +193,10 @@ class _Called(ModuleType):
     __call__ = staticmethod(search)
     __wrapped__ = staticmethod(search)  # for signatures
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How it leaves for another process, where the wing alone would not be callable yet."""
+        return getattr, (sys.modules["nnrun"], "search")
+
 
 CALLED = sys.modules["nnrun.search"]
 CALLED.__class__, CALLED.__doc__ = _Called, search.__doc__  # which `help` shows
