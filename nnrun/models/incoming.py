@@ -14,7 +14,7 @@ import numpy as np
 
 from nnrun.data.facts.offsets import offsets_in, unlike
 from nnrun.data.files.array_file import of_array, of_arrays
-from nnrun.data.files.frame import read_frame, refuse_index
+from nnrun.data.files.frame import read_frame, refuse_foreign, refuse_index
 from nnrun.data.files.sources import read_chunks
 from nnrun.data.files.table import Table
 from nnrun.data.files.unnamed import suffix_of
@@ -125,6 +125,7 @@ def rows_of(data: Any) -> str | InMemory:
 
     if isinstance(data, (str, Path)):
         return str(data)
+    refuse_foreign(data, "data")
     try:
         if isinstance(data, Mapping) and any(np.ndim(values) > 1 for values in data.values()):
             return {str(name): _array(values) for name, values in data.items()}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nnrun.config.dump import one_line
 from nnrun.config.load import Loaded, overridden
 from nnrun.config.messages import LONGEST_ARGUMENT
-from nnrun.data.files.frame import refuse_index, write_csv
+from nnrun.data.files.frame import refuse_cells, refuse_foreign, refuse_index, write_csv
 from nnrun.data.split import STORED
 from nnrun.errors import ConfigError, DataError, UsageError
 from nnrun.files import TEMPORARY, sha256_of
@@ -25,7 +25,6 @@ FOLDER = "frames"  # beside the runs
 _DIGITS = 16  # of the hash in a file's name
 _AS_WRITTEN = ("delimiter", "header", "encoding", "decimal", "sheet")  # how another file was written does not count
 _ARRAYS = "numpy.savez('data.npz', x=…, y=…) writes a file of arrays, such as images, which data.source names"
-_NO_CELLS = (list, tuple, dict, set, bytes)
 
 
 def on_frames(loaded: Loaded, data: Tables, root: Path) -> Loaded:
@@ -101,13 +100,10 @@ def _check(frame: Any, name: str) -> None:
     """Raise UsageError for what is no table, DataError for cells that no text means."""
     import pandas as pd
 
+    refuse_foreign(frame, name)
     if not isinstance(frame, pd.DataFrame):
         made = "pandas.DataFrame(…) makes one" if getattr(frame, "ndim", 0) < 3 else _ARRAYS
         raise UsageError(f"{name}: expected a DataFrame, got {shown(frame)}; {made}")
     if frame.columns.nlevels > 1:
         raise DataError(f"{name}: the names of its columns have several levels; give each column one name")
-    for column, cells in frame.items():
-        several = cells if cells.dtype == object else ()
-        if odd := next((cell for cell in several if isinstance(cell, _NO_CELLS)), None):
-            what = f"column {str(column)!r} holds a {type(odd).__name__}"
-            raise DataError(f"{name}: {what}; unfold it into columns of its own, or drop it")
+    refuse_cells(frame, name)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import nnrun
@@ -42,6 +43,10 @@ def frame() -> pd.DataFrame:
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
     return tmp_path / "some runs"
+
+
+def of_arrow(cells: list[Any]) -> Any:
+    return pd.Series(pd.arrays.ArrowExtensionArray(pa.array(cells)), index=range(500, 620))
 
 
 def with_source(source: Any = None, **data: Any) -> dict[str, Any]:
@@ -115,6 +120,17 @@ def test_numbers_of_two_bytes_are_those_that_they_are_in_memory(runs: Path) -> N
     source = run.config.data.source
     assert pd.read_csv(str(source))["x"].tolist() == x.tolist()
     pd.testing.assert_frame_equal(run.predict(frame), run.predict(source))
+
+
+@pytest.mark.parametrize("dtype", ["timedelta64[ns]", "timedelta64[s]", "duration[us][pyarrow]"])
+def test_durations_are_numbers_of_seconds(runs: Path, dtype: Any) -> None:
+    seconds = np.arange(60) * 3600 % 86400
+    wait = pd.Series(pd.to_timedelta(seconds, unit="s")).astype(dtype)
+    frame = pd.DataFrame({"wait": wait.where(np.arange(60) != 7), "y": np.where(seconds > 40000, "late", "fine")})
+    run = nnrun.train(with_source(), runs, data=frame)
+    assert np.array_equal(pd.read_csv(str(run.config.data.source))["wait"][8:], seconds[8:])
+    assert "wait" in json.loads((run.path / "data.json").read_text())["features"]
+    pd.testing.assert_frame_equal(run.predict(frame), run.predict(run.config.data.source))
 
 
 @pytest.mark.parametrize("cells", [["b\rc", "a", "\r"], ["a\rb", "a", 'say "\r"'], ["c\r\nd", "a", "e\nf"]])
@@ -208,6 +224,14 @@ def test_init(frame: pd.DataFrame, runs: Path, tmp_path: Path, monkeypatch: pyte
         (lambda frame: "a.csv", UsageError, "expected a DataFrame, got 'a.csv'; a file is named in the config"),
         (lambda frame: [1, 2], UsageError, r"expected a DataFrame, got \[1, 2\]"),
         (lambda frame: frame.assign(z=[[1]] * len(frame)), DataError, "data: column 'z' holds a list; unfold it"),
+        (lambda frame: frame.assign(z=[[], [1]] * 60), DataError, "data: column 'z' holds a list; unfold it"),
+        (lambda frame: frame.assign(z=[np.zeros(2)] * 120), DataError, "data: column 'z' holds a ndarray"),
+        (lambda frame: frame.assign(z=[frozenset()] * 120), DataError, "data: column 'z' holds a frozenset"),
+        (lambda frame: frame.assign(z=of_arrow([[1]] * 120)), DataError, "data: column 'z' holds a list"),
+        (lambda frame: frame.assign(z=of_arrow([{"a": 1}] * 120)), DataError, "data: column 'z' holds a dict"),
+        (lambda frame: frame.assign(z=of_arrow([b"1"] * 120)), DataError, "data: column 'z' holds a bytes"),
+        (lambda frame: frame.assign(z=1j), DataError, r"data: column 'z' holds complex numbers; write \.real and"),
+        (lambda frame: pa.table({"x": [1, 2]}), UsageError, r"got a pyarrow.Table; \.to_pandas\(\) makes"),
         (lambda frame: frame.set_axis(pd.MultiIndex.from_product([["a"], frame.columns]), axis=1), DataError, "levels"),
         (lambda frame: frame[:0], DataError, "a header but no rows"),
         (lambda frame: frame.drop(columns="y"), DataError, "no column 'y'"),
@@ -218,6 +242,14 @@ def test_what_cannot_be_trained_on(frame: pd.DataFrame, runs: Path, change: Any,
     with pytest.raises(error, match=text):
         nnrun.train(with_source(), runs, data=change(frame))
     assert not list(runs.glob("2*")) and not list(runs.glob("frames/.*"))
+
+
+def test_new_rows_of_another_library_are_refused_alike(frame: pd.DataFrame, runs: Path) -> None:
+    run = nnrun.train(with_source(), runs, data=frame)
+    with pytest.raises(
+        UsageError, match=r"^data: expected a DataFrame of pandas, got a pyarrow.Table; \.to_pandas\(\)"
+    ):
+        run.predict(pa.Table.from_pandas(frame))
 
 
 def test_errors_name_no_place_that_nobody_wrote(frame: pd.DataFrame, runs: Path) -> None:

@@ -15,7 +15,7 @@ from nnrun.data.files.csv_file import Piece, tables_of
 from nnrun.data.files.reading import Header, Reading, name_columns
 from nnrun.data.files.table import Table
 from nnrun.data.files.typed_rows import Decimals
-from nnrun.errors import DataError
+from nnrun.errors import DataError, UsageError
 from nnrun.text import shown_name
 
 if TYPE_CHECKING:
@@ -65,6 +65,32 @@ def refuse_index(frame: pd.DataFrame, name: str, variable: str, columns: Collect
         raise DataError(f"{name}: {what}; `{variable}.reset_index()` makes a column of it")
 
 
+def refuse_foreign(table: Any, name: str) -> None:
+    """Raise UsageError for a table of polars or Arrow, whose columns pandas.DataFrame(…) would not know."""
+    if hasattr(table, "to_pandas"):
+        kind = f"{type(table).__module__.partition('.')[0]}.{type(table).__name__}"
+        raise UsageError(f"{name}: expected a DataFrame of pandas, got a {kind}; .to_pandas() makes one of it")
+
+
+def refuse_cells(frame: pd.DataFrame, name: str) -> None:
+    """Raise DataError for a column of which no text says what its cells hold: several values, or complex numbers."""
+    import pandas as pd
+
+    for column, cells in frame.items():
+        several = cells if cells.dtype.kind in "OS" and not isinstance(cells.dtype, pd.StringDtype) else ()
+        if cells.dtype.kind == "c":
+            what, cure = "complex numbers", "write .real and .imag, or their absolute values and angles, as two columns"
+        elif odd := next((type(cell) for cell in several if _is_several(cell)), None):
+            what, cure = f"a {odd.__name__}", "unfold it into columns of its own, or drop it"
+        else:
+            continue
+        raise DataError(f"{name}: column {str(column)!r} holds {what}; {cure}")
+
+
+def _is_several(cell: object) -> bool:
+    return not isinstance(cell, str) and isinstance(cell, Collection)
+
+
 def _has_dates(series: pd.Series[Any]) -> bool:
     """Whether its values are dates, of pandas or of Python."""
     from pandas.api import types
@@ -73,11 +99,16 @@ def _has_dates(series: pd.Series[Any]) -> bool:
 
 
 def write_csv(frame: pd.DataFrame, file: TextIO, header: bool = True, decimal: str = ".") -> None:
-    """The cells without the index, in lines that end in a line feed; those of float16 have all their digits."""
+    """The cells without the index, in lines that end in a line feed.
+
+    Those of float16 have all their digits, and durations are numbers of seconds.
+    """
     written = frame.copy(deep=False)
     for place, dtype in enumerate(frame.dtypes):
         if dtype == np.float16:  # whose texts are short enough to mean another number
             written.isetitem(place, frame.iloc[:, place].to_numpy(np.float64))
+        elif dtype.kind == "m":
+            written.isetitem(place, frame.iloc[:, place].dt.total_seconds())
     rows: Any = _Rows(file)  # which pandas only writes to
     written.to_csv(rows, index=False, header=header, lineterminator=_BOTH, decimal=decimal)
 
