@@ -577,8 +577,8 @@ high, so that one mistake among ten rows would be a high variance; theirs is the
 rows without one, and a single row tells nothing. A gap of just the tolerance is then called high in at most 2.5% of
 dev sets of up to 70 rows, in at most 7.2% of larger ones and 3.2% of those of thousands of rows. A set without a size
 counts as exact, and so does the base error. How many examples would do, where a set has too few, is the next larger
-number at which the same error comes to whole mistakes and the gap is no longer unclear. What the interval does not know: the
-best epoch was chosen on the dev set, which flatters the dev error, and another split would give other sets.
+number at which the same error comes to whole mistakes and the gap is no longer unclear. What the interval cannot know:
+the best epoch was chosen on the dev set, which flatters the dev error, and another split would give other sets.
 
 Rows of one group (`data.group`) are alike, and forty groups of 25 rows may tell far less than a thousand rows. A set
 counts there as the independent rows whose error would be as sure, `dev_effective_rows` among the final numbers in
