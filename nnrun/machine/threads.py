@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import copy_context
 from functools import cache, partial
 from queue import SimpleQueue
-from threading import Lock, Thread, get_ident
+from threading import RLock, Thread, get_ident
 from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
 
 from nnrun.errors import UsageError
@@ -37,10 +37,10 @@ LIBRARIES = (  # the variable that each reads
 OURS, MOST = "NNRUN_THREADS", 1024
 
 _cores = cache(usable_cores)
-_before = defaultdict[tuple[str, int], list[int]](
-    list
-)  # of each library, its threads for each block that has not ended
-_lock = Lock()
+# Of each library, how many threads it had before each block that has not ended. The garbage collector may end one while
+# its thread holds the lock, so that thread may take it again.
+_before = defaultdict[tuple[str, int], list[int]](list)
+_lock = RLock()
 
 
 def one_for_blas() -> None:
