@@ -105,7 +105,8 @@ def read_regular(path: Path) -> bytes:
 
 def put(path: Path, content: bytes | Path) -> None:
     """Write a file that nobody reads yet, or copy one there, in a folder that is made for it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.parent.is_dir():
+        path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(content, bytes):
         path.write_bytes(content)
         return

@@ -61,9 +61,9 @@ def filling(root: Path, beginning: str) -> Iterator[Path]:
     """A new folder so named for the block to fill and rename; what is left of it is removed at the end.
 
     It is held by the lock of a file beside it, which is there first and goes last: folders whose lock nobody holds were
-    left by killed processes, and are removed first. OSError where the disk gives no locks.
+    left by killed processes. `drop_abandoned` removes these, which takes as long as there is much in `root`. OSError
+    where the disk gives no locks.
     """
-    drop_abandoned(root, beginning)
     with _held(root, beginning) as lock:
         folder = lock.with_suffix("")
         try:

@@ -23,7 +23,7 @@ from nnrun.data.fitted import Fitted
 from nnrun.data.prepare import Prepared
 from nnrun.files import sealed, unsealed
 from nnrun.installation import digest
-from nnrun.locks import filling
+from nnrun.locks import drop_abandoned, filling
 from nnrun.machine.threads import beside
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def _mapped(path: Path) -> npt.NDArray[Any]:
 def store_entry(entry: Path, prepared: Prepared) -> None:
     """Write an entry beside its place, piece by piece, and rename it; raises OSError if that is not possible."""
     entry.parent.mkdir(parents=True, exist_ok=True)
+    drop_abandoned(entry.parent, UNFINISHED)
     with filling(entry.parent, UNFINISHED) as unfinished:
         new = unfinished / "new"
         new.mkdir()

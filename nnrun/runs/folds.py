@@ -20,6 +20,7 @@ from nnrun.data.split import STORED
 from nnrun.errors import DataError, UsageError
 from nnrun.files import json_lines
 from nnrun.installation import as_options, command
+from nnrun.locks import drop_abandoned
 from nnrun.runs.conclusion import (
     conclude,
     in_fold,
@@ -46,7 +47,7 @@ from nnrun.runs.preparing import (
     until_told,
 )
 from nnrun.runs.records import ENDED, Final, Given, Row, RunRecord
-from nnrun.runs.rundir import EPOCHS, MEMBERS, RunDir, now
+from nnrun.runs.rundir import EPOCHS, MEMBERS, UNFINISHED, RunDir, now
 from nnrun.runs.session import Session
 from nnrun.runs.steering import Steering, mend
 from nnrun.runs.stored import StoredRun
@@ -179,6 +180,7 @@ def _of_member(
     if not StoredRun(whole).data.same_files(dataset.fitted):
         raise DataError(f"{whole.id}: the data is no longer what this run began with; train anew")
     if not run.exists:
+        drop_abandoned(run.path.parent, UNFINISHED)
         RunDir.create_at(run.path, {**first_files(run.id, config, None, dataset, (), None), EPOCHS: b""})
     session = Session([config], dataset)
     parts = STORED if config.data.fold == ALL else ("train", "dev")  # test is read for the whole

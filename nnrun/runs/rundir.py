@@ -31,7 +31,7 @@ from nnrun.files import (
     to_json,
     write_atomically,
 )
-from nnrun.locks import filling, take_lock
+from nnrun.locks import drop_abandoned, filling, take_lock
 from nnrun.machine.posix import is_locked, write_through
 from nnrun.runs.links import refuse_links
 from nnrun.runs.reading import RESTORE, Found, read_document, read_lines, read_written
@@ -71,6 +71,7 @@ class RunDir:
         """
         with _made_under(root):
             root.mkdir(parents=True, exist_ok=True)
+            drop_abandoned(root, UNFINISHED)
         while True:
             path = root / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{secrets.token_hex(2)}"
             with contextlib.suppress(FileExistsError):

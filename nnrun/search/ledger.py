@@ -16,10 +16,11 @@ from nnrun.config.values import Settings
 from nnrun.errors import DataError, NnrunError
 from nnrun.files import CHECKSUM, naming, read_regular, regular, sealed_line, sealed_text, write_atomically
 from nnrun.installation import command
+from nnrun.locks import drop_abandoned
 from nnrun.machine.posix import write_through
 from nnrun.runs.reading import missing_keys, read_record
 from nnrun.runs.records import ENDED
-from nnrun.runs.rundir import RunDir
+from nnrun.runs.rundir import UNFINISHED, RunDir
 from nnrun.search.record import TrialRecord, TrialResult
 
 if TYPE_CHECKING:
@@ -100,10 +101,10 @@ class Ledger:
         record["values"] = dict(record["values"])  # plain, as users write it into YAML
         return cast(TrialRecord, record)
 
-    def append(self, record: TrialRecord) -> None:
-        """Add a record; it is on the disk when this returns."""
+    def append(self, *records: TrialRecord) -> None:
+        """Add these; they are on the disk when this returns, which it takes as long to be sure of as of one."""
         with naming(self.path), open(self.path, "ab", opener=regular) as file:
-            file.write(_line(record))
+            file.write(b"".join(map(_line, records)))
             file.flush()
             write_through(file.fileno())
 
@@ -113,7 +114,8 @@ def _line(record: TrialRecord) -> bytes:
 
 
 def mend(ledger: Ledger, folder: Path, metric: Objective) -> list[str]:
-    """Drop lines that are not whole, enter trials that are complete but for their line; what is to be told of it."""
+    """Drop lines that are not whole, enter trials complete but for their line; what is to be told of it."""
+    drop_abandoned(folder, UNFINISHED)  # by workers that were killed
     torn = ledger.torn()
     broken = ledger.repair()
     entered = _enter(ledger, folder, metric)

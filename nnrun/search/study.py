@@ -193,7 +193,7 @@ class Study:
                 if isinstance(made, Trial):
                     self._queue.append(made)
                 else:
-                    self._finish(made)
+                    self._finish([made])
 
     def _fresh_points(self) -> list[Point]:
         given = [p for p in self.given if p.number not in self._known and p.number < self._budget.trials]
@@ -247,8 +247,8 @@ class Study:
             raise error
         result = Failure(error=_words(error)) if error else future.result()
         if "results" in result:
-            for trial, record in zip(trials, result["results"], strict=True):
-                self._finish(record | {"attempt": trial.attempts})
+            results = zip(trials, result["results"], strict=True)
+            self._finish([record | {"attempt": trial.attempts} for trial, record in results])
             return
         if result.get("disk_full"):  # no trial's fault, and the next ones would meet it too
             raise DiskFullError(result["error"])
@@ -258,16 +258,17 @@ class Study:
             trial.kills += killed
             trial.attempts -= killed or len(trials) > 1
             if late or trial.attempts >= ATTEMPTS or trial.kills >= KILLS:
-                self._finish(failed(trial.number, trial.values, result["error"]) | {"attempt": trial.attempts})
+                self._finish([failed(trial.number, trial.values, result["error"]) | {"attempt": trial.attempts}])
             else:
                 trial.alone = trial.alone or (len(trials) > 1 and not killed)
                 self._queue.insert(0, trial)
 
-    def _finish(self, result: TrialResult) -> None:
-        record = entry(result, self.metric)
-        self.ledger.append(record)
-        self._note(record)
-        self.watcher.trial(record, self._best or record, self.finished)
+    def _finish(self, results: Sequence[TrialResult]) -> None:
+        records = [entry(result, self.metric) for result in results]
+        self.ledger.append(*records)
+        for record in records:
+            self._note(record)
+            self.watcher.trial(record, self._best or record, self.finished)
 
 
 def _words(error: BaseException) -> str:

@@ -38,6 +38,12 @@ def test_what_was_appended_is_read_by_number(ledger: Ledger) -> None:
     assert ledger.read() == (RECORDS, 0)
 
 
+def test_those_of_a_stack_are_entered_at_once_as_one_by_one(ledger: Ledger, tmp_path: Path) -> None:
+    together = Ledger(tmp_path / "together.jsonl")
+    together.append(*reversed(RECORDS))
+    assert together.path.read_bytes() == ledger.path.read_bytes()
+
+
 def test_a_missing_and_an_empty_ledger_hold_nothing(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "trials.jsonl")
     assert ledger.read() == ([], 0)
