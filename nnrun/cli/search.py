@@ -284,7 +284,7 @@ def page(run: StoredRun, json: bool, csv: bool) -> None:
     elif csv:
         csv_result(search.spreadsheet(plan.space.keys).rstrip("\n"))
     else:
-        lines = _summary(search) if search.closed else progress(record, trials, plan.total, plan.objective)
-        lines += _where(search.places)
-        lines += [*stage_lines(record.get("stages", [])), *unfinished_repeats(record, plan.repeat, str(run.path))]
-        result(*heading(run.id, plan, plan.space, kind=error_kind_of(record)), "", *lines)
+        zooms = stage_lines(record.get("stages", []))
+        lines = [*heading(run.id, plan, plan.space, kind=error_kind_of(record)), "", *zooms, *([""] if zooms else [])]
+        lines += _summary(search) if search.closed else progress(record, trials, plan.total, plan.objective)
+        result(*lines, *_where(search.places), *unfinished_repeats(record, plan.repeat, str(run.path)))

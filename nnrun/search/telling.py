@@ -30,6 +30,7 @@ from nnrun.search.strategies import STRATEGIES
 from nnrun.search.trial_lines import best_table, compared_by, setting, shown
 from nnrun.text import columns, counted, duration, in_percent, metric_key, metric_value, percent, wrapped
 
+STAGES = 5  # that are told
 FEWEST_ALIKE = 2
 FEWEST_COMPARED = 10  # trials; with fewer, chance makes one parameter look like all that matters
 DRAWN = "drawn from the whole space and trained equally long"  # those that settings are compared by
@@ -219,9 +220,9 @@ def _better_again(repeats: Sequence[Repeated], metric: Objective) -> list[str]:
 
 
 def stage_lines(stages: Sequence[Stage]) -> list[str]:
-    """The zooms of coarse to fine: the box before and after, and why."""
-    lines = []
-    for stage in stages:
+    """The zooms of coarse to fine, the last ones of many: the box before and after, and why."""
+    lines = [f"{len(stages) - STAGES} stages before, all of them in run.json"] if len(stages) > STAGES else []
+    for stage in stages[-STAGES:]:
         lines.append(f"stage {stage['number']} from trial {stage['first']}, around trial {stage['best']}")
         for change in stage["changes"]:
             old, new = (f"[{', '.join(map(setting, box))}]" for box in (change["old"], change["new"]))

@@ -240,6 +240,7 @@ def test_show_tells_the_zooms_of_coarse_to_fine(nnrun: Nnrun, config: Callable[.
     nnrun("search", "--strategy", "coarse_to_fine", "--trials", "13", "--workers", "1")
     page = nnrun("show").out
     assert "\nstage 1 from trial 12, around trial " in page
+    assert page.index("\nstage 1") < page.index("\nfinished 13 trials")
     assert re.search(r"^  optimizer\.learning_rate: \[0\.0001, 0\.1\] → \[.*\], the best 3 of ", page, re.MULTILINE)
 
 
