@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from string import ascii_uppercase
 
 from nnrun.config.values import Settings
 from nnrun.engine.scores import usual_loss
 from nnrun.errors import DataError, UsageError
+from nnrun.files import identity
 from nnrun.runs.finding import find_run, listing, search_of, trial_of
 from nnrun.runs.lineage import Change, fork_of, nudges, parent_of, trained_by
 from nnrun.runs.records import RunRecord, numbers
@@ -99,14 +100,15 @@ class Contestant:
     @cached_property
     def rivals(self) -> int:
         """Among how many trials of a search it was chosen for its result, itself among them; 0 where it was not."""
-        search = search_of(self.run.directory)
-        records = [] if search is None else ranked(Ledger.of(search).read()[0])
-        if search is None or len(records) < 2:
+        if (search := search_of(self.run.directory)) is None:
             return 0
-        best = records[0]
-        chosen, trial = self.record.get("chosen"), trial_of(search.path, best["number"])
-        copied = chosen is not None and chosen["trial"] == best["number"]
-        return len(records) if copied or self.run.path.resolve() == trial.path.resolve() else 0
+        ledger = Ledger.of(search).path
+        best, trials = _best_of(ledger, identity(ledger))
+        if trials < 2:
+            return 0
+        chosen, trial = self.record.get("chosen"), trial_of(search.path, best)
+        copied = chosen is not None and chosen["trial"] == best
+        return trials if copied or self.run.path.resolve() == trial.path.resolve() else 0
 
     @cached_property
     def trained_by(self) -> list[tuple[Path, int]]:
@@ -183,6 +185,13 @@ def _labels() -> Iterator[str]:
     yield from ascii_uppercase
     for first in ascii_uppercase:
         yield from (first + second for second in ascii_uppercase)
+
+
+@lru_cache(maxsize=1)
+def _best_of(ledger: Path, as_it_is: object) -> tuple[int, int]:
+    """The number of the best trial, and among how many it is; read once for all trials of a search."""
+    records = ranked(Ledger(ledger).read()[0])
+    return (records[0]["number"] if records else 0), len(records)
 
 
 def errors_of(transform: str | None) -> str:
