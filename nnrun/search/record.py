@@ -189,6 +189,7 @@ class SearchRecord(TypedDict, total=False):
     ended_by: EndedBy
     flat: Flat | None
     seconds: float  # of training, all trials together
+    running_seconds: float  # of all calls
     trials: int
     counts: dict[str, int]  # by status
     pruned_trials: int  # of those that are done; missing where none can be

@@ -131,7 +131,8 @@ class StoredSearch:
         """The words of the command that goes on where it was stopped or killed; None where it came to its end."""
         again = ["resume", str(self.run.path)]
         if self.closed and self.record["ended_by"] == "timeout":
-            return [*again, "--timeout", f"{max(MINUTE, 2 * (self.plan.limits['timeout'] or 0)):g}"]
+            spent = max(self.plan.limits["timeout"] or 0, int(self.record.get("running_seconds", 0)))
+            return [*again, "--timeout", f"{max(MINUTE, 2 * spent):g}"]
         return None if self.closed and self.record["status"] != "interrupted" else again
 
     @property

@@ -23,12 +23,12 @@ from nnrun.runs.stored import StoredRun
 from nnrun.search.opening import create, extended, opened, reopened
 from nnrun.search.plan import Plan
 from nnrun.search.record import LOSS
-from nnrun.search.running import SearchOutcome, go_on, strategy_of
+from nnrun.search.running import SearchOutcome, go_on, ran_before, strategy_of
 from nnrun.search.seeds import SEED
 from nnrun.search.state import Options, Search
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.study import Watcher
-from nnrun.text import closest, in_percent, one_of
+from nnrun.text import closest, duration, in_percent, one_of
 
 __all__ = ["Options", "SearchOutcome", "begin", "begin_seeds", "resume"]
 
@@ -243,7 +243,19 @@ def resume(
         _refuse_changes(search, space)
         refuse_flat(search.options, search.plan.strategy, search.plan.objective)
         refuse_target(options, search.plan.objective)  # one below 0 takes the target away again
+        _refuse_spent(search, options, trials)
         return go_on(extended(replace(search, known=known), trials), watcher, told_to_stop)
+
+
+def _refuse_spent(search: Search, options: Options, trials: int | None) -> None:
+    """UsageError where this call gives a running time that was over before it, so that no trial would begin."""
+    limit, ran = options.limits.get("timeout"), ran_before(search)
+    if limit is not None and limit <= ran and (trials or search.total) > len(search.ledger.read()[0]):
+        enough = f"--timeout {int(ran) + math.ceil(limit)}"
+        raise UsageError(
+            f"--timeout {limit:g}: the time of all calls counts, and {search.run.id} has run {duration(ran)}; "
+            f"{enough} gives it {duration(limit)} more"
+        )
 
 
 def _refuse_changes(search: Search, space: Space) -> None:

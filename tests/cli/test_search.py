@@ -567,7 +567,9 @@ def test_time_is_counted_over_all_calls(nnrun: Nnrun, config: Callable[..., Path
     assert done.code == 1, "no trial is finished"
     assert done.out.startswith("time is up after 0 trials (none), ")
     assert done.next == [f"nnrun resume {the_search()} --timeout 60"]
-    assert nnrun("resume", "--timeout", "2e-06").out.startswith("time is up after 0 trials (none), ")
+    refused = nnrun("resume", "--timeout", "2e-06")
+    assert refused.code == 2 and "--timeout 2e-06: the time of all calls counts" in refused.err
+    assert nnrun("resume").out.startswith("time is up after 0 trials (none), ")
     seconds = json.loads((the_search() / "run.json").read_text())["running_seconds"]
     assert seconds > 0
     done = nnrun("resume", "latest", "--timeout", "6000", "--trial-timeout", "600", "--stack", "2", "--workers", "1")
