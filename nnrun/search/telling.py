@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,8 +60,19 @@ def heading(run_id: str, plan: Plan, space: Space, workers: int | None = None, k
 
 
 def outlook(plan: Plan) -> list[str]:
-    """What the strategy will do, where it tells."""
-    return [*STRATEGIES[plan.strategy].heading(plan.brief()), *(pruning_heading(plan.epochs) if plan.prune else [])]
+    """What the strategy will do, where it tells, and what comes of a space with fewer points than there are trials."""
+    pruning = pruning_heading(plan.epochs) if plan.prune else []
+    return [*STRATEGIES[plan.strategy].heading(plan.brief()), *pruning, *_few_points(plan)]
+
+
+def _few_points(plan: Plan) -> list[str]:
+    counts = [parameter.domain.count for parameter in plan.space.parameters]
+    points = math.prod(count or math.inf for count in counts)
+    if plan.strategy == "grid" or STRATEGIES[plan.strategy].continues_trials or not counts or points >= plan.total:
+        return []
+    told = f"the space has {counted(int(points), 'combination')} for {counted(plan.total, 'trial')}, so many of them"
+    cure = "the strategy grid tries each once, and repeats train the best of them again"
+    return wrapped(f"{told} differ by their seed alone, and the best is the luckiest; {cure}", "note     ")
 
 
 def _range(parameter: Parameter) -> str:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -22,6 +23,16 @@ def test_any_strategy_may_tell_what_it_will_do(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(STRATEGIES, "talkative", Talkative)
     plan = Plan([20], {}, None, "talkative", "dev_error", 0, 9, Space(()), enqueue=[{}])
     assert outlook(plan) == ["18 draws"]
+
+
+def test_a_space_of_fewer_points_than_trials_is_told_of() -> None:
+    """Those trials differ by their seed alone."""
+    few = Space.of({"network.width": {"choice": [4, 8, 16]}, "training.batch_size": {"choice": [16, 32]}})
+    plan = Plan([400], {}, None, "random", "dev_error", 0, 9, few, enqueue=[])
+    assert " ".join(" ".join(outlook(plan)).split()).startswith("note the space has 6 combinations for 400 trials, so ")
+    wide = Space.of({"network.width": {"choice": [4, 8]}, "optimizer.learning_rate": {"log": [0.01, 1.0]}})
+    for other in (replace(plan, totals=[6]), replace(plan, strategy="grid"), replace(plan, space=wide)):
+        assert outlook(other) == []
 
 
 def test_repeats_that_a_kill_prevented_are_missed() -> None:
