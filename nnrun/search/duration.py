@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Container
 from dataclasses import replace
 
 import numpy as np
@@ -20,12 +19,12 @@ from nnrun.runs.assembly import batch_size, make_trainer
 from nnrun.runs.engines import ready_engine
 from nnrun.search.state import Search
 from nnrun.search.strategies import STRATEGIES
-from nnrun.search.strategies.strategy import Strategy
 from nnrun.text import counted, remaining
 
 STEPS, ROWS = 40, 4096  # that are timed at most; as many batches as the steps need are taken from the data
 FIRST = 2  # steps that say how many are worth timing: an engine may do many before it can be asked to end
 SECONDS = 0.3  # of timing, unless these take longer
+BESIDE = 0.01  # seconds that a trial takes besides: for its directory, for its lines, and until the disk has both
 LONG = 300.0  # seconds of a search that its user should know of
 
 
@@ -70,17 +69,16 @@ def expected_time(search: Search) -> list[str]:
     Nothing where none is left, or the config as written cannot be trained, which its trial will tell.
     """
     folds = search.config.data.folds if search.config.data.in_folds else None
-    finished = {record["number"] for record in search.ledger.read()[0]}
-    if not (left := search.total - sum(number < search.total for number in finished)):
+    finished = [r["number"] for r in search.ledger.read()[0] if r["number"] < search.total]
+    if not (left := search.total - len(finished)):
         return []
     try:
         epoch = epoch_seconds(search.config, search.dataset) * (folds or 1)
     except NnrunError:
         return []
-    kind = STRATEGIES[search.plan.strategy]
-    whole = not kind.continues_trials
-    in_all = left * search.plan.epochs if whole else _epochs_of(kind(search.plan.brief()), search.total, finished)
-    seconds = epoch * in_all / min(left, search.executor.workers)
+    whole = not STRATEGIES[search.plan.strategy].continues_trials
+    in_all = search.plan.epochs_of_all - sum(map(search.plan.epochs_of, finished))
+    seconds = (epoch * in_all + BESIDE * left) / min(left, search.executor.workers)
     work = f"{counted(left, 'trial')} of {counted(search.plan.epochs if whole else in_all, 'epoch')}"
     work += "" if whole or left == 1 else " in all"
     work += f" in each of {folds} folds" if folds else ""
@@ -103,9 +101,3 @@ def _several_networks(search: Search) -> list[str]:
         f"note     each trial trains {networks} networks (network.ensemble), which takes up to {networks} times as "
         f"long: --set network.ensemble=1 searches with one, and `{later}` makes {networks} of the best then"
     ]
-
-
-def _epochs_of(strategy: Strategy, total: int, finished: Container[int]) -> int:
-    """The epochs of all trials that are left, without those that they inherit."""
-    left = (number for number in range(total) if number not in finished)
-    return sum(strategy.epochs(number) - strategy.behind(number) for number in left)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import NotRequired, TypedDict
 
 from nnrun.config.config import Config
@@ -17,6 +18,7 @@ from nnrun.runs.finding import PLAN
 from nnrun.runs.reading import RESTORE, misfit, missing_keys
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import yaml_of
+from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief
 
 # What the trials follow from: it may not change.
@@ -121,6 +123,22 @@ class Plan:
         """What the strategy is told, but for the given trials that it may learn from."""
         first = 1 + len(self.enqueue)  # behind the config as written and the settings that the user gave
         return Brief(self.space, self.seed, self.totals, self.epochs, first)
+
+    @cached_property
+    def epochs_of(self) -> Callable[[int], int]:
+        """The epochs that the trial of a number is to train itself, without those that it inherits."""
+        kind = STRATEGIES[self.strategy]
+        if not kind.continues_trials:
+            return lambda number: self.epochs
+        strategy = kind(self.brief())
+        return lambda number: strategy.epochs(number) - strategy.behind(number)
+
+    @property
+    def epochs_of_all(self) -> int:
+        """The epochs of all trials together, of which there may be billions where one is like the other."""
+        if not STRATEGIES[self.strategy].continues_trials:
+            return self.epochs * self.total
+        return sum(map(self.epochs_of, range(self.total)))
 
     def extended(self, trials: int | None, limits: Limits, repeat: int | None) -> Plan:
         """With what a further call asks for: more trials, other limits, repeats."""

@@ -115,8 +115,10 @@ def go_on(
 
     def asked_to_stop() -> bool:
         """Asked between trials, so a pause is a wait in here."""
+        began = clock.begun
         with clock.standing():
             steering.between(epoch=None)
+        watcher.stood(clock.begun - began)
         if clock.is_to_be_kept():
             search.run.update_record(running_seconds=clock.seconds)
         return steering.stopped or told_to_stop()

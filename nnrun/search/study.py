@@ -65,6 +65,9 @@ class Watcher:
     def began(self, trials: Sequence[Trial]) -> None:
         """The trials have been handed out, perhaps not for the first time."""
 
+    def stood(self, seconds: float) -> None:
+        """For so long the search was paused."""
+
     def waiting(self, running: int) -> None:
         """Said several times a second: so many trials are in training."""
 

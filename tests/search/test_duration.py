@@ -36,7 +36,13 @@ def search(
     )
 
 
+def test_trials_take_some_time_besides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duration, "epoch_seconds", lambda config, dataset: 0.0)
+    assert f"about {1000 * duration.BESIDE:.0f} s for 2,000 trials" in duration.expected_time(search(2000))[0]
+
+
 def test_trials_take_their_epochs_shared_among_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duration, "BESIDE", 0.0)
     monkeypatch.setattr(duration, "epoch_seconds", lambda config, dataset: 0.2)
     assert duration.expected_time(search(30)) == [
         "time     about 2 min for 30 trials of 50 epochs, if all are like the config as written"  # 0.2 · 50 · 30 / 2

@@ -33,13 +33,16 @@ class Asks(Watcher):
     """Does something when so many trials are over, and hears what is said."""
 
     def __init__(self, after: int, act: Callable[[RunDir], Any]) -> None:
-        self.after, self.act, self.lines = after, act, list[str]()
+        self.after, self.act, self.lines, self.stood_still = after, act, list[str](), 0.0
 
     def started(self, run: RunDir, plan: Plan) -> None:
         self.run = run
 
     def say(self, line: str) -> None:
         self.lines.append(line)
+
+    def stood(self, seconds: float) -> None:
+        self.stood_still = max(self.stood_still, seconds)
 
     def trial(self, record: Any, best: Any, finished: int) -> None:
         if finished == self.after:
@@ -94,8 +97,10 @@ def test_a_paused_search_waits_and_comes_to_the_same_end(search: Search, stored:
 
         threading.Thread(target=other).start()
 
-    outcome = steered(tmp_path, Asks(5, pause))
+    watcher = Asks(5, pause)
+    outcome = steered(tmp_path, watcher)
     assert seen == [("paused", 5)] * 2
+    assert watcher.stood_still >= 0.05, "what the pause took, which is no pace"
     assert (outcome.status, happened(outcome.run), left(outcome.run)) == ("done", ["paused", "continued"], [])
     assert stored(outcome.run) == stored(whole.run)
 

@@ -49,6 +49,7 @@ class SearchConsole(Screen, Watcher):
         self.begun = time.monotonic()
         self.paced_at = self.begun
         self.heard = self.trained = 0  # trials of this call, and those of them that had an epoch
+        self.behind = self.ahead = 0  # epochs of these, and of the trials that are not over
 
     @property
     def total(self) -> int:
@@ -61,7 +62,7 @@ class SearchConsole(Screen, Watcher):
         if self.verbose:
             say(*surroundings(run))
         self.plan, self.begun = plan, time.monotonic()
-        self.paced_at = self.begun
+        self.paced_at, self.ahead = self.begun, plan.epochs_of_all
         self.error_kind = error_kind(run.read_record()["data"])
         retest = StoredSearch(StoredRun(run)).retest
         if retest:
@@ -79,14 +80,23 @@ class SearchConsole(Screen, Watcher):
         for trial in trials if self.verbose else ():
             self.say(beginning_line(trial))
 
+    def recalled(self, record: TrialRecord) -> None:
+        """Of earlier calls: its epochs are no longer ahead."""
+        self.ahead -= self.plan.epochs_of(record["number"]) if record["number"] < self.total else 0
+
+    def stood(self, seconds: float) -> None:
+        """Nothing was done in this time."""
+        self.begun += seconds
+
     def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
         """A line."""
         self._count(record)
+        self.recalled(record)
         say(trial_line(record, best, finished, self.total, self.plan.objective, self.error_kind))
         waited = time.monotonic() - self.paced_at >= SECONDS_BETWEEN_PACES
         if self.trained and (waited or self.heard % TRIALS_BETWEEN_PACES == 0) and finished < self.total:
             self.paced_at = time.monotonic()
-            say(self.pace(finished))
+            say(self.pace())
 
     def say(self, line: str) -> None:
         """Print a line as it is."""
@@ -94,12 +104,14 @@ class SearchConsole(Screen, Watcher):
 
     def _count(self, record: TrialRecord) -> None:
         self.heard += 1
-        self.trained += bool(record["curve"])
+        self.trained += (trained := bool(record["curve"]))
+        self.behind += self.plan.epochs_of(record["number"]) if trained else 0
 
-    def pace(self, finished: int) -> str:
+    def pace(self) -> str:
         """How fast it goes, and until when; trials that never trained would make it look fast."""
-        each = (time.monotonic() - self.begun) / self.trained
-        return f"{60 / each:.0f} trials a minute, about {remaining(each * (self.total - finished))} left"
+        spent = time.monotonic() - self.begun
+        left = spent / self.behind * self.ahead
+        return f"{60 * self.trained / spent:.0f} trials a minute, about {remaining(left)} left"
 
 
 class LiveSearchConsole(SearchConsole):
@@ -140,6 +152,7 @@ class LiveSearchConsole(SearchConsole):
 
     def recalled(self, record: TrialRecord) -> None:
         """Counts like any other."""
+        super().recalled(record)
         self.counts["pruned" if record.get("pruned") else record["status"]] += 1
         self.ranked = best_few([*self.ranked, record])
 
@@ -236,7 +249,7 @@ class LiveSearchConsole(SearchConsole):
         finished = self.counts.total()
         done = f"{finished}/{self.total}"
         if self.trained:
-            pace = self.pace(finished)
+            pace = self.pace()
             yield f"{done} trials, {pace}"
             yield f"{done}, {pace.partition(', about ')[2]}"
         elif seconds := whole_time([*self.in_training.values()], self.total - finished, time.monotonic()):
@@ -253,6 +266,9 @@ class QuietSearchConsole(SearchConsole):
         """Nothing."""
 
     def started(self, run: RunDir, plan: Plan) -> None:
+        """Nothing."""
+
+    def recalled(self, record: TrialRecord) -> None:
         """Nothing."""
 
     def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:

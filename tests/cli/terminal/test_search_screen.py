@@ -14,7 +14,7 @@ import pytest
 
 from nnrun.cli.terminal import search_screen
 from nnrun.cli.terminal.screen import SECONDS_BETWEEN_REFRESHES
-from nnrun.cli.terminal.search_screen import INDENT, LiveSearchConsole
+from nnrun.cli.terminal.search_screen import INDENT, LiveSearchConsole, SearchConsole
 from nnrun.cli.terminal.trial_columns import TrialColumns
 from nnrun.config.space.space import Space
 from nnrun.search.ledger import Ledger
@@ -152,6 +152,23 @@ def test_drawn_a_few_times_a_second_however_fast_trials_end(monkeypatch: pytest.
         screen.waiting(1)
     assert len(drawn) == pytest.approx(2.0 / SECONDS_BETWEEN_REFRESHES, abs=3)
     assert len(screen.unsaid) < 20, "what was told since then"
+
+
+def test_the_pace_knows_of_pauses_and_of_trials_that_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The config for 50 epochs; then 9 trials until 6, 3 from there until 17, 1 from there until 50."""
+    clock = [100.0]
+    monkeypatch.setattr(search_screen, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    screen = SearchConsole(Options())
+    screen.plan = Plan([14], {}, None, "halving", "dev_error", 0, 50, Space(()), [])
+    screen.ahead = screen.plan.epochs_of_all
+    for number in range(13):
+        clock[0] += screen.plan.epochs_of(number)  # a second an epoch
+        if number == 5:
+            clock[0] += 3600
+            screen.stood(3600)
+        ended = {"status": "done", "curve": [0.5], "final": {"dev_error": 0.5}, "metric": 0.5}
+        screen.trial({"number": number, "values": {}, **ended}, {"number": 0, **ended}, number + 1)
+    assert screen.pace() == "6 trials a minute, about 33 s left"
 
 
 def test_a_resumed_search_counts_what_was_there(on_terminal: OnTerminalFixture, config: Callable[..., Path]) -> None:
