@@ -542,7 +542,8 @@ nnrun diagnose --train-error 1% --train-dev-error 9% --dev-error 10%
 
 An error is a fraction below 1, or has a per-cent sign; 15 alone is refused, since it could mean either. For CI,
 `--fail-on variance,bias` exits with 6 if one of them is high. `--json` prints one document, which a run keeps as
-diagnosis.json.
+diagnosis.json. The advice on bare errors changes the config that lies here, nnrun.yaml or config.yaml, else the bundled
+digits example.
 
 A training of another tool is judged by its curves: `nnrun diagnose --curves history.csv` reads what Keras (CSVLogger,
 or `history.history` as JSON), Lightning, fast.ai, Hugging Face (`trainer_state.json`), Weights & Biases and

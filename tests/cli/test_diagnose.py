@@ -158,6 +158,16 @@ def test_commands_for_numbers_run_as_printed(typed: Typed, config: Write) -> Non
         assert ran.code == 0, ran.err
 
 
+def test_advice_for_numbers_is_about_the_bundled_example_where_no_config_lies(nnrun: Nnrun) -> None:
+    """configs/digits.yaml has two layers of 128 and 64, dropout 0.3 and L2 0.01; the usual values are others."""
+    biased = nnrun("diagnose", "--train-error", "5.8%", "--dev-error", "6%", "--json").json["next"]
+    assert biased[0]["why"].startswith("Regularisation holds the network back")
+    assert "'network.hidden=[256, 128]'" in biased[1]["command"]
+    varied = nnrun("diagnose", "--train-error", "1%", "--dev-error", "11%").out
+    assert "The L2 penalty of 0.01 is not enough" in varied
+    assert "neither dropout nor L2" not in varied
+
+
 # runs
 
 

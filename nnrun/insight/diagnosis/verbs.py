@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from nnrun.config.config import Config
 from nnrun.config.load import load_config
 from nnrun.errors import NnrunError, UsageError
 from nnrun.files import to_json
@@ -96,8 +95,11 @@ def nobody(line: str) -> None:
 
 
 def of_numbers(verdict: Verdict, config: Path, named: bool, assumed: bool) -> Diagnosis:
-    """Numbers alone: the recipe has a config to change, and nothing to see of how the errors came about."""
-    evidence = Evidence(load_config(config).config if named else Config(), verdict=verdict)
+    """Numbers alone: the recipe has a config to change, and nothing to see of how the errors came about.
+
+    `named` says whether commands name that config; without a name they train the bundled example, which it is then.
+    """
+    evidence = Evidence(load_config(config).config, verdict=verdict)
     told = summary(verdict)
     whose = config.name if named else "the bundled digits example"
     hint = f"The commands below change {whose}. `nnrun diagnose` on a run reads its curves as well and says more."
