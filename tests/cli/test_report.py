@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,15 @@ def test_a_folder_has_a_page_of_all_its_runs(here: Path, nnrun: NNRun) -> None:
     }
     nnrun("report", "--all", "--filter", "name=one")
     assert "The best on iris" not in folder_page()
+
+
+def test_a_fifth_run_of_a_chart_has_other_dashes_than_the_first(here: Path, nnrun: NNRun) -> None:
+    nnrun("train", "-q", *QUICK, "--set", "training.epochs=1")
+    first = newest()
+    for i in range(4):
+        shutil.copytree(first, first.with_name(f"20200101-000000-copy-000{i}"), symlinks=True)
+    assert nnrun("report", "--all").code == 0
+    assert re.findall(r'"dash": ?"(\w+)"', folder_page()) == 4 * [*4 * ["solid"], "dash"]
 
 
 def test_what_no_page_of_a_folder_can_be_made_of(here: Path, nnrun: NNRun) -> None:

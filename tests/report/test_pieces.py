@@ -12,6 +12,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import combinations
 from math import sqrt
 from pathlib import Path
 
@@ -27,8 +28,19 @@ from nnrun.config.space.space import Parameter, Space
 from nnrun.data.files.content import Framed
 from nnrun.data.files.table import Table
 from nnrun.data.fitted import Fitted
+from nnrun.engine.parameters import Array
 from nnrun.insight.diagnosis.regions import Mistakes
-from nnrun.report.page.charts import Chart, bin_edges, kept, log_axis, plain, shorts
+from nnrun.report.page.charts import (
+    PALETTE,
+    Chart,
+    bin_edges,
+    colour,
+    dash,
+    kept,
+    log_axis,
+    plain,
+    shorts,
+)
 from nnrun.report.page.html import Markup, Sortable, paragraph, table, tag
 from nnrun.report.page.page import BUNDLE, LICENCES, Grid, Page, Section, as_data
 from nnrun.report.run.curves import curve_charts, epoch_axis, series, statistics_charts, weights_chart
@@ -51,6 +63,7 @@ from nnrun.search.stored import StoredSearch
 ROOT = Path(__file__).parents[2]
 STYLE = ROOT / "nnrun/report/assets/page.css"
 UPLOT = ROOT / "nnrun/watching/assets/uPlot.iife.min.js"
+CURVES = UPLOT.with_name("curves.js")
 NOT_TRACES = {"log", "line", "rect", "data"}  # kinds of axes, shapes and error bars, which plotly.js calls types too
 
 
@@ -206,11 +219,47 @@ def test_text_stands_out_in_both_themes() -> None:
 
 def test_lines_stand_out_in_both_themes() -> None:
     """WCAG 2.1 for graphics: 3 to 1."""
-    from nnrun.report.page.charts import PALETTE
-
     for theme in (themes()[0], themes()[2]):
-        for colour in PALETTE:
-            assert contrast(colour, theme["--card"]) >= 3, colour
+        for each in PALETTE:
+            assert contrast(each, theme["--card"]) >= 3, each
+
+
+SEEN = {  # linear red, green and blue → what somebody sees (Machado, Oliveira & Fernandes 2009)
+    "all": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+TO_XYZ = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+
+
+def lab(code: str, seen: object) -> Array:
+    """L*, a* and b* (CIE 1976) of what is seen of #rrggbb, D65."""
+    parts = np.array([int(code[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    x, y, z = np.cbrt(TO_XYZ @ np.clip(np.asarray(seen) @ linear, 0, 1) / [0.95047, 1, 1.08883])
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def test_lines_of_the_same_dashes_are_told_apart_by_the_colour_blind() -> None:
+    """A difference of 10 in CIE L*a*b* is seen on a thin line. Of 32 lines none has another's colour and dashes."""
+    looks = [(dash(i), colour(i)) for i in range(32)]
+    assert len(set(looks)) == 32
+    for (one, first), (other, second) in combinations(looks[:16], 2):
+        for who, seen in SEEN.items():
+            apart = np.linalg.norm(lab(first, seen) - lab(second, seen))
+            assert one != other or apart >= 10, (who, first, second)
+
+
+def test_the_page_of_watch_has_the_same_colours_and_dashes() -> None:
+    """For plotly.js a dash of a thin line is 9 pixels long and a dot 3."""
+    script = CURVES.read_text(encoding="utf-8")
+    few, told_apart = (int(re.findall(rf"{name} = (\d+)", script)[0]) for name in ("FEW", "TOLD_APART"))
+    of_train, of_dev = (json.loads(found) for found in re.findall(r"dashes: (.*), width", script))
+    assert tuple(json.loads(re.findall(r"PALETTE = (\[.*?\])", script)[0])) == PALETTE
+    pixels = {"solid": [], "dash": [9, 9], "dashdot": [9, 3, 3, 3]}
+    assert [of_dev[i // told_apart] for i in range(few)] == [pixels[dash(i)] for i in range(few)]
+    assert len(set(map(tuple, of_train + of_dev))) == 2 * few / told_apart
 
 
 # curves

@@ -184,8 +184,8 @@ def test_of_many_points_each_spike_is_drawn(page: Any) -> None:
 
 
 GAPS = """() => {
-  const line = { part: "dev", colour: PALETTE[0], x: [1, 2, 3, 4, 5, 6], y: [1, 1, null, 1, null, 1] };
-  const isFirst = ({ part, colour }) => part === line.part && colour === line.colour;
+  const line = { part: "dev", place: 0, x: [1, 2, 3, 4, 5, 6], y: [1, 1, null, 1, null, 1] };
+  const isFirst = ({ part, place }) => part === line.part && place === line.place;
   graph.setData([null, ...LOOKS.map((look) => [isFirst(look) ? [line] : [], []])], false);
   graph.batch(() => { graph.setScale("x", { min: 1, max: 6 }); graph.setScale("y", { min: 0, max: 2 }); });
   const { stroke } = paths(graph, 1 + LOOKS.findIndex(isFirst)), top = graph.valToPos(1, "y", true);
@@ -206,8 +206,10 @@ def test_many_curves_are_drawn_thin_and_the_table_is_their_legend(page: Any) -> 
     page.evaluate("plotSoon()")
     until_drawn(page, lines=40)
     assert page.evaluate("graph.series.slice(1).every((one) => one.width === 1)")
-    assert page.evaluate("graph.data.slice(1).map(([lines]) => lines.length)") == 2 * [3, 3, 3, 3, 2, 2, 2, 2]
+    drawn = page.evaluate("graph.data.slice(1).map(([lines]) => lines.length)")
+    assert drawn == 2 * (4 * [3] + 4 * [2] + 4 * [0])
     assert page.locator("#legend button").all_inner_texts() == ["train", "dev"]
+    assert page.evaluate("chosen = chosen.slice(0, FEW), new Set(chosen.map(strokeOf)).size") == 12
 
 
 def test_an_axis_of_logarithms_has_ticks_however_short_it_is(page: Any) -> None:

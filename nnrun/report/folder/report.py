@@ -9,7 +9,7 @@ from nnrun.errors import NnrunError
 from nnrun.insight.comparison.contestants import TRANSFORMED, WEIGHED, WEIGHTS, errors_of
 from nnrun.insight.comparison.lines import beginning, best, epochs, error_is, mark, marks_explained, plain_dev
 from nnrun.insight.comparison.listing import BROKEN, LISTED, Entry, kept_best, rivals
-from nnrun.report.page.charts import Chart, axis, colour, cut, log_axis, whole_axis
+from nnrun.report.page.charts import Chart, axis, colour, cut, dash, log_axis, whole_axis
 from nnrun.report.page.html import Markup, Sortable, facts, join, listing, paragraph, sentence_case, table, tag
 from nnrun.report.page.page import Grid, Page, Section, left_out, made_from
 from nnrun.report.run.curves import series
@@ -175,11 +175,13 @@ def _rows(entry: Entry) -> Sequence[Row]:
 
 
 def _chart(key: str, drawn: Sequence[tuple[Entry, Sequence[Row]]]) -> Chart:
-    """A curve a run, each in the colour that it has in all charts."""
+    """A curve a run, each in the colour and the dashes that it has in all charts."""
     entry, _ = drawn[0]
     part, what = part_and_name(key)
     name = f"{part} {metric_title(what, entry.final, error_kind(entry.record['data']))}"
-    traces = [series(cut(in_short(entry.run.id)), rows, key, colour(i)) for i, (entry, rows) in enumerate(drawn)]
+    traces = [
+        series(cut(in_short(entry.run.id)), rows, key, colour(i), dash(i)) for i, (entry, rows) in enumerate(drawn)
+    ]
     y = axis(name, percent=True, rangemode="tozero") if in_percent(key) else axis(name, rangemode="tozero")
     lengths = [len(rows) for _, rows in drawn]
     apart = max(lengths) > FAR_APART * min(lengths)

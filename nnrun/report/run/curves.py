@@ -123,13 +123,13 @@ def epoch_axis(rows: Sequence[Row]) -> Axis:
     return whole_axis("epoch", first, last, range=[first - room, last + room])
 
 
-def series(name: str, rows: Sequence[Row], key: str, color: str) -> Trace:
+def series(name: str, rows: Sequence[Row], key: str, color: str, dashes: str = "solid") -> Trace:
     """A curve as recorded: an average from one side lies above the numbers while they fall."""
     known = [(row["epoch"], value) for row in rows if (value := numbers(row).get(key)) is not None]
     drawn = kept([value for _, value in known])
     style = {"mode": "lines+markers", "marker": {"size": 5}} if len(known) < FEW else {}
     x, y = [known[i][0] for i in drawn], [known[i][1] for i in drawn]
-    return line(name, x, y, color, width=2 if len(known) <= MANY else 1.2, **style)
+    return line(name, x, y, color, width=2 if len(known) <= MANY else 1.2, dash=dashes, **style)
 
 
 def joined(curve: Trace, fork: int) -> list[Trace]:

@@ -1,17 +1,22 @@
 // The curves of the chosen runs, drawn by uPlot on a canvas at each new epoch, for which plotly takes 40 ms whatever is in
 // them. watch.js has what was chosen, and the points that have come.
-const PALETTE = ["#2a7fc1", "#c7700f", "#1f9470", "#a063b5", "#d0504a", "#8a7d1c", "#3c96a5", "#b5567e"];
-const PARTS = { train: { column: 0, dash: [2, 3], width: 1.3 }, dev: { column: 1, dash: [], width: 2 } };
-const LOOKS = Object.keys(PARTS).flatMap((part) => PALETTE.map((colour) => ({ part, colour }))); // dev above train
+//
+// Colours and dashes are those of charts.py: each four colours are told apart by the colour-blind, and the next have other dashes.
+const PALETTE = ["#2a7fc1", "#c7700f", "#1f9470", "#d0504a", "#a063b5", "#8a7d1c", "#3c96a5", "#b5567e"], TOLD_APART = 4;
+const PARTS = {
+  train: { column: 0, dashes: [[2, 3], [2, 9], [2, 3, 2, 9]], width: 1.3 },
+  dev: { column: 1, dashes: [[], [9, 9], [9, 3, 3, 3]], width: 2 },
+};
 const EPOCH = 0, LINE = 7; // places in a point: see NAMES of curves.py
 const FEW = 12; // runs, beyond which the table is the legend, and lines are one pixel wide, which is drawn ten times as fast
+const LOOKS = Object.keys(PARTS).flatMap((part) => Array.from({ length: FEW }, (_, place) => ({ part, place }))); // dev above train
 const MOST_DRAWN = { wide: 6000, thin: 20000 }; // points of all curves together: more cost time and show nothing more
 const NEAR = 40; // pixels from the mouse to the point that it means
 const NOTHING = { points: [] }; // the curve of a run of which none has come
 
 const hidden = new Set(); // parts and ids that are left out by way of the legend
 let view = { x: null, y: null }; // the ends that somebody has zoomed to; null: all is shown
-let shownLines = []; // what is drawn: id, part, colour and the points
+let shownLines = []; // what is drawn: id, part, place among the looks, and the points
 let pointed = null; // the point that is told: its line's id and part, and its x
 let graph = null; // uPlot's, for axes that look so
 let madeFor = "";
@@ -68,14 +73,22 @@ function wantedLines() {
   const most = Math.max(40, MOST_DRAWN[areMany() ? "thin" : "wide"] / (2 * chosen.length)), seen = view.x ?? [-Infinity, Infinity];
   return chosen.filter((id) => !hidden.has(id)).flatMap((id) =>
     Object.entries(PARTS).filter(([part]) => !hidden.has(part)).map(([part, { column }]) => ({
-      id, part, colour: colour(id), ...drawn(curves.get(id) ?? NOTHING, first + column, over, beta, most, seen),
+      id, part, place: placeOf(id), ...drawn(curves.get(id) ?? NOTHING, first + column, over, beta, most, seen),
     })));
 }
 
 const areMany = () => chosen.length > FEW;
 
-function colour(id) {
-  return PALETTE[chosen.indexOf(id) % PALETTE.length];
+const placeOf = (id) => chosen.indexOf(id) % (areMany() ? PALETTE.length : FEW);
+const colourAt = (place) => PALETTE[place % PALETTE.length];
+const dashAt = (place, part) => PARTS[part].dashes[areMany() ? 0 : Math.floor(place / TOLD_APART)];
+
+// A piece of a run's dev line, as a style.
+function strokeOf(id) {
+  const place = placeOf(id), colour = colourAt(place), dash = dashAt(place, "dev");
+  let end = 0;
+  const stops = dash.map((length, i) => `${i % 2 ? "transparent" : colour} ${end}px ${(end += length)}px`);
+  return `background: ${stops.length ? `repeating-linear-gradient(90deg, ${stops})` : colour}`;
 }
 
 // ---- axes
@@ -149,7 +162,7 @@ async function plot() {
   make(isLog);
   const { x, y } = limits(isLog);
   graph.batch(() => {
-    graph.setData([null, ...LOOKS.map((look) => [shownLines.filter((one) => one.part === look.part && one.colour === look.colour), []])], false);
+    graph.setData([null, ...LOOKS.map((look) => [shownLines.filter((one) => one.part === look.part && one.place === look.place), []])], false);
     graph.setScale("x", { min: x[0], max: x[1] });
     graph.setScale("y", { min: y[0], max: y[1] });
   });
@@ -188,8 +201,8 @@ function make(isLog) {
     mode: 2, ...sizeOf(at("chart")), padding: [8, 24, 0, 0], legend: { show: false },
     scales: { x: { time: false, auto: false }, y: { auto: false, distr: isLog ? 3 : 1 } },
     axes: [{ ...look, scale: "x", label: title, size: 30 }, { ...look, scale: "y", label: measure, values, size: (_, told) => widthOf(told), ...logAxis }],
-    series: [null, ...LOOKS.map(({ part, colour }) => ({
-      facets: [{ scale: "x", auto: false }, { scale: "y", auto: false }], stroke: colour, dash: PARTS[part].dash, width: areMany() ? 1 : PARTS[part].width,
+    series: [null, ...LOOKS.map(({ part, place }) => ({
+      facets: [{ scale: "x", auto: false }, { scale: "y", auto: false }], stroke: colourAt(place), dash: dashAt(place, part), width: areMany() ? 1 : PARTS[part].width,
       points: { show: false }, paths,
     }))],
     cursor: {
@@ -323,7 +336,7 @@ function tell(point) {
   if (place.dataset.words !== words.join()) place.lastChild.replaceChildren(...words.map((text) => element("div", text)));
   place.dataset.words = words.join();
   const room = Math.max(left, clientWidth - left) - 12;
-  place.style.cssText = `left: ${offsetLeft + left}px; top: ${offsetTop + top}px; color: ${line.colour}; --room: min(18rem, ${room}px)`;
+  place.style.cssText = `left: ${offsetLeft + left}px; top: ${offsetTop + top}px; color: ${colourAt(line.place)}; --room: min(18rem, ${room}px)`;
   place.classList.toggle("leftward", left > clientWidth / 2);
 }
 
@@ -336,7 +349,7 @@ function drawLegend() {
   at("legend").dataset.made = made;
   at("legend").replaceChildren(...names.map((name) => {
     const button = element("button", undefined, { type: "button", "aria-pressed": String(!hidden.has(name)) });
-    const swatch = PARTS[name] ? element("span", "", { class: `stroke ${name}` }) : element("span", "", { class: "swatch", style: `background: ${colour(name)}` });
+    const swatch = PARTS[name] ? element("span", "", { class: `stroke ${name}` }) : element("span", "", { class: "swatch", style: strokeOf(name) });
     button.append(swatch, name);
     button.addEventListener("click", () => {
       hidden.delete(name) || hidden.add(name);
@@ -358,9 +371,18 @@ function picture() {
   pen.fillRect(0, 0, made.width, made.height);
   pen.drawImage(canvas, 0, 0);
   pen.font = `${13 * devicePixelRatio}px ${getComputedStyle(document.body).fontFamily}`;
-  [["train: dotted, dev: solid", style.getPropertyValue("--ink")], ...named.map((id) => [id, colour(id)])].forEach(([text, ink], i) => {
-    pen.fillStyle = ink;
-    pen.fillText(text, row, canvas.height + row * (i + 0.6));
+  pen.fillStyle = style.getPropertyValue("--ink");
+  pen.fillText("train: dots, dev: lines", row, canvas.height + row * 0.6);
+  pen.lineWidth = 2 * devicePixelRatio;
+  named.forEach((id, i) => {
+    const place = placeOf(id), middle = canvas.height + row * (i + 1.6);
+    pen.fillStyle = pen.strokeStyle = colourAt(place);
+    pen.setLineDash(dashAt(place, "dev").map((length) => length * devicePixelRatio));
+    pen.beginPath();
+    pen.moveTo(row, middle - 0.2 * row);
+    pen.lineTo(row + 27 * devicePixelRatio, middle - 0.2 * row);
+    pen.stroke();
+    pen.fillText(id, 1.5 * row + 27 * devicePixelRatio, middle);
   });
   made.toBlob((blob) => {
     const link = element("a", undefined, { href: URL.createObjectURL(blob), download: "curves.png" });

@@ -135,7 +135,7 @@ function drawHead() {
 // Lines are made anew where what they show has changed; of a thousand runs few have.
 const lines = new Map();
 function line(run, depth) {
-  const state = JSON.stringify([run, depth, chosen.includes(run.id) && colour(run.id), [...columns], areAlike]);
+  const state = JSON.stringify([run, depth, chosen.includes(run.id) && strokeOf(run.id), [...columns], areAlike]);
   const before = lines.get(run.id);
   if (before?.state === state) return before.row;
   const row = madeLine(run, depth);
@@ -159,7 +159,7 @@ function madeLine(run, depth) {
     if (key === "id") {
       cell.className = "name";
       if (depth) cell.style.paddingLeft = `${0.6 + 1.2 * depth}rem`;
-      if (chosen.includes(run.id)) cell.append(element("span", "", { class: "swatch", style: `background: ${colour(run.id)}` }));
+      if (chosen.includes(run.id)) cell.append(element("span", "", { class: "swatch", style: strokeOf(run.id) }));
       const button = element("button", run.id, { type: "button" });
       button.addEventListener("click", () => show(run.id));
       cell.append(button);
