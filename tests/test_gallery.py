@@ -122,18 +122,46 @@ def test_every_lesson_has_a_question_and_a_command() -> None:
     assert len(rows) == len(commands(LESSONS)) > 20
     assert all("? |" in row for row in rows)
     for command in commands(LESSONS):
-        assert re.match(r"nnrun (train|search|check|diagnose) |python docs/gallery\.py \w+$", command)
+        for each in command.split(" && "):
+            assert re.match(r"nnrun (train|search|check|diagnose|report)\b|python docs/gallery\.py \w+$", each)
         for name in re.findall(r"configs/(\w+)\.yaml", command):
             assert (ROOT / "configs" / f"{name}.yaml").is_file(), command
+
+
+def output(command: str, runs: Path) -> str:
+    """What the command of a lesson prints, of two the last one; the runs stand elsewhere."""
+    for each in command.split(" && "):
+        program, *words = shlex.split(each)
+        script = f"{shlex.join([str(Path(sys.executable).with_name(program)), *words])} --runs {runs}"
+        done = subprocess.run(script, shell=True, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode in ((0, 6) if words[0] == "check" else (0,)), done.stderr
+    return done.stdout
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("command", [each for each in commands(LESSONS) if each.startswith("nnrun ")])
 def test_the_command_of_a_lesson_runs(command: str, tmp_path: Path) -> None:
-    program, *words = shlex.split(command)
-    script = f"{shlex.join([str(Path(sys.executable).with_name(program)), *words])} --runs {tmp_path}"
-    done = subprocess.run(script, shell=True, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode in ((0, 6) if words[0] == "check" else (0,)), done.stderr
+    output(command, tmp_path)
+
+
+def answer(question: str) -> str:
+    """The command that a lesson names for it."""
+    (found,) = commands(next(line for line in LESSONS.splitlines() if question in line))
+    return found
+
+
+@pytest.mark.soak
+def test_what_helps_four_units_is_told(tmp_path: Path) -> None:
+    told = output(answer("What helps a network of 4 units?"), tmp_path)
+    assert "A layer of 4 units is a narrow passage" in told
+    assert "'network.hidden=[64]'" in told
+
+
+@pytest.mark.soak
+def test_how_many_steps_are_an_epoch_is_told(tmp_path: Path) -> None:
+    output(answer("How many steps are an epoch?"), tmp_path)
+    (page,) = tmp_path.glob("*/lesson-steps.html")
+    assert "; 34 steps an epoch." in page.read_text(encoding="utf-8")
 
 
 # the script

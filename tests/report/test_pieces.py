@@ -314,6 +314,14 @@ def test_few_epochs_and_steps_have_whole_ticks() -> None:
         assert "d" not in many["tickformat"], "halves, where it is zoomed into, are no wholes"
 
 
+def test_steps_of_an_epoch_are_told_also_where_the_batches_change() -> None:
+    rows = [{"epoch": 1, "step": 2, "step_losses": [1.0, 0.5]}, {"epoch": 2, "step": 3, "step_losses": [0.4]}]
+    same, other = steps_chart(rows[:1]), steps_chart(rows)
+    assert same and other
+    assert "; 2 steps an epoch." in same.note
+    assert "; 1 to 2 steps an epoch." in other.note
+
+
 def test_weights_of_all_layers_are_counted_in_the_same_bins() -> None:
     """A layer of 0s and 1s beside one of 0s and 9s: with bins of its own, each would fill its first and its last."""
     chart = weights_chart({"dense1.W": np.array([[0.0, 1.0] * 50]), "output.W": np.array([[0.0, 9.0] * 50])})

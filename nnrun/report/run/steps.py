@@ -16,13 +16,14 @@ MARKED = 30  # epochs; fewer are points on a line
 def steps_chart(rows: Sequence[Row]) -> Chart | None:
     """Every step, and the mean of each epoch in its middle; None where no steps were recorded."""
     losses: list[Number] = []
-    steps, middles, means = list[int](), list[float](), list[float]()
+    steps, counts, middles, means = list[int](), set[int](), list[float](), list[float]()
     for row in rows:
         own = row.get("step_losses") or []
         first = row["step"] - len(own) + 1
         losses += own
         steps += range(first, row["step"] + 1)
         if finite := [loss for loss in own if loss is not None]:
+            counts.add(len(own))
             middles.append((first + row["step"]) / 2)
             means.append(fmean(finite))
     if not means:
@@ -35,5 +36,6 @@ def steps_chart(rows: Sequence[Row]) -> Chart | None:
     y = log_axis("loss", positive) if is_wide(positive, DECADES) else axis("loss")
     layout = {"xaxis": whole_axis("step", steps[0], steps[-1]), "yaxis": y}
     alt = f"Losses of {len(losses):,} mini-batches as they were trained on; their mean is {told}."
-    note = f"As it was trained on, dropout included. The mean of an epoch is {told}."
+    an_epoch = " to ".join(f"{count:,}" for count in sorted({min(counts), max(counts)}))
+    note = f"As it was trained on, dropout included; {an_epoch} steps an epoch. The mean of an epoch is {told}."
     return Chart("Loss of each mini-batch", alt, [each, epochs], layout, note)
