@@ -293,7 +293,7 @@ METRICS = {
     "epoch": "number of the epoch, from 1",
     "step": "steps since the beginning of the run",
     "learning_rate": "rate of the epoch's last step",
-    "train_loss, dev_loss": "mean loss, dropout off",
+    "train_loss, dev_loss": "mean loss, dropout off; of a regression in standard deviations of the training target",
     "cost": "train_loss, labels not smoothed, and the penalties of L1 and L2, m = batch size",
     "train_error, dev_error": "share of wrong classes; for a regression 1 − R². Where another metric NAME decides "
     "(`metrics.primary`), train_NAME and dev_NAME stand beside them",
@@ -431,8 +431,9 @@ where the loss is the primary metric, the dev error. Between trials whose losses
 decided so, and of a trial of `halving` and the one that continues it the latter is taken where both are level.
 
 Formulas are computed in float64 from the probabilities, or from values in the target's own unit, and give the numbers
-of scikit-learn, with which the tests compare them. `auc`, `average_precision` and `f1` of more than two classes are
-means over the classes, each against the rest, without regard to their size.
+of scikit-learn, with which the tests compare them; `loss` alone is of values in standard deviations of the training
+target, from its mean. `auc`, `average_precision` and `f1` of more than two classes are means over the classes, each
+against the rest, without regard to their size.
 
 Of two classes `f1` is the mean, `auc` is the same for either, and `average_precision` is that of the second as they are
 sorted, which `nnrun evaluate` names (`pos_label=1` of scikit-learn); a guess has the share of its rows. To have it of

@@ -74,6 +74,8 @@ def test_every_metric_of_numbers_decides_between_epochs(train_run: Train, primar
     assert outcome.record["best_epoch"] == best["epoch"]
     assert final[f"dev_{primary}"] == pytest.approx(best[f"dev_{primary}"], rel=1e-6)
     assert final["dev_rmse"] > 40, "in the target's own unit, whose deviation is 77"
+    deviation = outcome.run.read_json("data.json")["target"]["deviation"]
+    assert final["dev_loss"] == pytest.approx((final["dev_rmse"] / deviation) ** 2, rel=1e-5)
 
 
 def test_error_and_loss_leave_nothing_else_in_the_records(train_run: Train) -> None:
