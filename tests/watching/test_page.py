@@ -156,6 +156,16 @@ def test_points_are_told_and_curves_left_out_by_keyboard(page: Any, root: Path) 
     assert Path(saved.value.path()).read_bytes()[:4] == b"\x89PNG"
 
 
+def test_a_screen_reader_hears_what_is_new_alone_and_what_the_slider_is(page: Any) -> None:
+    page.locator("#runs tbody input").first.check()
+    until_drawn(page, lines=2)
+    assert page.get_by_role("slider", name="smoothed, β", exact=True).get_attribute("id") == "beta"
+    page.get_by_text("smoothed, β").click()
+    assert page.evaluate("document.activeElement.id") == "beta"
+    assert page.evaluate("(before => (draw(), before === at('found').firstChild))(at('found').firstChild)")
+    assert page.evaluate("rows.delete(chosen[0]), draw(), at('found').textContent") == "1 run"
+
+
 def test_the_mouse_tells_a_point_and_zooms_to_a_box(page: Any) -> None:
     page.locator("#runs tbody input").first.check()
     until(page, "shownLines.length === 2 && graph !== null && graph.scales.x.max === 3")

@@ -45,6 +45,11 @@ function element(name, text, attributes = {}) {
   return made;
 }
 
+// A screen reader reads out what is set here, though it were the same again.
+function announce(id, text) {
+  if (at(id).textContent !== text) at(id).textContent = text;
+}
+
 // As a shell has them, so that commands can be pasted; blanks in brackets belong to a word too.
 function wordsOf(text) {
   const found = [];
@@ -209,7 +214,7 @@ function draw() {
     else body.insertBefore(wanted, there ?? null);
   });
   while (body.rows.length > kept.length) body.lastElementChild.remove();
-  at("found").textContent = kept.length === rows.size ? `${rows.size} runs` : `${kept.length} of ${rows.size} runs`;
+  announce("found", `${kept.length === rows.size ? "" : `${kept.length} of `}${rows.size} run${rows.size === 1 ? "" : "s"}`);
   if (focused && !body.contains(document.activeElement)) {
     const again = [...body.rows].find((row) => row.dataset.id === focused);
     again?.querySelector(isBox ? "input" : "button")?.focus({ preventScroll: true });
@@ -246,7 +251,7 @@ async function filter() {
   else {
     const answer = await ask("selected", { filter: conditions });
     if (!answer.ok) {
-      at("found").textContent = await answer.text();
+      announce("found", await answer.text());
       return;
     }
     passing = new Set(await answer.json());
@@ -462,9 +467,9 @@ function listen() {
   if (document.hidden) return; // a browser has six connections to a server, whatever the number of its tabs
   const from = chosen.map((id) => (curves.has(id) ? `${curves.get(id).generation}:${curves.get(id).points.at(-1)?.[LINE] ?? 0}` : "none"));
   source = new EventSource(address("stream", { look, run: chosen, from }));
-  source.addEventListener("open", () => (at("state").textContent = "live"));
+  source.addEventListener("open", () => announce("state", "live"));
   source.addEventListener("error", ({ target }) => { // one that is refused does not ask again
-    at("state").textContent = target.readyState === EventSource.CLOSED ? "not served any more: open the address that nnrun watch printed last" : "waiting for nnrun watch";
+    announce("state", target.readyState === EventSource.CLOSED ? "not served any more: open the address that nnrun watch printed last" : "waiting for nnrun watch");
   });
   source.addEventListener("rows", (event) => {
     const { look: now, whole, rows: changed, gone } = JSON.parse(event.data);
