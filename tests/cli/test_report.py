@@ -11,8 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nnrun.models.trained import trained
+from nnrun.report.page.charts import Chart
+from nnrun.report.run.examples import boundary_chart
 from nnrun.runs.removing import size_told
 from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 
 Done = Any
 QUICK = ("--set", "training.epochs=3", "--set", "network.hidden=[8]")
@@ -220,6 +224,41 @@ def test_a_boundary_is_said_to_be_that_of_the_best_epoch(here: Path, nnrun: NNRu
     nnrun("train", "-q", *QUICK, "--set", "data.source=moons")
     assert "that of the best epoch" in " ".join(nnrun("report", "--lesson", "boundary").out.split())
     assert "What the network of the best epoch says" in (newest() / "lesson-boundary.html").read_text(encoding="utf-8")
+
+
+def boundary_of(run: Path) -> Chart:
+    known = trained(StoredRun(RunDir(run)))
+    return boundary_chart(known.model, known.dataset)
+
+
+def test_a_boundary_says_in_words_and_of_each_dot_what_the_network_takes_it_for(here: Path, nnrun: NNRun) -> None:
+    nnrun("train", "-q", *QUICK, "--set", "data.source=moons", "--set", "training.epochs=1")
+    chart = boundary_of(newest())
+    assert re.match(
+        r"Decision regions over x1 and x2\. The network says lower of [\d.]+%, upper of [\d.]+% of", chart.alt
+    )
+    wrong = round(100 * StoredRun(RunDir(newest())).record["final"]["dev_error"])
+    assert chart.alt.endswith(f" the area; {wrong} of 100 dev examples lie on the wrong side.")
+    told = [
+        re.fullmatch(r"true (\w+), said (\w+) \([\d.]+% sure\)", text)
+        for dots in chart.data[2:]
+        for text in dots["text"]
+    ]
+    assert sum(each is not None and each[1] != each[2] for each in told) == wrong > 0
+    nnrun("report")
+    assert chart.alt in page(newest())
+
+
+def test_heights_over_a_plane_are_told_in_words(here: Path, nnrun: NNRun) -> None:
+    """The target is 3 a + 9; without hidden layers it lies highest where a does."""
+    rows = (f"{a},{b},{3 * a + 9}" for a in range(10) for b in range(10))
+    Path("plane.csv").write_text("\n".join(["a,b,y", *rows]))
+    nnrun("train", "-q", "--set", "data={source: plane.csv, target: y, task: regression}", "--set", "network.hidden=[]")
+    chart = boundary_of(newest())
+    least, most = (float(x) for x in re.findall(r"at \((-?[\d.]+), ", chart.alt))
+    assert least < 0.1 < 8.9 < most
+    (dots,) = chart.data[1:]
+    assert all(re.fullmatch(r"true [\d.]+, said -?[\d.]+", text) for text in dots["text"])
 
 
 def test_a_search_has_lessons_of_its_own(here: Path, nnrun: NNRun) -> None:

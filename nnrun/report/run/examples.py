@@ -17,10 +17,10 @@ from nnrun.data.fitted import Fitted
 from nnrun.engine.parameters import Array
 from nnrun.models.model import Model
 from nnrun.models.trained import Trained
-from nnrun.report.page.charts import Chart, Trace, axis, colour, plain, points
+from nnrun.report.page.charts import Chart, Plotly, Trace, axis, colour, plain, points
 from nnrun.report.page.html import Markup, join, paragraph, table, tag
-from nnrun.report.run.quality import PART, Classified, Estimated
-from nnrun.text import number, percent
+from nnrun.report.run.quality import PART, Classified, Estimated, predicted_part
+from nnrun.text import counted, number, percent
 
 SIDE = 120  # points of the grid along each axis
 MARGIN = 0.08  # around the training examples, as a part of their range
@@ -34,29 +34,49 @@ def boundary_chart(model: Model, data: Dataset, part: str = PART) -> Chart:
     low, high = x.min(axis=0), x.max(axis=0)
     sides = np.linspace(low - MARGIN * (high - low), high + MARGIN * (high - low), SIDE)
     grid = np.stack(np.meshgrid(sides[:, 0], sides[:, 1]), axis=-1).reshape(-1, 2).astype(x.dtype)
-    said = model.predict_features(grid).astype(np.float64)
-    own = own_units(sides)
-    shown = data.parts[part]
-    raw = own_units(shown.x)
-    classes = data.classes
-    area = _values(data.fitted.target.name, said, own) if classes is None else _classes(model, classes, said, own)
+    said, own = model.predict_features(grid).astype(np.float64), own_units(sides)
+    of = predicted_part(model, data, part)
+    if isinstance(of, Classified):
+        decided = model.decided(said)
+        area, alt = _classes(decided, said, own), _regions_told(of, decided, names, part)
+    else:
+        area, alt = _values(data.fitted.target.name, said, own), _values_told(of, said, own, names, part)
     layout = {"xaxis": axis(names[0], zeroline=False), "yaxis": axis(names[1], zeroline=False)}
     note = f"What the network of the best epoch says of every point, paler where less sure; dots are {part} examples."
-    alt = f"Decision regions over {names[0]} and {names[1]}."
-    return Chart(
-        "What the network says everywhere", alt, [*area, *_dots(classes, raw, shown.y)], layout, note, height=460
+    traces = [*area, *_dots(of, own_units(data.parts[part].x), part)]
+    return Chart("What the network says everywhere", alt, traces, layout, note, height=460)
+
+
+def _regions_told(of: Classified, decided: Array, names: Sequence[str], part: str) -> str:
+    counts = np.bincount(decided, minlength=len(of.classes)) / len(decided)
+    shares = [f"{name} of {percent(share)}" for name, share in zip(of.classes, counts, strict=True) if share]
+    wrong = f"{of.wrong.sum():,} of {counted(len(of.true), f'{part} example')}"
+    return (
+        f"Decision regions over {names[0]} and {names[1]}. The network says {', '.join(shares)} of the area; "
+        f"{wrong} lie on the wrong side."
     )
 
 
-def _classes(model: Model, classes: list[str], said: Array, own: Array) -> list[Trace]:
+def _values_told(of: Estimated, said: Array, own: Array, names: Sequence[str], part: str) -> str:
+    ends = []
+    for k in (said.argmin(), said.argmax()):
+        y, x = divmod(int(k), SIDE)
+        ends.append(f"{number(said[k])} at ({number(own[x, 0])}, {number(own[y, 1])})")
+    off = number(float(np.median(np.abs(of.said - of.true))))
+    return (
+        f"What the network says over {names[0]} and {names[1]}: at least {ends[0]}, at most {ends[1]}; half of the "
+        f"{part} examples are off by {off} at most."
+    )
+
+
+def _classes(decided: Array, said: Array, own: Array) -> list[Trace]:
     """A heat map for each class where the network says it, its opacity how likely it is."""
-    decided = model.decided(said)
-    sure = said[np.arange(len(said)), decided]
+    sure, n = said[np.arange(len(said)), decided], said.shape[1]
     maps = []
-    for k in range(len(classes)):
+    for k in range(n):
         z = np.where(decided == k, np.round(sure, 3), np.nan).reshape(SIDE, SIDE)
         if np.isfinite(z).any():
-            maps.append(_map(own, z, [[0, _faded(colour(k), 0.08)], [1, _faded(colour(k), 0.5)]], 1 / len(classes), 1))
+            maps.append(_map(own, z, [[0, _faded(colour(k), 0.08)], [1, _faded(colour(k), 0.5)]], 1 / n, 1))
     return maps
 
 
@@ -77,20 +97,29 @@ def _faded(color: str, opacity: float) -> str:
     return f"rgba({red},{green},{blue},{opacity})"
 
 
-def _dots(classes: list[str] | None, raw: Array, y: Array) -> list[Trace]:
-    """Dev examples, a colour and a symbol a class."""
-    step = max(1, len(raw) // MOST_POINTS)
-    raw, y = raw[::step], y[::step]
-    if classes is None:
-        return [points("dev", raw[:, 0].tolist(), raw[:, 1].tolist(), "#ffffff", marker={"line": {"width": 1}})]
-    symbols = ("circle", "diamond", "square", "triangle-up", "cross")
+SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross")
+
+
+def _dots(of: Classified | Estimated, raw: Array, part: str) -> list[Trace]:
+    """Examples of a part `(rows, 2)`, a colour and a symbol a class, each with what it is and what is said of it."""
+    shown = np.arange(0, len(raw), max(1, len(raw) // MOST_POINTS))
+    if isinstance(of, Estimated):
+        return [_dots_of(part, of, raw, shown, "#ffffff", {"line": {"width": 1}})]
+    edge = {"width": 1, "color": "#ffffff"}
     return [
-        points(
-            name, raw[y == k, 0].tolist(), raw[y == k, 1].tolist(), colour(k),
-            marker={"symbol": symbols[k % len(symbols)], "line": {"width": 1, "color": "#ffffff"}},
+        _dots_of(
+            name, of, raw, shown[of.true[shown] == k], colour(k), {"symbol": SYMBOLS[k % len(SYMBOLS)], "line": edge}
         )
-        for k, name in enumerate(classes)
-    ]  # fmt: skip
+        for k, name in enumerate(of.classes)
+    ]
+
+
+def _dots_of(name: str, of: Classified | Estimated, raw: Array, at: Array, color: str, marker: Plotly) -> Trace:
+    told = {
+        "text": [plain(_told(of, i)) for i in at],
+        "hovertemplate": "%{text}<br>(%{x:.4g}, %{y:.4g})<extra></extra>",
+    }
+    return points(name, raw[at, 0].tolist(), raw[at, 1].tolist(), color, marker=marker, **told)
 
 
 COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # of a PNG, by channels: grey, or red, green and blue, perhaps with alpha

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from nnrun.data.dataset import Dataset
 from nnrun.engine.metrics import CALIBRATION_BINS, calibration_error, confusion
 from nnrun.engine.parameters import Array
+from nnrun.models.model import Model
 from nnrun.models.scores import by_class
 from nnrun.models.trained import Trained
 from nnrun.report.page.charts import BLUE, GREY, Chart, axis, bin_edges, line, plain, points
@@ -78,14 +80,21 @@ class Estimated:
 
 def predicted(run: Trained) -> Classified | Estimated:
     """The dev part as the best network sees it; of a cross-validation each fold's as its own network does."""
-    pieces, classes = run.pieces(PART), run.dataset.classes
-    said = [piece.model.predict_features(piece.dataset.parts[PART].x).astype(np.float64) for piece in pieces]
-    true = [in_own_unit(piece.dataset, piece.dataset.parts[PART].y) for piece in pieces]
-    if classes is None:
-        return Estimated(np.concatenate(true)[:, 0], np.concatenate(said))
-    decided = [piece.model.decided(own) for piece, own in zip(pieces, said, strict=True)]
-    y, p = np.concatenate(true), np.concatenate(said)
-    return Classified(classes, y, np.concatenate(decided), p, run.groups(PART))
+    found = [predicted_part(piece.model, piece.dataset, PART) for piece in run.pieces(PART)]
+    joined = {name: np.concatenate([getattr(each, name) for each in found]) for name in ("true", "said")}
+    if run.dataset.classes is None:
+        return Estimated(**joined)
+    p = np.concatenate([each.p for each in found if isinstance(each, Classified)])
+    return Classified(run.dataset.classes, **joined, p=p, groups=run.groups(PART))
+
+
+def predicted_part(model: Model, data: Dataset, part: str) -> Classified | Estimated:
+    """What a network says of the rows of a part, without regard to groups."""
+    said = model.predict_features(data.parts[part].x).astype(np.float64)
+    true = in_own_unit(data, data.parts[part].y)
+    if data.classes is None:
+        return Estimated(true[:, 0], said)
+    return Classified(data.classes, true, model.decided(said), said)
 
 
 MANY_CLASSES = 25  # beyond which only the most frequent confusions are told
