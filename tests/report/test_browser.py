@@ -199,6 +199,8 @@ def test_the_table_of_trials_is_sorted_by_keyboard(search_page: Path, touch: Ope
         shown = [float(value) for value in table.evaluate(FIRST_CELLS.format(column=column))]
         assert shown == sorted(shown, reverse=backwards)
         assert len(shown) == 50
+    assert head.get_by_role("button", name=head.inner_text(), exact=True).count() == 1  # whose arrow is not read out
+    assert page.locator("pre[tabindex]").count() == 0  # they wrap, so that there is nothing to scroll
 
 
 def test_trials_without_a_result_come_last_however_they_are_sorted(search_page: Path, touch: Open) -> None:

@@ -224,6 +224,18 @@ def test_lines_stand_out_in_both_themes() -> None:
             assert contrast(each, theme["--card"]) >= 3, each
 
 
+def test_words_of_a_card_stand_out_on_light_and_dark_ground_of_somebody_else() -> None:
+    """No colour has 4.5 to 1 on both, as text needs it, so the colour is that of a line below, which needs 3 to 1."""
+    rules = re.findall(
+        r"td ([^{]*\.high[^{]*|\.unclear|\.low) \{([^}]*)\}", (ROOT / "nnrun/report/assets/card.css").read_text()
+    )
+    lines = [code for _, rule in rules for code in re.findall(r"text-decoration-color: (#\w{6})", rule)]
+    assert len(lines) == 3
+    assert not any(re.search(r"(?<!-)color:", rule) for _, rule in rules)
+    for code in lines:
+        assert min(contrast(code, "#ffffff"), contrast(code, "#111111")) >= 3, code
+
+
 SEEN = {  # linear red, green and blue → what somebody sees (Machado, Oliveira & Fernandes 2009)
     "all": np.eye(3),
     "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],

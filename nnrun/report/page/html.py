@@ -45,7 +45,7 @@ def code(text: str) -> Markup:
 
 def commands(lines: Iterable[tuple[str, str]]) -> Markup:
     """Why, and what to type for it, one under the other."""
-    items = [tag("li", tag("span", why), tag("pre", code(command), tabindex=0)) for why, command in lines]
+    items = [tag("li", tag("span", why), tag("pre", code(command))) for why, command in lines]
     return tag("ol", *items, cls="commands")
 
 

@@ -24,7 +24,7 @@ def config_section(run: StoredRun) -> Section:
     rows = [[code(key), code(one_line(value)), code(one_line(default))] for key, (value, default) in differing.items()]
     told = table("Keys that differ from their defaults", ["key", "here", "default"], rows, words=(0, 1, 2))
     text = run.text.decode(errors="replace")
-    whole = unfolded("The whole config, every default filled in", tag("pre", code(text), tabindex=0))
+    whole = unfolded("The whole config, every default filled in", tag("pre", code(text)))
     return Section("Config", [told if rows else paragraph("Everything is as by default."), whole])
 
 
