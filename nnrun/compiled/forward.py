@@ -12,7 +12,7 @@ from nnrun.compiled.functions import exp, inlined, part, sigmoid
 from nnrun.compiled.products import address, product, source, sum_of_rows
 from nnrun.compiled.updating import follow
 
-BATCH_NORM_MOMENTUM, BATCH_NORM_EPSILON = 0.9, 1e-5
+BATCH_NORM_MOMENTUM, BATCH_NORM_EPSILON = 0.9, 1e-5  # as in engine/, whose files compiled code is not kept by
 
 
 @inlined

@@ -14,6 +14,7 @@ from numba.np.arrayobj import np_cfarray
 
 from nnrun.compiled.drafts import Drafted
 
+# As in engine/activations.py; written again, as compiled code is kept by the files of this wing alone.
 LEAK = 0.01
 GELU_SCALE = 0.7978845608028654  # √(2/π)
 GELU_CUBIC = 0.044715

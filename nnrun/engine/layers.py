@@ -20,6 +20,9 @@ from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.parameters import Array, Buffers, Shape, Views
 from nnrun.engine.randomness import CHANCES, chances
 
+MOMENTUM = 0.9  # share of batch norm's running averages that stays at each step
+EPSILON = 1e-5  # of batch norm
+
 # (dL/dy, views of the gradient to fill) -> dL/dx; may overwrite dL/dy. None where nobody wants dL/dx.
 Backward = Callable[[Array, Views], Array | None]
 
@@ -112,9 +115,6 @@ class Dense:
 class BatchNorm:
     """γ·(x − μ)/√(σ² + ε) + β over the batch; running averages of μ and σ² outside training (Ioffe & Szegedy 2015)."""
 
-    momentum: float = 0.9  # share of the running averages that stays at each step
-    epsilon: float = 1e-5
-
     def width(self, n_in: int) -> int:
         """As many as come in."""
         return n_in
@@ -142,7 +142,7 @@ class BatchNorm:
         else:
             variance = s["variance"]
             np.subtract(x, s["mean"], out=x_hat)
-        inverse = 1 / np.sqrt(variance + self.epsilon)
+        inverse = 1 / np.sqrt(variance + EPSILON)
         x_hat *= inverse
         np.multiply(x_hat, p["gamma"], out=y)
         y += p["beta"]
@@ -161,8 +161,8 @@ class BatchNorm:
         return y, backward
 
     def _track(self, average: Array, value: Array) -> None:
-        average *= self.momentum
-        average += (1 - self.momentum) * value
+        average *= MOMENTUM
+        average += (1 - MOMENTUM) * value
 
 
 @dataclass(frozen=True)

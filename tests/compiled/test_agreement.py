@@ -15,11 +15,10 @@ from nnrun.compiled import codes, forward, functions
 from nnrun.compiled.steps import CompiledSteps
 from nnrun.compiled.support import lacking_piece
 from nnrun.compiled.work import Work, work
-from nnrun.engine import activations, losses
+from nnrun.engine import activations, layers, losses
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.batches import Batches
 from nnrun.engine.evaluation import Examples
-from nnrun.engine.layers import BatchNorm
 from nnrun.engine.losses import LOSSES
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.engine.parameters import CACHE_LINE
@@ -327,8 +326,7 @@ def test_logarithms_are_right_to_a_few_of_the_last_digits(dtype: str) -> None:
 
 
 def test_numbers_of_the_engine_that_are_written_here_again_are_the_same() -> None:
-    norm = BatchNorm()
-    assert (norm.momentum, norm.epsilon) == (forward.BATCH_NORM_MOMENTUM, forward.BATCH_NORM_EPSILON)
+    assert (layers.MOMENTUM, layers.EPSILON) == (forward.BATCH_NORM_MOMENTUM, forward.BATCH_NORM_EPSILON)
     assert functions.LEAK == activations.LEAK
     assert (functions.GELU_SCALE, functions.GELU_CUBIC) == (activations.GELU_SCALE, activations.GELU_CUBIC)
     assert losses.HUBER_DELTA == 1

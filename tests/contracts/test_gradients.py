@@ -24,7 +24,7 @@ from nnrun.engine.gradient_check import (
 )
 from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.initializers import INITIALIZERS
-from nnrun.engine.layers import Activate, Backward, BatchNorm, Dense, Mode
+from nnrun.engine.layers import EPSILON, Activate, Backward, BatchNorm, Dense, Mode
 from nnrun.engine.losses import LOSSES
 from nnrun.engine.network import Network
 from nnrun.engine.parameters import Array, Buffers, Views
@@ -270,7 +270,7 @@ class TakesMeanForConstant(BatchNorm):
 
     def forward(self, p: Views, s: Views, x: Array, mode: Mode) -> tuple[Array, Backward]:
         y, right = super().forward(p, s, x, mode)
-        deviation = np.sqrt(x.var(axis=-2, keepdims=True) + self.epsilon)
+        deviation = np.sqrt(x.var(axis=-2, keepdims=True) + EPSILON)
 
         def backward(dy: Array, g: Views) -> Array:
             wrong = dy * p["gamma"] / deviation

@@ -13,7 +13,7 @@ import numpy as np
 
 from nnrun.data.features.preprocess import Preprocessor
 from nnrun.engine.embedding import Embed
-from nnrun.engine.layers import Activate, BatchNorm, Dense
+from nnrun.engine.layers import EPSILON, Activate, BatchNorm, Dense
 from nnrun.engine.members import Heads
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
@@ -173,7 +173,7 @@ def _layers(own: Member, origin: Origin, weights: Tensors, writable: Collection[
             layers.append(Affine(weights[f"{name}.W"], bias, "linear"))
         elif isinstance(layer, BatchNorm):
             W, b, activation = layers.pop()
-            scale = weights[f"{name}.gamma"] / np.sqrt(weights[f"{name}.variance"] + layer.epsilon)
+            scale = weights[f"{name}.gamma"] / np.sqrt(weights[f"{name}.variance"] + EPSILON)
             shifted = (b - weights[f"{name}.mean"]) * scale + weights[f"{name}.beta"]
             layers.append(Affine(W * scale, shifted, activation))
         elif isinstance(layer, Activate):
