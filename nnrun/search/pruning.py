@@ -22,7 +22,7 @@ FEWEST = 5  # of them that have trained, for a median
 LOWEST = -1e308  # finite, as it goes to other machines as JSON
 UNTOUCHED = 0.25  # of the epochs: what is slow at first may still win
 
-Ceilings = list[float | None]  # epoch by epoch, the best score so far above which a trial ends; None: it goes on
+EpochLimits = list[float | None]  # epoch by epoch, the best score so far above which a trial ends; None: it goes on
 
 
 def judged_by(number: int) -> int:
@@ -35,7 +35,7 @@ def first_epoch(epochs: int) -> int:
     return max(1, math.ceil(UNTOUCHED * epochs))
 
 
-def end_of_rung(config: Config, epochs: int) -> Ceilings:
+def end_of_rung(config: Config, epochs: int) -> EpochLimits:
     """What ends a trial after so many of its epochs, if its schedule is shaped by all that are planned.
 
     Empty where fewer may be planned for it as well, or none is left. No score is as low as this; a change in the next
@@ -48,7 +48,7 @@ def end_of_rung(config: Config, epochs: int) -> Ceilings:
     return [None] * (epochs - 1) + [LOWEST] * len(stages)
 
 
-def limited(config: Config, epochs: int | None) -> tuple[Tree, Ceilings]:
+def limited(config: Config, epochs: int | None) -> tuple[Tree, EpochLimits]:
     """The values of a config that trains for so many epochs, and what ends it then if its schedule needs the total."""
     values, ceilings = config.resolved(), end_of_rung(config, epochs) if epochs else []
     if epochs and not ceilings:
@@ -73,7 +73,7 @@ class Median:
         self._curves: dict[int, NDArray[np.float64]] = {}  # best score so far, epoch by epoch
         self._ended: set[int] = set()
         self._settled = 0  # all trials with lower numbers have ended
-        self._latest: tuple[int, Ceilings] = 0, []  # by how many trials, and what they made of it
+        self._latest: tuple[int, EpochLimits] = 0, []  # by how many trials, and what they made of it
 
     def tell(self, record: TrialRecord) -> None:
         """How a trial went; one without a result says nothing, one that was ended early what it had reached by then."""
@@ -90,14 +90,14 @@ class Median:
         """Whether all have ended that decide on this trial."""
         return self._settled >= judged_by(number)
 
-    def ceilings(self, number: int) -> Ceilings:
+    def ceilings(self, number: int) -> EpochLimits:
         """What a trial that is ready has to reach; empty where nothing ends it."""
         count = 0 if number < self.given else judged_by(number)
         if self._latest[0] != count:
             self._latest = count, self._medians(count)
         return self._latest[1]
 
-    def _medians(self, count: int) -> Ceilings:
+    def _medians(self, count: int) -> EpochLimits:
         curves = [curve for number, curve in self._curves.items() if number < count]
         if len(curves) < FEWEST:
             return []

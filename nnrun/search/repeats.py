@@ -13,7 +13,7 @@ from nnrun.runs.finding import trial_name, trial_of
 from nnrun.runs.stored import StoredRun, ended_with_rung
 from nnrun.search.choosing import Restore
 from nnrun.search.ledger import LEDGER, Ledger, mend
-from nnrun.search.pruning import Ceilings, end_of_rung
+from nnrun.search.pruning import EpochLimits, end_of_rung
 from nnrun.search.record import Repeated, TrialRecord, ranked
 from nnrun.search.seeds import repeat_seed
 from nnrun.search.state import Clock, Search
@@ -98,7 +98,7 @@ def _study(search: Search, record: TrialRecord, watcher: Watcher) -> Study:
     )
 
 
-def _trial(search: Search, config: Config, number: int, point: Point, ceilings: Ceilings) -> Trial:
+def _trial(search: Search, config: Config, number: int, point: Point, ceilings: EpochLimits) -> Trial:
     values = config.resolved() | {"seed": repeat_seed(search.config.seed, number, point.number)}
     most = search.options.stacked(stacked(config, search.dataset))
     return Trial(point.number, point.values, values, shape=signature(values), most=most, ceilings=ceilings)

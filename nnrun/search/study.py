@@ -19,7 +19,7 @@ from nnrun.search.executors import Executor, Failure, Work, WorkerDiedError
 from nnrun.search.flatness import Flatness
 from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Plan
-from nnrun.search.pruning import Median
+from nnrun.search.pruning import EpochLimits, Median
 from nnrun.search.record import EndedBy, Rank, TrialRecord, TrialResult, dev_loss, rank
 from nnrun.search.strategies.strategy import Point, Strategy
 from nnrun.search.trials import Answer, Job, SharedJob, Trial, cohort, entry, failed
@@ -155,7 +155,10 @@ class Study:
             self._retire()
 
     def _retire(self) -> None:
-        """A kill may come at any instant, so this is done anew for all of them when a search is resumed."""
+        """Let go of the checkpoints of trials that fell out of the best, unless the strategy may continue them.
+
+        A kill may come at any instant, so a search that is resumed does this anew for all of them.
+        """
         outranked, self._outranked = self._outranked, []
         for number in outranked:
             if self.strategy.may_continue(number):
@@ -225,7 +228,7 @@ class Study:
             ready = [trial for trial in ready if self.pruner.ready(trial.number)]
         return [trial for trial in ready if flat.ready(trial.number, workers)] if flat else ready
 
-    def _ceilings(self, trial: Trial) -> list[float | None] | None:
+    def _ceilings(self, trial: Trial) -> EpochLimits | None:
         return self.pruner.ceilings(trial.number) if self.pruner else None
 
     def _tell_news(self) -> None:
@@ -259,7 +262,7 @@ class Study:
         late = isinstance(error, TimeoutError) and len(trials) == 1  # it would take as long once more
         for trial in trials:
             trial.kills += killed
-            trial.attempts -= killed or len(trials) > 1
+            trial.attempts -= killed or len(trials) > 1  # neither a kill nor the failure of a stack is its own
             if late or trial.attempts >= ATTEMPTS or trial.kills >= KILLS:
                 self._finish([failed(trial.number, trial.values, result["error"]) | {"attempt": trial.attempts}])
             else:

@@ -29,6 +29,7 @@ from nnrun.runs.records import Environment, Parent, Row, numbers
 from nnrun.runs.rundir import EPOCHS, MEMBERS, RunDir
 from nnrun.runs.session import Session
 from nnrun.search.executors import SentJob
+from nnrun.search.pruning import EpochLimits
 from nnrun.search.record import Ending, TrialRecord, TrialResult
 
 LARGEST = 16
@@ -66,7 +67,7 @@ class TrialJob(TypedDict):
     values: Settings  # its settings by dotted key
     config: Tree  # with these in their places, section by section
     resume: int | None  # the trial whose last checkpoint it continues
-    ceilings: NotRequired[list[float | None]]  # what it has to reach epoch by epoch, or it is ended
+    ceilings: NotRequired[EpochLimits]  # what it has to reach epoch by epoch, or it is ended
 
 
 class SharedJob(TypedDict):
@@ -104,9 +105,9 @@ class Trial:
     alone: bool = False  # a cohort with it failed, or it continues another
     shape: str = ""  # trials of equal shape can train as members of one trainer
     most: int = 1  # as many of this shape are worth stacking
-    ceilings: list[float | None] = field(default_factory=list)  # of its own
+    ceilings: EpochLimits = field(default_factory=list)  # of its own
 
-    def as_job(self, ceilings: list[float | None] | None = None) -> TrialJob:
+    def as_job(self, ceilings: EpochLimits | None = None) -> TrialJob:
         """What a worker needs to know."""
         ceilings = ceilings or self.ceilings
         job: TrialJob = {"number": self.number, "values": self.values, "config": self.config, "resume": self.resume}
