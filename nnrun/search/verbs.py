@@ -32,7 +32,7 @@ from nnrun.text import closest, duration, in_percent, one_of
 
 __all__ = ["Options", "SearchOutcome", "begin", "begin_seeds", "resume"]
 
-FINALS = [*(f"{part}_{name}" for part in ("dev", "train") for name in METRICS), "cost"]  # that trials have
+METRICS_OF_TRIALS = [*(f"{part}_{name}" for part in ("dev", "train") for name in METRICS), "cost"]  # that trials have
 
 
 def begin(
@@ -97,7 +97,7 @@ def _checked(loaded: Loaded, usual: Space | None) -> tuple[Space, list[Config]]:
         loaded.locate(("search", key), _unknown_word(f"no {key}", word, names))
         for key, word, names in (
             ("strategy", search.strategy, list(STRATEGIES)),
-            ("metric", metric.key, FINALS),
+            ("metric", metric.key, METRICS_OF_TRIALS),
         )
         if word not in names
     ]

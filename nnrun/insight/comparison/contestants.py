@@ -22,7 +22,7 @@ from nnrun.search.ledger import Ledger
 from nnrun.search.record import best_of, ranked
 from nnrun.text import PARTS
 
-FACTS = ("status", "epochs", "best_epoch", "seconds")  # that are compared beside the numbers of the best epoch
+COMPARED_FACTS = ("status", "epochs", "best_epoch", "seconds")  # that are compared beside the numbers of the best epoch
 WEIGHTS = ("data.weight", "data.class_weight")  # keys, or what they begin with
 WEIGHED, TRANSFORMED = "weights of examples", "transforms of the target"
 LOSSES = "losses"  # which set runs apart where they decide
@@ -58,7 +58,7 @@ class Contestant:
         numbers = {key: value for key, value in final.items() if isinstance(value, (int, float)) and SURE not in key}
         if not self.kind:  # one scale that runs have in common whose rows count differently
             numbers |= {f"{part}_plain_error": numbers[key] for part in PARTS if (key := f"{part}_error") in numbers}
-        return {**numbers, **{key: self.record.get(key) for key in FACTS}}
+        return {**numbers, **{key: self.record.get(key) for key in COMPARED_FACTS}}
 
     @property
     def kind(self) -> str:

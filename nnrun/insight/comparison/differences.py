@@ -14,7 +14,7 @@ from nnrun.config.values import Settings
 from nnrun.engine.scores import to_minimise
 from nnrun.errors import NnrunError
 from nnrun.files import to_json
-from nnrun.insight.comparison.contestants import FACTS, Contestant, contestants, incomparable, is_loss
+from nnrun.insight.comparison.contestants import COMPARED_FACTS, Contestant, contestants, incomparable, is_loss
 from nnrun.runs.finding import is_search, list_runs, search_of
 from nnrun.runs.members import is_gathered
 from nnrun.runs.records import Final
@@ -194,8 +194,8 @@ def differing(runs: Sequence[Settings]) -> Rows:
 
 
 def _rows(runs: Sequence[Settings]) -> Rows:
-    keys = dict.fromkeys(key for values in runs for key in values if key not in FACTS)
-    facts = [key for key in FACTS if any(key in values for values in runs)]
+    keys = dict.fromkeys(key for values in runs for key in values if key not in COMPARED_FACTS)
+    facts = [key for key in COMPARED_FACTS if any(key in values for values in runs)]
     return {key: [values.get(key) for values in runs] for key in [*keys, *facts]}
 
 

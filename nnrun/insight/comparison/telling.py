@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypedDict
 
 from nnrun.config.values import Settings
-from nnrun.insight.comparison.contestants import FACTS, Contestant
+from nnrun.insight.comparison.contestants import COMPARED_FACTS, Contestant
 from nnrun.insight.comparison.curves import Curve, head
 from nnrun.insight.comparison.differences import Cell, Comparison
 from nnrun.insight.comparison.tables import (
@@ -130,7 +130,7 @@ def _columns(comparison: Comparison, legend: Legend, everything: bool) -> Iterat
     for key, values in sorted(comparison.config.items(), key=lambda item: item[0] in LAST):
         yield Column(legend.title(key, keys), legend.cut(config_cells(values)))
     for key, values in metrics.items():
-        if key != first and (everything or key.endswith("_error") or key in FACTS):
+        if key != first and (everything or key.endswith("_error") or key in COMPARED_FACTS):
             yield Column(legend.title(comparison.title(key), keys), legend.cut(metric_cells(key, values)))
 
 
