@@ -107,7 +107,7 @@ def predict(
     if json:
         _print_json(found, path)
     else:
-        say(*([] if quiet else _told(found, data, path)))
+        say(*([] if quiet else _told(found, path)))
     tell_drift(found.drift, model, quiet or json, fail_on)
 
 
@@ -116,7 +116,7 @@ def _write(found: Predictions, data: str, path: Path | None, force: bool) -> Non
         write_table(path, frames, force)
 
 
-def _told(found: Predictions, data: str, path: Path | None) -> Iterator[str]:
+def _told(found: Predictions, path: Path | None) -> Iterator[str]:
     from nnrun.text import counted, wrapped
 
     yield f"run      {found.model.run.name}"

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
             """What is printed."""
 
 
-EPOCHS_SHOWN = 12
-
-
 @explained
 def show(
     run: RunArgument = "latest",
@@ -146,13 +143,12 @@ def _event(event: Event, rung: bool) -> str:
 
 
 def _epochs(metrics: list[Row], best: float | None, primary: str) -> list[str]:
-    """The first and the last epoch, some between, evenly spaced, and the best one, marked."""
+    """Some epochs, the best one marked."""
+    from nnrun.runs.stored import some_of
     from nnrun.runs.telling import epoch_table
     from nnrun.text import columns
 
-    last = len(metrics) - 1
-    spaced = {round(i * last / (EPOCHS_SHOWN - 1)) for i in range(EPOCHS_SHOWN)}
-    some = [row for i, row in enumerate(metrics) if i in spaced or row["epoch"] == best]
+    some = some_of(metrics, best)
     marks = ["", *("best" if row["epoch"] == best else "" for row in some)]
     table = epoch_table(some, primary)
     right = range(len(table[0]))

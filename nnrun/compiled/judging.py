@@ -8,7 +8,6 @@ from math import gcd, prod
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nnrun.compiled import codes, machine_code
 from nnrun.compiled.planning import judged_vectors_of, plan_of, pooled_plan_of
@@ -21,7 +20,6 @@ from nnrun.engine.parameters import Array
 from nnrun.engine.trainer import Trainer
 from nnrun.machine import threads
 
-Integers = NDArray[np.int64]
 NOTHING = np.empty(0)  # the sums of who is not measured
 
 

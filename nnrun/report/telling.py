@@ -54,7 +54,7 @@ def search_card(search: StoredRun) -> Markup:
 def improvement_card(run: StoredRun) -> Markup:
     """From which error to which, in which steps."""
     record, steps = read(run.directory), read_steps(run.directory)
-    parts = [improvement.lead(record, steps), facts([*improvement.key_numbers(Results.of(run), record)])]
+    parts = [improvement.lead(record), facts([*improvement.key_numbers(Results.of(run), record)])]
     return _card("improvement", run.id, run.status, [*parts, *([improvement.steps_table(steps)] if steps else [])], run)
 
 

@@ -48,16 +48,17 @@ class Session:
         self.stage = Stage.of(configs, dataset, epoch=1)
         self.best = Best(len(self.configs))
         self._left: Stage | None = None
-        self._over: dict[int, Stage] = {}  # run -> where it ended, of those that others have left behind
+        self._over: dict[int, Stage] = {}  # run -> the stage it stopped in, where others have gone on to a later one
         self._rows: list[list[Row]] = []  # of each run, as its file has them
         self._ended: dict[int, tuple[int, int]] = {}  # run -> epoch and step where it stopped before the others
         self._divergences: dict[int, Divergence] = {}
         self._pruned: set[int] = set()
         self._best_written, self._written_at = [0] * len(self.configs), time.monotonic()
-        self._ceilings: Ceilings | None = None  # a run above them is ended; like the next ones, if training is given it
+        # The next four are None unless `train` is asked for them. A run that is above its ceilings is ended.
+        self._ceilings: Ceilings | None = None
         self._steering: Steering | None = None  # takes up what others ask of a single run
         self._watch: Watch | None = None  # looks for symptoms of that run while it trains
-        self._fork: int | None = None  # the epoch at whose end that run is to stand where its parent stood
+        self._fork: int | None = None  # of a run that was rewound: the epoch whose end must have its parent's bits
 
     @property
     def config(self) -> Config:
@@ -151,7 +152,7 @@ class Session:
         kind = self.dataset.error_kind or ""
         for epoch in self._epochs(runs, listener, told_to_stop):
             here = [int(k) for k in np.flatnonzero(self.trainer.training)]
-            self._note_divergences(runs, epoch)
+            self._note_divergences(epoch)
             begun = time.monotonic()
             measured = self.stage.judge.measure(epoch)
             spent = time.monotonic() - begun
@@ -212,7 +213,7 @@ class Session:
         if self.trainer.epoch == self._fork:
             note_fork(run, self.trainer)
 
-    def _note_divergences(self, runs: Sequence[RunDir], epoch: Epoch) -> None:
+    def _note_divergences(self, epoch: Epoch) -> None:
         for k, divergence in epoch.diverged.items():
             self._divergences[k] = divergence
             self._ended[k] = epoch.number - 1, epoch.step - len(self.trainer.batches.bounds)

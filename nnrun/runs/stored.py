@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 UNDER_WAY = (*TRAINED, "failed")  # status in run.json of what has not written its result
 DEEPEST = 20  # levels of a config; nnrun writes 5
+EPOCHS_SHOWN = 12  # in a table
 COLUMNS = ("epoch", "step", "learning_rate", "train_loss", "cost", "train_error", "dev_loss", "dev_error", "seconds")
 NESTED = ("layers", "step_losses", "members")  # keys of an epoch that hold more than one number
 WRITTEN_FIRST = {"status", "created", "data", "parent"}
@@ -249,3 +250,10 @@ def flat(values: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield from flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def some_of(rows: Sequence[Row], best: float | None) -> list[Row]:
+    """The first and the last epoch, some between, evenly spaced, and the best one: as many as a table shows."""
+    last = len(rows) - 1
+    spaced = {round(i * last / (EPOCHS_SHOWN - 1)) for i in range(EPOCHS_SHOWN)}
+    return [row for i, row in enumerate(rows) if i in spaced or row["epoch"] == best]

@@ -37,7 +37,7 @@ from nnrun.report.page.html import Markup, table
 from nnrun.report.run.marks import change_marks, laid_out, marks_of
 from nnrun.runs.lineage import Course
 from nnrun.runs.records import Event, Row, numbers
-from nnrun.runs.stored import StoredRun
+from nnrun.runs.stored import StoredRun, some_of
 from nnrun.runs.telling import epoch_table, shown_metrics
 from nnrun.runs.verdict import error_kind, metric_title
 from nnrun.text import counted, in_percent, metric_name
@@ -45,7 +45,6 @@ from nnrun.text import counted, in_percent, metric_name
 FEW = 20  # epochs; fewer are points on a line
 MANY = 300  # epochs; more are a thinner line, as it crosses itself
 DECADES = 30  # a loss that falls by more than this is drawn on a logarithmic axis
-EPOCHS_SHOWN = 12
 ABBREVIATED = 4  # letters of a name that is an abbreviation, such as auc
 PALE = 0.45  # what is left of the colour of a curve that the parent drew
 
@@ -174,10 +173,8 @@ def _rate_chart(course: Course) -> list[Chart]:
 
 
 def epochs_table(rows: Sequence[Row], best: int | None, primary: str, kind: str) -> Markup:
-    """The first and last epoch, some between, evenly spaced, and the best one."""
-    last = len(rows) - 1
-    spaced = {round(i * last / (EPOCHS_SHOWN - 1)) for i in range(EPOCHS_SHOWN)}
-    some = [row for i, row in enumerate(rows) if i in spaced or row["epoch"] == best]
+    """Some epochs, the best one among them."""
+    some = some_of(rows, best)
     titles, *cells = epoch_table(some, primary)
     scale = f"; errors and losses are {kind}" if kind else ""
     return table(f"{len(some)} of {counted(len(rows), 'epoch')}; the best is {best or 'none'}{scale}", titles, cells)

@@ -164,7 +164,7 @@ def _closer_sections(run: StoredRun, costs: Mapping[str, float] | None) -> list[
         return [left_out("Dev examples", f"{error}.")]
     tables, target = _tables(known), known.dataset.fitted.target.name
     sections = _classes(of, known.model.temperature, costs) if isinstance(of, Classified) else _values(of, target)
-    sections += [importance_section(known), *_where(known, tables, target)]
+    sections += [importance_section(known), *_where(known, tables)]
     rows = tables.places[PART] if tables else np.arange(len(of.true))
     worst = worst_part(known, of.at(rows), rows, tables[PART] if tables else None)
     sections.append(Section("Worst mistakes", [worst]))
@@ -192,7 +192,7 @@ def _values(of: Estimated, target: str) -> list[Section]:
     return [Section("Predictions", [scatter_chart(of, target), residual_chart(of, target)])]
 
 
-def _where(model: Trained, tables: RawParts | None, target: str) -> list[Section]:
+def _where(model: Trained, tables: RawParts | None) -> list[Section]:
     title = "Where it fails"
     if tables is None:
         return [left_out(title, "the file that the rows come from is not there any more.")]

@@ -26,12 +26,12 @@ def improvement_page(found: Results, shared: Sequence[Section]) -> Page:
     run = found.run
     record, steps = read(run.directory), read_steps(run.directory)
     ending = record["ending"]
-    sections = [_steps_section(found, record, steps), _kept_section(found, ending)]
+    sections = [_steps_section(record, steps), _kept_section(found, ending)]
     sections.append(
         Section("How each step came about", [join(map(_step, steps))]) if steps else left_out("Steps", "none.")
     )
     again = background.again_section(run, "The same improvement:", _same(record))
-    top = join([lead(record, steps), facts([*key_numbers(found, record)])])
+    top = join([lead(record), facts([*key_numbers(found, record)])])
     return Page(
         f"Improvement {run.id}",
         top,
@@ -48,7 +48,7 @@ def _same(record: ImproveRecord) -> list[str]:
             *as_options(asked["settings"]), *asked["options"]]  # fmt: skip
 
 
-def lead(record: ImproveRecord, steps: Sequence[StepRecord]) -> Markup:
+def lead(record: ImproveRecord) -> Markup:
     """From which error to which, and how it ended."""
     ending = record["ending"]
     if ending is None:
@@ -82,7 +82,7 @@ def key_numbers(found: Results, record: ImproveRecord) -> Iterator[tuple[str, st
     yield "training", duration(ending["seconds"]), "of all together"
 
 
-def _steps_section(found: Results, record: ImproveRecord, steps: Sequence[StepRecord]) -> Section:
+def _steps_section(record: ImproveRecord, steps: Sequence[StepRecord]) -> Section:
     told = [paragraph(note) for note in record["told"]]
     if record["faults"]:
         faults = (f"{fault['check']}: {fault['finding']}" for fault in record["faults"])
