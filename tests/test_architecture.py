@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -275,6 +276,15 @@ def test_no_function_has_more_than_40_lines() -> None:
         (path, node) for path in MODULES for node in ast.walk(parsed(path)) if isinstance(node, ast.FunctionDef)
     ]
     assert [f"{path}:{node.lineno} {node.name}" for path, node in functions if lines_of_code(node) > 40] == []
+
+
+def test_files_that_comments_name_exist() -> None:
+    """By a folder and a name, somewhere in the project."""
+    root = PACKAGE.parent
+    folders = ("nnrun", "tests", "tools", "benchmarks", "docs")
+    known = "\n".join(str(path) for folder in folders for path in (root / folder).rglob("*.py"))
+    named = {(path, file) for path in MODULES for file in re.findall(r"`((?:\w+/)+\w+\.py)`", path.read_text("utf-8"))}
+    assert [(name_of(path), file) for path, file in named if f"/{file}" not in known] == []
 
 
 def test_no_docstring_begins_with_a_pronoun() -> None:

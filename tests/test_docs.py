@@ -22,7 +22,12 @@ from nnrun.config.load import load_config
 from nnrun.config.reference import reference_rows
 from nnrun.config.space.domains import DOMAINS
 from nnrun.config.versions import GONE
+from nnrun.engine.activations import ACTIVATIONS
+from nnrun.engine.augmentation import AUGMENTATIONS
+from nnrun.engine.initializers import INITIALIZERS
 from nnrun.engine.metrics import METRICS
+from nnrun.engine.optimizers import OPTIMIZERS
+from nnrun.engine.schedules import SCHEDULES
 from nnrun.insight.preflight.checks import CHECKS
 from nnrun.search.strategies import STRATEGIES
 
@@ -180,6 +185,12 @@ def test_the_tables_of_entries_are_where_the_design_says() -> None:
     assert len(rows) >= 6
     for name, file in rows:
         assert name in (ROOT / file).read_text(encoding="utf-8")
+
+
+def test_every_technique_has_its_name_on_the_page() -> None:
+    for table in (ACTIVATIONS, OPTIMIZERS, SCHEDULES, INITIALIZERS, AUGMENTATIONS):
+        for name in table:
+            assert re.search(rf"\b{name}\b", page("techniques.md")), name
 
 
 def test_every_config_is_among_the_techniques() -> None:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.random import PCG64, Generator, SeedSequence
 from numpy.typing import NDArray
 
-# None is ever given another number, as every draw follows from it; 5 to 7 are taken by `search/trials.py`.
+# Never renumbered, as every draw follows from these. Taken elsewhere: 5 to 8 by `search/seeds.py`, and 100 by
+# `search/strategies/strategy.py`.
 PURPOSES = {"init": 0, "shuffle": 1, "dropout": 2, "augment": 3, "sample": 4, "embed": 9, "scales": 10}
 
 CHANCES = 1 << 16

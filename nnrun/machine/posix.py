@@ -1,4 +1,4 @@
-"""What only POSIX systems have; `engine/reading.py` alone asks such a system for more, as the engine stands alone."""
+"""What only POSIX systems have; `engine/batches.py` alone asks such a system for more, as the engine stands alone."""
 
 from __future__ import annotations
 
