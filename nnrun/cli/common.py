@@ -171,7 +171,7 @@ def explained(command: Command) -> Command:
 
 
 def _tell_surroundings(options: Mapping[str, Any]) -> None:
-    """What -v adds: of the run that is named, or of none. Without such a run the command says so itself."""
+    """What -v adds, on the run that is named, else on this process alone; that a run is missing the command says."""
     from nnrun.runs.environment import surroundings
     from nnrun.runs.finding import find_run
 

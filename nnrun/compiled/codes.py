@@ -78,6 +78,8 @@ class Entrance(NamedTuple):
 class Plan(NamedTuple):
     """A network and its step in integers. Arrays hold one a dense layer, counted from 0; the output layer is the last.
 
+    Fields are written in this order by `packed`, and read in it by `kernels.unpacked`: all three change together.
+
     Where W, b (β under batch norm) and γ lie in theta, μ and σ² in the state, uniform numbers for dropout in those of
     the group, and in the memory: `z` what goes into the activation, `y` what comes out, `a` what dropout leaves of it,
     `d` the gradient by z, x̂ and 1/√(σ² + ε) of batch norm. Members that share the body are blocks of rows in memory,
@@ -141,7 +143,8 @@ class Rows(NamedTuple):
     all_weights: Any
 
 
-NUMBERS, ARRAYS = 20, 14  # of a packed plan, which begins with how many layers there are
+ARRAYS = Plan._fields.index("gemm")  # of a packed plan
+NUMBERS = 1 + len(Plan._fields[ARRAYS:-1]) + len(Entrance._fields)  # how many layers there are is the first of them
 
 
 def packed(plan: Plan) -> NDArray[np.int64]:
@@ -166,6 +169,6 @@ LENT = 4  # of these rows, from MEMORY on: those that a lane has arrays for
 
 # A list of turns: at its top where they lie, where their counts do, and the address of the system's `sched_yield`.
 LISTING, MARKS, GIVE_WAY, TOP = 0, 1, 4, 6
-# Columns of a turn, after the address and the size of its table: how many rows it borrows from a lane, or none where
-# many work on it; which steps; the count that must have come to so many first, and that which it adds to.
+# Columns of a turn: address and size of its table; BORROWS, rows of the table that its thread's lane lends it, 0 where
+# several threads share it; FIRST_STEP and STEPS; it waits until the count AFTER has come to MANY, and adds to MARK.
 PLACES, BORROWS, FIRST_STEP, STEPS, AFTER, MANY, MARK, TURN = 0, 2, 3, 4, 5, 6, 7, 8

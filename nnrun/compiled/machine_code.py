@@ -39,7 +39,7 @@ def load(dtype: np.dtype[Any], tell: Tell = lambda line: None) -> Function:
     """`kernels.take_turns` for a precision, by two addresses; `tell` hears a line if it is compiled, for seconds."""
     if dtype.name not in _loaded:
         turns = function(_code(dtype, tell), TAKE_TURNS, [ctypes.c_void_p] * 5)
-        nothing = ctypes.byref(ctypes.c_void_p()), None  # is given back, nor raised
+        nothing = ctypes.byref(ctypes.c_void_p()), None  # where Numba puts a result and an exception: there are none
         _loaded[dtype.name] = lambda listed, lane: turns(*nothing, listed, lane, None, None, None)
     return _loaded[dtype.name]
 

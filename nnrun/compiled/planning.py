@@ -42,7 +42,7 @@ class Memory:
 def plan_of(trainer: Trainer, measured: int = 0) -> tuple[Plan, int, int]:
     """The plan of a trainer's step; how many numbers its memory holds, and how many one group's dropout needs.
 
-    Where so many rows are measured at once, that of a pass in which nothing is trained.
+    With rows that are `measured` at once, the plan of a pass forward, in which nothing is trained.
     """
     recipe, network = trainer.recipe, trainer.network
     mlp = recipe.mlp

@@ -31,8 +31,8 @@ Integers = NDArray[np.int64]
 class CompiledSteps(NumpyEngine):
     """Each active member has the bits it would have alone.
 
-    Threads share the steps of a network alone that is not narrow, and of any that is huge, else the members. Epochs are
-    measured by compiled code, too, unless products take most of the time anyway.
+    One network that is not narrow: threads share each step. Several: each thread trains whole members, unless these are
+    huge. Epochs are measured by compiled code, too, unless products take most of the time anyway.
     """
 
     vectors = staticmethod(at_lines)
@@ -118,7 +118,7 @@ class CompiledSteps(NumpyEngine):
             self._advance(self.given[k], steps)
 
     def _turns(self, members: list[int], steps: range, spans: Integers, behind: Measuring | None) -> Turns:
-        """Of these members, which have mostly just had the same: those of the last ones are kept, for whole groups."""
+        """The turns of these members; lists of whole groups are kept until the members change."""
         if len(steps) < len(spans):
             return self._new_turns(members, steps, spans, behind)
         if self.last[0] != members:

@@ -33,7 +33,7 @@ Piece = tuple[int, int, int, int]  # a code and three numbers of its own, see co
 class Work(NamedTuple):
     """A step: its pieces, each with how many must be done before, `(pieces, 5)`, and how many threads can share it.
 
-    Several members are a thread's each where threads can not share a step, or where it is not `huge`.
+    Of several members each is trained by one thread, unless a step is `huge`.
     """
 
     pieces: NDArray[np.int64]

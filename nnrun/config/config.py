@@ -23,7 +23,7 @@ from nnrun.config.versions import current
 from nnrun.engine.scores import Objective
 from nnrun.errors import MOST, ConfigError
 
-# Keys that a run without them is the same without: their defaults would only change the files of all other runs.
+# Keys that resolved.yaml leaves out where nobody set them: their defaults would change the file of every other run.
 WHERE_SET = (("tracking",), ("data", "format", "sheet"))
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
@@ -108,7 +108,7 @@ class Config(Section):
 
     @property
     def next_seed(self) -> int:
-        """The first one that no network of these has: those of an ensemble count up from `seed`."""
+        """The first seed that this config does not use: an ensemble uses those from `seed` on, one a network."""
         return self.seed + self.network.ensemble
 
     def resolved(self) -> Tree:

@@ -40,7 +40,7 @@ class Part:
     """Features `(m, n)` in the run's dtype; class indices `(m,)` int64 or standardised targets `(m, 1)`.
 
     Weights `(m,)` have a mean of 1; None where every example counts alike. Groups `(m,)` are whole numbers; None where
-    examples come one by one. `column` `(m,)` is what weighs the rows, as it stands in the source, if a column does.
+    examples come one by one. `column` `(m,)` holds the weights as in the source; None unless a column gives them.
     """
 
     x: npt.NDArray[Any]

@@ -56,7 +56,7 @@ class NumpyEngine:
     vectors = staticmethod(side_by_side)
 
     def __init__(self, trainer: Trainer) -> None:
-        """For this trainer, whose epochs it is given to."""
+        """`trainer`: the one whose epochs it will train."""
 
     def train(self, trainer: Trainer, see: Observer | None, measure: bool) -> Iterator[int]:
         """Through the planned epoch, before an observer or none, measured if wished; yields how many steps are done."""
@@ -225,7 +225,11 @@ class Trainer:
         return {depth: [stream(seed, "dropout", depth, self.epoch + 1) for seed in self.seeds] for depth in depths}
 
     def _close_epoch(self, started: float) -> Epoch:
-        """Hold back ensembles that have stopped or with a member that is not finite, and remember the rest."""
+        """The scores of an epoch that has ended.
+
+        Ensembles that have diverged are stopped, stopped ones go back to where they stood, and of all others a copy is
+        kept to go back to.
+        """
         scores = self._scores(self.sums)
         lost = self._lost(scores["train_loss"])
         diverged = self._find_divergence(lost) if lost.any() else {}
@@ -276,7 +280,7 @@ class Trainer:
     def _find_divergence(self, lost: Array) -> dict[int, Divergence]:
         """Run the epoch again from its start, which gives the same bits, and watch every layer at every step.
 
-        A member in which no pass met such numbers has made them in its last update, or in the loss alone.
+        Where the numbers of every layer were finite in all passes, the last update made others, or the loss did.
         """
         self.go_back()
         epoch, divergences = self.epoch + 1, dict[int, Divergence]()

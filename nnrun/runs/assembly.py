@@ -181,6 +181,7 @@ def _average(config: Config) -> dict[str, float]:
 
 
 def _hyperparameters(configs: Sequence[Config]) -> Hyperparameters:
+    """Of each config: the keys of `optimizer` and `regularization` have the names that the fields of it have."""
     settings = [{**dict(config.optimizer), **dict(config.regularization), **_average(config)} for config in configs]
     for values in settings:
         values["clip_norm"] = values["clip_norm"] or np.inf

@@ -81,7 +81,7 @@ class SearchConsole(Screen, Watcher):
             self.say(beginning_line(trial))
 
     def recalled(self, record: TrialRecord) -> None:
-        """Of earlier calls: its epochs are no longer ahead."""
+        """The epochs of a trial that is over are no longer ahead."""
         self.ahead -= self.plan.epochs_of(record["number"]) if record["number"] < self.total else 0
 
     def stood(self, seconds: float) -> None:
