@@ -13,7 +13,7 @@ from nnrun.report.page.html import paragraph
 from nnrun.report.page.page import Page, Section, made_from
 from nnrun.report.run.curves import run_curves, statistics_charts, weights_chart
 from nnrun.report.run.errors import ladder_chart
-from nnrun.report.run.examples import boundary_chart
+from nnrun.report.run.examples import boundary_chart, has_plane
 from nnrun.report.run.steps import steps_chart
 from nnrun.report.search.parameters import parallel_chart, slice_charts
 from nnrun.report.search.results import Results, best_so_far_charts, curves_chart
@@ -39,9 +39,7 @@ class Lesson(NamedTuple):
 
 def _boundary(run: StoredRun) -> list[Chart]:
     known = trained(run)
-    fitted = known.dataset.fitted
-    plane = known.model.n_features == 2 and not fitted.embeddings and "bins" not in fitted.document
-    return [boundary_chart(known.model, known.dataset)] if plane else []
+    return [boundary_chart(known.model, known.dataset)] if has_plane(known.model, known.dataset) else []
 
 
 def _ladder(run: StoredRun) -> list[Chart]:

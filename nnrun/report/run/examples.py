@@ -27,6 +27,12 @@ MARGIN = 0.08  # around the training examples, as a part of their range
 MOST_POINTS = 1500
 
 
+def has_plane(model: Model, data: Dataset) -> bool:
+    """Whether there are two features that axes can show: codes have no neighbours, pieces of a number no unit."""
+    fitted = data.fitted
+    return model.n_features == 2 and not fitted.embeddings and "bins" not in fitted.document
+
+
 def boundary_chart(model: Model, data: Dataset, part: str = PART) -> Chart:
     """The two inputs as axes, in their own units; what the network says everywhere, and a part's examples on top."""
     names, own_units = data.fitted.features, data.fitted.preprocessor.own_units

@@ -20,7 +20,7 @@ from nnrun.report.page.page import Page, Section, left_out, made_from
 from nnrun.report.run import background, errors, examples
 from nnrun.report.run.curves import run_curves, statistics_charts, weights_chart
 from nnrun.report.run.errors import ladder_chart, steps_table
-from nnrun.report.run.examples import boundary_chart, worst_part
+from nnrun.report.run.examples import boundary_chart, has_plane, worst_part
 from nnrun.report.run.family import family_sections
 from nnrun.report.run.importance import importance_section
 from nnrun.report.run.marks import changes_table
@@ -168,9 +168,7 @@ def _closer_sections(run: StoredRun, costs: Mapping[str, float] | None) -> list[
     rows = tables.places[PART] if tables else np.arange(len(of.true))
     worst = worst_part(known, of.at(rows), rows, tables[PART] if tables else None)
     sections.append(Section("Worst mistakes", [worst]))
-    fitted = known.dataset.fitted
-    has_axes = not fitted.embeddings and "bins" not in fitted.document  # a code has no neighbours, a piece no unit
-    if known.model.n_features == 2 and has_axes:
+    if has_plane(known.model, known.dataset):
         sections.append(Section("Decision boundary", [boundary_chart(known.model, known.dataset)]))
     return sections
 

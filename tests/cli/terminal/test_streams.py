@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nnrun.cli.terminal.streams import painted
+from nnrun.cli.terminal.streams import WORDS, painted
+from nnrun.runs.verdict import HIGH, LOW, UNCLEAR
 
 
 @pytest.mark.parametrize(
@@ -33,3 +34,9 @@ def test_what_matters_is_coloured_and_nothing_else(line: str, coloured: str) -> 
 )
 def test_all_else_stays_as_it_is(line: str) -> None:
     assert painted(line) == line
+
+
+def test_each_word_of_a_verdict_has_a_colour() -> None:
+    assert {HIGH, LOW, UNCLEAR} <= WORDS.keys()
+    for word in (HIGH, LOW, UNCLEAR):
+        assert painted(f"variance  dev − train  +5.9 points  {word}") != f"variance  dev − train  +5.9 points  {word}"
