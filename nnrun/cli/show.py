@@ -76,7 +76,7 @@ def _whole(run: StoredRun, record: RunRecord) -> object:
 
 def _page(run: StoredRun, record: RunRecord) -> list[str]:
     from nnrun.models.ensembling.telling import ensemble_lines
-    from nnrun.runs.checkpoints import why_pruned
+    from nnrun.runs.checkpoints import why_dropped
     from nnrun.runs.labels import label_lines, labels_of
     from nnrun.runs.lineage import changes_of, parent_of
     from nnrun.runs.stored import best_row, ended_with_rung
@@ -90,7 +90,7 @@ def _page(run: StoredRun, record: RunRecord) -> list[str]:
     parent = parent_of(run)
     lines += label_lines(labels_of(run.directory))
     lines += _relatives(run, record, gone=parent is None)
-    if why := why_pruned(run.directory):
+    if why := why_dropped(run.directory):
         lines.append(f"note     {why}")
     lines += _of_its_rung(run, record)
     gathered = ensemble_lines(run)

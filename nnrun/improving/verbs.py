@@ -255,7 +255,7 @@ def _go_on(
         seed=strategy.seed,
         conclude=conclude,
         choose=choose,
-        prunes=False,
+        drops_checkpoints=False,
     )
     return go_on(search, watcher, told_to_stop, course)
 

@@ -27,7 +27,7 @@ Tensors = dict[str, Array]
 
 SLOT = "optimizer."
 USUAL = ("best", "last")
-PRUNED = "this trial's checkpoints were pruned, as it is not among the best of its search"
+DROPPED = "this trial's checkpoints were pruned, as it is not among the best of its search"
 
 
 def named(network: Network, theta: Array, state: Array) -> Tensors:
@@ -226,7 +226,7 @@ def read_weights(run: RunDir, name: str, shapes: Mapping[str, Shape] | None = No
     """
     loaded = run.load_checkpoint(name, shapes)
     if loaded is None:
-        why = why_pruned(run) if run.exists else "there is no run any more"
+        why = why_dropped(run) if run.exists else "there is no run any more"
         if why:
             raise UsageError(f"{run.path}: {why}")
         record = run.read_record()
@@ -239,17 +239,17 @@ def read_weights(run: RunDir, name: str, shapes: Mapping[str, Shape] | None = No
     return loaded[0]
 
 
-def prune(run: RunDir) -> None:
+def drop_checkpoints(run: RunDir) -> None:
     """Remove the checkpoints of a trial; everything else stays, so that it can be trained again to the same bits."""
     for each in (*members_of(run), run):  # the trial last, by which it is told
         shutil.rmtree(each.path / CHECKPOINTS, ignore_errors=True)
 
 
-def why_pruned(run: RunDir) -> str | None:
+def why_dropped(run: RunDir) -> str | None:
     """Where that was done: why, and how to get them back."""
     if (run.path / CHECKPOINTS).exists():
         return None
-    return f"{PRUNED}; `{command('train', str(run.resolved))}` trains it again"
+    return f"{DROPPED}; `{command('train', str(run.resolved))}` trains it again"
 
 
 def is_whole(run: RunDir) -> bool:

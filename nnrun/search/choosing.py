@@ -11,7 +11,7 @@ from nnrun.config.config import Config
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
 from nnrun.files import put, replacing
-from nnrun.runs.checkpoints import is_whole, load_best, why_pruned
+from nnrun.runs.checkpoints import is_whole, load_best, why_dropped
 from nnrun.runs.conclusion import tested
 from nnrun.runs.engines import by_numpy
 from nnrun.runs.finding import trial_of
@@ -135,7 +135,7 @@ def restored(
     number, run = record["number"], trial_of(search.run.path, record["number"])
     if is_whole(run):
         return
-    there = "are gone" if why_pruned(run) else "cannot be read"
+    there = "are gone" if why_dropped(run) else "cannot be read"
     gone = f"the checkpoints in {run.path} {there}" if run.path.exists() else f"its folder {run.path} is gone"
     say(f"trial {number}: {gone}, so it is trained again")
     values, ceilings = limited(config(Point(number, record["values"])), record["epochs"] if continues else None)

@@ -14,7 +14,7 @@ from nnrun.config.config import Config
 from nnrun.config.space.space import Space
 from nnrun.errors import ConfigError
 from nnrun.locks import drop_abandoned
-from nnrun.runs.checkpoints import is_whole, prune
+from nnrun.runs.checkpoints import drop_checkpoints, is_whole
 from nnrun.runs.finding import trial_of
 from nnrun.runs.full_disk import full_disk, resumable
 from nnrun.runs.records import RunStatus
@@ -85,7 +85,7 @@ class Course:
     conclude: Callable[[list[TrialRecord]], None] = lambda records: None
     choose: Callable[[TrialRecord | None], TrialRecord | None] = lambda best: best  # what best/ holds, of the best one
     pruner: Median | None = None  # ends trials early that fall behind
-    prunes: bool = True  # whether checkpoints of trials far from the best may go
+    drops_checkpoints: bool = True  # whether checkpoints of trials far from the best may go
 
 
 @dataclass(frozen=True)
@@ -191,6 +191,9 @@ def usual_course(search: Search) -> Course:
 
 
 def _study(search: Search, course: Course, watcher: Watcher, restore: Restore) -> Study:
+    def drop(number: int) -> None:
+        drop_checkpoints(trial_of(search.run.path, number))
+
     return Study(
         strategy=course.strategy,
         make=lambda point: _trial(search, course, point, restore),
@@ -202,7 +205,7 @@ def _study(search: Search, course: Course, watcher: Watcher, restore: Restore) -
         job=search.job(search.folder, course.strategy.continues_trials),
         watcher=watcher,
         pruner=course.pruner,
-        retire=lambda number: prune(trial_of(search.run.path, number)) if course.prunes else None,
+        drop_checkpoints=drop if course.drops_checkpoints else lambda number: None,
     )
 
 

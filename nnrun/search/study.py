@@ -86,11 +86,11 @@ class Study:
     job: SharedJob
     watcher: Watcher
     pruner: Median | None = None  # ends trials early
-    retire: Callable[[int], None] = lambda number: None  # the checkpoints of that trial are not needed any more
+    drop_checkpoints: Callable[[int], None] = lambda number: None  # of a trial by its number
     finished: int = field(default=0, init=False)
     _best: TrialRecord | None = field(default=None, init=False)
     _ranks: list[Rank] = field(default_factory=list, init=False)  # of the best, best first
-    _outranked: list[int] = field(default_factory=list, init=False)  # trials to be retired
+    _outranked: list[int] = field(default_factory=list, init=False)  # trials whose checkpoints are to go
     _known: set[int] = field(default_factory=set, init=False)  # numbers that are finished, waiting or in flight
     _budget: Budget = field(init=False)  # that of `run`
     _queue: list[Trial] = field(default_factory=list, init=False)
@@ -113,7 +113,7 @@ class Study:
             self._fill()
             self._launch()
             if not self._flying:
-                self._retire()
+                self._drop_outranked()
                 break
             self._tell_news()
             self.watcher.waiting(self._training)
@@ -152,9 +152,9 @@ class Study:
         if len(self._ranks) > CHECKPOINTS_KEPT:
             self._outranked.append(self._ranks.pop()[-1])
         if not self.strategy.continues_trials:  # else any of them may be needed until the end
-            self._retire()
+            self._drop_outranked()
 
-    def _retire(self) -> None:
+    def _drop_outranked(self) -> None:
         """Let go of the checkpoints of trials that fell out of the best, unless the strategy may continue them.
 
         A kill may come at any instant, so a search that is resumed does this anew for all of them.
@@ -164,7 +164,7 @@ class Study:
             if self.strategy.may_continue(number):
                 self._outranked.append(number)
             else:
-                self.retire(number)
+                self.drop_checkpoints(number)
 
     def _spent(self) -> bool:
         return self._reached or self._flat or self._budget.left() <= 0

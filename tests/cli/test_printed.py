@@ -413,7 +413,7 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
     "report/search/report:_sureness": "test_all_that_a_page_of_a_search_says_to_type_can_be_typed",
     "report/search/report:_uses": "test_all_that_a_page_of_a_search_says_to_type_can_be_typed",
     "report/verbs:write_folder_report": "test_what_no_page_of_a_folder_can_be_made_of",
-    "runs/checkpoints:why_pruned": "test_a_trial_whose_checkpoints_are_gone_is_trained_again",
+    "runs/checkpoints:why_dropped": "test_a_trial_whose_checkpoints_are_gone_is_trained_again",
     "runs/followers:_tell": "test_a_place_that_cannot_be_written_to_and_what_does_it_later",
     "runs/finding:find_run": "test_where_there_is_no_run_the_command_makes_one",
     "runs/finding:listing": "test_a_run_that_is_not_there_is_found_in_the_list",

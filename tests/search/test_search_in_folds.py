@@ -14,7 +14,7 @@ from nnrun.config.load import load_config
 from nnrun.engine.scores import Objective
 from nnrun.errors import ConfigError
 from nnrun.runs import verbs
-from nnrun.runs.checkpoints import why_pruned
+from nnrun.runs.checkpoints import why_dropped
 from nnrun.runs.finding import name_of, search_of
 from nnrun.runs.members import member, members_of
 from nnrun.runs.rundir import RunDir
@@ -81,7 +81,7 @@ def test_pruned_with_its_folds_a_trial_comes_again(
 ) -> None:
     monkeypatch.setattr("nnrun.search.study.CHECKPOINTS_KEPT", 2)
     resume(copied, None, Options(), Watcher())
-    pruned = [number for number in range(5) if why_pruned(trial(copied, number))]
+    pruned = [number for number in range(5) if why_dropped(trial(copied, number))]
     assert len(pruned) == 3
     for number in pruned:
         assert not any((fold.path / "checkpoints").exists() for fold in members_of(trial(copied, number)))

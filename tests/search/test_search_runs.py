@@ -18,7 +18,7 @@ from nnrun.config.load import load_config
 from nnrun.errors import ConfigError, UsageError
 from nnrun.models.model import load_model
 from nnrun.runs import verbs
-from nnrun.runs.checkpoints import prune, why_pruned
+from nnrun.runs.checkpoints import drop_checkpoints, why_dropped
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.ledger import Ledger
@@ -75,17 +75,17 @@ def test_trials_that_are_not_among_the_best_lose_their_checkpoints(
     trials = [RunDir(outcome.run.path / "trials" / f"{n:04d}") for n in range(12)]
     ranked = sorted(range(12), key=lambda n: rank(outcome.records[n]))
     kept = [trials[number] for number in ranked[:3]]
-    assert {run.id for run in trials if not why_pruned(run)} == {run.id for run in kept}
+    assert {run.id for run in trials if not why_dropped(run)} == {run.id for run in kept}
 
     (trials[ranked[5]].path / "checkpoints").mkdir()  # spared by a kill
     again(outcome.run)
-    assert {run.id for run in trials if not why_pruned(run)} == {run.id for run in kept}
+    assert {run.id for run in trials if not why_dropped(run)} == {run.id for run in kept}
 
 
 def test_a_pruned_trial_says_so_and_is_trained_again_to_the_same_bytes(search: Search, tmp_path: Path) -> None:
     run = RunDir(search("search.trials=2").run.path / "trials/0001")
     before = run.read("checkpoints/best.safetensors")
-    prune(run)
+    drop_checkpoints(run)
     with pytest.raises(UsageError, match=r"were pruned.*; `nnrun train .*trials/0001/resolved\.yaml` trains it again"):
         load_run(str(run.path)).weights()
     again = verbs.train(load_config(run.path / "resolved.yaml"), tmp_path / "again").run
@@ -245,7 +245,7 @@ def test_trials_that_a_longer_search_goes_on_with_keep_their_checkpoints(
     run = search(*settings, "search.trials=12").run
     extended, whole = again(run, 16).records, search(*settings, "search.trials=16").records
     assert [(r["curve"], r["final"]) for r in extended] == [(r["curve"], r["final"]) for r in whole]
-    left = [number for number in range(16) if not why_pruned(RunDir(run.path / "trials" / f"{number:04d}"))]
+    left = [number for number in range(16) if not why_dropped(RunDir(run.path / "trials" / f"{number:04d}"))]
     assert len(left) == 2, "in the end the best alone"
 
 

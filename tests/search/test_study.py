@@ -122,22 +122,22 @@ def test_lowest_metric_then_dev_loss_then_number(
 
 @pytest.mark.parametrize("stop", [0, 101, 130])
 def test_only_the_best_hundred_trials_keep_their_checkpoints(study: Studies, stop: int) -> None:
-    retired: list[int] = []
+    dropped: list[int] = []
     for trials in (stop, 150):
         one = study(by_rate)
-        one.retire = retired.append
+        one.drop_checkpoints = dropped.append
         one.run(Budget(trials))
     ranked = sorted(one.records, key=rank)
-    assert set(retired) == {r["number"] for r in ranked[CHECKPOINTS_KEPT:]}
-    assert len(set(retired)) == 50
+    assert set(dropped) == {r["number"] for r in ranked[CHECKPOINTS_KEPT:]}
+    assert len(set(dropped)) == 50
 
 
 def test_a_checkpoint_goes_as_soon_as_its_trial_is_outranked(study: Studies) -> None:
     """Every trial is worse than the one before, so each from the 101st on goes when it ends."""
-    retired: list[int] = []
+    dropped: list[int] = []
     one = study(lambda job: {"results": [record(t["number"], {}, dev_error=t["number"]) for t in job["trials"]]})
-    one.retire = retired.append
-    one.watcher = Noting(lambda number: retired == list(range(CHECKPOINTS_KEPT, number + 1)))
+    one.drop_checkpoints = dropped.append
+    one.watcher = Noting(lambda number: dropped == list(range(CHECKPOINTS_KEPT, number + 1)))
     one.run(Budget(110))
     assert one.watcher.held == [True] * 110
 
@@ -154,16 +154,16 @@ class Noting(Watcher):
 
 
 def test_what_halving_may_continue_stays_until_the_end(study: Studies) -> None:
-    retired: list[int] = []
+    dropped: list[int] = []
     one = study(by_rate, strategy="halving")
-    one.retire = retired.append
+    one.drop_checkpoints = dropped.append
     one.run(Budget(1000, target=-1.0), told_to_stop=lambda: one.finished >= 900)
-    assert retired == []
+    assert dropped == []
     again = study(by_rate, strategy="halving")
-    again.retire = retired.append
+    again.drop_checkpoints = dropped.append
     again.run(Budget(1000))
     ranked = sorted(again.records, key=rank)
-    assert sorted(retired) == sorted(r["number"] for r in ranked[CHECKPOINTS_KEPT:])
+    assert sorted(dropped) == sorted(r["number"] for r in ranked[CHECKPOINTS_KEPT:])
 
 
 # budgets

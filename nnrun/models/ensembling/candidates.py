@@ -18,7 +18,7 @@ from nnrun.models.ensembling.selection import Panel
 from nnrun.models.model import Model, load_model
 from nnrun.models.trained import require_own
 from nnrun.runs.assembly import examples, make_loss
-from nnrun.runs.checkpoints import why_pruned
+from nnrun.runs.checkpoints import why_dropped
 from nnrun.runs.finding import listing
 from nnrun.runs.judge import weights_of
 from nnrun.runs.members import FOLDS, has_members, members_of, read_ensemble
@@ -109,7 +109,7 @@ def _ended(run: RunDir) -> StoredRun:
     }
     if found.status in why:
         raise UsageError(f"{found.name} cannot be a member: it {why[found.status]}")
-    if pruned := why_pruned(run):
+    if pruned := why_dropped(run):
         again = command("ensemble", "RUN", "RUN…")
         raise UsageError(f"{found.name}: {pruned}, as a run that `{again}` takes")
     if not run.checkpoint("best").exists():
