@@ -18,7 +18,7 @@ from stat import S_ISREG
 from typing import Any
 
 from nnrun.errors import DataError, UsageError
-from nnrun.machine.posix import NO_LINK, write_through
+from nnrun.machine.posix import NO_LINK, WITHOUT_WAITING, write_through
 
 TEMPORARY = ".temporary"
 CHECKSUM = "checksum"  # a key of a record
@@ -82,7 +82,7 @@ def regular(path: str | Path, flags: int = os.O_RDONLY) -> int:
     """
     is_written = bool(flags & (os.O_WRONLY | os.O_RDWR))
     try:
-        descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | (NO_LINK if is_written else 0), 0o666)
+        descriptor = os.open(path, flags | WITHOUT_WAITING | (NO_LINK if is_written else 0), 0o666)
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.ENXIO):
             raise

@@ -19,6 +19,8 @@ Modes = list[Any]  # how a terminal treats what is typed
 
 HANG_UP = signal.SIGHUP  # comes when a terminal closes
 SUSPEND = signal.SIGTSTP  # Ctrl-Z
+KILL = signal.SIGKILL
+WITHOUT_WAITING = os.O_NONBLOCK | os.O_NOCTTY  # of a file to open: a pipe or a terminal keeps nobody waiting
 NO_LINK = os.O_NOFOLLOW  # of a file to open: fail where it is a link
 LIMITS_MEMORY = sys.platform != "darwin"  # macOS refuses such a limit, and would not hold it
 HELD = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES}  # what systems say of a lock that somebody has

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from typing import Any, NotRequired, Protocol, TypedDict, TypeVar, final
 
 from nnrun.machine import threads
-from nnrun.machine.posix import HANG_UP, killed_from_outside, limit_memory
+from nnrun.machine.posix import HANG_UP, KILL, killed_from_outside, limit_memory
 from nnrun.runs.full_disk import full_disk
 from nnrun.search.forking import begin_to_load, start
 
@@ -200,7 +200,7 @@ class _Worker:
             self._process.kill()
         elif self._process.pid and not self._connection.poll():  # its server died, which tells nothing of it: it lives
             with suppress(ProcessLookupError):  # it has ended meanwhile
-                os.kill(self._process.pid, signal.SIGKILL)
+                os.kill(self._process.pid, KILL)
         self._process.join()
 
 

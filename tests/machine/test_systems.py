@@ -27,13 +27,16 @@ for module, names in {
 """
 POSIX = {  # what typeshed has for Linux and not for Windows
     "nnrun/engine/batches.py": {"MADV_DONTNEED", "MADV_WILLNEED", "madvise"},
+    "nnrun/machine/capacity.py": {"sysconf"},
     "nnrun/machine/threads.py": {"register_at_fork"},
+    "nnrun/search/forking.py": {"register_at_fork"},
     "nnrun/machine/posix.py": {
         *("fcntl", "flock", "LOCK_NB", "LOCK_EX", "LOCK_SH", "LOCK_UN"),
         *("getrlimit", "setrlimit", "RLIMIT_DATA", "RLIM_INFINITY", "getuid", "O_NOFOLLOW"),
         *("SIGKILL", "SIGHUP", "pthread_sigmask", "SIG_BLOCK", "SIG_SETMASK"),
         *("tcgetpgrp", "getpgrp", "SIGTSTP", "SIGTTIN", "SIGTTOU", "pthread_kill"),
         *("tcgetattr", "tcsetattr", "TCSANOW", "ICANON", "ECHO", "VMIN", "VTIME", "error", "nice"),
+        *("O_NONBLOCK", "O_NOCTTY"),
     },
 }
 
