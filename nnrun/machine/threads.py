@@ -8,11 +8,12 @@ in their order.
 from __future__ import annotations
 
 import os
+import sys
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import copy_context
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from queue import SimpleQueue
 from threading import RLock, Thread, get_ident
 from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
@@ -69,9 +70,7 @@ def one_for_loaded_blas() -> Iterator[ThreadpoolController]:
     How many threads a library has is one number of the process, but with OpenMP one of each thread. So blocks of
     several threads may overlap: after the last it is what it was before the first.
     """
-    from threadpoolctl import ThreadpoolController
-
-    libraries = ThreadpoolController()
+    libraries = _loaded_libraries(len(sys.modules), next(reversed(sys.modules)))
     told: list[LibController] = []
     try:
         with _lock:
@@ -86,6 +85,17 @@ def one_for_loaded_blas() -> Iterator[ThreadpoolController]:
                 earlier = _before[_whose(library)].pop()
                 if not _before[_whose(library)]:
                     _set(library, earlier)
+
+
+@lru_cache(maxsize=1)
+def _loaded_libraries(modules: int, latest: str) -> ThreadpoolController:
+    """Found anew where so many modules were not loaded before, or another one last: they bring the libraries along.
+
+    To go through all that a process with many has loaded takes some ms, as long as predicting some rows.
+    """
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _whose(library: LibController) -> tuple[str, int]:

@@ -44,6 +44,19 @@ def test_a_blas_that_is_loaded_later_has_one_thread_here_too(tmp_path: Path) -> 
     assert done.stdout.splitlines() == ["1 1", "2 2"], done.stderr
 
 
+def test_a_blas_that_is_loaded_between_two_blocks_is_held_in_the_second(tmp_path: Path) -> None:
+    """Though nothing is looked for where nothing was loaded."""
+    tell = "print(*[each.num_threads for each in found.lib_controllers if each.user_api == 'blas'])"
+    block = f"with one_for_loaded_blas() as found: {tell}"
+    program = ["from nnrun.machine.threads import one_for_loaded_blas", "import numpy", block, block, "old = found",
+               "with one_for_loaded_blas() as found: print(found is old)", "import scipy.linalg.blas",
+               block]  # fmt: skip
+    environment = {**os.environ, **dict.fromkeys(KNOWN, "2")}
+    command = [sys.executable, "-c", "\n".join(program)]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["1", "1", "True", "1 1"], done.stderr
+
+
 @pytest.fixture
 def team(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> int:
     monkeypatch.setenv(threads.OURS, str(request.param))
