@@ -14,7 +14,7 @@ import pytest
 
 from nnrun.models.model import load_model
 from nnrun.models.verbs import evaluate
-from nnrun.runs.checkpoints import load_weights, prune
+from nnrun.runs.checkpoints import drop_checkpoints, load_weights
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.running import SearchOutcome
@@ -223,7 +223,7 @@ def test_a_trial_whose_checkpoint_was_pruned(nnrun: Run, here: Path) -> None:
     worst = Path(nnrun("ensemble", search, "--top", "6", "--json").json["members"][-1]["id"]).name
     for made in Path("runs").glob("*-ensemble-*"):
         made.rename(here / made.name)
-    prune(RunDir(Path(search) / "trials" / worst))
+    drop_checkpoints(RunDir(Path(search) / "trials" / worst))
     told = refused(nnrun, search, "--top", "6")
     assert f"nnrun train {Path(search) / 'trials' / worst / 'resolved.yaml'}" in told.replace(f"{here}/", "")
     assert "pruned" in told
