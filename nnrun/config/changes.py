@@ -169,6 +169,24 @@ def without(changes: Mapping[int, Settings], keys: Iterable[str]) -> dict[int, S
     return {epoch: held for epoch, held in left.items() if held}
 
 
+def in_force(changes: Mapping[int, Settings], settings: Settings) -> Settings:
+    """The settings, and beside them the changes that are left where some would put another value in their place."""
+    left = without(changes, settings)
+    return settings if left == changes else {**settings, ".".join(CHANGES): left}
+
+
+def overruled(config: Config, key: str) -> str | None:
+    """From when on the value of a key is that of a change, whatever the key says; None where it never is."""
+    lost = {start for start, _ in out_of_reach(config)}
+    for start, settings in sorted(config.training.changes.items()):
+        other = next((other for other in settings if is_below(key, other) or is_below(other, key)), None)
+        if other is not None and start not in lost:
+            told = f"holds before epoch {start} alone" if start > 1 else "has no effect"
+            what = "it" if other == key else other
+            return f"{told}, as training.changes sets {what} from epoch {start} on"
+    return None
+
+
 def may_change(key: str) -> bool:
     """Whether a key may have another value in the middle of a training."""
     section, _, below = key.partition(".")

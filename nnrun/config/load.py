@@ -18,7 +18,7 @@ from nnrun.config.data_section import with_absolute_sources
 from nnrun.config.dump import dump_yaml
 from nnrun.config.hints import key_called
 from nnrun.config.messages import Places
-from nnrun.config.overrides import apply, over, reshape
+from nnrun.config.overrides import Setting, apply, over, reshape
 from nnrun.config.values import KeyPath, describe, kind
 from nnrun.config.versions import KEY, current, unreadable
 from nnrun.config.yaml_text import Source, decode, parse, placed, read_bytes
@@ -69,6 +69,7 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | by
     if replaced is not None:
         now = list(config.network.hidden)
         notices.append(f"network.hidden {replaced} is replaced by depth × [width] = {now}")
+    notices += _overruled(config, places, settings)
     for start, last in changes.out_of_reach(config):
         told = f"never comes, as the training ends after epoch {last}"
         notices.append(places.locate((*changes.CHANGES, start), told, at_key=True).line)
@@ -76,6 +77,15 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | by
         told = f"leaves nothing to average, as the training ends after epoch {last}"
         notices.append(places.locate(place, told).line)
     return Loaded(config, content, path, notices, places, tuple(overrides))
+
+
+def _overruled(config: Config, places: Places, settings: Sequence[Setting]) -> Iterator[str]:
+    """A note on each setting that the changes of the file take the place of."""
+    if any(setting.path[:2] == changes.CHANGES for setting in settings):
+        return  # both were given together
+    for path in dict.fromkeys(setting.path for setting in settings):
+        if told := changes.overruled(config, ".".join(map(str, path))):
+            yield places.locate(path, told).line
 
 
 def overridden(loaded: Loaded, overrides: Sequence[str]) -> Loaded:

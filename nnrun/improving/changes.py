@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nnrun.config.changes import in_force
 from nnrun.config.config import Config
 from nnrun.config.overrides import SHAPES as PATHS
 from nnrun.config.overrides import configured
@@ -49,6 +50,14 @@ def merged(old: Settings, new: Settings) -> Settings:
     return {**{key: value for key, value in old.items() if key not in gone}, **new}
 
 
+def settled(base: Config, settings: Settings) -> Config:
+    """The config with these settings, each of which holds to the end: changes on the way give way to it.
+
+    So do those of the commands that a diagnosis gives. Raises ConfigError where settings contradict each other.
+    """
+    return configured(base, in_force(base.training.changes, settings))
+
+
 def variants(base: Config, here: Settings, change: Settings) -> list[Settings]:
     """The change on top of what holds, at a few rates, and of a network of another size with a few penalties.
 
@@ -69,7 +78,7 @@ def variants(base: Config, here: Settings, change: Settings) -> list[Settings]:
 
 def drawn(base: Config, here: Settings, move: Move, seed: int, count: int) -> list[Settings]:
     """As many settings as `count` from the space that a search would draw from, on top of what holds."""
-    config = configured(base, here)
+    config = settled(base, here)
     space = _space(config, move)
     brief = Brief(space, seed, [count])
     found = (space.decode(draw(brief, number)) for number in range(count))
@@ -91,7 +100,7 @@ def _as_written(base: Config, here: Settings, drawn: Settings) -> Settings | Non
     """
     rounded = {key: by_hand(value) if isinstance(value, float) else value for key, value in drawn.items()}
     given = {key: value for key, value in rounded.items() if value is not None}
-    config = _checked(configured(base, here), given)
+    config = _checked(settled(base, here), given)
     if config is None:
         return None
     shape = {HIDDEN: list(config.network.hidden)} if SHAPES & given.keys() else {}
@@ -101,17 +110,17 @@ def _as_written(base: Config, here: Settings, drawn: Settings) -> Settings | Non
 
 def _checked(base: Config, settings: Settings) -> Config | None:
     try:
-        return configured(base, settings)
+        return settled(base, settings)
     except ConfigError:
         return None
 
 
 def same(base: Config, settings: Settings) -> str:
     """Equal for settings that come to one configuration."""
-    return to_json(configured(base, settings).resolved())
+    return to_json(settled(base, settings).resolved())
 
 
 def epochs_of(base: Config, settings: Sequence[Settings]) -> int:
     """How many epochs these train at most."""
     folds = (base.data.folds or 1) if base.data.in_folds else 1
-    return sum(configured(base, each).training.epochs * folds for each in settings)
+    return sum(settled(base, each).training.epochs * folds for each in settings)

@@ -154,7 +154,7 @@ class Loop:
         """The line that trains these settings with the seed of that number, as a trial was."""
         asked = self.asked
         config = None if asked["config"] is None else Path(asked["config"])
-        origin = Origin(config, tuple(asked["settings"]), tuple(asked["options"]))
+        origin = Origin(config, tuple(asked["settings"]), tuple(asked["options"]), self.base.training.changes)
         seeded = {"seed": improve_seed(self.base.seed, seed)} if seed else {}
         return origin.command(Move(0, "", {**settings, **seeded}))
 

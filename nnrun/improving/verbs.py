@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from nnrun.config.changes import in_force
 from nnrun.config.config import Config
 from nnrun.config.dump import one_line
 from nnrun.config.load import Loaded
@@ -16,7 +17,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.errors import ConfigError, UsageError
 from nnrun.files import sealed_document, sealed_line
 from nnrun.improving.budget import Budget, Spent
-from nnrun.improving.changes import Change, epochs_of, merged
+from nnrun.improving.changes import Change, epochs_of, merged, settled
 from nnrun.improving.loop import Loop
 from nnrun.improving.purse import Purse
 from nnrun.improving.record import (
@@ -251,7 +252,7 @@ def _go_on(
     course = Course(
         strategy=strategy,
         given=[],
-        config=lambda point: configured(search.config, point.values),
+        config=lambda point: settled(search.config, point.values),
         seed=strategy.seed,
         conclude=conclude,
         choose=choose,
@@ -263,7 +264,8 @@ def _go_on(
 def _improved(run: RunDir, config: Config, ending: Ending, steps: Sequence[StepRecord]) -> str:
     """The config that a person would keep: the best single run of the best setting."""
     best, record = ending["best_trial"], read(run)
-    settings = merged(parse_settings(record["asked"]["settings"]), ending["end"]["settings"])
+    final = in_force(config.training.changes, ending["end"]["settings"])
+    settings = merged(parse_settings(record["asked"]["settings"]), final)
     if best is not None:
         settings = merged(settings, {"seed": StoredRun(trial_of(run.path, best)).config.seed})
     start, end = ending["start"]["dev_error"], ending["end"]["dev_error"]

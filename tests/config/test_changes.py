@@ -11,7 +11,7 @@ import pytest
 from nnrun.config.changes import at, may_change, old_values, stage, with_changes
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
-from nnrun.config.space.parsing import load_space
+from nnrun.config.space.parsing import load_space, parse_space
 from nnrun.errors import ConfigError
 
 BEFORE = "data: {source: iris}\ntraining:\n  epochs: 50\n  changes:\n"
@@ -258,3 +258,35 @@ NOTHING = "leaves nothing to average, as the training ends after epoch"
 def test_a_change_that_never_comes_is_told(changes: str, told: list[str]) -> None:
     setting = f"training.changes={changes}"
     assert load_config(None, [setting]).notices == [f"--set {setting}: {line}" for line in told]
+
+
+SWITCH = "{40: {optimizer.learning_rate: 0.5}, 60: {regularization.l2: 1.0}}"
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("optimizer.learning_rate=0.1", "holds before epoch 40 alone, as training.changes sets it from epoch 40 on"),
+        ("optimizer={learning_rate: 0.1}", "as training.changes sets optimizer.learning_rate from epoch 40 on"),
+        ("regularization.l2=0.1", None),  # epoch 60 never comes
+        ("optimizer.beta1=0.8", None),
+    ],
+)
+def test_a_setting_that_a_change_of_the_file_takes_the_place_of_is_told(setting: str, told: str | None) -> None:
+    text = f"training: {{changes: {SWITCH}}}\n"
+    found = [line for line in load_config(None, [setting], text=text).notices if line.startswith("--set")]
+    assert [line.endswith(told or "") for line in found] == ([] if told is None else [True])
+    assert load_config(None, [setting, f"training.changes={SWITCH}"]).notices[1:] == []  # both were given together
+
+
+def test_what_is_searched_and_changed_on_the_way_is_told() -> None:
+    space = {"optimizer.learning_rate": {"log": [0.1, 1]}, "optimizer.schedule.base": {"choice": [0.5, 0.9]}}
+    config = made(
+        {1: {"optimizer.learning_rate": 0.5}, 9: {"optimizer.schedule": "cosine"}},
+        optimizer={"schedule": {"name": "exponential"}},
+    )
+    assert parse_space(space, config).notices == (
+        "optimizer.learning_rate has no effect, as training.changes sets it from epoch 1 on",
+        "optimizer.schedule.base holds before epoch 9 alone, as training.changes sets optimizer.schedule from epoch 9 "
+        "on",
+    )

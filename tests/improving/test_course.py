@@ -321,6 +321,21 @@ def test_a_change_is_tried_at_three_rates_and_never_as_what_holds_already() -> N
     assert [each.get("regularization.l2") for each in wider] == [0.3, 0.3, 0.3, 0.1, 0.9]
 
 
+def test_what_is_adopted_holds_to_the_end(improve: Improve) -> None:
+    """A change that the config makes on its way gives way to advice on its key, also in what is printed and kept."""
+    text = (
+        "data: {source: digits}\nnetwork: {hidden: [8]}\noptimizer: {learning_rate: 3.0e-5}\n"
+        "training: {epochs: 2, changes: {2: {optimizer.learning_rate: 3.0e-5, optimizer.beta1: 0.8}}}\n"
+    )
+    run = improve(text, budget="40epochs").run
+    assert ended(run)["end"]["settings"].keys() == {"optimizer.learning_rate"}
+    rate = ended(run)["end"]["settings"]["optimizer.learning_rate"]
+    assert {row["learning_rate"] for row in trial(run, ended(run)["best_trial"]).rows} == {rate}
+    kept = load_config(run.path / IMPROVED).config
+    assert (kept.optimizer.learning_rate, kept.training.changes) == (rate, {2: {"optimizer.beta1": 0.8}})
+    assert "--set 'training.changes={2: {optimizer.beta1: 0.8}}'" in read_steps(run)[0]["command"]
+
+
 def test_a_search_draws_widths_of_the_layers_that_hold_now() -> None:
     base = load_config(None, ["network.hidden=[]"], text=POOR).config
     found = drawn(base, {"network.hidden": [16, 16]}, Move(40, "", {}, "search"), seed=0, count=30)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+from nnrun.config.changes import overruled
 from nnrun.config.config import Config
 from nnrun.config.hints import field_at, models_in, unknown_key
 from nnrun.config.load import Loaded
@@ -228,7 +229,12 @@ def _decided(space: Space, config: Config) -> Space:
         if p.key not in gone
     ]
     notices = [f"{key} is not searched: {_why(other, values)}" for key, other in gone.items()]
-    return Space(tuple(kept), (*notices, *_reshaped(kept, config), *_without_effect(kept)))
+    return Space(tuple(kept), (*notices, *_reshaped(kept, config), *_without_effect(kept), *_overruled(kept, config)))
+
+
+def _overruled(parameters: Sequence[Parameter], config: Config) -> Iterator[str]:
+    """A note on each parameter that a change in the middle of the training takes the place of, in every trial."""
+    yield from (f"{p.key} {told}" for p in parameters if (told := overruled(config, p.key)))
 
 
 def _reshaped(parameters: Sequence[Parameter], config: Config) -> Iterator[str]:

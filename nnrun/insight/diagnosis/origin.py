@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nnrun.config.changes import CHANGES, without
+from nnrun.config.changes import in_force
 from nnrun.config.config import Config
 from nnrun.config.dump import one_line
 from nnrun.config.load import load_config
@@ -39,8 +39,7 @@ class Origin:
     def command(self, move: Move) -> str:
         """One line for a shell: the same config but for the move's settings."""
         words = [move.verb, *([] if self.config is None else [str(self.config)]), *move.options]
-        left = without(self.changes, move.settings)
-        settings = move.settings if left == self.changes else {**move.settings, ".".join(CHANGES): left}
+        settings = in_force(self.changes, move.settings)
         kept = [setting for setting in self.settings if key_of(setting) not in settings]
         changed = [f"{key}={_written(value)}" for key, value in settings.items()]
         return command(*words, *as_options([*kept, *changed]), *(self.options if move.verb != "check" else ()))
