@@ -61,7 +61,8 @@ b.yaml]` of several, the later one on top. Sections are merged key by key; a val
 mapping too. Files that are extended may extend others. What is wrong in one of them is told by its own line, and
 resolved.yaml of a run holds all that came of it. Where another `optimizer.name` is put on top by `--set` or a search,
 or by a file that extends a resolved.yaml, numbers that are usual of the old one (`beta2`, `weight_decay` …) give way to
-what is usual of the new one; what stands in other files that are extended stays.
+what is usual of the new one; so does a `search.metric` that is the old `metrics.primary` where there is a new one. What
+stands in other files that are extended stays.
 
 `version: 1` says for which keys a file was written; left out, it is 1. A file for a newer nnrun is an error that says
 so, and nothing else. Keys that are gone are read as long as they can be, and a notice says what to write instead:

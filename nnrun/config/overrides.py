@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,16 +14,19 @@ from nnrun.config.config import Config
 from nnrun.config.data_section import absolute_source, with_absolute_sources
 from nnrun.config.hints import field_at, is_entry
 from nnrun.config.messages import AFTER_THE_FILE, LONGEST_ARGUMENT, Located, Places, explain
-from nnrun.config.schema import Optimizer
+from nnrun.config.schema import Metrics, Optimizer
 from nnrun.config.values import KeyPath, Settings, Tree, describe, dotted
 from nnrun.config.yaml_text import Source, parse_value
+from nnrun.engine.metrics import METRICS
 from nnrun.engine.optimizers import OPTIMIZERS, usual
+from nnrun.engine.scores import Objective
 from nnrun.errors import ConfigError
 from nnrun.text import shortened
 
 SPACE = "search.space."
 CHANGE = re.compile(r"training\.changes\.(\d+)\.(.+)")
-NAME, USUAL_OPTIMIZER = ("optimizer", "name"), Optimizer().name
+NAME, PRIMARY = ("optimizer", "name"), ("metrics", "primary")  # what is usual of other keys follows these
+USUAL = {NAME: Optimizer().name, PRIMARY: Metrics().primary}
 SHAPES = HIDDEN, DEPTH, WIDTH = ("network", "hidden"), ("network", "depth"), ("network", "width")
 
 # What begins something else than text in YAML: lines below, of which an argument has none; an item, a key or a name.
@@ -97,7 +100,7 @@ def _with_absolute_paths(path: KeyPath, value: Any, folder: Path) -> Any:
 
 def apply(values: Tree, places: Places, arguments: Sequence[str]) -> tuple[Tree, list[Setting]]:
     """The values with all arguments carried out in turn; what cannot be carried out goes to `places.problems`."""
-    before, values, settings = values, copy.deepcopy(values), []
+    old, values, settings = _leading(values), copy.deepcopy(values), []
     for order, argument in enumerate(arguments):
         try:
             setting = parse_setting(argument)
@@ -106,33 +109,44 @@ def apply(values: Tree, places: Places, arguments: Sequence[str]) -> tuple[Tree,
         except ConfigError as error:
             lines = [f"--set {shortened(argument, LONGEST_ARGUMENT)}: {problem}" for problem in error.problems]
             places.problems += [Located(AFTER_THE_FILE, order, line) for line in lines]
-    _leave_usual(values, places, settings, _optimizer_in(before))
+    _leave_usual(values, places, settings, old)
     return values, settings
 
 
-def _optimizer_in(values: Tree) -> Any:
-    optimizer = values.get("optimizer")
-    return optimizer.get("name", USUAL_OPTIMIZER) if isinstance(optimizer, dict) else USUAL_OPTIMIZER
+def _leading(values: Tree) -> dict[KeyPath, Any]:
+    """The optimizer and the primary metric; a file may have anything in their places."""
+    sections = {path: values.get(path[0]) for path in USUAL}
+    return {
+        path: section.get(path[1], USUAL[path]) if isinstance(section, dict) else USUAL[path]
+        for path, section in sections.items()
+    }
 
 
-def _leave_usual(values: Tree, places: Places, settings: Sequence[Setting], old: Any) -> None:
-    """Where another optimizer was put in, what was usual of the old one gives way to what is usual of the new one.
+def _leave_usual(values: Tree, places: Places, settings: Sequence[Setting], old: Mapping[KeyPath, Any]) -> None:
+    """Where another optimizer or primary metric was put in, what was usual of the old one gives way to the new one's.
 
-    A resolved config has these numbers as if somebody had asked for them. What was put in beside the name stays.
+    A resolved config has these values as if somebody had asked for them. What was put in beside the name stays.
     """
-    given, optimizer = {setting.path for setting in settings}, values.get("optimizer")
-    if NAME not in given or not isinstance(optimizer, dict) or optimizer.get("name") == old:
-        return
-    for key, value in (usual(old) if old in [*OPTIMIZERS] else {}).items():  # a file may have anything for a name
-        if (NAME[0], key) not in given and optimizer.get(key) == value:
-            del optimizer[key]
-            places.forget((NAME[0], key))
+    given, new = [setting.path for setting in settings], _leading(values)
+    for leading in (path for path in old if path in given):
+        for path, value in _usual_of(leading, old[leading]).items() if old[leading] != new[leading] else ():
+            section = values.get(path[0])
+            if not _lies_in(path, given) and isinstance(section, dict) and section.get(path[1]) == value:
+                del section[path[1]]
+                places.forget(path)
+
+
+def _usual_of(leading: KeyPath, name: Any) -> dict[tuple[str, str], Any]:
+    """What other keys usually have with this optimizer, or this primary metric."""
+    if leading == NAME:
+        return {(NAME[0], key): value for key, value in usual(name).items()} if name in [*OPTIMIZERS] else {}
+    return {("search", "metric"): Objective.of(name).written} if name in [*METRICS] else {}
 
 
 def over(below: Source, above: Source) -> Source:
     """One file's values on top of another's, key by key within a section; a value is replaced as a whole.
 
-    What is usual of the optimizer of a resolved config gives way to what is usual of another one on top.
+    What is usual of the optimizer or primary metric of a resolved config gives way to what is usual of one on top.
     """
     values, positions = dict(below.values), dict(below.positions)
     for section, own in above.values.items():
@@ -145,11 +159,11 @@ def over(below: Source, above: Source) -> Source:
             places = Places(positions=positions)
             reshape(values, places, [Setting(path, own[path[1]], "") for path in shapes])
             positions = places.positions
-    optimizer = above.values.get(NAME[0])
-    if below.resolved and isinstance(optimizer, dict):
+    if below.resolved:
         places = Places(positions=positions)
-        own = [Setting((NAME[0], key), value, "") for key, value in optimizer.items()]
-        _leave_usual(values, places, own, _optimizer_in(below.values))
+        sections = {name: section for name, section in above.values.items() if isinstance(section, dict)}
+        own = [Setting((name, key), value, "") for name, section in sections.items() for key, value in section.items()]
+        _leave_usual(values, places, own, _leading(below.values))
         positions = places.positions
     resolved = above.resolved or (below.resolved and NAME[0] not in above.values)
     return Source(above.name, values, positions | above.positions, [*below.problems, *above.problems], resolved)
@@ -239,10 +253,11 @@ def substituted(config: Config, settings: Settings) -> Tree:
     Raises ConfigError where a key lies in something that is no mapping.
     """
     values, places = written(config), Places()
+    old = _leading(values)
     put_in = [Setting(as_path(key), value, "") for key, value in settings.items()]
     for setting in put_in:
         put(values, places, setting)
-    _leave_usual(values, places, put_in, config.optimizer.name)
+    _leave_usual(values, places, put_in, old)
     reshape(values, places, put_in)
     return values
 

@@ -62,6 +62,14 @@ def test_what_is_usual_of_the_optimizer_of_a_resolved_config_gives_way(write, be
         assert kept.optimizer.weight_decay == 0
 
 
+def test_the_metric_of_a_resolved_search_follows_a_primary_metric_on_top(write) -> None:  # type: ignore[no-untyped-def]
+    write("resolved.yaml", sealed_text(dump_yaml(Config().resolved())))
+    path = write("c.yaml", "extends: resolved.yaml\nmetrics: {primary: loss}\nsearch: {trials: 2}\n")
+    assert load_config(path).config.search.metric == "dev_loss"
+    path = write("d.yaml", "extends: resolved.yaml\nmetrics: {primary: loss}\nsearch: {metric: dev_error}\n")
+    assert load_config(path).config.search.metric == "dev_error"
+
+
 def test_paths_are_relative_to_the_file_that_has_them(write) -> None:  # type: ignore[no-untyped-def]
     write("shared/base.yaml", "data: {source: table.csv, target: y}\n")
     write("shared/table.csv", "x,y\n1,2\n")

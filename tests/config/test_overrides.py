@@ -117,6 +117,16 @@ def test_what_is_usual_of_an_optimizer_gives_way_to_what_is_usual_of_another_one
     assert configured(resolved, {"optimizer.name": new}) == fresh == configured(written, {"optimizer.name": new})
 
 
+def test_the_metric_of_a_resolved_search_follows_the_primary_metric() -> None:
+    text = dump_yaml(Config.from_values({"search": {"trials": 3}}).resolved())
+    for primary, followed in (("loss", "dev_loss"), ("f1", "-dev_f1"), ("error", "dev_error")):
+        assert load_config(None, [f"metrics.primary={primary}"], text).config.search.metric == followed
+    for kept in (["search.metric=dev_error"], ["search={metric: dev_error}"]):
+        assert load_config(None, ["metrics.primary=loss", *kept], text).config.search.metric == "dev_error"
+    other = load_config(None, ["metrics.primary=loss"], text.replace("metric: dev_error", "metric: test_loss")).config
+    assert other.search.metric == "test_loss"
+
+
 def test_what_is_unusual_or_put_in_beside_the_name_of_an_optimizer_stays() -> None:
     text = dump_yaml(Config.from_values({"optimizer": {"name": "adam", "beta2": 0.99}}).resolved())
     assert load_config(None, ["optimizer.name=rmsprop"], text).config.optimizer.beta2 == 0.99
