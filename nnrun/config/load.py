@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -14,22 +13,19 @@ from yaml.representer import RepresenterError
 
 from nnrun.config import changes
 from nnrun.config.config import Config
-from nnrun.config.data_section import with_absolute_sources
 from nnrun.config.dump import dump_yaml
+from nnrun.config.extends import whole
 from nnrun.config.hints import key_called
 from nnrun.config.messages import Places
-from nnrun.config.overrides import Setting, apply, over, reshape
-from nnrun.config.values import KeyPath, describe, kind
-from nnrun.config.versions import KEY, current, unreadable
-from nnrun.config.yaml_text import Source, decode, parse, placed, read_bytes
+from nnrun.config.overrides import Setting, apply, reshape
+from nnrun.config.values import KeyPath, kind
+from nnrun.config.versions import current
+from nnrun.config.yaml_text import decode, parse, read_bytes
 from nnrun.errors import ConfigError
-from nnrun.files import is_sealed
 from nnrun.installation import command, shipped
 
 NOTHING_WRITTEN = b"{}\n"
 EXAMPLE = shipped() / "configs/digits.yaml"  # taken where nobody names a config: nothing that is wrong stands there
-EXTENDS = "extends"
-DEEPEST = 20  # files that extend each other
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".xlsm", ".npy", ".npz", ".gz")
 
 
@@ -59,7 +55,7 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | by
     if path is not None and path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
         raise ConfigError([f"{name}: a table, where a config is needed; {_making(path)} writes one for it"])
     content = _content(path, text)
-    source = _whole(parse(decode(content, name), name), Path.cwd() if path is None else path.parent, [path])
+    source = whole(parse(decode(content, name), name), Path.cwd() if path is None else path.parent, [path])
     places = Places(name) if path == EXAMPLE else Places.of(source)
     values, settings = apply(source.values, places, overrides)
     values, notices = current(values, places)
@@ -149,59 +145,6 @@ def _plain(value: Any) -> Any:
         return fspath(value)
     made = value.tolist() if hasattr(value, "tolist") and not isinstance(value, type) else value
     return made if type(made) is type(value) else _plain(made)
-
-
-def _whole(source: Source, folder: Path, trail: Sequence[Path | None]) -> Source:
-    """A file on top of those that it extends, the last of them on top of the others; `trail` is who extends whom."""
-    values = with_absolute_sources(source.values, folder)
-    if KEY in values and (wrong := unreadable(values.pop(KEY))):
-        raise ConfigError([Places.of(source).locate((KEY,), wrong).line])
-    named = values.pop(EXTENDS, None)
-    whole = Source(source.name, {}, {})
-    for k, base in enumerate(named if isinstance(named, list) else [] if named is None else [named]):
-        here = source.positions.get((EXTENDS, k)) or source.positions[(EXTENDS,)]
-        try:
-            whole = over(whole, _extended(base, folder, trail))
-        except _BaseError as error:
-            raise ConfigError([f"{placed(source.name, here.value)}{EXTENDS}: {error}"]) from None
-    positions = {path: place for path, place in source.positions.items() if path[0] != EXTENDS}
-    return over(whole, replace(source, values=values, positions=positions))
-
-
-class _BaseError(Exception):
-    """What is wrong with a file that is extended, to be told where it is named."""
-
-
-def _extended(base: object, folder: Path, trail: Sequence[Path | None]) -> Source:
-    if not isinstance(base, str) or not base:
-        raise _BaseError(f"expected the name of a file, or a list of such names, got {describe(base)}")
-    path = folder / base
-    files = [None if one is None else one.resolve() for one in trail]
-    if path.resolve() in files:
-        circle = [*trail[files.index(path.resolve()) :], path]
-        raise _BaseError(f"goes in a circle: {' extends '.join(map(str, circle))}")
-    if len(trail) > DEEPEST:
-        raise _BaseError(f"more than {DEEPEST} files that extend each other")
-    try:
-        if _is_endless(path):
-            raise _BaseError(f"{path}: a pipe or a device; a YAML file is needed")
-        content = read_bytes(path)
-    except ConfigError as error:
-        raise _BaseError(error.problems[0]) from None
-    name = str(path)
-    source = _whole(parse(decode(content, name), name), path.parent, [*trail, path])
-    positions = {at: place._replace(file=place.file or name) for at, place in source.positions.items()}
-    problems = [problem._replace(file=problem.file or name) for problem in source.problems]
-    return replace(source, positions=positions, problems=problems, resolved=source.resolved or is_sealed(content))
-
-
-def _is_endless(path: Path) -> bool:
-    """Whether its end would be waited for; not of what cannot be looked at, which whoever reads it tells."""
-    try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError):
-        return False
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _making(path: Path) -> str:

@@ -16,7 +16,7 @@ from nnrun.config.hints import field_at, is_entry
 from nnrun.config.messages import AFTER_THE_FILE, LONGEST_ARGUMENT, Located, Places, explain
 from nnrun.config.schema import Metrics, Optimizer
 from nnrun.config.values import KeyPath, Settings, Tree, describe, dotted
-from nnrun.config.yaml_text import Source, parse_value
+from nnrun.config.yaml_text import parse_value
 from nnrun.engine.metrics import METRICS
 from nnrun.engine.optimizers import OPTIMIZERS, usual
 from nnrun.engine.scores import Objective
@@ -100,7 +100,7 @@ def _with_absolute_paths(path: KeyPath, value: Any, folder: Path) -> Any:
 
 def apply(values: Tree, places: Places, arguments: Sequence[str]) -> tuple[Tree, list[Setting]]:
     """The values with all arguments carried out in turn; what cannot be carried out goes to `places.problems`."""
-    old, values, settings = _leading(values), copy.deepcopy(values), []
+    old, values, settings = leading(values), copy.deepcopy(values), []
     for order, argument in enumerate(arguments):
         try:
             setting = parse_setting(argument)
@@ -109,11 +109,11 @@ def apply(values: Tree, places: Places, arguments: Sequence[str]) -> tuple[Tree,
         except ConfigError as error:
             lines = [f"--set {shortened(argument, LONGEST_ARGUMENT)}: {problem}" for problem in error.problems]
             places.problems += [Located(AFTER_THE_FILE, order, line) for line in lines]
-    _leave_usual(values, places, settings, old)
+    leave_usual(values, places, settings, old)
     return values, settings
 
 
-def _leading(values: Tree) -> dict[KeyPath, Any]:
+def leading(values: Tree) -> dict[KeyPath, Any]:
     """The optimizer and the primary metric; a file may have anything in their places."""
     sections = {path: values.get(path[0]) for path in USUAL}
     return {
@@ -122,54 +122,29 @@ def _leading(values: Tree) -> dict[KeyPath, Any]:
     }
 
 
-def _leave_usual(values: Tree, places: Places, settings: Sequence[Setting], old: Mapping[KeyPath, Any]) -> None:
+def leave_usual(values: Tree, places: Places, settings: Sequence[Setting], old: Mapping[KeyPath, Any]) -> None:
     """Where another optimizer or primary metric was put in, what was usual of the old one gives way to the new one's.
 
     A resolved config has these values as if somebody had asked for them. What was put in beside the name stays.
     """
-    given, new = [setting.path for setting in settings], _leading(values)
-    for leading in (path for path in old if path in given):
-        for path, value in _usual_of(leading, old[leading]).items() if old[leading] != new[leading] else ():
+    given, new = [setting.path for setting in settings], leading(values)
+    for leader in (path for path in old if path in given):
+        for path, value in _usual_of(leader, old[leader]).items() if old[leader] != new[leader] else ():
             section = values.get(path[0])
-            if not _lies_in(path, given) and isinstance(section, dict) and section.get(path[1]) == value:
+            if not lies_in(path, given) and isinstance(section, dict) and section.get(path[1]) == value:
                 del section[path[1]]
                 places.forget(path)
 
 
-def _usual_of(leading: KeyPath, name: Any) -> dict[tuple[str, str], Any]:
+def _usual_of(leader: KeyPath, name: Any) -> dict[tuple[str, str], Any]:
     """What other keys usually have with this optimizer, or this primary metric."""
-    if leading == NAME:
+    if leader == NAME:
         return {(NAME[0], key): value for key, value in usual(name).items()} if name in [*OPTIMIZERS] else {}
     return {("search", "metric"): Objective.of(name).written} if name in [*METRICS] else {}
 
 
-def over(below: Source, above: Source) -> Source:
-    """One file's values on top of another's, key by key within a section; a value is replaced as a whole.
-
-    What is usual of the optimizer or primary metric of a resolved config gives way to what is usual of one on top.
-    """
-    values, positions = dict(below.values), dict(below.positions)
-    for section, own in above.values.items():
-        old: Any = values.get(section)
-        keys = [(section, key) for key in own] if isinstance(own, dict) and isinstance(old, dict) else [(section,)]
-        positions = {path: place for path, place in positions.items() if not _lies_in(path, keys)}
-        values[section] = own if keys == [(section,)] else {**old, **own}
-        shapes = [path for path in SHAPES if path in keys]
-        if shapes in ([HIDDEN], [DEPTH], [WIDTH], [DEPTH, WIDTH]) and any(path[1] in old for path in SHAPES):
-            places = Places(positions=positions)
-            reshape(values, places, [Setting(path, own[path[1]], "") for path in shapes])
-            positions = places.positions
-    if below.resolved:
-        places = Places(positions=positions)
-        sections = {name: section for name, section in above.values.items() if isinstance(section, dict)}
-        own = [Setting((name, key), value, "") for name, section in sections.items() for key, value in section.items()]
-        _leave_usual(values, places, own, _leading(below.values))
-        positions = places.positions
-    resolved = above.resolved or (below.resolved and NAME[0] not in above.values)
-    return Source(above.name, values, positions | above.positions, [*below.problems, *above.problems], resolved)
-
-
-def _lies_in(path: KeyPath, keys: Sequence[KeyPath]) -> bool:
+def lies_in(path: KeyPath, keys: Sequence[KeyPath]) -> bool:
+    """Whether a path is one of these, or below one."""
     return any(path[: len(key)] == key for key in keys)
 
 
@@ -253,11 +228,11 @@ def substituted(config: Config, settings: Settings) -> Tree:
     Raises ConfigError where a key lies in something that is no mapping.
     """
     values, places = written(config), Places()
-    old = _leading(values)
+    old = leading(values)
     put_in = [Setting(as_path(key), value, "") for key, value in settings.items()]
     for setting in put_in:
         put(values, places, setting)
-    _leave_usual(values, places, put_in, old)
+    leave_usual(values, places, put_in, old)
     reshape(values, places, put_in)
     return values
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nnrun.config.load import EXTENDS
+from nnrun.config.extends import EXTENDS
 from nnrun.config.overrides import SHAPES, as_path
 from nnrun.config.values import Settings
 from nnrun.improving.record import StepRecord

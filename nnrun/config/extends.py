@@ -1,0 +1,111 @@
+"""`extends`: a file on top of others, each of which may extend others again."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nnrun.config.data_section import with_absolute_sources
+from nnrun.config.messages import Places
+from nnrun.config.overrides import (
+    DEPTH,
+    HIDDEN,
+    NAME,
+    SHAPES,
+    WIDTH,
+    Setting,
+    leading,
+    leave_usual,
+    lies_in,
+    reshape,
+)
+from nnrun.config.values import describe
+from nnrun.config.versions import KEY, unreadable
+from nnrun.config.yaml_text import Source, decode, parse, placed, read_bytes
+from nnrun.errors import ConfigError
+from nnrun.files import is_sealed
+
+EXTENDS = "extends"
+DEEPEST = 20  # files that extend each other
+
+
+def whole(source: Source, folder: Path, trail: Sequence[Path | None]) -> Source:
+    """A file on top of those that it extends, the last of them on top of the others; `trail` is who extends whom."""
+    values = with_absolute_sources(source.values, folder)
+    if KEY in values and (wrong := unreadable(values.pop(KEY))):
+        raise ConfigError([Places.of(source).locate((KEY,), wrong).line])
+    named = values.pop(EXTENDS, None)
+    below = Source(source.name, {}, {})
+    for k, base in enumerate(named if isinstance(named, list) else [] if named is None else [named]):
+        here = source.positions.get((EXTENDS, k)) or source.positions[(EXTENDS,)]
+        try:
+            below = _over(below, _extended(base, folder, trail))
+        except _BaseError as error:
+            raise ConfigError([f"{placed(source.name, here.value)}{EXTENDS}: {error}"]) from None
+    positions = {path: place for path, place in source.positions.items() if path[0] != EXTENDS}
+    return _over(below, replace(source, values=values, positions=positions))
+
+
+class _BaseError(Exception):
+    """What is wrong with a file that is extended, to be told where it is named."""
+
+
+def _extended(base: object, folder: Path, trail: Sequence[Path | None]) -> Source:
+    if not isinstance(base, str) or not base:
+        raise _BaseError(f"expected the name of a file, or a list of such names, got {describe(base)}")
+    path = folder / base
+    files = [None if one is None else one.resolve() for one in trail]
+    if path.resolve() in files:
+        circle = [*trail[files.index(path.resolve()) :], path]
+        raise _BaseError(f"goes in a circle: {' extends '.join(map(str, circle))}")
+    if len(trail) > DEEPEST:
+        raise _BaseError(f"more than {DEEPEST} files that extend each other")
+    try:
+        if _is_endless(path):
+            raise _BaseError(f"{path}: a pipe or a device; a YAML file is needed")
+        content = read_bytes(path)
+    except ConfigError as error:
+        raise _BaseError(error.problems[0]) from None
+    name = str(path)
+    source = whole(parse(decode(content, name), name), path.parent, [*trail, path])
+    positions = {at: place._replace(file=place.file or name) for at, place in source.positions.items()}
+    problems = [problem._replace(file=problem.file or name) for problem in source.problems]
+    return replace(source, positions=positions, problems=problems, resolved=source.resolved or is_sealed(content))
+
+
+def _is_endless(path: Path) -> bool:
+    """Whether its end would be waited for; not of what cannot be looked at, which whoever reads it tells."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _over(below: Source, above: Source) -> Source:
+    """One file's values on top of another's, key by key within a section; a value is replaced as a whole.
+
+    What is usual of the optimizer or primary metric of a resolved config gives way to what is usual of one on top.
+    """
+    values, positions = dict(below.values), dict(below.positions)
+    for section, own in above.values.items():
+        old: Any = values.get(section)
+        keys = [(section, key) for key in own] if isinstance(own, dict) and isinstance(old, dict) else [(section,)]
+        positions = {path: place for path, place in positions.items() if not lies_in(path, keys)}
+        values[section] = own if keys == [(section,)] else {**old, **own}
+        shapes = [path for path in SHAPES if path in keys]
+        if shapes in ([HIDDEN], [DEPTH], [WIDTH], [DEPTH, WIDTH]) and any(path[1] in old for path in SHAPES):
+            places = Places(positions=positions)
+            reshape(values, places, [Setting(path, own[path[1]], "") for path in shapes])
+            positions = places.positions
+    if below.resolved:
+        places = Places(positions=positions)
+        sections = {name: section for name, section in above.values.items() if isinstance(section, dict)}
+        own = [Setting((name, key), value, "") for name, section in sections.items() for key, value in section.items()]
+        leave_usual(values, places, own, leading(below.values))
+        positions = places.positions
+    resolved = above.resolved or (below.resolved and NAME[0] not in above.values)
+    return Source(above.name, values, positions | above.positions, [*below.problems, *above.problems], resolved)
