@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nnrun.config.config import Config
 from nnrun.config.data_section import with_absolute_sources
 from nnrun.config.messages import Places
 from nnrun.config.overrides import (
@@ -17,6 +18,7 @@ from nnrun.config.overrides import (
     SHAPES,
     WIDTH,
     Setting,
+    fault,
     leading,
     leave_usual,
     lies_in,
@@ -24,7 +26,7 @@ from nnrun.config.overrides import (
 )
 from nnrun.config.values import describe
 from nnrun.config.versions import KEY, unreadable
-from nnrun.config.yaml_text import Source, decode, parse, placed, read_bytes
+from nnrun.config.yaml_text import Problem, Source, decode, parse, placed, read_bytes
 from nnrun.errors import ConfigError
 from nnrun.files import is_sealed
 
@@ -90,9 +92,12 @@ def _over(below: Source, above: Source) -> Source:
 
     What is usual of the optimizer or primary metric of a resolved config gives way to what is usual of one on top.
     """
-    values, positions = dict(below.values), dict(below.positions)
+    values, positions, problems = dict(below.values), dict(below.positions), [*below.problems]
     for section, own in above.values.items():
         old: Any = values.get(section)
+        if section in values and isinstance(own, dict) and (wrong := _no_section(section, old)):
+            place = below.positions[(section,)]
+            problems.append(Problem(place.value, wrong, place.file))
         keys = [(section, key) for key in own] if isinstance(own, dict) and isinstance(old, dict) else [(section,)]
         positions = {path: place for path, place in positions.items() if not lies_in(path, keys)}
         values[section] = own if keys == [(section,)] else {**old, **own}
@@ -108,4 +113,10 @@ def _over(below: Source, above: Source) -> Source:
         leave_usual(values, places, own, leading(below.values))
         positions = places.positions
     resolved = above.resolved or (below.resolved and NAME[0] not in above.values)
-    return Source(above.name, values, positions | above.positions, [*below.problems, *above.problems], resolved)
+    return Source(above.name, values, positions | above.positions, [*problems, *above.problems], resolved)
+
+
+def _no_section(name: str, value: object) -> str | None:
+    """What is wrong with what stands in the place of a section's mapping, and would be gone below another file."""
+    wrong = None if isinstance(value, dict) else fault(Config(), name, value)
+    return f"{name}: {wrong[1]}" if wrong and wrong[0] == "model_type" else None

@@ -70,6 +70,15 @@ def test_the_metric_of_a_resolved_search_follows_a_primary_metric_on_top(write) 
     assert load_config(path).config.search.metric == "dev_error"
 
 
+@pytest.mark.parametrize("section", ["data: iris", "regularization: 0.1", "training:", "training: [a]"])
+def test_what_is_no_section_is_told_of_a_file_below_as_of_one_alone(write, section: str) -> None:  # type: ignore[no-untyped-def]
+    base, name = write("base.yaml", f"seed: 1\n{section}\n"), section.partition(":")[0]
+    alone = problems(base)
+    assert len(alone) == 1 and "expected a mapping" in alone[0]
+    key = {"data": "split_seed: 3", "regularization": "l2: 0.1", "training": "epochs: 2"}[name]
+    assert problems(write("c.yaml", f"extends: base.yaml\n{name}: {{{key}}}\n")) == alone
+
+
 def test_paths_are_relative_to_the_file_that_has_them(write) -> None:  # type: ignore[no-untyped-def]
     write("shared/base.yaml", "data: {source: table.csv, target: y}\n")
     write("shared/table.csv", "x,y\n1,2\n")
