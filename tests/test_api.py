@@ -366,7 +366,7 @@ def test_checks_are_found_by_name(config: Path, runs: Path) -> None:
     found = nnrun.check(config, ["network.init=zeros"], runs)
     assert "symmetry" in found.failed
     assert found["schema"].status == "pass"
-    assert len(found) == len(list(found)) == 23
+    assert len(found) == len(list(found)) == 24
     assert not list(runs.glob("[!.]*"))
 
 

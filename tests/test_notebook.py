@@ -67,7 +67,7 @@ def cells(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def test_tables_and_charts_are_shown(cells: Shown) -> None:
-    assert "23 pass" in cells["nnrun.check(config)"]
+    assert "24 pass" in cells["nnrun.check(config)"]
     for line, words in {
         "run": "Done after 10 epochs",
         "found": "nnrun train",

@@ -14,7 +14,7 @@ from pydantic import (
     field_validator,
 )
 
-from nnrun.config import data_section, schema
+from nnrun.config import data_section, schema, search_section
 from nnrun.config.constraints import Bounds, Complaint, OneOf, Section, complain, key
 from nnrun.config.data_section import with_absolute_sources
 from nnrun.config.messages import Places, explain
@@ -41,7 +41,7 @@ class Config(Section):
     training: schema.Training = key({}, "the loop over the training examples")
     diagnosis: schema.Diagnosis = key({}, "what the verdict on bias and variance measures against")
     metrics: schema.Metrics = key({}, "which number decides")
-    search: schema.Search = key({}, "the search for hyperparameters; training one network ignores this section")
+    search: search_section.Search = key({}, "the search for hyperparameters; training one network ignores this section")
     tracking: Annotated[tuple[Annotated[str, OneOf(schema.TRACKERS)], ...], Strict(False)] = key(
         [], "tools that are told of the run while it trains; a part of no result, so trials do not have it"
     )

@@ -1,4 +1,4 @@
-"""The sections of the YAML file but `data`: each key once, with type, bounds, default and one line of help.
+"""The sections of the file but `data` and `search`: each key once, with type, bounds, default and one line of help.
 
 Validating also resolves: what may be left open in the file (null, a name alone, one dropout rate for all layers,
 depth and width) is filled in, so that the rest of the program never meets an open value.
@@ -30,7 +30,6 @@ from nnrun.engine.hyperparameters import COMMON
 from nnrun.engine.losses import LOSSES
 from nnrun.engine.metrics import METRICS
 from nnrun.engine.optimizers import OPTIMIZERS, usual
-from nnrun.engine.scores import Objective
 from nnrun.text import all_of, one_of
 
 Share = Annotated[float, Bounds(ge=0, lt=1)]
@@ -249,38 +248,6 @@ class Metrics(Section):
 
 
 TRACKERS = ("tensorboard", "mlflow")  # tools of others; what is told to each, and how, `nnrun.tracking` knows
-
-SPACES: dict[str, dict[str, dict[str, Any]]] = {  # that `search.space` may name in place of ranges
-    "regularization": {
-        "regularization.l2": {"log": [0.1, 10]},
-        "regularization.dropout": {"quantized": [0.0, 0.7, 0.1]},
-    },
-}
-
-
-class Search(Section):
-    """The search for hyperparameters; training one network ignores this section."""
-
-    strategy: str = key("random", "how trials are chosen")
-    trials: Count = key(50, "number of trials")
-    prune: Annotated[Literal["median"], OneOf()] | None = key(None, "median = end trials behind that of earlier ones")
-    metric: str = key(None, "what is minimised, with a leading - maximised; null = metrics.primary on the dev set")
-    space: dict[str, Range] = key({}, "dotted key → range to draw from; or regularization = its L2 and dropout")
-    enqueue: list[Range] = key([], "known settings, tried first: mappings of dotted keys of the space → value")
-
-    @field_validator("metric", mode="before", json_schema_input_type=str | None)
-    @classmethod
-    def _usual_metric(cls, value: Any) -> Any:
-        return Objective.of("error").written if value is None else value
-
-    @field_validator("space", mode="before", json_schema_input_type=dict[str, Range] | Literal["regularization"])
-    @classmethod
-    def _named_space(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        if value not in SPACES:
-            raise complain(((), f"expected ranges by key, or {one_of(SPACES)}, got the text {value!r}"))
-        return SPACES[value]
 
 
 def loss_contradiction(task: str, loss: str) -> str | None:

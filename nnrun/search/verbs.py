@@ -57,13 +57,21 @@ def begin(
     trainings = config.search.trials * (config.data.folds or 1)
     with opened(loaded, root, options, watcher, told_to_stop, trainings) as (executor, loaded, dataset):
         config = loaded.config
-        refuse_misfit(loaded, dataset)
-        space, known = load_known(loaded, _batch(loaded, dataset), usual)
-        space = replace(space, notices=(*space.notices, *metric_notices(config, dataset)))
+        space, known = _on_data(loaded, dataset, usual)
         plan = Plan.of(config, space, [config.search.trials], options.kept(), options.repeat)
         run = create(root, loaded, dataset, plan, argv, "search")
         with run.locked():
             return go_on(Search(run, config, dataset, plan, options, executor, known), watcher, told_to_stop)
+
+
+def examined(loaded: Loaded, dataset: Dataset) -> Space:
+    """The space of a search, with its notices, after all that is looked at before the first trial.
+
+    Raises ConfigError for what is wrong with the section `search`, UsageError where its strategy lacks a library.
+    """
+    space, known = _checked(loaded, None)
+    strategy_of(known, space, [loaded.config.search.trials])
+    return _on_data(loaded, dataset, None)[0]
 
 
 def begin_seeds(
@@ -120,6 +128,13 @@ def _checked(loaded: Loaded, usual: Space | None) -> tuple[Space, list[Config]]:
     if problems:
         raise ConfigError(problems)
     return found
+
+
+def _on_data(loaded: Loaded, dataset: Dataset, usual: Space | None) -> tuple[Space, list[Config]]:
+    """The space around the config as it is on these data, and the given trials."""
+    refuse_misfit(loaded, dataset)
+    space, known = load_known(loaded, _batch(loaded, dataset), usual)
+    return replace(space, notices=(*space.notices, *metric_notices(loaded.config, dataset))), known
 
 
 def _unprunable(loaded: Loaded) -> Iterator[str]:

@@ -4,11 +4,14 @@ from typing import Any
 import jsonschema
 import pytest
 
+from nnrun.config import search_section
 from nnrun.config.config import Config
 from nnrun.config.hints import every_key
 from nnrun.config.reference import DIALECT, json_schema, reference_rows
 from nnrun.config.values import dotted
 from nnrun.config.yaml_text import parse
+from nnrun.search.strategies import STRATEGIES
+from nnrun.search.verbs import METRICS_OF_TRIALS
 
 EXAMPLE = Path(__file__).with_name("example.yaml").read_text(encoding="utf-8")
 VALIDATOR = jsonschema.Draft202012Validator(json_schema())
@@ -67,6 +70,15 @@ def test_the_schema_accepts_what_the_program_accepts(text: str) -> None:
 def test_the_schema_refuses_what_the_program_refuses(text: str) -> None:
     with pytest.raises(jsonschema.ValidationError):
         VALIDATOR.validate(values(text))
+
+
+def test_an_editor_knows_the_words_that_a_search_alone_reads() -> None:
+    assert [*STRATEGIES] == [*search_section.STRATEGIES]
+    metrics = {sign + name for name in METRICS_OF_TRIALS for sign in ("", "-")}
+    for key, words in {"strategy": {*STRATEGIES}, "metric": metrics}.items():
+        for word in (*words, "random_", "dev_eror", "dev_errors", "test_error", "error"):
+            assert VALIDATOR.is_valid({"search": {key: word}}) == (word in words), word
+    assert VALIDATOR.is_valid({"search": {"metric": None}})
 
 
 def test_every_key_has_a_default_and_a_line_of_help() -> None:

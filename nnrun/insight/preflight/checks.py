@@ -8,7 +8,17 @@ from typing import NamedTuple
 from nnrun.data.facts import association, kinds, likeness
 from nnrun.engine.gradient_check import ACCEPTABLE, BUG, EPSILON
 from nnrun.insight import range_test
-from nnrun.insight.preflight import augmentation, columns, gradients, learning, mismatch, network, rows, values
+from nnrun.insight.preflight import (
+    augmentation,
+    columns,
+    gradients,
+    learning,
+    mismatch,
+    network,
+    rows,
+    searching,
+    values,
+)
 from nnrun.insight.preflight.context import Context
 from nnrun.runs.symptoms import thresholds
 from nnrun.runs.symptoms.evidence import Finding
@@ -35,6 +45,13 @@ CHECKS: dict[str, Check] = {
         rows.check_schema,
         "keys, types and ranges of the YAML file (found when it is read: exit code 3)",
         "passes when there is a config to check; tells what was left out or replaced",
+        "[reference.md](reference.md)",
+    ),
+    "search": Check(
+        searching.check_search,
+        "a section `search` that a search would refuse; training does not read it (fail); an optional library that "
+        "its strategy lacks (warn)",
+        "passes where the first trial could begin, and where there is no such section; tells what a search would note",
         "[reference.md](reference.md)",
     ),
     "rows": Check(

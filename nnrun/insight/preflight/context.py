@@ -56,11 +56,15 @@ USUAL = Probe()
 
 @dataclass(frozen=True)
 class Context:
-    """One configuration before its first step; `parts` are the rows as they stand in the source, or a sample."""
+    """One configuration before its first step; `parts` are the rows as they stand in the source, or a sample.
+
+    `given` is the configuration before one of several folds was taken, and before an engine was chosen.
+    """
 
     loaded: Loaded
     dataset: Dataset
     parts: RawParts
+    given: Loaded
     probe: Probe = USUAL
 
     @property

@@ -48,11 +48,12 @@ def open_context(loaded: Loaded, root: Path, heard: Heard = nobody, how: Probe =
     `how` is how the gradient is checked. Of several folds the first is looked at. Raises ConfigError and DataError as
     training does.
     """
+    given = loaded
     if loaded.config.data.in_folds:
         told = f"of the {loaded.config.data.folds} folds the first is looked at"
         loaded = replace(loaded, config=in_fold(loaded.config, 1), notices=[*loaded.notices, told])
     loaded, dataset = begun(loaded, root, heard)
-    return Context(loaded, dataset, read_parts(loaded.config.data, heard), how)
+    return Context(loaded, dataset, read_parts(loaded.config.data, heard), given, how)
 
 
 def preflight(context: Context) -> Iterator[tuple[str, Finding]]:

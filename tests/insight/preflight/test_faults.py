@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from nnrun.compiled import codes
 from nnrun.config.load import load_config
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.parameters import Array
+from nnrun.insight.preflight.checks import CHECKS
 from nnrun.insight.preflight.verbs import open_context, preflight
 from nnrun.runs.symptoms.evidence import Finding
 
@@ -43,6 +45,34 @@ def check_parts(check: Check, tmp_path: Path) -> Callable[..., dict[str, Finding
         return check("data.source={}", *sources, "data.target=target", "network.hidden=[16]")
 
     return call
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ("search.strategy=radnom", "no strategy 'radnom'; did you mean random?"),
+        ("search.metric=dev_eror", "no metric 'dev_eror'; did you mean dev_error?"),
+        ("search.metric=-dev_r2", "needs numbers"),  # which is known of the data alone
+        ("search.space={optimizer.lr: {log: [0, 1]}}", "unknown key; did you mean learning_rate?"),
+        ("search={prune: median, metric: dev_loss}", "epochs are compared by dev_error, trials by dev_loss"),
+    ],
+)
+def test_a_section_that_a_search_refuses(tmp_path: Path, section: str, words: str) -> None:
+    context = open_context(load_config(None, ["data.source=iris", section]), tmp_path / "runs")
+    found = CHECKS["search"].run(context)
+    assert found.status == "fail" and words in found.text
+    assert found.numbers["problems"]
+
+
+def test_a_section_that_a_search_takes_and_none(tmp_path: Path) -> None:
+    """Of folds the first is looked at, but a search trains all of them."""
+    settings = ["data.source=iris", "data.folds=3"]
+    context = open_context(load_config(None, settings), tmp_path / "runs")
+    assert CHECKS["search"].run(context).text == "the config has no section search"
+    for search, status in {"{strategy: grid}": "pass", "{strategy: halving}": "fail"}.items():
+        found = CHECKS["search"].run(replace(context, given=load_config(None, [*settings, f"search={search}"])))
+        assert found.status == status
+    assert "halving goes on with some of its trials, which folds cannot" in found.text
 
 
 def parts_of(frame: pd.DataFrame) -> Parts:
