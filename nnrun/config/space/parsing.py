@@ -27,6 +27,7 @@ NOT_SEARCHED = {
     "training.changes": "all trials make the same changes",
     **{dotted(path): f"it {gone.told}" for path, gone in GONE.items()},
 }
+DEEPEST = 10_000  # of the depths that the key takes
 Finding = tuple[KeyPath, str]  # where, below search.space, and what is wrong
 
 
@@ -60,6 +61,7 @@ def _located(places: Places, path: KeyPath, message: str) -> Located:
 def _findings(written: WrittenSpace, config: Config) -> Iterator[Finding]:
     if {DEPTH, WIDTH} <= written.keys() and not config.network.hidden:  # each takes of a layer what the other lacks
         config = configured(config, {"network.hidden": [1]})
+        yield from _bare_depths(written)
     for key, entry in written.items():
         if problem := _key_problem(key, written, config):
             yield (key,), problem
@@ -67,6 +69,18 @@ def _findings(written: WrittenSpace, config: Config) -> Iterator[Finding]:
         yield from _range_findings(key, entry, config)
         yield from _condition_findings(key, entry, written, config)
     yield from _circles(written)
+
+
+def _bare_depths(written: WrittenSpace) -> Iterator[Finding]:
+    """The depths with which no width is drawn, where the config has no layer to take one of."""
+    when, entry = written[WIDTH].get("when"), written[DEPTH]
+    name = next((name for name in entry if name in DOMAINS), None)
+    if not isinstance(when, dict) or DEPTH not in when or name is None or DOMAINS[name].wrong(entry[name]):
+        return
+    drawn, allowed = DOMAINS[name].of(entry[name]), when[DEPTH] if isinstance(when[DEPTH], list) else [when[DEPTH]]
+    bare = [depth for depth in drawn.each() if depth and depth not in allowed] if (drawn.count or 0) <= DEEPEST else []
+    if bare:
+        yield (WIDTH, "when", DEPTH), f"leaves out depth {bare[0]}, which has no width then; network.hidden is []"
 
 
 def _unknown(key: str, config: Config) -> str | None:

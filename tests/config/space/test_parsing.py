@@ -304,6 +304,30 @@ def test_layers_that_give_way_to_drawn_ones_are_told() -> None:
     assert parse_space({"optimizer.learning_rate": {"choice": [0.1, 0.2]}}, listed).notices == ()
 
 
+@pytest.mark.parametrize(
+    ("depth", "allowed", "bare"),
+    [
+        ({"int": [0, 3]}, [1, 2], 3),
+        ({"choice": [0, 1, 4]}, 1, 4),
+        ({"int": [0, 3]}, [1, 2, 3], None),
+        ({"int": [0, 1]}, 1, None),
+    ],
+)
+def test_a_depth_that_has_no_width_is_refused(depth: dict[str, Any], allowed: object, bare: int | None) -> None:
+    """Of a network with layers it is as wide as the first of these."""
+    space = {"network.depth": depth, "network.width": {"int": [1, 9], "when": {"network.depth": allowed}}}
+    linear = Config.model_validate({"network": {"hidden": ()}})
+    words = f"leaves out depth {bare}, which has no width then; network.hidden is []"
+    told = [f"search.space.network.width.when.network.depth: {words}"] if bare else []
+    try:
+        parse_space(space, linear)
+        found = []
+    except ConfigError as error:
+        found = error.problems
+    assert found == told
+    parse_space(space, Config())
+
+
 def test_depth_and_width_are_searched_around_a_network_without_a_layer() -> None:
     linear = Config.model_validate({"network": {"hidden": ()}})
     width = {"choice": [4, 8], "when": {"network.depth": [1, 2]}}
