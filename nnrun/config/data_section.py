@@ -103,10 +103,18 @@ def absolute_source(source: Any, folder: Path) -> Any:
     return absolute(source, folder) if isinstance(source, str) else source
 
 
+def _by_text(named: dict[Any, Any]) -> dict[str, Any]:
+    """Names that YAML may have read as numbers, as the cells and the head of a table have them."""
+    texts = [str(name) for name in named]
+    if twice := next((text for text in texts if texts.count(text) > 1), None):
+        raise complain(((twice,), "is given twice, as a number and in quotes"))
+    return dict(zip(texts, named.values(), strict=True))
+
+
 Columns = Annotated[tuple[str, ...], Strict(False)]
 ClassWeights = Annotated[
     dict[str | int | bool, NonNegative],
-    AfterValidator(lambda weights: {str(name): weight for name, weight in weights.items()}),
+    AfterValidator(_by_text),
 ]
 
 
@@ -134,7 +142,7 @@ Fractions = Annotated[
 Declared = Literal["number", "category", "boolean", "date", "text", "drop"]
 Kinds = Annotated[
     dict[str | int, Annotated[Declared, OneOf()]],
-    AfterValidator(lambda kinds: {str(name): kind for name, kind in kinds.items()}),
+    AfterValidator(_by_text),
 ]
 _Count = Annotated[int, Bounds(ge=1)]
 

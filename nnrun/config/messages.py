@@ -205,7 +205,10 @@ def _remedy_for_text(expected: str, text: str, nullable: bool) -> str:
         return "; write null without quotes" if text.lower() == "null" else "; write null"
     if expected == "true or false" and text.lower() in _TRUTHS:
         return f"; write {_TRUTHS[text.lower()]}"
-    return "; remove the quotes" if _is_quoted(expected, text) else ""
+    if not _is_quoted(expected, text):
+        return ""
+    meant = plain(text)  # a key such as 012 is text without quotes, too
+    return f"; write {meant}" if type(meant) is int and str(meant) != text else "; remove the quotes"
 
 
 def _is_quoted(expected: str, text: str) -> bool:

@@ -84,12 +84,12 @@ def _value(text: str) -> Any:
 
 
 def _path(name: str) -> KeyPath:
-    """Numbers are keys of a table; what follows `search.space` or an epoch's changes is one key, dots and all."""
+    """Numbers are keys of a table, 007 is a name; what follows `search.space` or an epoch's changes is one key."""
     if name.startswith(SPACE):
         return (*SPACE.split(".")[:2], name.removeprefix(SPACE))
     if change := CHANGE.fullmatch(name):
         return "training", "changes", int(change[1]), change[2]
-    return tuple(int(part) if part.isdecimal() else part for part in name.split("."))
+    return tuple(int(part) if re.fullmatch("0|[1-9][0-9]*", part) else part for part in name.split("."))
 
 
 def _with_absolute_paths(path: KeyPath, value: Any, folder: Path) -> Any:
@@ -150,16 +150,28 @@ def lies_in(path: KeyPath, keys: Sequence[KeyPath]) -> bool:
 
 def put(values: Tree, places: Places, setting: Setting) -> None:
     """Write one value, opening mappings on its way where that is possible; a ConfigError where it is not."""
-    *way, last = setting.path
+    path = _as_held(values, setting.path)
+    *way, last = path
     inside: Any = values
     for depth, part in enumerate(way, start=1):
         if not isinstance(inside.get(part), dict):
-            here = setting.path[:depth]
+            here = path[:depth]
             inside[part] = _opened(here, inside.get(part), values)
             places.forget(here)
         inside = inside[part]
     inside[last] = setting.value
-    places.replace(setting.path, setting.argument)
+    places.replace(path, setting.argument)
+
+
+def _as_held(values: Tree, path: KeyPath) -> KeyPath:
+    """The path as the keys on its way are written, as a number or in quotes: `class_weight: {"1": 2}`."""
+    held: KeyPath = ()
+    inside: Any = values
+    for part in path:
+        keys = inside if isinstance(inside, dict) else {}
+        held = (*held, next((key for key in keys if str(key) == str(part)), part))
+        inside = keys.get(held[-1])
+    return held
 
 
 def _opened(path: KeyPath, held: Any, values: Tree) -> Tree:

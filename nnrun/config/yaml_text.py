@@ -142,7 +142,7 @@ class _Walk:
         key = self.value(node, ()) if isinstance(node, yaml.ScalarNode) else None
         if isinstance(key, bool) or not isinstance(key, (str, int)):
             raise _StopError(_mark(node.start_mark), "a key must be text; put it in quotes if it is meant")
-        return key
+        return key if str(key) == node.value else str(node.value)  # 007 is no 7 where it names a column
 
     def _merged(self, node: yaml.MappingNode, path: KeyPath) -> dict[Hashable, Any]:
         values: dict[Hashable, Any] = {}

@@ -38,6 +38,7 @@ def test_values_are_read_as_in_the_file_and_the_last_one_counts() -> None:
         ("optimizer=adam", "expected a mapping such as {name: adam}, got the text 'adam'"),
         ("optimizer={lr: 1}", "optimizer.lr: unknown key; did you mean learning_rate?"),
         ("optimizer={name: sgd, name: adam}", "name: duplicate key on line 1; first given on line 1"),
+        ("training.changes.012={seed: 1}", "expected a whole number, got the text '012'; write 12"),
         ("network.hidden=[8, 0]", "network.hidden[1]: must be at least 1, got 0"),
         ("network.depth=-1", "must be at least 0 and at most 10000, got -1"),
         ("optimizer.schedule.evry=3", "unknown key; did you mean every?"),
@@ -115,6 +116,22 @@ def test_what_is_usual_of_an_optimizer_gives_way_to_what_is_usual_of_another_one
     assert load_config(None, [f"optimizer.name={new}"], text).config == fresh
     resolved = load_config(None, text=text).config
     assert configured(resolved, {"optimizer.name": new}) == fresh == configured(written, {"optimizer.name": new})
+
+
+def test_a_name_that_looks_like_a_number_is_spelled_as_it_is() -> None:
+    """The column 007 is not the column 7; a number and a text in quotes are one name of a class."""
+    data = load_config(None, text="data: {kinds: {007: category, 7: number}, class_weight: {+1: 2}}").config.data
+    assert (data.kinds, data.class_weight) == ({"007": "category", "7": "number"}, {"+1": 2})
+    weights = ["data.class_weight.1=9", "data.class_weight.01=3"]
+    for key in ("1", '"1"'):
+        found = load_config(None, weights, f"data: {{class_weight: {{{key}: 2}}}}").config.data.class_weight
+        assert found == {"1": 9, "01": 3}
+
+
+@pytest.mark.parametrize(("key", "value"), [("kinds", "number"), ("class_weight", "2")])
+def test_a_name_given_as_a_number_and_in_quotes_is_given_twice(key: str, value: str) -> None:
+    text = f'data:\n  {key}:\n    1: {value}\n    "1": {value}\n'
+    assert problems(text=text) == [f"config.yaml:4:10: data.{key}.1: is given twice, as a number and in quotes"]
 
 
 def test_the_metric_of_a_resolved_search_follows_the_primary_metric() -> None:
