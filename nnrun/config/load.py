@@ -16,6 +16,7 @@ from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml
 from nnrun.config.extends import whole
 from nnrun.config.hints import key_called
+from nnrun.config.idle import given_in_vain
 from nnrun.config.messages import Places
 from nnrun.config.overrides import Setting, apply, reshape
 from nnrun.config.values import KeyPath, kind
@@ -66,6 +67,7 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | by
         now = list(config.network.hidden)
         notices.append(f"network.hidden {replaced} is replaced by depth × [width] = {now}")
     notices += _overruled(config, places, settings)
+    notices += [places.locate(place, told).line for place, told in given_in_vain(values, config)]
     for start, last in changes.out_of_reach(config):
         told = f"never comes, as the training ends after epoch {last}"
         notices.append(places.locate((*changes.CHANGES, start), told, at_key=True).line)

@@ -229,6 +229,18 @@ class Rule(NamedTuple):
     uses_beta1: bool  # whether beta1, which is also momentum's β, steers it
     usual: Mapping[str, Value] = {}  # hyperparameters where they are not the common ones
 
+    @property
+    def unused(self) -> list[str]:
+        """The hyperparameters of other rules, which steer nothing here."""
+        used = {
+            "beta1": self.uses_beta1,
+            "beta2": self.adaptive,
+            "epsilon": self.adaptive,
+            "bias_correction": self.adaptive or self.uses_beta1,
+            "dampening": self.uses_beta1 and not self.adaptive,
+        }
+        return [name for name, is_used in used.items() if not is_used]
+
 
 def _adam(h: Hyperparameters) -> list[Transform]:
     return [Adam(h.beta1, h.beta2, h.epsilon, h.bias_correction)]

@@ -71,12 +71,12 @@ def heading(name: str, config: Config, beginning: Beginning) -> list[str]:
     ]
     if average := config.training.average:
         how += [f"judged by averages ({way} {value:g})" for way, value in average.model_dump().items()]
-    layers = [network.activation, *(["batch norm"] if network.batch_norm else [])]
+    layers = f" ({network.activation}{', batch norm' if network.batch_norm else ''})" if network.hidden else ""
     source = config.data.source if isinstance(config.data.source, str) else dict(config.data.source)
     return [
         f"run      {name}",
         f"data     {source_name(source)}: {rows_of(beginning)}; {beginning.features} features, {task}",
-        f"network  {network_shape(widths, network.ensemble, network.members)} ({', '.join(layers)}), "
+        f"network  {network_shape(widths, network.ensemble, network.members)}{layers}, "
         f"{beginning.parameters:,} parameters" + (" each" if network.ensemble > 1 else ""),
         f"training {', '.join(how)}",
         *(line for notice in beginning.notices for line in wrapped(notice, "note     ")),

@@ -63,6 +63,15 @@ def test_three_steps_by_hand(name: str, values: dict[str, Any], expected: list[f
     assert three_steps(name, **values) == pytest.approx(expected, abs=2e-7)
 
 
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_hyperparameter_is_unused_where_it_changes_no_step(name: str) -> None:
+    flag = OPTIMIZERS[name].usual.get("bias_correction", False)
+    others = {"beta1": 0.5, "beta2": 0.5, "epsilon": 1.0, "bias_correction": not flag, "dampening": False}
+    before = three_steps(name)
+    vain = [key for key, value in others.items() if three_steps(name, **{key: value}) == before]
+    assert vain == OPTIMIZERS[name].unused
+
+
 def test_every_optimizer_of_the_table_has_a_worked_example() -> None:
     assert {name for name, _, _ in BY_HAND} == set(OPTIMIZERS)
 

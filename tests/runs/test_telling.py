@@ -14,6 +14,11 @@ def beginning(notice: str) -> Beginning:
     return Beginning({"train": 90}, 4, ["a", "b"], 2, 1234, 32, 0, [notice])
 
 
+def test_a_network_without_a_hidden_layer_has_no_activation() -> None:
+    config = load_config(None, ["network.hidden=[]", "network.batch_norm=true"]).config
+    assert heading("a-run", config, beginning(NOTICE))[2] == "network  4-2, 1,234 parameters"
+
+
 @pytest.mark.parametrize("width", [80, 60])
 def test_a_heading_fits_the_screen(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(width))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from nnrun.config.changes import overruled
 from nnrun.config.config import Config
 from nnrun.config.hints import field_at, models_in, unknown_key
 from nnrun.config.load import Loaded
@@ -15,7 +14,8 @@ from nnrun.config.messages import Located, Places
 from nnrun.config.overrides import as_path, configured, fault, value_at
 from nnrun.config.space.domains import DOMAINS, Choice
 from nnrun.config.space.intervals import Domain, Interval, Wrong
-from nnrun.config.space.space import DEPTH, WIDTH, Parameter, Space, WrittenRange, WrittenSpace, usual_space
+from nnrun.config.space.notes import notes
+from nnrun.config.space.space import DEPTH, WIDTH, Space, WrittenRange, WrittenSpace, usual_space
 from nnrun.config.values import KeyPath, Settings, Tree, describe, dotted
 from nnrun.config.versions import GONE
 from nnrun.errors import MOST, ConfigError
@@ -243,31 +243,10 @@ def _decided(space: Space, config: Config) -> Space:
         if p.key not in gone
     ]
     notices = [f"{key} is not searched: {_why(other, values)}" for key, other in gone.items()]
-    return Space(tuple(kept), (*notices, *_reshaped(kept, config), *_without_effect(kept), *_overruled(kept, config)))
-
-
-def _overruled(parameters: Sequence[Parameter], config: Config) -> Iterator[str]:
-    """A note on each parameter that a change in the middle of the training takes the place of, in every trial."""
-    yield from (f"{p.key} {told}" for p in parameters if (told := overruled(config, p.key)))
-
-
-def _reshaped(parameters: Sequence[Parameter], config: Config) -> Iterator[str]:
-    """A note where the layers that the config lists are given up for those that are drawn."""
-    network = config.network
-    if "hidden" in network.model_fields_set and {DEPTH, WIDTH} & {parameter.key for parameter in parameters}:
-        yield f"network.hidden {list(network.hidden)} is replaced by depth × [width] in what is drawn; trial 0 keeps it"
-
-
-def _without_effect(parameters: Sequence[Parameter]) -> Iterator[str]:
-    """A note where a width is drawn in vain, as the depth that is drawn beside it leaves no layer."""
-    found = {parameter.key: parameter for parameter in parameters}
-    depth, width = found.get(DEPTH), found.get(WIDTH)
-    if depth is None or width is None or not depth.domain.contains(0):
-        return
-    if all(allowed.contains(0) for key, allowed in width.when if key == DEPTH):
-        single = depth.domain.count == 1
-        cure = "" if single else f"; `when: {{{DEPTH}: […]}}` beside its range names the depths that have it"
-        yield f"{WIDTH} has no effect where {DEPTH} is 0{', as it always is' if single else cure}"
+    return Space(
+        tuple(kept),
+        (*notices, *notes(kept, config)),
+    )
 
 
 def _never(key: str, allowed: Choice, values: Settings) -> bool:
