@@ -15,6 +15,7 @@ from nnrun.errors import ConfigError
 from nnrun.installation import command, shipped
 from nnrun.text import closest
 
+MERGE = "<<"
 SUFFIXES = (".yaml", ".yml")
 MOST_VALUES = 100_000  # aliases of aliases grow exponentially
 MOST_BYTES = 1 << 28  # of a file
@@ -124,9 +125,8 @@ class _Walk:
         values = self._merged(node, path)
         seen: dict[Hashable, Mark] = {}
         for key_node, value_node in node.value:
-            if _is_merge(key_node):
-                continue
-            key, mark = self._key(key_node), _mark(key_node.start_mark)
+            merges = _is_merge(key_node)
+            key, mark = MERGE if merges else self._key(key_node), _mark(key_node.start_mark)
             if key in seen:
                 text = (
                     f"{dotted((*path, key))}: duplicate key on line {mark.line}; first given on line {seen[key].line}"
@@ -134,6 +134,8 @@ class _Walk:
                 self.problems.append(Problem(mark, text))
                 continue
             seen[key] = mark
+            if merges:
+                continue
             self.positions[(*path, key)] = Place(mark, _mark(value_node.start_mark))
             values[key] = self.value(value_node, (*path, key))
         return values
@@ -145,16 +147,17 @@ class _Walk:
         return key if str(key) == node.value else str(node.value)  # 007 is no 7 where it names a column
 
     def _merged(self, node: yaml.MappingNode, path: KeyPath) -> dict[Hashable, Any]:
+        """What `<<` brings: of several mappings the first one that has a key gives it, and so tells its place last."""
         values: dict[Hashable, Any] = {}
-        for parent in _parents(node):
+        for parent in reversed([*_parents(node)]):
             if not isinstance(parent, yaml.MappingNode):
                 raise _StopError(_mark(parent.start_mark), "<< merges mappings only")
-            values = self.value(parent, path) | values
+            values |= self.value(parent, path)
         return values
 
 
 def _is_merge(key: yaml.Node) -> bool:
-    return isinstance(key, yaml.ScalarNode) and key.value == "<<" and key.style is None
+    return isinstance(key, yaml.ScalarNode) and key.value == MERGE and key.style is None
 
 
 def _parents(node: yaml.MappingNode) -> Iterator[yaml.Node]:

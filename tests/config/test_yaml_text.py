@@ -82,7 +82,16 @@ def test_aliases_and_merge_keys_copy_values() -> None:
     assert source.values["c"] == {"x": 5, "y": [2]}
     assert source.values["d"] == {"x": 7, "y": [2]}
     assert source.values["b"]["y"] is not source.values["a"]["y"]
+    assert source.positions["d", "x"].value == Mark(6, 14), "of the mapping that gave it"
     assert not source.problems
+
+
+def test_a_merge_given_twice_is_a_duplicate_key() -> None:
+    source = parse("a:\n  <<: {x: 3}\n  <<: {x: 4}\n", "config.yaml")
+    assert source.values == {"a": {"x": 3}}
+    assert [tuple(problem)[:2] for problem in source.problems] == [
+        (Mark(3, 3), "a.<<: duplicate key on line 3; first given on line 2")
+    ]
 
 
 @pytest.mark.parametrize(
