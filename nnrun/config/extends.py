@@ -93,6 +93,7 @@ def _over(below: Source, above: Source) -> Source:
     What is usual of the optimizer or primary metric of a resolved config gives way to what is usual of one on top.
     """
     values, positions, problems = dict(below.values), dict(below.positions), [*below.problems]
+    replaced = below.replaced if above.replaced is None else above.replaced
     for section, own in above.values.items():
         old: Any = values.get(section)
         if section in values and isinstance(own, dict) and (wrong := _no_section(section, old)):
@@ -104,7 +105,8 @@ def _over(below: Source, above: Source) -> Source:
         shapes = [path for path in SHAPES if path in keys]
         if shapes in ([HIDDEN], [DEPTH], [WIDTH], [DEPTH, WIDTH]) and any(path[1] in old for path in SHAPES):
             places = Places(positions=positions)
-            reshape(values, places, [Setting(path, own[path[1]], "") for path in shapes])
+            gone = reshape(values, places, [Setting(path, own[path[1]], "") for path in shapes])
+            replaced = gone if gone is not None or shapes == [HIDDEN] else replaced
             positions = places.positions
     if below.resolved:
         places = Places(positions=positions)
@@ -113,7 +115,7 @@ def _over(below: Source, above: Source) -> Source:
         leave_usual(values, places, own, leading(below.values))
         positions = places.positions
     resolved = above.resolved or (below.resolved and NAME[0] not in above.values)
-    return Source(above.name, values, positions | above.positions, [*problems, *above.problems], resolved)
+    return Source(above.name, values, positions | above.positions, [*problems, *above.problems], resolved, replaced)
 
 
 def _no_section(name: str, value: object) -> str | None:

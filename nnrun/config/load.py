@@ -18,7 +18,7 @@ from nnrun.config.extends import whole
 from nnrun.config.hints import key_called
 from nnrun.config.idle import given_in_vain
 from nnrun.config.messages import Places
-from nnrun.config.overrides import Setting, apply, reshape
+from nnrun.config.overrides import HIDDEN, Setting, apply, lies_in, reshape
 from nnrun.config.values import KeyPath, kind
 from nnrun.config.versions import current
 from nnrun.config.yaml_text import decode, parse, read_bytes
@@ -61,6 +61,8 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | by
     values, settings = apply(source.values, places, overrides)
     values, notices = current(values, places)
     replaced = reshape(values, places, settings)
+    if replaced is None and not any(lies_in(HIDDEN, [setting.path]) for setting in settings):
+        replaced = source.replaced
     config = Config.checked(values, places)
     changes.check(config, places)
     if replaced is not None:

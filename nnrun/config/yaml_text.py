@@ -54,6 +54,7 @@ class Source:
     """The values of one YAML file, where each stands, and the mistakes that did not stop the reading.
 
     The optimizer of one that is `resolved` has every number written down, whether somebody asked for it or not.
+    `replaced` is the `network.hidden` of a file below that depth or width took the place of.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Source:
     positions: dict[KeyPath, Place]
     problems: list[Problem] = field(default_factory=list)
     resolved: bool = False
+    replaced: list[int] | None = None
 
 
 class _StopError(Exception):

@@ -97,7 +97,22 @@ def test_paths_are_relative_to_the_file_that_has_them(write) -> None:  # type: i
 )
 def test_the_shape_is_that_of_the_file(write, base: str, own: str, hidden: tuple[int, ...]) -> None:  # type: ignore[no-untyped-def]
     write("base.yaml", f"network: {base}\n")
-    assert tuple(load_config(write("c.yaml", f"extends: base.yaml\nnetwork: {own}\n")).config.network.hidden) == hidden
+    loaded = load_config(write("c.yaml", f"extends: base.yaml\nnetwork: {own}\n"))
+    assert tuple(loaded.config.network.hidden) == hidden
+    told = f"network.hidden [8, 8] is replaced by depth × [width] = {[*hidden]}"
+    assert loaded.notices == ([told] if "hidden" in base else [])
+
+
+def test_layers_that_give_way_in_a_file_between_are_told_unless_others_are_given(write) -> None:  # type: ignore[no-untyped-def]
+    write("a.yaml", "network: {hidden: [16, 8]}\n")
+    write("b.yaml", "extends: a.yaml\nnetwork: {width: 5}\n")
+    path = write("c.yaml", "extends: b.yaml\nnetwork: {activation: tanh}\n")
+    assert load_config(path).notices == ["network.hidden [16, 8] is replaced by depth × [width] = [5, 5]"]
+    deep = load_config(path, ["network.depth=3"]).notices
+    assert deep == ["network.hidden [16, 8] is replaced by depth × [width] = [5, 5, 5]"]
+    for given in ("network.hidden=[4]", "network={hidden: [4]}"):
+        assert load_config(path, [given]).notices == []
+    assert load_config(write("d.yaml", "extends: c.yaml\nnetwork: {hidden: [3]}\n")).notices == []
 
 
 def test_a_mistake_is_told_where_it_stands(write) -> None:  # type: ignore[no-untyped-def]
