@@ -11,7 +11,7 @@ from nnrun.config.changes import CHANGES, TOTAL, at, begun_before, changed, with
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml, one_line
 from nnrun.config.load import Loaded
-from nnrun.config.overrides import configured
+from nnrun.config.overrides import configured, parse_settings
 from nnrun.data.dataset import Dataset
 from nnrun.data.files.chunks import Heard
 from nnrun.errors import DataError, UsageError
@@ -144,10 +144,18 @@ def resume(
             raise UsageError(_as_begun(run))
         return folds.resume(run, listener, told_to_stop)
     if overrides:
-        settings = [*overrides, *([] if epochs is None else [f"{TOTAL}={epochs}"])]
-        return _begin_child(run, settings, listener, told_to_stop, argv)
+        return _begin_child(run, _with_epochs(overrides, epochs), listener, told_to_stop, argv)
     with training(run):
         return _go_on(run, epochs, listener, told_to_stop)
+
+
+def _with_epochs(overrides: Sequence[str], epochs: int | None) -> list[str]:
+    """The overrides, and with them the total that an option gives; UsageError where one of them gives another."""
+    if epochs is None:
+        return [*overrides]
+    if other := next((one for one in overrides if parse_settings([one]).get(TOTAL, epochs) != epochs), None):
+        raise UsageError(f"--epochs {epochs} and --set {other} are two totals; give one of them")
+    return [*overrides, f"{TOTAL}={epochs}"]
 
 
 def _is_moved(run: RunDir, settings: Sequence[str], heard: Heard) -> bool:

@@ -288,11 +288,13 @@ def test_a_schedule_shaped_by_the_total_refuses_another_total(train_run: Train, 
     assert child.record["parent"]["id"] == run.id
 
 
-def test_fewer_epochs_than_are_trained_are_refused(train_run: Train) -> None:
+def test_fewer_epochs_than_are_trained_and_two_totals_are_refused(train_run: Train) -> None:
     run = train_run(*SMALL).run
     resolved = run.read("resolved.yaml")
     with pytest.raises(UsageError, match=r"has trained 4 epochs already; the new total must be larger, got 2"):
         verbs.resume(run, epochs=2)
+    with pytest.raises(UsageError, match=r"--epochs 6 and --set training\.epochs=9 are two totals"):
+        verbs.resume(run, 6, ["optimizer.learning_rate=0.1", "training.epochs=9"])
     assert run.read("resolved.yaml") == resolved
 
 
