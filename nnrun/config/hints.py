@@ -173,6 +173,8 @@ def unknown_key(root: type[BaseModel], path: KeyPath, values: Tree) -> str:
         return _keep_prob(value)
     allowed = allowed_keys(root, section, values)
     field = field_at(root, section, values)
+    if not allowed and field is not None:
+        return f"unknown key; did you mean {dotted(section)}? It holds no others"
     synonyms = _MEANT if field is None or entries_of(field) is None else {}  # of keys, none of which an option is
     meant = _meant(list(every_key(root)), section, word, allowed, synonyms)
     if meant is None:

@@ -75,6 +75,8 @@ def test_the_newest_is_on_top_and_programs_get_the_oldest_first(nnrun: Nnrun, tw
     [
         (["--sort", "dev_eror"], "no run has a 'dev_eror', did you mean dev_error?"),
         (["--filter", "optimizer.nam=adam"], "no run has a 'optimizer.nam', did you mean optimizer.name?"),
+        (["--sort", "optimizer.lr"], "no run has a 'optimizer.lr', did you mean optimizer.learning_rate?"),
+        (["--filter", "lr=0.1"], "no run has a 'lr', did you mean optimizer.learning_rate?"),
         (["--filter", "done"], "--filter: 'done' is no condition; write KEY=VALUE"),
         (["--json", "--csv"], "--json and --csv: only one of them"),
         (["--tree", "--csv"], "--tree and --csv: only one of them"),

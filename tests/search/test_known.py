@@ -138,6 +138,26 @@ def test_all_mistakes_at_once_with_their_places(tmp_path: Path) -> None:
     assert len(lines) == 10, "a value outside its range is no mistake"
 
 
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("optimizer.lr", "it is optimizer.learning_rate, which is not searched; allowed here: optimizer.name"),
+        (
+            "optimizer.learning_rat",
+            "it is optimizer.learning_rate, which is not searched; allowed here: optimizer.name",
+        ),
+        ("optimizer.learning_rate", "allowed here: optimizer.name"),
+        ("optimizer.nam", "did you mean optimizer.name?"),
+    ],
+)
+def test_a_key_that_is_not_searched_is_not_taken_for_one_that_is(key: str, words: str) -> None:
+    text = f"search: {{space: {{optimizer.name: {{choice: [sgd, adam]}}}}, enqueue: [{{{key}: adam}}]}}"
+    with pytest.raises(ConfigError) as caught:
+        load_known(load_config(None, text=text))
+    (line,) = caught.value.problems
+    assert line.endswith(f"search.enqueue[0].{key}: is not a key of search.space; {words}")
+
+
 def test_mistakes_of_the_space_come_with_those_of_the_known_settings() -> None:
     text = "search: {space: {optimizer.learning_rate: {log: [0, 1]}}, enqueue: [{optimizer.learning: 1}]}"
     with pytest.raises(ConfigError) as caught:

@@ -8,13 +8,13 @@ from itertools import islice
 from pydantic import ValidationError
 
 from nnrun.config.config import Config
-from nnrun.config.hints import SYNONYMS
+from nnrun.config.hints import every_key, key_called
 from nnrun.config.load import Loaded
 from nnrun.config.messages import Located, Places, explain
 from nnrun.config.overrides import configured, substituted, value_at
 from nnrun.config.space.parsing import load_space
 from nnrun.config.space.space import DEPTH, WIDTH, Space, usual_space
-from nnrun.config.values import KeyPath, Settings
+from nnrun.config.values import KeyPath, Settings, dotted
 from nnrun.errors import MOST, ConfigError
 from nnrun.text import closest, one_of
 
@@ -82,10 +82,14 @@ def _findings(i: int, entry: Settings, config: Config, space: Space | None) -> I
 
 def _meant(key: str, keys: Sequence[str]) -> str:
     """The key of the space that was probably meant, or all of them."""
-    last = key.rpartition(".")[2]
-    named = [k for k in keys if k.rpartition(".")[2] == last or last in SYNONYMS.get(k, "").split()]
-    close = closest(key, keys) if not named else named[0] if len(named) == 1 else None
-    return f"did you mean {close}?" if close else f"allowed here: {one_of(keys)}"
+    allowed = f"allowed here: {one_of(keys)}"
+    if key in map(dotted, every_key(Config)):
+        return allowed
+    called = dotted(key_called(Config, key.rpartition(".")[2]) or ())
+    if called and called not in keys:
+        return f"it is {called}, which is not searched; {allowed}"
+    close = called or closest(key, keys)
+    return f"did you mean {close}?" if close else allowed
 
 
 def _misfits(settings: Settings, config: Config) -> Iterator[tuple[tuple[str, ...], str]]:

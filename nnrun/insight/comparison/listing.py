@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, NamedTuple, get_args
 
-from nnrun.config.values import Settings
+from nnrun.config.values import Settings, dotted
 from nnrun.errors import NnrunError, UsageError
 from nnrun.insight.comparison.contestants import Contestant
 from nnrun.runs.finding import ID, born, seconds_of
@@ -281,6 +281,10 @@ def _rank(key: str, value: Any) -> tuple[int, Any]:
 def _refuse_unknown(key: str, entries: Sequence[Entry]) -> None:
     if not entries or any(entry.knows(key) for entry in entries):
         return
+    from nnrun.config.config import Config  # which loads NumPy
+    from nnrun.config.hints import key_called
+
     known = {key for entry in entries for key in [*entry.facts, *entry.final, *entry.settings]}
-    close = closest(key, known, cutoff=0.5)
+    called = dotted(key_called(Config, key.rpartition(".")[2]) or ())
+    close = closest(key, known, cutoff=0.8) or (called if called in known else closest(key, known, cutoff=0.5))
     raise UsageError(f"no run has a {key!r}{f', did you mean {close}?' if close else ''}")

@@ -16,6 +16,10 @@ RANGES = "uniform, int, log, int_log, one_minus_log, choice, quantized"
 MISTAKES = [
     ("optimizer.learning_rat: {log: [1e-4, 1]}", "5: optimizer.learning_rat: unknown key; did you mean learning_rate?"),
     ("lr: {log: [1e-4, 1]}", "5: lr: unknown key here; did you mean optimizer.learning_rate?"),
+    (
+        "network.ensemble.seeds: {int: [2, 3]}",
+        "5: network.ensemble.seeds: unknown key; did you mean network.ensemble? It holds no others",
+    ),
     ("optimiser.beta1: {log: [0.1, 0.9]}", "5: optimiser.beta1: unknown key; did you mean optimizer?"),
     (
         "optimizer.schedule.rate: {log: [0.1, 0.9]}",
