@@ -29,6 +29,7 @@ from nnrun.config.versions import KEY, unreadable
 from nnrun.config.yaml_text import Problem, Source, decode, parse, placed, read_bytes
 from nnrun.errors import ConfigError
 from nnrun.files import is_sealed
+from nnrun.installation import at_home
 
 EXTENDS = "extends"
 DEEPEST = 20  # files that extend each other
@@ -51,6 +52,11 @@ def whole(source: Source, folder: Path, trail: Sequence[Path | None]) -> Source:
     return _over(below, replace(source, values=values, positions=positions))
 
 
+def named_base(base: str, folder: Path) -> Path:
+    """The file that `extends` names in a config of this folder."""
+    return at_home(base) if base.startswith("~/") else folder / base
+
+
 class _BaseError(Exception):
     """What is wrong with a file that is extended, to be told where it is named."""
 
@@ -58,7 +64,7 @@ class _BaseError(Exception):
 def _extended(base: object, folder: Path, trail: Sequence[Path | None]) -> Source:
     if not isinstance(base, str) or not base:
         raise _BaseError(f"expected the name of a file, or a list of such names, got {describe(base)}")
-    path = folder / base
+    path = named_base(base, folder)
     files = [None if one is None else one.resolve() for one in trail]
     if path.resolve() in files:
         circle = [*trail[files.index(path.resolve()) :], path]

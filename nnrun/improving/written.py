@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nnrun.config.extends import EXTENDS
+from nnrun.config.extends import EXTENDS, named_base
 from nnrun.config.overrides import SHAPES, as_path
 from nnrun.config.values import Settings
 from nnrun.improving.record import StepRecord
@@ -51,8 +51,8 @@ def improved(text: bytes, places: Places, settings: Settings, reasons: Mapping[s
 def _bases(named: Any, folder: Path) -> Any:
     """The value of `extends`: a file, a list of files, or nothing."""
     if isinstance(named, list):
-        return _flow([str(folder / each) for each in named])
-    return named if named is None else str(folder / named)
+        return _flow([str(named_base(each, folder)) for each in named])
+    return named if named is None else str(named_base(named, folder))
 
 
 def reasons_of(steps: Sequence[StepRecord], settings: Settings) -> dict[str, str]:

@@ -12,6 +12,7 @@ from nnrun.config.dump import dump_yaml
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError
 from nnrun.files import sealed_text
+from nnrun.improving.written import Places, improved
 
 
 @pytest.fixture
@@ -84,6 +85,15 @@ def test_paths_are_relative_to_the_file_that_has_them(write) -> None:  # type: i
     write("shared/table.csv", "x,y\n1,2\n")
     path = write("experiments/c.yaml", "extends: ../shared/base.yaml\nseed: 3\n")
     assert load_config(path).config.data.source == str(Path("shared/table.csv").absolute())
+
+
+def test_a_base_may_lie_in_the_home_folder(write, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    """As a data file may; also where the config that an improvement writes names it."""
+    monkeypatch.setenv("HOME", str(Path("home").absolute()))
+    base = write("home/base.yaml", "seed: 7\n").absolute()
+    path = write("c.yaml", "extends: ~/base.yaml\n")
+    assert load_config(path).config.seed == 7
+    assert f"extends: {base}\n" in improved(path.read_bytes(), Places("digits", Path.cwd()), {}, {}, [])
 
 
 @pytest.mark.parametrize(
