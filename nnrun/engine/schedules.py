@@ -167,20 +167,18 @@ class Cosine(Schedule):
 
     def __call__(self, progress: Progress) -> Factors:
         """Cosine annealing, one value a step."""
-        ends = self._ends(progress.epochs_total)
-        before = max((end for end in ends if end < progress.epoch), default=0)
-        after = min((end for end in ends if end >= progress.epoch), default=progress.epoch)
+        total = progress.epochs_total
+        number = min(-(-progress.epoch * self.cycles // total), self.cycles + 1)  # of the cycle, from 1
+        before = (number - 1) * total // self.cycles
+        after = number * total // self.cycles if number <= self.cycles else progress.epoch
         cycle = Progress(progress.epoch - before, progress.steps, after - before)
         return self.final + (1 - self.final) * _cosine_fall(cycle.done)
 
     def cycle_ends(self, epochs_total: int) -> list[int]:
         """The ends of two cycles or more."""
-        ends = self._ends(epochs_total)
+        cycles = min(self.cycles, epochs_total)  # fewer where there are not as many epochs
+        ends = [cycle * epochs_total // cycles for cycle in range(1, cycles + 1)]
         return ends if len(ends) > 1 else []
-
-    def _ends(self, epochs_total: int) -> list[int]:
-        """The last epoch of each cycle; fewer where there are not as many epochs."""
-        return sorted({cycle * epochs_total // self.cycles for cycle in range(1, self.cycles + 1)} - {0})
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,8 @@ def test_cosine_in_cycles() -> None:
     # More cycles than epochs: each epoch is one.
     assert all_steps(SCHEDULES["cosine"](cycles=9), 3, 2) == pytest.approx([1, 0.5] * 3)
     assert SCHEDULES["cosine"](cycles=9).cycle_ends(3) == [1, 2, 3]
+    endless = SCHEDULES["cosine"](cycles=10**23)  # which no list holds
+    assert all_steps(endless, 3, 2) == pytest.approx([1, 0.5] * 3) and endless.cycle_ends(3) == [1, 2, 3]
     assert SCHEDULES["cosine"]().cycle_ends(3) == SCHEDULES["constant"]().cycle_ends(3) == []
 
 
