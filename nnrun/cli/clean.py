@@ -87,7 +87,8 @@ def _which(
     from nnrun.runs.stored import StoredRun
 
     entries = [Entry(StoredRun(run)) for run in list_runs(runs)]
-    best = kept_best(entries, keep_best) if keep_best else []
+    unjudged = [entry for entry in entries if entry.final and "dev_error" not in entry.final]  # as all rows train
+    best = [*kept_best(entries, keep_best), *unjudged] if keep_best else []
     found = [entry for entry in entries if entry not in best]
     found = found if older is None else older_than(found, older)
     found = of_status(found, statuses) if statuses else found

@@ -236,7 +236,7 @@ def _next_commands(search: StoredSearch, reported: bool) -> Iterator[list[str]]:
 
     run, record = search.run, search.record
     if record["best_trial"] is not None:
-        if can_be_judged(record["final"]) and run.config.data.fold != "all":
+        if can_be_judged(record["final"]):
             yield ["diagnose", str(run.path)]
         if not reported:
             yield ["report", str(run.path)]

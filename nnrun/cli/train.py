@@ -120,7 +120,7 @@ def _next_commands(
         (cure,) = (symptom["cure"] for symptom in record["symptoms"] if symptom["name"] == "divergence")
         yield [*again, *_with(settings, cure)]
     else:
-        if can_be_judged(record["final"]) and config.data.fold != "all":
+        if can_be_judged(record["final"]):
             yield ["diagnose", name]
         if not reported:
             yield ["report", name]

@@ -283,3 +283,8 @@ class Data(Section):
     def in_folds(self) -> bool:
         """Whether to train means to train each of the folds."""
         return self.folds is not None and self.fold is None
+
+    @property
+    def without_dev(self) -> bool:
+        """Whether all rows train, so that none are left to judge or to choose by: dev is the training part again."""
+        return self.fold == "all"

@@ -38,7 +38,6 @@ from nnrun.insight.preflight.verbs import open_context, preflight
 from nnrun.installation import key_of
 from nnrun.runs.finding import trial_of
 from nnrun.runs.kinds import IMPROVE
-from nnrun.runs.members import ALL
 from nnrun.runs.rundir import CONFIG, RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.duration import epoch_seconds
@@ -81,7 +80,7 @@ def begin(
     Raises UsageError, ConfigError or DataError before the directory is made.
     """
     budget = Budget.of(asked.budget)
-    _refuse_unfit(asked, loaded.config)
+    _refuse_unfit(asked)
     _refuse_unwritable(loaded.path, asked.options)
     given = loaded.config
     with opened(loaded, root, options, watcher, told_to_stop, trainings=30) as (executor, loaded, dataset):
@@ -112,11 +111,7 @@ def resume(
         return _go_on(search, record, watcher, teller, told_to_stop)
 
 
-def _refuse_unfit(asked: ImproveRequest, config: Config) -> None:
-    if config.data.fold == ALL:
-        raise UsageError(
-            "data.fold: all trains on all rows, which leaves no dev rows to judge a change by; leave it out"
-        )
+def _refuse_unfit(asked: ImproveRequest) -> None:
     if asked.seeds < LEAST_SEEDS:
         raise UsageError(f"--seeds {asked.seeds}: fewer than {LEAST_SEEDS} say next to nothing about luck")
     if asked.target is not None and not 0 <= asked.target < 1:

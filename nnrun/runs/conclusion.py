@@ -50,7 +50,7 @@ def in_folds(config: Config) -> list[Config]:
 
 def of_folds(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """The outcomes of the folds alone."""
-    return [outcome for outcome in outcomes if outcome.config.data.fold != ALL]
+    return [outcome for outcome in outcomes if not outcome.config.data.without_dev]
 
 
 def mean_epoch(outcomes: Sequence[Outcome]) -> int:

@@ -183,7 +183,7 @@ def _of_member(
         drop_abandoned(run.path.parent, UNFINISHED)
         RunDir.create_at(run.path, {**first_files(run.id, config, None, dataset, (), None), EPOCHS: b""})
     session = Session([config], dataset)
-    parts = STORED if config.data.fold == ALL else ("train", "dev")  # test is read for the whole
+    parts = STORED if config.data.without_dev else ("train", "dev")  # test is read for the whole
     with run.locked():
         session.load(run)
         (outcome,) = session.train([run], listener, told_to_stop, notices, parts=parts)
@@ -204,6 +204,6 @@ def _test(run: RunDir, config: Config, outcomes: Sequence[Outcome]) -> Final:
     if status_of(config, run.read_record().get("refit") is not None, outcomes) != "done":
         return {}
     last = outcomes[-1]
-    if last.config.data.fold == ALL:
+    if last.config.data.without_dev:
         return {name: value for name, value in (last.record["final"] or {}).items() if name.startswith("test_")}
     return tested(run, config, run.path.parent / CACHE)

@@ -138,7 +138,7 @@ def refuse_gathered(run: RunDir) -> None:
 
 def fold_line(config: Config, record: RunRecord) -> str:
     """A fold that is over."""
-    if config.data.fold == ALL:
+    if config.data.without_dev:
         return f"refit    on the rows of all folds for {counted(record['epochs'] or 0, 'epoch')}"
     final = record["final"] or {}
     dev = f"dev {percent(final.get('dev_error'))}, best epoch {record['best_epoch']} of {record['epochs']}"
@@ -191,10 +191,10 @@ def gathered_line(record: RunRecord) -> str:
 def beside_members(record: RunRecord) -> list[str]:
     """A line of what an ensemble makes of its members, where the run is one."""
     members, final = record.get("members"), record.get("final")
-    if not members or len(members) == 1 or not final or folds_in(record):
+    if not members or len(members) == 1 or not final or "dev_error" not in final or folds_in(record):
         return []
     name = error_name(final, record["data"])
     errors = sorted(member["dev_error"] for member in members if member["dev_error"] is not None)
     low, high = (percent(error) for error in (errors[0], errors[-1])) if errors else ("–", "–")
     each = low if low == high else f"{low.removesuffix('%')} to {high}"
-    return [f"ensemble of {len(members)}: dev {name} {percent(final.get('dev_error'))} (members {each})"]
+    return [f"ensemble of {len(members)}: dev {name} {percent(final['dev_error'])} (members {each})"]

@@ -79,6 +79,11 @@ def guess_error(dataset: Dataset) -> float:
     return 1 - float(np.bincount(train.y, train.weights).max()) / train.total
 
 
+def told_of(config: Config, parts: Sequence[str]) -> list[str]:
+    """Which of these parts a result is told of: no dev where all rows train, whose errors would look like true ones."""
+    return [part for part in parts if part != "dev" or not config.data.without_dev]
+
+
 class AtBest(TypedDict):
     """What a run's best parameters come to, as run.json has it; the second key only where it is an ensemble."""
 
@@ -89,14 +94,14 @@ class AtBest(TypedDict):
 def finals(trainer: Trainer, best: Best, dataset: Dataset, parts: Sequence[str], config: Config) -> list[AtBest]:
     """What a configuration wants to know of each run's best parameters on the whole of these parts, and the cost.
 
-    Losses, errors and metrics; empty for a run that finished no epoch.
+    Losses, errors and metrics; empty for a run that finished no epoch. Dev is none of the parts where all rows train.
     """
     if not best.epochs.any():
         return [{"final": {}} for _ in best.epochs]
     names, runs = wanted(config, dataset), [dict[str, float]() for _ in best.epochs]
-    theta, members = _flat(best.theta), list[MemberRecord]()
+    theta, members = _flat(best.theta), [MemberRecord(seed=s, dev_error=None, dev_loss=None) for s in trainer.seeds]
     bound = trainer.network.bind(theta, _flat(best.state), np.empty_like(theta))
-    for part in parts:
+    for part in told_of(config, parts):
         measured = examples(dataset, part)
         evaluator = trainer.evaluator(measured)
         kept = Predictions(evaluator, dataset) if names else None

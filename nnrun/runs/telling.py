@@ -199,8 +199,8 @@ def summary(
         if "near_zero_weights" in final:
             share = percent(final["near_zero_weights"])
             lines.append(f"weights near zero (below 1% of their layer's largest): {share}")
-        if config.data.fold == "all":
-            lines.append("all rows train: the dev error is that of the same rows, and says nothing of others")
+        if config.data.without_dev:
+            lines.append("no dev set: all rows train, and the train error says nothing of others")
         elif "test_error" not in final:
             lines.append("no test set: the dev error is not unbiased, since the best epoch was chosen by it")
     trains = called(path) if path and status in HELD else None

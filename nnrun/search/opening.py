@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from nnrun.config.config import Config
 from nnrun.config.load import Loaded
 from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError, UsageError
@@ -35,8 +36,9 @@ def opened(
 ) -> Iterator[tuple[Executor, Loaded, Dataset]]:
     """Workers that wait, the configuration with the engine for so many trainings, and its data.
 
-    Raises ConfigError or DataError where it cannot be trained, in any of its folds.
+    Raises ConfigError or DataError where it cannot be trained, in any of its folds, UsageError where all rows train.
     """
+    _require_dev(loaded.config)
     with closing(options.executor(told_to_stop)) as executor:  # workers start while the data is read
         heard = until_told(watcher.preparing, told_to_stop)
         loaded, dataset = begun(loaded, root, heard, trainings)
@@ -71,8 +73,9 @@ def reopened(
 ) -> Iterator[Search]:
     """A search, or what is one by other means, as it was left: locked, with its data, and workers that wait.
 
-    Raises DataError where the data is no longer what it began with.
+    Raises DataError where the data is no longer what it began with, UsageError where all rows train.
     """
+    _require_dev(loaded.config)
     plan = Plan.read(run)
     options = options.after(plan.limits)
     with closing(options.executor(told_to_stop)) as executor, run.locked():
@@ -84,6 +87,12 @@ def reopened(
         with located(loaded):
             check_memory(loaded.config, dataset)
         yield Search(run, loaded.config, dataset, plan, options, executor, [loaded.config])
+
+
+def _require_dev(config: Config) -> None:
+    """UsageError where all rows train: the best by them is what has learned them by heart."""
+    if config.data.without_dev:
+        raise UsageError("data.fold: all trains on all rows, which leaves no dev rows to choose by; leave it out")
 
 
 def extended(search: Search, trials: int | None = None) -> Search:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -190,10 +191,11 @@ def test_nothing_is_chosen_by_rows_that_were_trained_on(nnrun: Run, here: Path) 
     rows = ["data.folds=5", "data.fold=all"]
     runs = [trained(nnrun, *rows, f"seed={seed}") for seed in (0, 1)]
     assert "so that none are left to choose by" in refused(nnrun, *runs, "--greedy", "3")
-    search = searched(nnrun, *rows, trials=3)
-    for way in ("--greedy", "--top"):
-        assert "(data.fold: all)" in refused(nnrun, search, way, "2")
-    assert nnrun("ensemble", *runs).code == 0
+    done = nnrun("ensemble", *runs)
+    record = json.loads(nnrun("show", "latest", "--json").out)
+    assert done.code == 0 and not re.search(r"\bdev\b(?! set:)|compared|without", done.out)
+    assert all(one["dev_error"] is one["dev_loss"] is one["without"] is None for one in record["members"])
+    assert "train_error" in record["final"] and not any(key.startswith("dev_") for key in record["final"])
 
 
 def test_one_dev_row_is_too_few_to_choose_by_and_to_measure_the_choice(nnrun: Run, here: Path) -> None:

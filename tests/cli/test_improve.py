@@ -189,7 +189,7 @@ def test_what_is_neither_a_config_nor_a_run_is_said(nnrun: Nnrun) -> None:
 
 def test_without_dev_rows_nothing_can_be_judged(nnrun: Nnrun) -> None:
     done = nnrun("improve", "--set", "data.folds=3", "--set", "data.fold=all", "--budget", "60epochs")
-    assert done.code == 2 and "leaves no dev rows to judge a change by" in done.err
+    assert done.code == 2 and "leaves no dev rows to choose by" in done.err
 
 
 def test_options_that_mean_nothing_to_it_are_refused(nnrun: Nnrun, poor: Path) -> None:

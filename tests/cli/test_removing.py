@@ -129,6 +129,14 @@ def test_runs_on_other_data_are_no_rivals(nnrun: Nnrun, three: list[str]) -> Non
     assert ids() == [three[0], three[2]]
 
 
+def test_what_no_dev_row_has_judged_is_no_rival(nnrun: Nnrun, three: list[str]) -> None:
+    whole = RunDir(ROOT / three[1])
+    final = whole.read_record()["final"] or {}
+    whole.update_record(final={key: value for key, value in final.items() if not key.startswith("dev_")})
+    nnrun("clean", "--keep-best", "1", "--yes")
+    assert ids() == three[:2]
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [

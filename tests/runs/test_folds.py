@@ -126,6 +126,7 @@ def test_rows_that_all_train_are_no_dev_rows(train_run: Train, tmp_path: Path) -
     outcome = train_run(*IRIS, "data.split=[0.6,0.2,0.2]", refit=True)
     whole, run = StoredRun(outcome.run), StoredRun(member(outcome.run, "all"))
     model, reason = load_model(run), f"^{run.name} has no dev rows: .*{outcome.run.id}, which it .* by its folds$"
+    assert {part.partition("_")[0] for part in run.final} == {"train", "test", "cost"} and "dev_error" in whole.final
     found = evaluate(model)
     assert list(found.results) == ["train"] and any(re.search(reason, note) for note in found.notes)
     assert found.value("dev_error") is None and found.judged == "train"

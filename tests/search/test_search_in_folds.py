@@ -12,7 +12,7 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.engine.scores import Objective
-from nnrun.errors import ConfigError
+from nnrun.errors import ConfigError, UsageError
 from nnrun.runs import verbs
 from nnrun.runs.checkpoints import why_dropped
 from nnrun.runs.finding import name_of, search_of
@@ -124,6 +124,12 @@ def test_how_long_it_takes_counts_the_folds(search: Search, monkeypatch: pytest.
     monkeypatch.setattr(Watcher, "outlook", lambda self, lines: told.extend(lines()))
     search(*FOLDS, "search.trials=2")
     assert told[0].startswith("time     about 2 min for 2 trials of 2 epochs in each of 3 folds")
+
+
+def test_nothing_is_chosen_by_rows_that_were_trained_on(search: Search, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="leaves no dev rows to choose by; leave it out"):
+        search(*FOLDS, "data.fold=all")
+    assert not list(tmp_path.glob("**/search.yaml"))
 
 
 def test_what_goes_on_with_trials_is_refused(search: Search) -> None:

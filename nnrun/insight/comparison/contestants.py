@@ -20,11 +20,12 @@ from nnrun.runs.stored import StoredRun, record_of
 from nnrun.runs.verdict import SURE, error_kind
 from nnrun.search.ledger import Ledger
 from nnrun.search.record import best_of, ranked
-from nnrun.text import PARTS
+from nnrun.text import PARTS, part_and_name
 
 COMPARED_FACTS = ("status", "epochs", "best_epoch", "seconds")  # that are compared beside the numbers of the best epoch
 WEIGHTS = ("data.weight", "data.class_weight")  # keys, or what they begin with
 WEIGHED, TRANSFORMED = "weights of examples", "transforms of the target"
+DEV_SETS = "dev sets"
 LOSSES = "losses"  # which set runs apart where they decide
 MEASURED_ON = ("all", "dev", "test")  # files that errors of dev and test come from
 
@@ -66,6 +67,11 @@ class Contestant:
         return error_kind(self.record["data"])
 
     @property
+    def without_dev(self) -> bool:
+        """Whether it was trained on all rows, so that nothing of it was measured on others but test."""
+        return self.settings.get("data.fold") == "all"
+
+    @property
     def primary(self) -> str:
         """The number that decides: dev_ and `metrics.primary`."""
         return f"dev_{self.settings.get('metrics.primary', 'error')}"
@@ -77,8 +83,8 @@ class Contestant:
         return usual_loss(self.run.data.document.get("task", "classification")) if name == "auto" else name
 
     def curve(self, key: str = "dev_error") -> list[float | None]:
-        """A number of each epoch; None where it was not finite, or the epoch is one of its parent's."""
-        rows = self.run.rows
+        """A number of each epoch; None where it was not finite or nothing was, or the epoch is one of its parent's."""
+        rows = [] if self.without_dev and part_and_name(key)[0] == "dev" else self.run.rows
         before = int(rows[0]["epoch"]) - 1 if rows else 0
         return [*[None] * before, *(numbers(row).get(key) for row in rows)]
 
@@ -133,8 +139,9 @@ class Contestant:
             "data": str([self.files.get(part) for part in MEASURED_ON]),
             "targets": str(target.get("name") if target else None),
             TRANSFORMED: str(target.get("transform") if target else None),
-            "dev sets": ("a file" if "dev" in self.files else str(split.get("sha256") if split else None))
-            + (f" in {folds} folds" if folds else ""),
+            DEV_SETS: ("a file" if "dev" in self.files else str(split.get("sha256") if split else None))
+            + (f" in {folds} folds" if folds else "")
+            + (", all of which train" if self.without_dev else ""),
             WEIGHED: str([item for item in weights.items() if item[1] is not None]),
         }
 
@@ -230,4 +237,6 @@ def _kind(what: str, run: Contestant) -> str:
         return errors_of(run.measured_on[what])
     if what == LOSSES:
         return run.loss
+    if what == DEV_SETS and run.without_dev:
+        return "none, all rows train"
     return f"{run.kind or 'plain'} errors" if what == WEIGHED else run.data_name

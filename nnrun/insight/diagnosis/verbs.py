@@ -31,7 +31,7 @@ from nnrun.insight.diagnosis.telling import (
 )
 from nnrun.installation import called, command, typed_here
 from nnrun.runs.finding import without_dev
-from nnrun.runs.members import ALL, folds_table, is_gathered
+from nnrun.runs.members import folds_table, is_gathered
 from nnrun.runs.records import ENDED, HELD, FoundSymptom, RunRecord
 from nnrun.runs.rundir import DIAGNOSIS
 from nnrun.runs.stored import StoredRun, best_row
@@ -121,13 +121,13 @@ def of_a_run(
     `searched` are the keys among whose values a search has chosen this run's, `tell` hears of what takes a moment.
     Raises UsageError where there is nothing to judge yet, or no dev row that the network has not learned.
     """
+    if run.config.data.without_dev and run.status != "diverged":
+        raise UsageError(without_dev(run.directory))
     record, final = run.record, _errors(run)
     evidence, assumed = considered(run, base, tolerance, searched, tell)
     verdict, diverged = evidence.verdict, run.status == "diverged"
     if verdict is None and not diverged:
         raise UsageError(_nothing_to_judge(run, final))
-    if not diverged and run.config.data.fold == ALL:
-        raise UsageError(without_dev(run.directory))
     of_the_recipe = _actions(evidence, origin_of(run, usual, options))
     actions = [*to_finish(run), *to_bound(run, evidence), *of_the_recipe, *to_compare(run, evidence)]
     told = sentence(verdict, evidence, bool(run.data.classes)) if verdict and not diverged else _diverged(record)

@@ -142,7 +142,7 @@ def require_alike(candidates: Sequence[Candidate]) -> None:
 def require_dev(candidates: Sequence[Candidate]) -> None:
     """UsageError where the rows to choose by were trained on: most would be taken who learned them by heart."""
     for one in candidates:
-        if one.run.config.data.fold == "all":
+        if one.run.config.data.without_dev:
             raise UsageError(
                 f"{one.id} was trained on all rows (data.fold: all), so that none are left to choose by; named one by "
                 "one, without --greedy, such runs are pooled with equal weights"

@@ -18,7 +18,7 @@ from nnrun.runs.assembly import make_loss
 from nnrun.runs.environment import describe
 from nnrun.runs.judge import wanted
 from nnrun.runs.members import EnsembleRecord, member
-from nnrun.runs.recording import measures
+from nnrun.runs.recording import measures, told_of
 from nnrun.runs.records import Event, Final, RunRecord, Written
 from nnrun.runs.rundir import (
     CHECKPOINTS,
@@ -131,7 +131,7 @@ def finals(chosen: Chosen, reader: Reader) -> Final:
     first, weights = chosen.members[0].run, chosen.record["weights"]
     dataset = reader.dataset(first)
     loss, names = make_loss(first.config, dataset), wanted(first.config, dataset)
-    parts = [part for part in STORED if part in dataset.parts]
+    parts = told_of(first.config, [part for part in STORED if part in dataset.parts])
     pooled: dict[str, Array] = {}
     for one, weight in zip(chosen.members, weights, strict=True):
         for part, predicted in reader.says(one.run, parts).items():

@@ -34,23 +34,30 @@ def ensemble_lines(run: StoredRun) -> list[str]:
     lines += ["", *_members(record, error)]
     if "dev" in record:
         lines += ["", *_selection(record["dev"])]
-    return [*lines, "", *_beside_the_best(record, run.final, error)] if len(record["members"]) > 1 else lines
+    several = len(record["members"]) > 1 and _on_dev(record)
+    return [*lines, "", *_beside_the_best(record, run.final, error)] if several else lines
 
 
 def _members(record: EnsembleRecord, error: str) -> list[str]:
     """A row a member."""
-    members = record["members"]
+    members, on_dev = record["members"], _on_dev(record)
     above, epochs = _shared(members), record["how"] == "snapshots"
     title = f"members of {above}" if above else "member"
-    rows = [[title, *(["epoch"] if epochs else []), "weight", f"dev {error}", "without"]]
+    rows = [[title, *(["epoch"] if epochs else []), "weight", *([f"dev {error}", "without"] if on_dev else [])]]
     for one in members[:SHOWN]:
         name = one["id"].removeprefix(f"{above}/") if above else one["id"]
-        cells = [f"{100 * one['weight']:.1f}%", percent(one.get("dev_error")), percent(one.get("without"))]
+        errors = (one.get("dev_error"), one.get("without")) if on_dev else ()
+        cells = [f"{100 * one['weight']:.1f}%", *map(percent, errors)]
         rows.append([name, *([str(one.get("best_epoch"))] if epochs else []), *cells])
     left = [f"and {counted(len(members) - SHOWN, 'more member')}"] if len(members) > SHOWN else []
     lines = columns(rows, right=range(1, len(rows[0])))
     said = "without: the dev error of the others, if it were left out"
-    return [*lines, *left, *([said] if len(members) > 1 else [])]
+    return [*lines, *left, *([said] if len(members) > 1 and on_dev else [])]
+
+
+def _on_dev(record: EnsembleRecord) -> bool:
+    """Whether its members have dev rows, which those that were trained on all rows have not."""
+    return any(one.get("dev_error") is not None for one in record["members"])
 
 
 def _shared(members: Sequence[MemberRecord]) -> str:

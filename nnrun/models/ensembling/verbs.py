@@ -67,6 +67,11 @@ class Known:
         return cls(candidates, reader, reader.panel(candidates, metric or require_metric(candidates)))
 
     @property
+    def without_dev(self) -> bool:
+        """Whether their dev rows were trained on."""
+        return any(one.run.config.data.without_dev for one in self.candidates)
+
+    @property
     def seed(self) -> int:
         """Of what is drawn."""
         return self.candidates[0].run.config.seed
@@ -222,13 +227,20 @@ def _made(known: Known, choice: Choice, root: Path, argv: Sequence[str]) -> RunD
 def _member(known: Known, weights: Array, k: int) -> MemberRecord:
     panel, candidate = known.panel, known.candidates[k]
     alone = np.arange(panel.candidates) == k
-    own, others = panel.measured(panel.pooled(alone * 1.0)), np.where(alone, 0.0, weights)
+    others = np.where(alone, 0.0, weights)
+    own, without = _measured(known, alone * 1.0), _measured(known, others) if others.any() else {}
     return {
         "id": candidate.id,
         "seed": candidate.run.written["seed"],
         "weight": float(weights[k]),
         "best_epoch": candidate.run.written.get("best_epoch"),
-        "dev_error": own["error"],
-        "dev_loss": own["loss"],
-        "without": panel.measured(panel.pooled(others / others.sum()))["error"] if others.any() else None,
+        "dev_error": own.get("error"),
+        "dev_loss": own.get("loss"),
+        "without": without.get("error"),
     }
+
+
+def _measured(known: Known, weights: Array) -> Mapping[str, Number]:
+    """What candidates with these weights come to on dev; nothing where all rows train."""
+    panel = known.panel
+    return {} if known.without_dev else panel.measured(panel.pooled(weights / weights.sum()))

@@ -109,6 +109,14 @@ def test_folds_have_each_row_in_a_dev_set_but_by_time_the_first_rows(make_run: M
         assert "different dev sets" in str(compare(root, pair).apart)
 
 
+def test_what_all_rows_trained_has_no_dev_set(make_run: MakeRun, root: Root) -> None:
+    """Its curve on these rows is that of training, and lies below that of every other run."""
+    fold, whole = make_run("a", {"data.folds": 3}), make_run("b", {"data.folds": 3, "data.fold": "all"})
+    found = compare(root, [fold.id, whole.id])
+    assert found.apart == "different dev sets, so their errors cannot be compared: A (d1); B (none, all rows train)"
+    assert [run["dev_error_by_epoch"] for run in plain(found)["runs"]] == [[0.5, 0.2, 0.1], []]
+
+
 def test_errors_of_the_logarithm_are_no_errors_of_the_value(make_run: MakeRun, root: Root) -> None:
     runs = [make_run("a", dev_rmse=1.0, train_rmse=1.0), make_run("b", dev_rmse=1.1, train_rmse=1.0, dev_error=0.04)]
     for run, transform in zip(runs, ({}, {"transform": "log"}), strict=True):

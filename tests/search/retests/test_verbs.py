@@ -207,6 +207,11 @@ def test_of_another_config_data_and_network_are_taken(tmp_path: Path, again: Ret
     assert list(first.network.hidden) == ([6, 6, 6] if width is None else [width] * 3)
 
 
+def test_nothing_is_judged_by_rows_that_were_trained_on(again: Retest) -> None:
+    with pytest.raises(UsageError, match="leaves no dev rows to choose by"):
+        again("data.folds=3", "data.fold=all")
+
+
 def test_settings_of_the_search_itself_are_refused(again: Retest) -> None:
     with pytest.raises(UsageError, match=r"--set search.metric=dev_loss: the section search stays"):
         again("search.metric=dev_loss")
