@@ -108,6 +108,9 @@ def test_greedy_selection_says_which_way_was_taken_and_why(nnrun: Run, here: Pat
     assert "naive" in done.out and "cross-fitted" in done.out and "one standard error" in done.out
     shown = nnrun("show", str(made)).out
     assert all(line in shown for line in done.out.split("\n\n")[1].splitlines())
+    flattered = [line for line in nnrun("compare", str(made), search).out.splitlines() if "flatters" in line]
+    assert flattered == [f"note     {who} among 6 {of}, which flatters"
+                         for who, of in (("A: chosen", "candidates"), ("B: chosen", "trials"))]  # fmt: skip
 
 
 def test_trials_that_did_not_learn_are_not_taken_with_equal_weights(nnrun: Run, here: Path) -> None:

@@ -14,6 +14,7 @@ from nnrun.errors import DataError, UsageError
 from nnrun.files import identity
 from nnrun.runs.finding import find_run, listing, search_of, trial_of
 from nnrun.runs.lineage import Change, fork_of, nudges, parent_of, trained_by
+from nnrun.runs.members import has_members, is_gathered, read_ensemble
 from nnrun.runs.records import RunRecord, numbers
 from nnrun.runs.rundir import RECORD
 from nnrun.runs.stored import StoredRun, record_of
@@ -103,9 +104,21 @@ class Contestant:
         """How often it was changed while it trained."""
         return nudges(self.run.events)
 
+    @property
+    def gathered(self) -> bool:
+        """Whether it is an ensemble of runs that had ended before."""
+        return is_gathered(self.record)
+
     @cached_property
     def rivals(self) -> int:
-        """Among how many trials of a search it was chosen for its result, itself among them; 0 where it was not."""
+        """Among how many it was chosen for its dev error; 0 where it was not.
+
+        Trials of a search, itself among them; of an ensemble the candidates from which its members were taken.
+        """
+        if self.gathered:
+            directory = self.run.directory
+            chosen_by = read_ensemble(directory).get("dev") if has_members(directory) else None
+            return chosen_by["candidates"] if chosen_by else 0
         if (search := search_of(self.run.directory)) is None:
             return 0
         ledger = Ledger.of(search).path

@@ -16,7 +16,6 @@ from nnrun.errors import NnrunError
 from nnrun.files import to_json
 from nnrun.insight.comparison.contestants import COMPARED_FACTS, Contestant, contestants, incomparable, is_loss
 from nnrun.runs.finding import is_search, list_runs, search_of
-from nnrun.runs.members import is_gathered
 from nnrun.runs.records import Final
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
@@ -52,12 +51,12 @@ def seed_noise(runs: Sequence[Contestant], root: Path) -> dict[str, Noise]:
 
     An ensemble of runs is no repeat of any of them: its config is that of its first member alone.
     """
-    whole = [run for run in runs if not is_gathered(run.record)]
+    whole = [run for run in runs if not run.gathered]
     networks = {_group(run): int(run.settings.get("network.ensemble", 1)) for run in whole}
     groups: dict[str, Finals] = {group: {} for group in networks}
     for run in _repeats(runs, root):
         try:
-            group, trained = _group(run), not (run.record["parent"] or is_gathered(run.record))
+            group, trained = _group(run), not (run.record["parent"] or run.gathered)
             if group in groups and run.record["status"] == "done" and trained:
                 groups[group].setdefault(int(run.settings["seed"]), run.record["final"] or {})
         except (NnrunError, KeyError, TypeError, AttributeError):  # a broken run does not hide the others

@@ -21,7 +21,6 @@ from nnrun.insight.comparison.tables import (
     total,
 )
 from nnrun.runs.lineage import Changed, watched
-from nnrun.runs.members import is_gathered
 from nnrun.runs.records import Parent
 from nnrun.runs.telling import next_line
 from nnrun.text import columns, csv_text, in_percent
@@ -63,13 +62,14 @@ def _forks(runs: Sequence[Contestant]) -> Iterator[str]:
 def _gathered(runs: Sequence[Contestant]) -> Iterator[str]:
     """Whose config is that of its first member alone."""
     for run in runs:
-        if is_gathered(run.record):
+        if run.gathered:
             yield f"{run.label} is an ensemble of {len(run.record['members'])}; its settings are its first member's"
 
 
 def _flattered(runs: Sequence[Contestant]) -> list[str]:
     """Whose dev error flatters, as somebody watched it, or as it was chosen for its result."""
-    chosen = (f"{run.label}: chosen among {run.rivals:,} trials, which flatters" for run in runs if run.rivals)
+    among = ((run.label, run.rivals, "candidates" if run.gathered else "trials") for run in runs)
+    chosen = (f"{label}: chosen among {rivals:,} {what}, which flatters" for label, rivals, what in among if rivals)
     return [*(f"{run.label}: {watched(run.nudges)}" for run in runs if run.nudges), *chosen]
 
 
@@ -192,7 +192,7 @@ class Compared(TypedDict):
     parent: Parent | None
     changed: list[Changed]  # when it left its parent
     nudges: int
-    chosen_among: int  # trials of a search, as the best of them; 0 of any other run
+    chosen_among: int  # trials of a search, as the best of them, or candidates of an ensemble; 0 of any other run
 
 
 class Metric(TypedDict):
