@@ -88,7 +88,8 @@ def labels(values: Values) -> pd.Series[Any]:
     """The values `(m,)` as text, each whole number without a fraction whatever the others are, missing ones missing."""
     import pandas as pd
 
-    series = pd.Series(values)
+    given = pd.Series(values)
+    series = given.set_axis(range(len(given)))  # as a row of several folds is there several times
     present = series.dropna()
     if kind_of(series) == "boolean":
         present = present.astype(bool)
@@ -97,9 +98,9 @@ def labels(values: Values) -> pd.Series[Any]:
         if not whole.all():
             texts = present.astype(str)
             texts[whole] = present[whole].astype("int64").astype(str)
-            return texts.reindex(series.index)
+            return texts.reindex(series.index).set_axis(given.index)
         present = present.astype("int64")
-    return present.astype(str).reindex(series.index)
+    return present.astype(str).reindex(series.index).set_axis(given.index)
 
 
 def label_codes(values: Values) -> tuple[Indices, list[str]]:
