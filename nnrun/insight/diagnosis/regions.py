@@ -24,6 +24,7 @@ from nnrun.text import MANY, columns, listed, percent, shortened, wrapped
 
 if TYPE_CHECKING:
     from nnrun.data.files.table import Table
+    from nnrun.data.raw import RawParts
 
 
 SHOWN = 20
@@ -95,7 +96,7 @@ def by_column(
         column = fitted.target.name
     _require(tables, column, fitted.target.name)
     named = regions_of(tables, column)
-    mistakes = mistakes_at(model, raw.places, [*named])
+    mistakes = mistakes_at(model, raw, [*named])
     proportions, kind = model.dataset.classes is not None, model.dataset.error_kind
     unit = "share of wrong classes" if proportions else "1 − R²"
     return {
@@ -112,25 +113,26 @@ def by_column(
 class Mistakes:
     """How wrong each row is `(rows,)`, and how much it counts; without weights all count alike.
 
-    A row that several folds were trained on is there as many times, each by another network: `times` on average. It is
-    one row all the same, of which more is not known.
+    A row that several folds were trained on is there as many times, each by another network. It is one row all the
+    same, of which more is not known: `numbers` are those of the rows in the source, None where each is there once.
     """
 
     values: Part
     weights: Part | None = None
-    times: float = 1.0
     groups: Array | None = None  # where rows come in groups
     learned: bool = False  # whether they are training rows
+    numbers: Array | None = None
 
     def at(self, rows: Any) -> Mistakes:
         """The mistakes on these rows alone."""
-        weights, groups = (None if each is None else each[rows] for each in (self.weights, self.groups))
-        return replace(self, values=self.values[rows], weights=weights, groups=groups)
+        known = (self.weights, self.groups, self.numbers)
+        weights, groups, numbers = (None if each is None else each[rows] for each in known)
+        return replace(self, values=self.values[rows], weights=weights, groups=groups, numbers=numbers)
 
     @property
     def rows(self) -> int:
         """How many there are, each counted once."""
-        return round(len(self.values) / self.times)
+        return len(self.values) if self.numbers is None else len(np.unique(self.numbers))
 
     @property
     def total(self) -> float:
@@ -144,7 +146,7 @@ class Mistakes:
             return 0
         size = independent_rows(self.values, self.groups, self.weights, learned=self.learned)
         if self.groups is None:
-            return round(size / self.times)
+            return round(size * self.rows / len(self.values))
         return min(self.rows, size)  # a row that is there several times belongs to its group as often
 
     @property
@@ -170,13 +172,16 @@ class Mistakes:
         return self.mean / factor, self.mean * factor
 
 
-def mistakes_at(model: Trained, places: Mapping[str, Array], parts: Sequence[str]) -> dict[str, Mistakes]:
+def mistakes_at(model: Trained, raw: RawParts, parts: Sequence[str]) -> dict[str, Mistakes]:
     """The mistakes of the run's best network on these rows of each part, weighted as its errors are."""
-    return {part: _of_part(model, part).at(places[part]) for part in parts}
+    found = {part: _of_part(model, part).at(raw.places[part]) for part in parts}
+    if not model.folds:
+        return found
+    return {part: replace(each, numbers=raw[part].frame.index.to_numpy()) for part, each in found.items()}
 
 
 def _of_part(model: Trained, part: str) -> Mistakes:
-    return Mistakes(model.mistakes(part), model.weights(part), model.times(part), model.groups(part), part == "train")
+    return Mistakes(model.mistakes(part), model.weights(part), model.groups(part), part == "train")
 
 
 def _require(tables: Mapping[str, Table], column: str, target: str) -> None:

@@ -194,7 +194,7 @@ def _where(model: Trained, tables: RawParts | None) -> list[Section]:
     title = "Where it fails"
     if tables is None:
         return [left_out(title, "the file that the rows come from is not there any more.")]
-    mistakes = mistakes_at(model, tables.places, [part for part in COMPARED if part in tables])
+    mistakes = mistakes_at(model, tables, [part for part in COMPARED if part in tables])
     parts: Parts = [errors.by_target(model, tables, mistakes)]
     if examples.shape_of(model.dataset.fitted) is None:  # a pixel is no slice that means anything
         parts += [tag("h3", "Slices"), errors.slices_part(model, tables[PART], mistakes[PART])]

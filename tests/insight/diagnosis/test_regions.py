@@ -149,7 +149,7 @@ def test_rows_count_as_in_the_errors_of_the_run(train_run: Train) -> None:
     settings = ("data.source=breast_cancer", "data.class_weight=balanced", "network.hidden=[4]", "training.epochs=3")
     outcome = train_run(*settings)
     model = trained(StoredRun(outcome.run))
-    found = mistakes_at(model, {"dev": np.arange(len(model.dataset.parts["dev"].y))}, ["dev"])["dev"]
+    found = mistakes_at(model, model.raw(), ["dev"])["dev"]
     assert found.mean == pytest.approx(outcome.record["final"]["dev_error"], rel=1e-6)
     assert found.size == outcome.record["final"]["dev_effective_rows"] < len(found.values)
     regions = by_column(StoredRun(outcome.run), "mean radius")
@@ -203,22 +203,29 @@ def test_the_oldest_rows_train_all_folds_by_time_and_the_newest_none(tmp_path: P
     lines = [f"{i},{i % 7},{i % 2}" for i in range(120)]
     (tmp_path / "d.csv").write_text("day,x,y\n" + "\n".join(lines) + "\n")
     settings = [f"data.source={tmp_path}/d.csv", "data.target=y", "data.time=day", "data.folds=3", "training.epochs=2"]
-    model = trained(StoredRun(verbs.train(load_config(None, settings), tmp_path / "runs").run))
+    run = StoredRun(verbs.train(load_config(None, settings), tmp_path / "runs").run)
+    model = trained(run)
     sizes = [fold.dataset.sizes["rows"] for fold in model.folds]
     assert [size["train"] for size in sizes] == [30, 60, 90]
     assert (model.times("train"), model.times("dev")) == (2.0, 1.0)
+    found = {region["region"]: region["train"]["rows"] for region in by_column(run, "day")["regions"]}
+    days = np.arange(90)
+    edges = np.quantile(np.concatenate([days[:end] for end in (30, 60, 90)]), np.arange(1, 5) / 5)
+    assert sorted(found.values()) == sorted(np.bincount(np.searchsorted(edges, days), minlength=5))
 
 
-def test_a_dropped_column_with_missing_values_serves_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folds", ["null", "3"])
+def test_a_dropped_column_with_missing_values_serves_too(tmp_path: Path, folds: str) -> None:
+    """In folds, too, where the rows that train stand one after the other twice."""
     rng = np.random.default_rng(0)
-    lines = [
-        f"{x:.3f},{'' if i % 7 == 0 else 'ab'[i % 2]},{int(x > 0)}" for i, x in enumerate(rng.standard_normal(140))
-    ]
-    (tmp_path / "d.csv").write_text("x,shop,y\n" + "\n".join(lines) + "\n")
-    settings = [f"data.source={tmp_path}/d.csv", "data.target=y", "data.drop=[shop]", "training.epochs=2"]
-    run = verbs.train(load_config(None, settings), tmp_path / "runs").run
-    names = {region["region"] for region in by_column(StoredRun(run), "shop")["regions"]}
-    assert names == {"a", "b", "(missing)"}
+    kinds = ("", "a,0.5,yes", "b,1,no", "a,0.5,yes")
+    lines = [f"{x:.3f},{kinds[i % 4] or ',,'},{int(x > 0)}" for i, x in enumerate(rng.standard_normal(140))]
+    (tmp_path / "d.csv").write_text("x,shop,size,open,y\n" + "\n".join(lines) + "\n")
+    settings = [f"data.source={tmp_path}/d.csv", "data.target=y", "data.drop=[shop, size, open]", f"data.folds={folds}"]
+    run = StoredRun(verbs.train(load_config(None, [*settings, "training.epochs=1"]), tmp_path / "runs").run)
+    for column, names in {"shop": {"a", "b"}, "size": {"0.5", "1"}, "open": {"yes", "no"}}.items():
+        found = {region["region"]: region["dev"]["rows"] for region in by_column(run, column)["regions"]}
+        assert found.keys() == {*names, "(missing)"} and sum(found.values()) == run.record["data"]["rows"]["dev"]
 
 
 def test_wrong_columns_and_runs_are_told(train_run: Train, tmp_path: Path) -> None:
