@@ -112,21 +112,25 @@ class Model:
         """What `predict` gives, from prepared features `(m, n)`, such as those of a `Part`."""
         predictions = np.empty((len(x), len(self.target.classes or [0])), x.dtype)
         for rows, logits in self.logits(x):
-            predictions[rows] = self.loss.predict(logits if self.shift is None else logits + self.shift)
+            predictions[rows] = self.probabilities(logits)
         if self.target.classes is not None:
             return predictions
         return self.target.own(predictions[:, 0])
 
+    def probabilities(self, logits: Array) -> Array:
+        """What logits `(…, width)` mean, corrected for weighted classes where that is asked for, or values."""
+        return self.loss.predict(logits if self.shift is None else logits + self.shift)
+
     def decided(self, probabilities: Array) -> Array:
-        """The code of the class that is predicted, `(m,)`: where classes are weighted, the one that weighs most.
+        """The code of the class that is predicted, `(…)`: where classes are weighted, the one that weighs most.
 
         Of two classes with a threshold the second one, where it has so much or more, whatever weighs.
         """
         if self.threshold is not None:
-            above: Array = (probabilities[:, 1] >= self.threshold).astype(np.int64)
+            above: Array = (probabilities[..., 1] >= self.threshold).astype(np.int64)
             return above
         weighed = probabilities if self.factors is None else probabilities * self.factors
-        codes: Array = weighed.argmax(axis=1)
+        codes: Array = weighed.argmax(axis=-1)
         return codes
 
     @cached_property

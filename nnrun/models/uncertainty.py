@@ -207,7 +207,7 @@ class Opinions:
                 said[:, rows] = self.model.target.own(own[..., 0])
                 apart[rows] = self._deviation(said[:, rows])
             else:
-                said[:, rows] = own.argmax(axis=-1)
+                said[:, rows] = self.model.decided(self.model.probabilities(logits.astype(np.float64)))
                 apart[rows] = self._information(own)
         yield from said if names is None else names[said]
         yield apart

@@ -442,6 +442,10 @@ def test_one_network_becomes_several_as_the_refusal_says(trained: Path, nnrun: N
     assert list(rows[0])[-6:] == [*(f"member {k}" for k in range(1, 6)), "disagreement"]
     assert {row["member 5"] for row in rows} <= {"no", "yes"}
     assert all(0 <= float(row["disagreement"]) <= np.log(2) + 1e-6 for row in rows)
+    line = float(np.quantile([float(row["probability of yes"]) for row in rows], 0.1))
+    low = rows_of(nnrun("predict", "latest", "new.csv", "--members", "--threshold", f"{line:.6f}").out)
+    assert all(row["prediction"] in [row[f"member {k}"] for k in range(1, 6)] for row in low), "a mean lies between"
+    assert [row["disagreement"] for row in low] == [row["disagreement"] for row in rows]
 
 
 def test_members_of_one_body_say_what_each_says(here: Path, nnrun: Nnrun) -> None:
