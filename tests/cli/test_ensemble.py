@@ -317,6 +317,15 @@ def test_snapshots_are_the_states_at_the_ends_of_cycles(nnrun: Run, here: Path, 
     assert "trains 7 epochs, and a cycle is one or more" in told
 
 
+@pytest.mark.parametrize("swa", ["training.average={swa: 2}", "training.changes={2: {training.average.swa: 2}}"])
+def test_snapshots_are_no_averages_over_cycles(nnrun: Run, here: Path, swa: str) -> None:
+    cycles = "optimizer.schedule={name: cosine, cycles: 2}"
+    done = [nnrun("ensemble", trained(nnrun, cycles, *more), "--snapshots", "2") for more in ((), (swa,))]
+    assert "early stopping and swa, which would average over cycles, are off" in " ".join(done[1].err.split())
+    losses, same = ([line for line in each.out.splitlines() if line.startswith("loss ")] for each in done)
+    assert losses == same
+
+
 def test_a_rewound_state_is_that_snapshot(nnrun: Run, here: Path) -> None:
     """What training comes to at the end of an epoch is what its member says."""
     made = Path(nnrun("ensemble", trained(nnrun), "--snapshots", "2", "--json").json["path"])

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
+from nnrun.config.changes import at
 from nnrun.engine.network import Network
 from nnrun.errors import UsageError
 from nnrun.files import checksum, json_lines, sealed_document
@@ -49,7 +50,8 @@ def train_cycles(
 ) -> Outcome:
     """A new run with the configuration of another one, but that the learning rate falls n times, from full to nothing.
 
-    Early stopping is off, since the error rises where a cycle begins. Raises UsageError for more cycles than epochs.
+    Early stopping is off, since the error rises where a cycle begins, and an average over epochs, which would be one of
+    several cycles. Raises UsageError for more cycles than epochs.
     """
     found = trainable(run)
     if found.config.data.folds:
@@ -59,8 +61,12 @@ def train_cycles(
     if (epochs := found.config.training.epochs) < n:
         raise UsageError(f"--snapshots {n}: {found.name} trains {epochs} epochs, and a cycle is one or more")
     settings = [f"optimizer.schedule={{name: cosine, cycles: {n}}}", "regularization.early_stopping=null"]
+    off = "early stopping is off"
+    if _spans_cycles(found):
+        settings.append("training.average=null")
+        off = "early stopping and swa, which would average over cycles, are off"
     loaded = with_settings(found, settings, found.text)
-    loaded.notices.append(f"the rate falls in {n} cycles, at whose ends states are kept; early stopping is off")
+    loaded.notices.append(f"the rate falls in {n} cycles, at whose ends states are kept; {off}")
     return train(loaded, root, listener, told_to_stop, argv)
 
 
@@ -73,8 +79,15 @@ def trainable(run: RunDir) -> StoredRun:
 
 
 def has_cycles(run: RunDir, n: int) -> bool:
-    """Whether a run was trained in so many cycles already."""
-    return run.status == "done" and len(_ends(StoredRun(run))) == n
+    """Whether a run was trained in so many cycles already, with a state of its own at the end of each."""
+    found = StoredRun(run)
+    return found.status == "done" and len(_ends(found)) == n and not _spans_cycles(found)
+
+
+def _spans_cycles(run: StoredRun) -> bool:
+    """Whether its states are averages over the ends of epochs, also those of high rates, from one of its epochs on."""
+    averages = [at(run.config, start).training.average for start in (1, *run.config.training.changes)]
+    return any(average is not None and average.swa is not None for average in averages)
 
 
 def _ends(run: StoredRun) -> list[int]:
