@@ -290,6 +290,8 @@ def test_an_ensemble_is_made_of_runs_and_used_like_one(config: Path, runs: Path)
     rows = pd.DataFrame([dict(zip(COLUMNS, (6.5, 3.0, 5.5, 2.0), strict=True))])
     of_each = [run.predict(rows)["probability of virginica"][0] for run in several]
     assert whole.predict(rows)["probability of virginica"][0] == pytest.approx(np.mean(of_each), rel=1e-5)
+    with pytest.raises(UsageError, match=r"has no checkpoint of its own: .*, such as .*members.01$"):
+        whole.weights()
     with pytest.raises(UsageError, match="two members or more"):
         nnrun.ensemble(several[0], runs=runs)
     with pytest.raises(UsageError, match="only one of them"):

@@ -17,7 +17,7 @@ from nnrun.engine.trainer import Trainer
 from nnrun.errors import DataError, UsageError
 from nnrun.installation import command
 from nnrun.runs.finding import name_of
-from nnrun.runs.members import members_of
+from nnrun.runs.members import ALL, member, members_of
 from nnrun.runs.records import ENDED, Checkpoint, Number, Row
 from nnrun.runs.rundir import CHECKPOINTS, RunDir
 from nnrun.runs.tensors import checksum_of, packed, write_tensors
@@ -232,6 +232,11 @@ def read_weights(run: RunDir, name: str, shapes: Mapping[str, Shape] | None = No
         record = run.read_record()
         if name == "best" and (failed := record.get("divergence")) and record.get("best_epoch") is None:
             raise UsageError(f"{name_of(run)} diverged in epoch {failed['epoch']}, so it has no checkpoint {name!r}")
+        if members := members_of(run):
+            inside = next((one for one in (member(run, ALL), *members) if one.exists), members[0])
+            raise UsageError(
+                f"{name_of(run)} has no checkpoint of its own: its networks are runs in it, such as {inside.path}"
+            )
         may_come = "" if run.status in ENDED else " yet"
         raise UsageError(
             f"{name_of(run)} has no checkpoint {name!r}{may_come if name in USUAL else f'; it is {one_of(USUAL)}'}"

@@ -136,14 +136,15 @@ def _refuse_misfit(primary: str, dataset: Dataset) -> None:
 
 def undefined(name: str, dataset: Dataset, part: str) -> str | None:
     """Why a metric that fits the task has no value on a part, whatever is predicted; to be put behind its name."""
-    measured = examples(dataset, part)
+    measured, fold = examples(dataset, part), dataset.fitted.fold
+    where = f"the {part} set{f' of {fold}' if fold and part != 'test' else ''}"
     if not dataset.classes:  # but for what rounding leaves of a variance
         alike = name in ("error", "r2") and not measured.error_scale
-        return f"is not defined on the {part} set, which has equal targets only" if alike else None
+        return f"is not defined on {where}, which has equal targets only" if alike else None
     measure, constant = METRICS[name].of, np.ones((len(measured), len(dataset.classes)))
     if measure is None or not np.isnan(measure(measured.y, constant, weights_of(measured))):
         return None
-    return f"is not defined on the {part} set, which has rows of one class only"
+    return f"is not defined on {where}, which has rows of one class only"
 
 
 def wanted(config: Config, dataset: Dataset) -> list[str]:

@@ -90,7 +90,10 @@ def test_the_best_trials_of_a_search(nnrun: Run, here: Path) -> None:
     assert dev["naive"]["error"] == pytest.approx(done.json["final"]["dev_error"])
     assert dev["best_single"]["naive"]["error"] == pytest.approx(order[0]["final"]["dev_error"])
     whole = nnrun("ensemble", search, "--top", "7")
-    assert whole.code == 2 and "6 trials with a result" in whole.err
+    assert whole.code == 2 and whole.err.endswith("6 trials with a result\n")
+    halving = searched(nnrun, "search.strategy=halving", "training.epochs=9", trials=5)
+    told = "4 trials with a result; of its 5, failed ones have none, and one that goes on with another counts as one"
+    assert told in nnrun("ensemble", halving, "--top", "5").err
     assert "one of --top N and --greedy N" in nnrun("ensemble", search).err
 
 

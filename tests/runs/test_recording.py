@@ -160,6 +160,8 @@ def test_a_metric_that_the_dev_set_leaves_undefined(tmp_path: Path) -> None:
     values = [f"data.source={tmp_path / 't.csv'}", "data.target=y", "data.time=when"]
     with pytest.raises(ConfigError, match="auc is not defined on the dev set, which has rows of one class only"):
         prepare(load_config(None, [*values, "metrics.primary=auc"]), tmp_path)
+    with pytest.raises(ConfigError, match="auc is not defined on the dev set of fold 3 of 4, which has rows"):
+        prepare(load_config(None, [*values, "metrics.primary=auc", "data.folds=4", "data.fold=3"]), tmp_path)
     prepare(load_config(None, [*values, "metrics.primary=f1"]), tmp_path)
 
 

@@ -105,7 +105,7 @@ def of_named(runs: Sequence[RunDir], root: Path, rounds: int | None = None, argv
 def of_best(trials: Sequence[RunDir], metric: Objective, n: int, root: Path, argv: Sequence[str]) -> RunDir:
     """An ensemble of the first n trials of a search, which stand in their order by its metric, with equal weights."""
     if n > len(trials):
-        raise UsageError(f"--top {n}: the search has {counted(len(trials), 'trial')} with a result")
+        raise UsageError(f"--top {n}: the search has {counted(len(trials), 'trial')} with a result{_others(trials)}")
     candidates = [*of_trials(trials[:n]), *of_trials(_kept(trials[n:]))]
     require_several(candidates[:n], root)
     require_dev(candidates)
@@ -116,6 +116,14 @@ def of_best(trials: Sequence[RunDir], metric: Objective, n: int, root: Path, arg
     selection = _selection(known, n, fits, EQUAL)
     told = [f"the {n} best of {counted(len(trials), 'trial')} by {metric.written}, with equal weights, as asked"]
     return _made(known, Choice("top", weights, told, selection), root, argv)
+
+
+def _others(trials: Sequence[RunDir]) -> str:
+    """Why a search has more trials than these, if it has."""
+    every = sum(1 for _ in trials[0].path.parent.iterdir()) if trials else 0
+    if every <= len(trials):
+        return ""
+    return f"; of its {every:,}, failed ones have none, and one that goes on with another counts as one with it"
 
 
 def of_search(
