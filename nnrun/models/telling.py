@@ -15,6 +15,7 @@ from nnrun.models.beside_trees import trees_words
 from nnrun.models.calibrating import Calibrated
 from nnrun.models.calibration import factor, margin, percents, plain_margin
 from nnrun.models.evaluation import BOOSTING, FILE, NETWORK, Evaluation, Metrics
+from nnrun.models.model import Model
 from nnrun.models.operating import RECALLS, CostDocument
 from nnrun.models.scores import by_class
 from nnrun.models.uncertainty import calibrated_by
@@ -225,7 +226,7 @@ def calibration_page(found: Calibrated) -> list[str]:
     if found.parts:
         lines += [*_sureness_table(found), "", *wrapped(_temperature(found), "classes  ")]
     if found.scores:
-        lines += _intervals(found.scores, model.target)
+        lines += _intervals(found.scores, model)
     if found.test_reads is not None:
         lines += wrapped(_reads(found.test_reads), "test     ")
     return [*lines, *(line for note in found.notes for line in wrapped(note, "note     "))]
@@ -247,7 +248,7 @@ def _temperature(found: Calibrated) -> str:
     return f"temperature {number(t)}, by {rows}: probabilities are {sure} before, no class changes"
 
 
-def _intervals(scores: ScoresRecord, target: Target) -> list[str]:
+def _intervals(scores: ScoresRecord, model: Model) -> list[str]:
     """What they are at each level for which the rows suffice, and what they go by; else how many it takes."""
     try:
         margin(scores, LEVELS[0])
@@ -255,8 +256,8 @@ def _intervals(scores: ScoresRecord, target: Target) -> list[str]:
         return wrapped(str(too_few), "interval ")
     possible = {level: most for level in LEVELS if (most := _margin(scores, level)) is not None}
     usual = percents(max(level for level in possible if level <= USUAL))
-    goes = f"{calibrated_by(scores)}; `predict --interval {usual}` goes by them"
-    return [*_margins(scores, possible, target), "", *wrapped(goes, "interval ")]
+    goes = f"{calibrated_by(scores, model)}; `predict --interval {usual}` goes by them"
+    return [*_margins(scores, possible, model.target), "", *wrapped(goes, "interval ")]
 
 
 def _margin(scores: ScoresRecord, level: Fraction) -> float | None:

@@ -32,7 +32,7 @@ class Trained:
     """A run with what it was trained on.
 
     Of a cross-validation the folds are such too. Its data set is then that of what was trained on all rows, or else of
-    its first fold, with a test part as the model of all folds takes it.
+    the first fold that counts, with a test part as the model of all folds takes it.
     """
 
     run: StoredRun
@@ -176,11 +176,12 @@ def trained(run: StoredRun) -> Trained:
     if not has_members(run.directory):
         return _with_data(run, beside)
     members = [_with_data(StoredRun(one), beside) for one in members_of(run.directory)]
-    whole, are_folds = load_model(run), read_ensemble(run.directory)["how"] == FOLDS
-    folds = tuple(replace(one, temperature=whole.temperature) for one in members) if are_folds else ()
+    whole, record = load_model(run), read_ensemble(run.directory)
+    folds = tuple(replace(one, temperature=whole.temperature) for one in members) if record["how"] == FOLDS else ()
     if again := refitted(run.directory):
         return Trained(run, _with_data(StoredRun(again), beside).dataset, folds)
-    return Trained(run, _for_all(whole, members, ["test"] if folds else STORED), folds)
+    counting = [one for one, weight in zip(members, record["weights"], strict=True) if weight]
+    return Trained(run, _for_all(whole, counting, ["test"] if folds else STORED), folds)
 
 
 def _with_data(run: StoredRun, beside: Path) -> Trained:

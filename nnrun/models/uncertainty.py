@@ -71,7 +71,7 @@ def _intervals(found: Calibrated, level: Fraction) -> Beside:
     """Intervals that hold the truth of new rows with this probability; UsageError where too few rows calibrate them."""
     model, scores = found.model, found.scores
     assert scores is not None
-    how = f"{calibrated_by(scores)}{_cost(found)}{_ungrouped(found)}"
+    how = f"{calibrated_by(scores, model)}{_cost(found)}{_ungrouped(found)}"
     most, part, rows = margin(scores, level), scores["part"], len(scores["values"])
     document = IntervalDocument(level=float(level), margin=most, part=part, rows=rows)
     if (groups := group_count(scores)) is not None:
@@ -84,7 +84,7 @@ def _intervals(found: Calibrated, level: Fraction) -> Beside:
     return _Bounds(document, told, log)
 
 
-def calibrated_by(scores: ScoresRecord) -> str:
+def calibrated_by(scores: ScoresRecord, model: Model) -> str:
     """Which rows intervals go by, and what they are worth."""
     rows = counted(len(scores["values"]), f"{scores['part']} row")
     if (groups := group_count(scores)) is not None:
@@ -92,9 +92,12 @@ def calibrated_by(scores: ScoresRecord) -> str:
     if scores["part"] == "test":
         return f"{rows} calibrate them, which chose nothing"
     how = ", each predicted by the network that has not learned it" if scores["out_of_fold"] else ""
-    return (
+    told = (
         f"there is no test part, so {rows} calibrate them{how}, which chose the epoch: they may hold less than they say"
     )
+    if model.config.data.time is None or not how:
+        return told
+    return f"{told}, and are those of forecasts at most one block ahead of the rows that train"
 
 
 def _cost(found: Calibrated) -> str:

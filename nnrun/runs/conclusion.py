@@ -26,7 +26,7 @@ from nnrun.runs.grouped import sure_as, takes_mistakes
 from nnrun.runs.judge import wanted
 from nnrun.runs.listener import Outcome
 from nnrun.runs.member import Member, load_member
-from nnrun.runs.members import ALL, FOLDER, FOLDS, EnsembleRecord, member
+from nnrun.runs.members import ALL, FOLDER, FOLDS, EnsembleRecord, member, read_ensemble
 from nnrun.runs.recording import measures
 from nnrun.runs.records import DataRecord, Final, FoundSymptom, MemberRecord, Row, RunStatus, numbers
 from nnrun.runs.rundir import EPOCHS, MEMBERS, SCHEMA_VERSION, RunDir, now
@@ -58,6 +58,15 @@ def mean_epoch(outcomes: Sequence[Outcome]) -> int:
     return max(1, floor(fmean(outcome.record["best_epoch"] or 0 for outcome in outcomes) + 0.5))
 
 
+def shares(config: Config) -> list[float]:
+    """How much each fold counts in what they predict together.
+
+    A K-th each; by time the last one alone, which has learned from the most rows and the newest.
+    """
+    count = config.data.folds or 0
+    return [1 / count] * count if config.data.time is None else [0.0] * (count - 1) + [1.0]
+
+
 def conclude(run: RunDir, config: Config, outcomes: Sequence[Outcome], test: Final, dataset_of: DatasetOf) -> Outcome:
     """Complete the run's files from those of its folds; `test` is what its final numbers hold of the test part.
 
@@ -67,9 +76,9 @@ def conclude(run: RunDir, config: Config, outcomes: Sequence[Outcome], test: Fin
     finals: list[Final] = [outcome.record["final"] or {} for outcome in folds]
     status = status_of(config, record.get("refit") is not None, outcomes)
     rows = mean_rows([outcome.rows for outcome in folds])
-    whole = status == "done"
+    whole, weights = status == "done", read_ensemble(run)["weights"]
     run.write(EPOCHS, json_lines(rows))
-    run.write(MEMBERS, members_file(config, folds).decode())
+    run.write(MEMBERS, members_file(config, folds, weights).decode())
     run.event(status, epoch=len(rows))
     run.update_record(
         status=status,
@@ -83,7 +92,7 @@ def conclude(run: RunDir, config: Config, outcomes: Sequence[Outcome], test: Fin
         symptoms=_symptoms(folds),
         data=_data_record(record["data"], folds, config.data.time is not None and not record.get("refit")),
         final={**mean_final(finals), **_sureness(run, config, dataset_of), **test} if whole else {},
-        members=[_member_record(config, outcome) for outcome in folds],
+        members=[_member_record(outcome, weight) for outcome, weight in zip(folds, weights, strict=False)],
         written=run.written(),
     )
     return Outcome(run, status, run.read_record(), rows, config)
@@ -127,32 +136,32 @@ def mean_final(finals: Sequence[Final]) -> Final:
     return means
 
 
-def _member_record(config: Config, outcome: Outcome) -> MemberRecord:
+def _member_record(outcome: Outcome, weight: float) -> MemberRecord:
     record, final = outcome.record, outcome.record.get("final") or {}
     return {
         "id": f"{FOLDER}/{outcome.run.id}",
         "fold": outcome.config.data.fold or ALL,
         "seed": record["seed"],
         "rows": record["data"]["rows"],
-        "weight": 1 / (config.data.folds or 1),
+        "weight": weight,
         "best_epoch": record.get("best_epoch"),
         "dev_error": final.get("dev_error"),
         "dev_loss": final.get("dev_loss"),
     }
 
 
-def members_file(config: Config, outcomes: Sequence[Outcome]) -> bytes:
-    """MEMBERS; folds that are not over yet are named alone."""
-    count = config.data.folds or 0
-    known = {record["fold"]: record for record in (_member_record(config, outcome) for outcome in outcomes)}
-    named_alone: list[MemberRecord] = [
-        {"id": f"{FOLDER}/{k:02d}", "fold": k, "weight": 1 / count} for k in range(1, count + 1)
+def members_file(config: Config, outcomes: Sequence[Outcome] = (), weights: Sequence[float] | None = None) -> bytes:
+    """MEMBERS; folds that are not over yet are named alone. The weights are those that a run began with."""
+    weights = shares(config) if weights is None else weights
+    known = {outcome.config.data.fold: outcome for outcome in outcomes}
+    members: list[MemberRecord] = [
+        _member_record(known[k], weight) if k in known else {"id": f"{FOLDER}/{k:02d}", "fold": k, "weight": weight}
+        for k, weight in enumerate(weights, start=1)
     ]
-    members = [known.get(each["fold"], each) for each in named_alone]
     ensemble: EnsembleRecord = {
         "schema_version": SCHEMA_VERSION,
         "how": FOLDS,
-        "weights": [1 / count] * count,
+        "weights": list(weights),
         "members": members,
     }
     return sealed_document(ensemble).encode()
@@ -212,15 +221,16 @@ def _mistakes_on_dev(run: RunDir, dataset: Dataset) -> Array:
 
 
 def tested(run: RunDir, config: Config, cache: Path) -> Final:
-    """Losses and errors of what the folds say together of the test part; nothing where there is none."""
+    """Losses and errors of what the folds that count say together of the test part; nothing where there is none."""
     whole = load_dataset(config.data, config.training.dtype, cache)
     if "test" not in whole.parts:
         return {}
-    loss = make_loss(config, whole)
+    loss, weights = make_loss(config, whole), read_ensemble(run)["weights"]
     with threads.one_for_blas_here(), np.errstate(all="ignore"):
-        folds = [load_member(StoredRun(member(run, each.data.fold or ALL))) for each in in_folds(config)]
-        logits = np.concatenate([_of_test(fold, whole, cache) for fold in folds])
-        together = loss.pool(logits, np.full(len(logits), 1 / len(logits)))
+        folds = [(load_member(StoredRun(member(run, k))), weight) for k, weight in enumerate(weights, 1) if weight]
+        logits = np.concatenate([_of_test(fold, whole, cache) for fold, _ in folds])
+        of_each = np.concatenate([np.full(fold.networks, weight / fold.networks) for fold, weight in folds])
+        together = loss.pool(logits, of_each)
         return {**measures(loss, whole, "test", together, wanted(config, whole))}
 
 

@@ -75,7 +75,7 @@ def train(
     loaded, whole = begun(loaded, root, heard, trainings=loaded.config.data.folds or 1)
     refuse_unfit(loaded, root, heard)
     loaded.notices.extend([*whole.notices, *changed_since(before, whole)])  # some are of no single fold
-    files = {MEMBERS: members_file(loaded.config, [])}
+    files = {MEMBERS: members_file(loaded.config)}
     more: RunRecord = {"refit": {"epochs": None}} if refit else {}
     run = create(root, loaded, whole, argv, given=given, files=files, more=more)
     with training(run):

@@ -176,8 +176,12 @@ def folds_told(record: RunRecord) -> tuple[list[list[str]], list[str]]:
     if again:
         epochs = counted(again["epochs"] or 0, "epoch")
         told.append(f"refit     one network on the rows of all folds, {epochs} long, in members/all")
+    alone = next((each["fold"] for each in folds if each.get("weight") == 1), None)  # by time the last one
+    if alone and not again:
+        told.append(f"predicts  fold {alone}, which learned from the most rows and the newest; --refit trains on all")
     if of_test:
-        told.append(f"test      is what {'that network says' if again else f'the {len(folds)} say together'}")
+        who = "that network says" if again or alone else f"the {len(folds)} say together"
+        told.append(f"test      is what {who}")
     return table, told
 
 

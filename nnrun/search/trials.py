@@ -202,7 +202,7 @@ def _train(job: Job, configs: Sequence[Config]) -> list[Outcome]:
 
 def _train_folds(job: Job, configs: Sequence[Config]) -> list[Outcome]:
     """Fold by fold, each as a stack; a trial that has diverged in one is left out of the others, as it is alone."""
-    whole, members = dataset_of(configs[0], job), members_file(configs[0], [])
+    whole, members = dataset_of(configs[0], job), members_file(configs[0])
     pairs = zip(job["trials"], configs, strict=True)
     runs = [_directory(job, trial, config, whole, None, {MEMBERS: members}) for trial, config in pairs]
     found: list[list[Outcome]] = [[] for _ in runs]

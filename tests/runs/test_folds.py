@@ -16,19 +16,21 @@ import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
+from nnrun.data.raw import read_parts
 from nnrun.data.split import Folds, split_rows
 from nnrun.errors import DataError, UsageError
+from nnrun.files import sealed_document
 from nnrun.insight.diagnosis.regions import by_column
 from nnrun.insight.diagnosis.verbs import of_a_run
 from nnrun.models.importance.measuring import importance
 from nnrun.models.model import load_model
 from nnrun.models.verbs import evaluate
 from nnrun.report.verbs import report_of
-from nnrun.runs import requests, steering, verbs
+from nnrun.runs import conclusion, requests, steering, verbs
 from nnrun.runs.conclusion import mean_rows
 from nnrun.runs.finding import find_run, list_runs, name_of
 from nnrun.runs.listener import Listener, Outcome
-from nnrun.runs.members import member, members_of, read_ensemble, whole_of
+from nnrun.runs.members import folds_told, member, members_of, read_ensemble, whole_of
 from nnrun.runs.records import Row
 from nnrun.runs.requests import Do, ask
 from nnrun.runs.rewinding import rewind
@@ -106,8 +108,6 @@ def test_on_test_the_folds_speak_together(train_run: Train, source: str, network
     own = [fold.read_record()["final"] or {} for fold in members_of(outcome.run)]
     assert all("dev_error" in of_fold and "test_error" not in of_fold for of_fold in own)
     models = [load_model(StoredRun(fold)) for fold in members_of(outcome.run)]
-    from nnrun.data.raw import read_parts
-
     table = read_parts(outcome.config.data)["test"]
     together = np.mean([model.predict(table) for model in models], axis=0)
     y = models[0].target.encode(table, "float64")
@@ -329,6 +329,29 @@ def test_rows_that_no_fold_trains_on_are_no_training_rows(
     settings = (f"data.source={tmp_path / 't.csv'}", "data.target=y", "data.weight=w", "data.folds=3", *more)
     sizes = train_run(*settings, "training.epochs=1", refit=refit).record["data"]
     assert (sizes["rows"]["train"], sizes["effective_rows"]["train"]) == (train, round(train * 6 / 7))
+
+
+def test_by_time_the_last_fold_alone_predicts(tmp_path: Path, train_run: Train) -> None:
+    """It has learned from the newest rows; runs whose folds count alike go on to, as their files say so."""
+    drifting = np.random.default_rng(0).standard_normal((120, 2)).round(3) + np.arange(120)[:, None] / 40
+    (tmp_path / "t.csv").write_text("t,x,y\n" + "".join(f"{i},{x},{y}\n" for i, (x, y) in enumerate(drifting)))
+    settings = ("data.target=y", "data.time=t", "data.folds=3", "network.hidden=[]", "training.epochs=3")
+    outcome = train_run(f"data.source={tmp_path / 't.csv'}", *settings, "data.split=[0.6,0.2,0.2]")
+    run, folds = outcome.run, [load_model(StoredRun(fold)) for fold in members_of(outcome.run)]
+    test = read_parts(outcome.config.data)["test"]
+    residuals = test.frame["y"].to_numpy() - [fold.predict(test) for fold in folds]
+    assert read_ensemble(run)["weights"] == [each["weight"] for each in outcome.record["members"]] == [0, 0, 1]
+    assert np.array_equal(load_model(StoredRun(run)).predict(test), folds[-1].predict(test))
+    rmse = [np.sqrt(np.square(each).mean()) for each in (residuals[-1], residuals.mean(axis=0))]
+    assert (outcome.record["final"] or {})["test_rmse"] == pytest.approx(rmse[0])
+    assert evaluate(load_model(StoredRun(run))).results["test"]["network"]["rmse"] == pytest.approx(rmse[0])
+    assert folds_told(outcome.record)[1][1:] == [
+        "predicts  fold 3, which learned from the most rows and the newest; --refit trains on all",
+        "test      is what that network says",
+    ]
+    run.write("members.json", sealed_document({**read_ensemble(run), "weights": [1 / 3] * 3}))
+    assert evaluate(load_model(StoredRun(run))).results["test"]["network"]["rmse"] == pytest.approx(rmse[1])
+    assert conclusion.tested(run, outcome.config, tmp_path / "cache")["test_rmse"] == pytest.approx(rmse[1])
 
 
 def test_what_cannot_be_asked_of_folds_is_told(train_run: Train) -> None:
