@@ -69,6 +69,7 @@ def load_entry(entry: Path, dtype: str) -> Entry | None:
         for part, rows in fitted.split["sizes"].items():
             axes = ["x", "y", *(["w"] if fitted.weights and fitted.weights["column"] else [])]
             axes += ["g"] if part in fitted.split.get("groups", {}) else []
+            axes += ["t"] if fitted.split["rule"] == "time" else []
             found = {f"{part}_{axis}": _mapped(entry / f"{part}_{axis}.npy") for axis in axes}
             x = found[f"{part}_x"]
             if x.shape != (rows, len(fitted.features)) or x.dtype != dtype or {rows} != set(map(len, found.values())):

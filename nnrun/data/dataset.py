@@ -41,6 +41,7 @@ class Part:
 
     Weights `(m,)` have a mean of 1; None where every example counts alike. Groups `(m,)` are whole numbers; None where
     examples come one by one. `column` `(m,)` holds the weights as in the source; None unless a column gives them.
+    `times` `(m,)` are places in the order of time among all rows of the source, where these are split by time.
     """
 
     x: npt.NDArray[Any]
@@ -48,11 +49,12 @@ class Part:
     weights: npt.NDArray[Any] | None = None
     groups: npt.NDArray[Any] | None = None
     column: npt.NDArray[Any] | None = None
+    times: npt.NDArray[Any] | None = None
 
     def take(self, rows: slice | Indices) -> Part:
         """A part of these rows alone, `(k,)`."""
-        further = [None if values is None else values[rows] for values in (self.weights, self.groups, self.column)]
-        return Part(self.x[rows], self.y[rows], *further)
+        beside = (self.weights, self.groups, self.column, self.times)
+        return Part(self.x[rows], self.y[rows], *(None if values is None else values[rows] for values in beside))
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,8 @@ def _part(name: str, arrays: Arrays, fitted: Fitted, files: Mapping[str, str]) -
     column = arrays.get(f"{name}_w")
     where = f"{files[name]}, " if name in files else f"{files['all']}, " if "all" in files else ""
     weights = part_weights(fitted.weights, f"{where}the {set_name(name)} part", y, fitted.classes, column)
-    return Part(x, y, None if weights is None else weights.astype(x.dtype), arrays.get(f"{name}_g"), column)
+    weights = None if weights is None else weights.astype(x.dtype)
+    return Part(x, y, weights, arrays.get(f"{name}_g"), column, arrays.get(f"{name}_t"))
 
 
 def _dataset(entry: Entry, files: Mapping[str, str], *notices: str) -> Dataset:

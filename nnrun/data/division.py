@@ -15,6 +15,7 @@ from nnrun.data.facts.survey import Survey, TargetFacts
 from nnrun.data.files.table import Table
 from nnrun.data.files.values import Indices
 from nnrun.data.fitted import WrittenSplit
+from nnrun.data.groups import ranked
 from nnrun.data.split import (
     NO_PART,
     STORED,
@@ -46,12 +47,14 @@ NO_DEV = "all rows train, and the dev error is that of the same rows: it says no
 class Division:
     """The split of each source, `all` or one for each part, and what the user should know about it.
 
-    `of_groups` is a number for each row of a source whose rows come in groups.
+    `of_groups` is a number for each row of a source whose rows come in groups, `of_times` its place in time of one that
+    is split by that.
     """
 
     splits: Mapping[str, Split]
     notices: list[str] = field(default_factory=list)
     of_groups: Mapping[str, Codes] = field(default_factory=dict)
+    of_times: Mapping[str, Codes] = field(default_factory=dict)
 
     @property
     def rule(self) -> Rule:
@@ -90,17 +93,16 @@ class Division:
             if len(rows):
                 yield part, _taken(table, rows)
 
-    def divided(self, source: str, table: Table) -> tuple[Assignment, Codes | None, Table]:
-        """The rows of a piece of a source that are in a part; of each the place of that in STORED, and the group."""
+    def divided(self, source: str, table: Table) -> tuple[Assignment, dict[str, Codes], Table]:
+        """The rows of a piece of a source that are in a part; of each the place of that in STORED, group and time."""
         part_of = self.part_of(source, table)
         rows = np.flatnonzero(part_of != NO_PART)
-        codes = self.of_groups.get(source)
-        return part_of[rows], None if codes is None else codes[table.row(0) + rows], _taken(table, rows)
+        known = {axis: of[source] for axis, of in (("g", self.of_groups), ("t", self.of_times)) if source in of}
+        return part_of[rows], {axis: codes[table.row(0) + rows] for axis, codes in known.items()}, _taken(table, rows)
 
     def part_of(self, source: str, table: Table) -> Assignment:
         """The place in STORED of the part of each row of a piece of a source, `(rows,)`; NO_PART of one in none."""
-        start = table.row(0)
-        return self.splits[source].part_of[start : start + len(table)]
+        return self.splits[source].part_of[table.row(0) :][: len(table)]
 
 
 def _taken(table: Table, rows: Indices) -> Table:
@@ -119,7 +121,8 @@ def divide(config: Data, found: Mapping[str, Survey], classes: tuple[str, ...] |
     notices += _without_target(found)
     notices += _classes_absent(found, splits, classes, locate)
     notices += [NO_DEV] if config.fold == "all" else []
-    division = Division(splits, notices, {name: s.group.codes for name, s in found.items() if s.group})
+    groups = {part: s.group.codes for part, s in found.items() if s.group}
+    division = Division(splits, notices, groups, {part: ranked(s.time.times) for part, s in found.items() if s.time})
     return division if "test" in division.sizes else replace(division, notices=[*notices, NO_TEST])
 
 
@@ -131,8 +134,7 @@ def folds_of(config: Data) -> Folds | None:
 
 
 def _whole(part: str, found: Survey) -> Split:
-    rows = np.full(_usable(found), STORED.index(part), np.int8)
-    return _over_all(Split(rows, "files", []), found)
+    return _over_all(Split(np.full(_usable(found), STORED.index(part), np.int8), "files", []), found)
 
 
 def _split(config: Data, found: Survey, by_class: bool) -> Split:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 
 from nnrun.data.files.values import Array, Indices
 
@@ -12,6 +13,13 @@ from nnrun.data.files.values import Array, Indices
 def numbered(groups: Array) -> Indices:
     """The group of each row `(rows,)` as a number from 0 on, none of which is left out, in the order of the groups."""
     return np.unique(groups, return_inverse=True)[1]
+
+
+def ranked(values: Array) -> npt.NDArray[np.int32]:
+    """The place of each row `(rows,)` in the order of the values; equal ones stay in their order."""
+    places = np.empty(len(values), np.int32)
+    places[np.argsort(values, kind="stable")] = np.arange(len(values))
+    return places
 
 
 def joined_rows(pieces: Iterable[Array | None]) -> Array | None:

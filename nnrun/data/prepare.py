@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,15 +106,15 @@ class Prepared:
     fitted: Fitted
 
     def shapes(self) -> dict[str, tuple[Shape, str]]:
-        """Shape and dtype of arrays: `<part>_x` `(m, n)`, `_y` `(m,)` or `(m, 1)`, and perhaps `_w`, `_g` `(m,)`."""
+        """Shape and dtype: `<part>_x` `(m, n)`, `_y` `(m,)` or `(m, 1)`, and perhaps `_w`, `_g` or `_t` `(m,)`."""
         found: dict[str, tuple[Shape, str]] = {}
         for part, rows in self.data.division.sizes.items():
             found[f"{part}_x"] = (rows, self.preprocessor.n_features), self.dtype
             found[f"{part}_y"] = ((rows,), "int64") if self.data.classes else ((rows, 1), self.dtype)
             if self.weight:
                 found[f"{part}_w"] = (rows,), "float64"  # whatever their size: they are divided by their mean later
-            if part in self.data.division.groups:
-                found[f"{part}_g"] = (rows,), "int32"
+            axes = ["t"] if self.data.division.of_times else ["g"] if part in self.data.division.groups else []
+            found |= {f"{part}_{axis}": ((rows,), "int32") for axis in axes}
         return found
 
     def pieces(self) -> Iterator[tuple[str, npt.NDArray[Any]]]:
@@ -130,19 +130,18 @@ class Prepared:
         (source, table), found = piece, []
         step = max(1, CELLS // self.preprocessor.n_features)
         for start in range(0, len(table), step):
-            part_of, groups, rows = self.data.division.divided(source, table.slice(start, start + step))
-            for axis, values in (self._encoded(rows, groups) if len(rows) else {}).items():
+            part_of, further, rows = self.data.division.divided(source, table.slice(start, start + step))
+            for axis, values in (self._encoded(rows, further) if len(rows) else {}).items():
                 found += [(f"{STORED[place]}_{axis}", values[part_of == place]) for place in np.unique(part_of)]
         return found
 
-    def _encoded(self, table: Table, groups: Codes | None) -> Arrays:
-        """The features of some rows, their targets, and perhaps their weights and groups."""
+    def _encoded(self, table: Table, further: Mapping[str, Codes]) -> Arrays:
+        """The features of some rows, their targets, and perhaps their weights, groups and places in time."""
         with np.errstate(over="ignore"):
             x = np.ascontiguousarray(self.preprocessor.transform(table), dtype=self.dtype)
         check_fits(table, x, [column.name for column in self.preprocessor.owners])
         weights = {"w": read_weights(table, self.weight)} if self.weight else {}
-        grouped = {} if groups is None else {"g": groups}
-        return {"x": x, "y": self.target.encode(table, self.dtype), **weights, **grouped}
+        return {"x": x, "y": self.target.encode(table, self.dtype), **weights, **further}
 
     def arrays(self) -> Arrays:
         """All arrays, in memory."""

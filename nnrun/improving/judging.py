@@ -89,7 +89,7 @@ def _spread(difference: Array, few: bool) -> tuple[float, float]:
 
 
 class DevRows(NamedTuple):
-    """One number a dev row whose (weighted) mean is the run's dev error; weights and groups where there are any."""
+    """One number a dev row whose (weighted) mean is the run's dev error; weights and what rows are alike in, if any."""
 
     mistakes: Array
     weights: Array | None
@@ -103,7 +103,7 @@ def mistakes(run: StoredRun) -> DevRows:
     """
     found = trained(run)
     each, weights = found.mistakes("dev"), found.weights("dev")
-    return DevRows(each / max(1.0, float(np.average(each, weights=weights))), weights, found.groups("dev"))
+    return DevRows(each / max(1.0, float(np.average(each, weights=weights))), weights, found.alike("dev"))
 
 
 def guess(run: StoredRun) -> Array:

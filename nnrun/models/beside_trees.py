@@ -18,7 +18,8 @@ def trees_words(found: Evaluation) -> str:
     told = f"boosting is scikit-learn's HistGradientBoosting on {found.told_behind(BOOSTING)}; "
     told += f"the network {_errs(gain, of)}"
     if gain["error"] > 0 and _surely(gain):
-        return f"{told}: on this table trees are the better choice"
+        later = "" if found.model.run.config.data.time is None else ", if later rows are like these"
+        return f"{told}: on this table trees are the better choice{later}"
     if judged != "dev":
         return told
     told += f"; dev chose the network's {_chosen(found.model.run)}, but nothing of the trees, which flatters it"

@@ -22,6 +22,7 @@ from nnrun.errors import DataError, UsageError
 from nnrun.models.model import Model, best_of, load_model, side_by_side
 from nnrun.runs.assembly import examples
 from nnrun.runs.finding import search_of, without_dev
+from nnrun.runs.grouped import blocks
 from nnrun.runs.judge import weights_of
 from nnrun.runs.members import FOLDS, has_members, members_of, read_ensemble, refitted
 from nnrun.runs.stored import StoredRun
@@ -132,6 +133,11 @@ class Trained:
     def groups(self, part: str) -> Array | None:
         """The group of each row of a part `(rows,)`, the same in all pieces; None where rows come one by one."""
         return joined_rows(piece.dataset.parts[part].groups for piece in self.pieces(part))
+
+    def alike(self, part: str) -> Array | None:
+        """The groups of the rows of a part, or where time splits them blocks of neighbours, `(rows,)`; see `blocks`."""
+        times = joined_rows(piece.dataset.parts[part].times for piece in self.pieces(part))
+        return self.groups(part) if times is None else blocks(times)
 
     def times(self, part: str) -> float:
         """How often a row of a part is among those of all pieces, on average: one that trains, in all folds but one."""

@@ -32,6 +32,7 @@ from nnrun.models.scores import Scores
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.assembly import examples
 from nnrun.runs.finding import without_dev
+from nnrun.runs.grouped import blocks
 from nnrun.runs.judge import weights_of
 from nnrun.text import listed
 
@@ -81,7 +82,7 @@ def _on_own_parts(found: Evaluation, run: Trained) -> None:
         pieces = [_of_piece(found, piece, part) for piece in run.pieces(part)]
         if len(pieces) > 1:
             found.folds[part] = [scores[NETWORK].metrics() for scores, _ in pieces]
-        of_rows = run.weights(part), run.groups(part)
+        of_rows = run.weights(part), run.alike(part)
         scores, plain = (_joined(same, *of_rows) for same in zip(*pieces, strict=True))
         found.enter(part, scores, plain)
         predicted = scores[NETWORK].latest(scores[NETWORK].rows)
@@ -154,7 +155,7 @@ class _Counting:
     def __init__(self, model: Model, source: str) -> None:
         self.target, self.source, self._written = model.target, source, model.fitted.weights
         self.column = self._written["column"] if self._written else None
-        self.group = model.run.config.data.group
+        self.group, self.by_time = model.run.config.data.group, model.run.config.data.time is not None
         self._y: list[Array] = []
         self._column: list[Array] = []
         self._groups = Coded()
@@ -188,7 +189,12 @@ class _Counting:
         return part_weights(self.written, self.source, y, self.target.classes, column)
 
     def groups(self) -> Array | None:
-        """A number for that of each row; None where the run knows none, or the file does not say."""
+        """A number for that of each row; None where the run knows none, or the file does not say.
+
+        Of a run that was split by time blocks of rows as they stand in the file.
+        """
+        if self.by_time:
+            return blocks(np.arange(self.rows))
         return self._groups.groups if self._groups.index else None
 
     def notes(self) -> list[str]:

@@ -9,17 +9,20 @@ from statistics import fmean
 
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 
 from nnrun.config.load import load_config
 from nnrun.config.schema import Diagnosis
 from nnrun.data.raw import read_parts
+from nnrun.improving.judging import mistakes
 from nnrun.insight.diagnosis.regions import by_column
 from nnrun.insight.diagnosis.shares import _order
 from nnrun.models.importance.measuring import importance_of
 from nnrun.models.model import load_model
+from nnrun.models.telling import page
 from nnrun.models.trained import trained
 from nnrun.models.verbs import evaluate
-from nnrun.runs.grouped import independent_rows, pseudo_values, sure_as
+from nnrun.runs.grouped import blocks, error_of_mean, independent_rows, pseudo_values, student, sure_as
 from nnrun.runs.listener import Outcome
 from nnrun.runs.members import members_of
 from nnrun.runs.proportions import wilson
@@ -50,6 +53,34 @@ def test_what_the_mean_would_be_without_a_group_by_hand() -> None:
     mistakes, groups = np.array([1.0, 0, 0, 0, 1, 0]), np.array([2, 2, 5, 5, 5, 5])
     assert pseudo_values(mistakes, groups) == pytest.approx([2 / 3 - 1 / 4, 2 / 3 - 1 / 2])
     assert pseudo_values(np.stack([mistakes, 2 * mistakes]), groups)[1] == pytest.approx([5 / 6, 1 / 3])
+
+
+def test_rows_that_follow_one_another_in_time_are_blocks() -> None:
+    """An AR(1) process of rows that are alike for some twenty: of its mean rows tell far less than they seem to."""
+    assert blocks(np.array([9, 1, 8, 2, 7, 3, 6, 4, 5])).tolist() == [7, 0, 6, 0, 5, 1, 4, 2, 3]
+    generator, within = np.random.default_rng(0), np.zeros(2)
+    for _ in range(200):
+        values = lfilter([1], [1, -0.9], generator.standard_normal(800))[200:]
+        for way, cases in enumerate((values, pseudo_values(values, blocks(np.arange(600))))):
+            within[way] += abs(cases.mean()) <= student(len(cases)) * error_of_mean(cases)
+    assert within[0] / 200 < 0.5 and 0.9 < within[1] / 200 < 0.98
+
+
+def test_trees_and_remedies_are_judged_by_blocks_of_time(train_run: Train, tmp_path: Path) -> None:
+    x, t = np.random.default_rng(0).standard_normal(300).round(3), np.random.default_rng(1).permutation(300)
+    rows = (f"{t[i]},{x[i]},{x[i] + t[i] / 60}\n" for i in range(300))
+    (tmp_path / "t.csv").write_text("t,x,y\n" + "".join(rows))
+    outcome = train_run(f"data.source={tmp_path / 't.csv'}", "data.target=y", "data.time=t", "training.epochs=2")
+    found, run = evaluate(load_model(StoredRun(outcome.run)), boosting=True), trained(StoredRun(outcome.run))
+    places = np.argsort(t[(t >= 180) & (t < 240)])
+    known = run.alike("dev")
+    assert known is not None and run.groups("dev") is None
+    assert [known[rows].tolist() for rows in np.array_split(places, 8)] == [[k] * (8 if k < 4 else 7) for k in range(8)]
+    assert np.array_equal(mistakes(StoredRun(outcome.run)).groups, known)
+    half, gain = student(8) * (found.gains["dev"]["standard_error"] or 0), found.gains["dev"]
+    assert (gain["low"], gain["high"]) == (pytest.approx(gain["error"] - half), pytest.approx(gain["error"] + half))
+    gain |= {"error": 0.03, "low": 0.01, "high": 0.05}
+    assert "trees are the better choice, if later rows are like these" in " ".join(" ".join(page(found)).split())
 
 
 def test_a_row_that_weighs_nothing_is_not_there() -> None:
