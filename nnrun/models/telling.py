@@ -21,6 +21,7 @@ from nnrun.models.scores import by_class
 from nnrun.models.uncertainty import calibrated_by
 from nnrun.runs.judge import whose_precision
 from nnrun.runs.records import ScoresRecord
+from nnrun.runs.verdict import r2_error
 from nnrun.text import (
     WIDTH,
     all_of,
@@ -84,7 +85,7 @@ def _title(found: Evaluation, name: str, kind: str) -> str:
     """What a metric is called where rows count by their weight, or are `plain`."""
     target = found.model.target
     if name == "error" and target.classes is None:
-        name = "error (1 − R² of the log)" if target.is_log else "error (1 − R²)"
+        name = f"error ({r2_error(target.is_log)})"
     return metric_name(name, kind) if kind else name
 
 

@@ -15,7 +15,7 @@ from nnrun.runs.members import beside_members, folds_in, folds_table, gathered_l
 from nnrun.runs.records import HELD, DataSizes, Event, Final, FoundSymptom, Parent, Row, RunRecord, RunStatus, numbers
 from nnrun.runs.shape import network_shape
 from nnrun.runs.stored import ended_with_rung
-from nnrun.runs.verdict import RULES, SURE, error_kind, error_name, metric_title, of_run
+from nnrun.runs.verdict import RULES, SURE, error_name, metric_title, of_run
 from nnrun.text import (
     PARTS,
     columns,
@@ -145,13 +145,13 @@ def ending(record: RunRecord, status: RunStatus, config: Config | None = None) -
     return f"{how} after {trained} in {duration(record.get('seconds', 0.0))}{best}{why}"
 
 
-def result_table(final: Final, kind: str) -> list[str]:
-    """Errors and losses of the best parameters, a column a part; `kind` as in `error_kind`."""
+def result_table(final: Final, data: DataSizes) -> list[str]:
+    """Errors and losses of the best parameters, a column a part."""
     parts = [part for part in PARTS if f"{part}_error" in final]
     table = [["", *map(set_name, parts)]]
     for name in measured(final):
         cells = (metric_value(final.get(f"{part}_{name}"), name) for part in parts)
-        table.append([metric_title(name, final, kind), *cells])
+        table.append([metric_title(name, final, data), *cells])
     table.append(["cost", number(final["cost"])])
     first = max(9, *(len(row[0]) + 1 for row in table))
     width = max(9, *(len(cell) + 2 for row in table for cell in row[1:]))
@@ -186,7 +186,7 @@ def summary(
     lines = [ending(record, status, config)]
     final = record.get("final")
     if final:
-        table = result_table(final, error_kind(record["data"]))
+        table = result_table(final, record["data"])
         lines += [
             "",
             *table,

@@ -161,14 +161,20 @@ def error_kind(data: DataSizes) -> str:
     return data.get("error_kind", "weighted" if "effective_rows" in data else "")
 
 
+def r2_error(log: bool) -> str:
+    """What the error of a regression is called, or of the logarithm of its target."""
+    return "1 − R² of the log" if log else "1 − R²"
+
+
 def error_name(final: Mapping[str, float | None], data: DataSizes) -> str:
-    """What a run's errors are called on screen: `error`, of a regression `1 − R²`, with their kind in front."""
-    return metric_title("error", final, error_kind(data))
+    """What a run's errors are called on screen: `error`, of a regression `1 − R²`, with their kind around it."""
+    return metric_title("error", final, data)
 
 
-def metric_title(name: str, final: Container[str], kind: str) -> str:
-    """What a metric of a run with these numbers is called on screen, as in `error_name`; `kind` as in `error_kind`."""
-    return metric_name(name.replace("error", "1 − R²") if "train_rmse" in final else name, kind)
+def metric_title(name: str, final: Container[str], data: DataSizes) -> str:
+    """What a metric of a run with these numbers is called on screen, as in `error_name`."""
+    unexplained = r2_error(bool(data.get("target_transform")))
+    return metric_name(name.replace("error", unexplained) if "train_rmse" in final else name, error_kind(data))
 
 
 def can_be_judged(final: Mapping[str, float | None] | None) -> bool:

@@ -163,7 +163,7 @@ def test_weights_of_a_column_make_a_weighted_error() -> None:
     assert error_kind(None, "balanced") == "balanced"
     assert error_kind(None, None) is None
     final = {"train_error": 0.1, "train_plain_error": 0.2, "train_rmse": 3.0, "train_loss": 1.0, "cost": 1.0}
-    titles = [line[:16].strip() for line in result_table(final, "weighted")[1:]]
+    titles = [line[:16].strip() for line in result_table(final, {"rows": {}, "error_kind": "weighted"})[1:]]
     assert titles == ["weighted 1 − R²", "plain 1 − R²", "weighted rmse", "weighted loss", "cost"]
 
 

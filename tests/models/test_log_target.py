@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from nnrun.data.raw import read_parts
 from nnrun.errors import ConfigError, DataError
 from nnrun.insight.comparison import lines
 from nnrun.insight.comparison.listing import Entry
+from nnrun.insight.diagnosis.regions import by_column
+from nnrun.insight.diagnosis.verbs import of_a_run
 from nnrun.models.calibrating import calibrate
 from nnrun.models.export.formats import FORMATS, TOLERANCE, check, export
 from nnrun.models.model import Model, load_model
@@ -23,9 +26,11 @@ from nnrun.models.telling import calibration_page, page
 from nnrun.models.uncertainty import asked_for
 from nnrun.models.verbs import evaluate
 from nnrun.report.folder.report import folder_page
+from nnrun.report.verbs import report_of
 from nnrun.runs import verbs
 from nnrun.runs.listener import Outcome
 from nnrun.runs.stored import StoredRun
+from nnrun.runs.telling import summary
 
 Train = Callable[..., Outcome]
 LOG = "data.target_transform=log"
@@ -69,6 +74,15 @@ def test_what_is_said_and_measured_is_in_the_targets_own_unit(model: Model) -> N
     assert model.run.rows[-1]["train_rmse"] > 0
     assert any(line.startswith("error (1 − R² of the log)") for line in page(found))
     assert any("the logarithm of the target is learned" in notice for notice in model.fitted.notices)
+
+
+def test_errors_are_called_those_of_the_logarithm(model: Model, tmp_path: Path) -> None:
+    assert any(line.startswith("1 − R² of the log ") for line in summary(model.run.record, model.config, "done"))
+    told = " ".join(" ".join(of_a_run(model.run, None, None, tmp_path, ()).lines).split())
+    assert "Errors are 1 − R² of the log, the share of the variance of the target's logarithm that stays" in told
+    assert by_column(model.run, "target")["unit"] == "1 − R² of the log"
+    report = report_of(model.run, tmp_path)
+    assert report.count("dev 1 − R² of the log") > 2 and not re.search(r"1 − R²(?! of the log)", report)
 
 
 def test_intervals_are_as_many_times_smaller_and_larger(file: Path, tmp_path: Path) -> None:

@@ -303,10 +303,13 @@ def test_a_curve_is_drawn_as_it_was_recorded() -> None:
 def test_a_rate_has_a_chart_where_a_schedule_changed_it() -> None:
     rows = [{"epoch": i + 1, "cost": 1.0, "learning_rate": 0.1} for i in range(5)]
     rows = [row | {f"{part}_{name}": 0.5 for part in ("train", "dev") for name in ("error", "loss")} for row in rows]
-    titles = [chart.title for chart in curve_charts(Course(rows, []), 1, [], "error", "")]
+    titles = [chart.title for chart in curve_charts(Course(rows, []), 1, [], "error", {"rows": {}})]
     assert titles == ["Loss and cost", "Error"]
     rows[-1]["learning_rate"] = 0.05
-    assert [chart.title for chart in curve_charts(Course(rows, []), 1, [], "error", "")] == [*titles, "Learning rate"]
+    assert [chart.title for chart in curve_charts(Course(rows, []), 1, [], "error", {"rows": {}})] == [
+        *titles,
+        "Learning rate",
+    ]
 
 
 def test_points_at_the_first_and_the_last_epoch_are_whole() -> None:

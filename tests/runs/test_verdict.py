@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import comb
+from typing import Any
 
 import pytest
 
@@ -190,14 +191,15 @@ def test_what_is_given_takes_the_place_of_what_the_config_says() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "title"),
+    ("name", "data", "title"),
     [
-        ("error", "", "1 − R²"),
-        ("error", "weighted", "weighted 1 − R²"),
-        ("plain_error", "weighted", "plain 1 − R²"),
-        ("rmse", "", "rmse"),
+        ("error", {}, "1 − R²"),
+        ("error", {"error_kind": "weighted"}, "weighted 1 − R²"),
+        ("plain_error", {"error_kind": "weighted"}, "plain 1 − R²"),
+        ("error", {"target_transform": "log"}, "1 − R² of the log"),
+        ("rmse", {"target_transform": "log"}, "rmse"),
     ],
 )
-def test_the_error_of_a_regression_has_its_own_name(name: str, kind: str, title: str) -> None:
-    assert metric_title(name, {"train_error": 0.5, "train_rmse": 2.0}, kind) == title
-    assert metric_title("error", {"train_error": 0.5}, "balanced") == "balanced error"
+def test_the_error_of_a_regression_has_its_own_name(name: str, data: Any, title: str) -> None:
+    assert metric_title(name, {"train_error": 0.5, "train_rmse": 2.0}, {"rows": {}, **data}) == title
+    assert metric_title("error", {"train_error": 0.5}, {"rows": {}, "error_kind": "balanced"}) == "balanced error"

@@ -121,8 +121,7 @@ def error_is(entry: Entry) -> str:
     if not entry.final:
         return "–"
     name = error_name(entry.final, entry.record["data"]) if entry.record.get("data") else "error"
-    log = " of the log" if entry.facts["target_transform"] else ""
-    return (name.removesuffix("error").strip() or "plain") + log
+    return name.removesuffix("error").strip() or "plain"
 
 
 def plain_dev(entry: Entry) -> float | None:

@@ -19,7 +19,7 @@ from nnrun.models.trained import Trained, trained
 from nnrun.runs.grouped import independent_rows, student
 from nnrun.runs.proportions import put_together, wilson
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.verdict import UNCLEAR, judgement, yardstick
+from nnrun.runs.verdict import UNCLEAR, judgement, r2_error, yardstick
 from nnrun.text import MANY, columns, listed, percent, shortened, wrapped
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def by_column(
     named = regions_of(tables, column)
     mistakes = mistakes_at(model, raw, [*named])
     proportions, kind = model.dataset.classes is not None, model.dataset.error_kind
-    unit = "share of wrong classes" if proportions else "1 − R²"
+    unit = "share of wrong classes" if proportions else r2_error(fitted.target.is_log)
     return {
         "column": column,
         "unit": f"{unit}, {kind}" if kind else unit,

@@ -75,17 +75,21 @@ def _unlearned(evidence: Evidence, classes: bool) -> str:
 
 
 def explanation(
-    verdict: Verdict, told: str, proportions: bool = True, assumed: bool = False, alike: str | None = None
+    verdict: Verdict, told: str, error: str = "error", assumed: bool = False, alike: str | None = None
 ) -> list[str]:
-    """The sentence, and what has to be known to read it; `assumed`: none above 0 is given; `alike`: rows are."""
+    """The sentence, and what has to be known to read it.
+
+    `error` as in `error_name`; `assumed`: no base error above 0 is given; `alike`: rows are.
+    """
     notes = [RULES[kind].below for kind, gap in verdict.gaps.items() if gap.value < 0]
     if doubts := [_doubt(verdict, kind) for kind, gap in verdict.gaps.items() if gap.judgement == UNCLEAR]:
         notes.append(f"too few examples to tell: {', '.join(doubts)}")
     lacking = [set_name(part) for part in verdict.errors if part != "base" and part not in verdict.sizes]
-    if not proportions:
+    if "R²" in error:
+        of = "the variance of the target's logarithm" if error.endswith("log") else "the target's variance"
         notes.append(
-            "errors are 1 − R², the share of the target's variance that stays unexplained; it is no proportion of "
-            "examples, so the gaps have no interval"
+            f"errors are {error}, the share of {of} that stays unexplained; it is no proportion of examples, so the "
+            "gaps have no interval"
         )
     elif lacking:
         options = " and ".join(f"--{part}-size" for part in lacking)

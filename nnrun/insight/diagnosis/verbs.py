@@ -38,7 +38,7 @@ from nnrun.runs.stored import StoredRun, best_row
 from nnrun.runs.symptoms.evidence import CalmerRate, Evidence, evidence_of
 from nnrun.runs.symptoms.symptoms import rate_after_divergence
 from nnrun.runs.telling import symptom_lines
-from nnrun.runs.verdict import HIGH, Verdict, error_kind, of_run, summary, yardstick
+from nnrun.runs.verdict import HIGH, Verdict, error_kind, error_name, of_run, summary, yardstick
 from nnrun.text import counted, wrapped
 
 if TYPE_CHECKING:
@@ -137,7 +137,8 @@ def of_a_run(
     if verdict is None:
         lines += wrapped(told)
     else:
-        said = explanation(verdict, told, "train_rmse" not in final, assumed, grouping(verdict, run.config.data.group))
+        name, alike = error_name(final, record["data"]), grouping(verdict, run.config.data.group)
+        said = explanation(verdict, told, name, assumed, alike)
         lines += [*ladder(verdict), "", *said, *weighing(final, error_kind(record["data"]))]
     found = Diagnosis(verdict, told, lines, first_of(actions), HIGH if diverged else None, symptoms=wrong)
     if run.status not in HELD:

@@ -178,7 +178,7 @@ def _chart(key: str, drawn: Sequence[tuple[Entry, Sequence[Row]]]) -> Chart:
     """A curve a run, each in the colour and the dashes that it has in all charts."""
     entry, _ = drawn[0]
     part, what = part_and_name(key)
-    name = f"{part} {metric_title(what, entry.final, error_kind(entry.record['data']))}"
+    name = f"{part} {metric_title(what, entry.final, entry.record['data'])}"
     traces = [
         series(cut(in_short(entry.run.id)), rows, key, colour(i), dash(i)) for i, (entry, rows) in enumerate(drawn)
     ]

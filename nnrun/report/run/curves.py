@@ -36,7 +36,7 @@ from nnrun.report.page.charts import (
 from nnrun.report.page.html import Markup, table
 from nnrun.report.run.marks import change_marks, laid_out, marks_of
 from nnrun.runs.lineage import Course
-from nnrun.runs.records import Event, Row, numbers
+from nnrun.runs.records import DataSizes, Event, Row, numbers
 from nnrun.runs.stored import StoredRun, some_of
 from nnrun.runs.telling import epoch_table, shown_metrics
 from nnrun.runs.verdict import error_kind, metric_title
@@ -49,25 +49,24 @@ ABBREVIATED = 4  # letters of a name that is an abbreviation, such as auc
 PALE = 0.45  # what is left of the colour of a curve that the parent drew
 
 
-def curve_charts(course: Course, best: int | None, events: Sequence[Event], primary: str, kind: str) -> list[Chart]:
-    """Losses and cost, errors, the primary metric and the learning rate; `best` is the epoch that is kept.
-
-    `kind` as in `verdict.error_kind`.
-    """
-    marks = marks_of(best, events, course)
+def curve_charts(
+    course: Course, best: int | None, events: Sequence[Event], primary: str, data: DataSizes
+) -> list[Chart]:
+    """Losses and cost, errors, the primary metric and the learning rate; `best` is the epoch that is kept."""
+    marks, kind = marks_of(best, events, course), error_kind(data)
     further = [name for name in shown_metrics(primary) if name not in ("error", "loss")]
     return [
         _losses(course, marks, kind),
-        _by_part("error", course, marks, kind, epochs_table(course.rows, best, primary, kind)),
-        *(_by_part(name, course, marks, kind) for name in further),
+        _by_part("error", course, marks, data, epochs_table(course.rows, best, primary, kind)),
+        *(_by_part(name, course, marks, data) for name in further),
         *_rate_chart(course),
     ]
 
 
 def run_curves(run: StoredRun, course: Course) -> list[Chart]:
     """The curves of a run with at least one epoch, over its course."""
-    best, kind = run.record.get("best_epoch"), error_kind(run.record["data"])
-    return curve_charts(course, best, run.events, run.config.metrics.primary, kind)
+    best, data = run.record.get("best_epoch"), run.record["data"]
+    return curve_charts(course, best, run.events, run.config.metrics.primary, data)
 
 
 def _losses(course: Course, marks: Layout, kind: str) -> Chart:
@@ -87,10 +86,10 @@ def _past(course: Course) -> Iterator[str]:
         yield "Numbers mark changes, which stand in the table below the charts."
 
 
-def _by_part(name: str, course: Course, marks: Layout, kind: str, numbers: Markup | None = None) -> Chart:
+def _by_part(name: str, course: Course, marks: Layout, data: DataSizes, numbers: Markup | None = None) -> Chart:
     """A metric on the training and on the dev part."""
-    words = metric_name(name, kind)
-    title = metric_title(name, course.rows[0], kind)
+    words = metric_name(name, error_kind(data))
+    title = metric_title(name, course.rows[0], data)
     curves = [(f"{part} {title}", f"{part}_{name}", color) for part, color in (("train", BLUE), ("dev", ORANGE))]
     y = axis(title, percent=True, rangemode="tozero") if in_percent(name) else axis(title)
     heading = words.upper() if len(words) <= ABBREVIATED and name != "error" else words.capitalize()

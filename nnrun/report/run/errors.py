@@ -16,7 +16,7 @@ from nnrun.models.trained import Trained
 from nnrun.report.page.charts import BLUE, ORANGE, Chart, Trace, axis, shorts
 from nnrun.report.page.html import Markup, join, paragraph, table, tag
 from nnrun.runs.proportions import TAIL, wilson
-from nnrun.runs.verdict import RULES, Verdict
+from nnrun.runs.verdict import RULES, Verdict, r2_error
 from nnrun.text import metric_name, percent, points, set_name
 
 BARS = 25  # of a chart
@@ -27,7 +27,7 @@ COLUMNS = 200  # that are looked at
 
 def by_target(model: Trained, tables: Mapping[str, Table], mistakes: Mapping[str, Mistakes]) -> Chart:
     """Errors of training and dev part for each class, or each fifth of a number."""
-    section, classes, kind = model.config.diagnosis, model.dataset.classes, model.dataset.error_kind or ""
+    section, classes = model.config.diagnosis, model.dataset.classes
     name = model.dataset.fitted.target.name
     named = regions_of({part: tables[part] for part in mistakes}, name)
     found = compare(mistakes, named, section, classes is not None)
@@ -36,7 +36,7 @@ def by_target(model: Trained, tables: Mapping[str, Table], mistakes: Mapping[str
     names = shorts(region["region"] for region in shown)
     layout = {
         "xaxis": axis("", tickvals=list(range(len(shown))), ticktext=names),
-        "yaxis": axis(metric_name("error" if classes else "1 − R²", kind), percent=True, rangemode="tozero"),
+        "yaxis": axis(_error(model), percent=True, rangemode="tozero"),
         "barmode": "group",
         "bargap": 0.25,
     }
@@ -100,6 +100,11 @@ class Slice(NamedTuple):
         return -inf if low is None else low
 
 
+def _error(model: Trained) -> str:
+    of = model.dataset
+    return metric_name("error" if of.classes else r2_error(of.fitted.target.is_log), of.error_kind or "")
+
+
 def slices_part(model: Trained, dev: Table, mistakes: Mistakes) -> Markup:
     """The slices whose 95% interval lies above the dev error, the worst first."""
     target = model.dataset.fitted.target.name
@@ -111,7 +116,7 @@ def slices_part(model: Trained, dev: Table, mistakes: Mistakes) -> Markup:
     told = (
         f"{len(looked_at):,} slices of {len(columns)} columns with at least {FEWEST} dev rows were compared with the "
     )
-    error = metric_name("error" if proportions else "1 − R²", model.dataset.error_kind or "")
+    error = _error(model)
     told += f"{error} on dev, {percent(whole)}. "
     if not worse:
         return paragraph(told, "None is clearly worse: no 95% interval lies above it.")

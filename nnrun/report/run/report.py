@@ -39,7 +39,7 @@ from nnrun.runs.assembly import layer_widths, parameters
 from nnrun.runs.checkpoints import load_weights
 from nnrun.runs.lineage import course_of, nudges, watched
 from nnrun.runs.members import has_members, is_gathered, member
-from nnrun.runs.records import Final, RunRecord
+from nnrun.runs.records import DataSizes, Final, RunRecord
 from nnrun.runs.shape import network_shape
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import ending, measured, symptom_told
@@ -99,12 +99,12 @@ def _lead(record: RunRecord, config: Config, found: Diagnosis | None) -> Markup:
 def key_numbers(run: StoredRun, config: Config) -> list[tuple[str, str, str]]:
     """Errors, time and shape: what, how much, and what belongs to it."""
     record, data = run.record, run.data
-    final, rows, kind = record.get("final") or {}, record["data"]["rows"], error_kind(record["data"])
+    final, rows = record.get("final") or {}, record["data"]["rows"]
     told = []
     for part in ("test", "dev", "train_dev", "train"):
         if final.get(f"{part}_error") is not None:
             rmse = f"RMSE {number(final[f'{part}_rmse'])}, " if f"{part}_rmse" in final else ""
-            what = metric_title("error", final, kind)
+            what = metric_title("error", final, record["data"])
             plain = f"plain {percent(final[f'{part}_plain_error'])}, " if f"{part}_plain_error" in final else ""
             beside = [f"{plain}{rmse}{rows[part]:,} examples", watched(nudges(run.events)) if part == "dev" else ""]
             told.append((f"{set_name(part)} {what}", percent(final[f"{part}_error"]), "; ".join(filter(None, beside))))
@@ -128,7 +128,7 @@ def _verdict_section(found: Diagnosis | None, record: RunRecord, why_not: str) -
         name = error_name(record.get("final") or {}, record["data"])
         parts += [ladder_chart(found.verdict, name), steps_table(found.verdict)]
     if final := record.get("final"):
-        parts.append(_metrics_table(final, error_kind(record["data"])))
+        parts.append(_metrics_table(final, record["data"]))
     if symptoms := record.get("symptoms"):
         parts += [tag("h3", "What went wrong in training"), listing(map(symptom_told, symptoms))]
     if found.actions:
@@ -136,11 +136,11 @@ def _verdict_section(found: Diagnosis | None, record: RunRecord, why_not: str) -
     return Section("Verdict", parts)
 
 
-def _metrics_table(final: Final, kind: str) -> Markup:
+def _metrics_table(final: Final, data: DataSizes) -> Markup:
     """Every metric of the best epoch, a column a part."""
     parts = [part for part in PARTS if f"{part}_error" in final]
     rows = [
-        [metric_title(name, final, kind), *(metric_value(final.get(f"{part}_{name}"), name) for part in parts)]
+        [metric_title(name, final, data), *(metric_value(final.get(f"{part}_{name}"), name) for part in parts)]
         for name in measured(final)
     ]
     return table("The best epoch by every metric", ["metric", *map(set_name, parts)], rows)
