@@ -117,7 +117,7 @@ def _ungrouped(found: Calibrated) -> str:
 def _plain(scores: ScoresRecord, level: Fraction, log: bool) -> str:
     if log:
         times = number(factor(plain_margin(scores, level)))
-        return f"{deviations(level):.4g} · rmse of the logarithms of the same rows would be {times}"
+        return f"exp({deviations(level):.4g} · rmse of the logarithms of the same rows) would be {times}"
     return f"± {deviations(level):.4g} · rmse of the same rows would be ± {number(plain_margin(scores, level))}"
 
 

@@ -96,7 +96,11 @@ def test_intervals_are_as_many_times_smaller_and_larger(file: Path, tmp_path: Pa
     assert np.allclose(frame.prediction / frame.lower, frame.upper / frame.prediction)
     inside = (table.price.to_numpy() >= frame.lower) & (table.price.to_numpy() <= frame.upper)
     assert inside.mean() == pytest.approx(0.9, abs=0.1)
-    assert any("divided and multiplied by" in notice for notice in predictions.notices())
+    (told,) = (notice for notice in predictions.notices() if "divided and multiplied by" in notice)
+    test = read_parts(model.config.data)["test"]
+    rmse = np.sqrt(np.mean(np.log(test.frame.price / model.predict(test)) ** 2))
+    plain = np.exp(1.645 * rmse)
+    assert f"exp(1.645 · rmse of the logarithms of the same rows) would be {plain:.4g}" in told
 
 
 @pytest.mark.parametrize("format", FORMATS)
