@@ -36,6 +36,7 @@ class Advice:
     _tried: set[str] = field(default_factory=set, init=False)  # from the setting that holds now
     _in_vain: set[str] = field(default_factory=set, init=False)  # from any
     _misses: int = field(default=0, init=False)  # in a row
+    beyond: list[Spent] = field(default_factory=list, init=False)  # what each change may take there was no room for
 
     def note(self, change: Change, adopted: bool) -> None:
         """What came of one; once one is adopted all others are worth another try, though what is new comes first."""
@@ -49,6 +50,7 @@ class Advice:
 
     def next(self, here: Standing, seen: Evidence, number: int) -> Change | Reason:
         """What step `number` tries; else why there is none."""
+        self.beyond.clear()
         advised = [change for change in self._advised(here, seen) if self._is_fresh(here, change)]
         searching = self._misses >= MISSES  # where single pieces of advice miss, many things at once may hit
         for change in sorted(advised, key=lambda each: (each.key in self._in_vain, searching and not each.trials)):
@@ -96,4 +98,5 @@ class Advice:
             cost = Spent(len(costs), epochs_of(self.base, costs))
             if self.affords(cost, [Ask(each, SCREENING + number) for each in beside]):
                 return fitted
+            self.beyond.append(cost)
         return None

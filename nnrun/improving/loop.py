@@ -63,6 +63,7 @@ class Loop:
     affords: Callable[[Spent, Sequence[Ask]], bool]
     spent: Callable[[], Spent]
     steps: list[StepRecord] = field(default_factory=list, init=False)
+    lacking: str = field(default="", init=False)  # what the budget has no room for, in words
 
     def __post_init__(self) -> None:
         data, seeds = self.base.data, self.asked["seeds"]
@@ -79,7 +80,7 @@ class Loop:
         while why is None:
             change = self.advice.next(here, self.results.evidence(here), len(self.steps) + 1)
             if not isinstance(change, Change):
-                why = change
+                why, self.lacking = change, self._lacking()
                 break
             there = yield from self._step(here, change)
             if there is not None:
@@ -173,6 +174,15 @@ class Loop:
         in_vain = len(self.steps) >= PATIENCE and all(step["verdict"] == "rejected" for step in self.steps[-PATIENCE:])
         return "nothing to learn" if trained and in_vain and not self.results.better_than_a_guess(here) else None
 
+    def _lacking(self) -> str:
+        """What is spent, and what the least step may take there is no room for; of a time the clock alone knows."""
+        budget, spent = Budget.of(self.asked["budget"]), self.spent()
+        if budget.unit == "seconds" or not self.advice.beyond:
+            return ""
+        so_far, least = getattr(spent, budget.unit), min(getattr(cost, budget.unit) for cost in self.advice.beyond)
+        more = f"{so_far:,} {budget.unit} are spent, and with the end it may take {least:,} more"
+        return f": {more} (--budget {so_far + least}{budget.unit})"
+
     def _again(self, last: tuple[Settings, Settings] | None) -> Generator[list[Ask], list[TrialRecord], Again | None]:
         """The last change that was adopted, before and after, on another split of the same rows."""
         if last is None or not self.can_be_split_again:
@@ -211,9 +221,10 @@ class Loop:
         }
 
     def _told_of(self, why: Reason, here: Standing) -> str:
+        budget = Budget.of(self.asked["budget"]).told
         words = {
             "target": f"the target is reached: {percent(here.error)} on dev",
-            "budget": f"the budget of {Budget.of(self.asked['budget']).told} is spent: no further step fits into it",
+            "budget": f"the budget of {budget} has no room for a further step{self.lacking}",
             "noise floor": self.results.floor(here) or "",
             "perfect": "no dev example is wrong: nothing is left to gain that this dev set could show",
             "nothing to learn": "no setting does better on dev than a constant guess, beyond chance",

@@ -454,7 +454,7 @@ WORDS_ALONE = {  # that name an option or a command which was typed, or whose va
     "models/ensembling/verbs:of_search", "cli/evaluate:_broken", "cli/common:tell_drift", "cli/init:_refuse",
     "models/drift/telling:drift_lines", "models/importance/telling:importance_page",
     "cli/init:_source", "cli/predict:_by", "config/data_section:", "config/versions:",
-    "data/dataset:", "data/files/excel_file:_choose", "improving/verbs:_refuse_too_little",
+    "data/dataset:", "data/files/excel_file:_choose", "improving/loop:_lacking", "improving/verbs:_refuse_too_little",
     "insight/diagnosis/verbs:refuse", "insight/scaffold/overview:_judge",
     "insight/scaffold/recipe:_learning_rate", "insight/scaffold/verbs:_data", "insight/scaffold/verbs:scaffold",
     "insight/scaffold/verbs:wishes", "insight/preflight/gradients:_too_many",

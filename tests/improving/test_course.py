@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -298,6 +299,15 @@ def test_a_budget_of_less_than_start_and_end_take_is_refused(
     with pytest.raises(UsageError, match=f"take .*{takes}"):
         improve(budget=budget)
     assert not list(tmp_path.glob("runs/[!.]*"))
+
+
+def test_a_budget_without_room_for_a_step_says_what_would_have(improve: Improve) -> None:
+    ending = ended(improve(budget="30epochs").run)
+    assert ending["told"].startswith(
+        "the budget of 30 epochs has no room for a further step: 12 epochs are spent, and "
+    )
+    (enough,) = re.findall(r"--budget (\d+)epochs", ending["told"])
+    assert ended(improve(budget=f"{enough}epochs").run)["tried"] == 1
 
 
 def test_a_budget_of_runs_holds(improve: Improve) -> None:
