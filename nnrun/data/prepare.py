@@ -246,7 +246,7 @@ def divided(config: Data, heard: Heard = nobody, folder: Path | None = None) -> 
         check_memory(reference, features, limits)
     check_same_columns(found, reference, features)
     check_same_units(found, reference)
-    notices += unlike_offsets(found, offsets_of(reference, features))
+    notices += [*target.notices, *unlike_offsets(found, offsets_of(reference, features))]
 
     def locate(row: int, column: str) -> str:
         pieces = sources["all"].walk("reading")

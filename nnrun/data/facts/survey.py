@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.facts.columns import ColumnFacts
-from nnrun.data.facts.kinds import ISO, dates, day_of, possible_formats, read_dates
+from nnrun.data.facts.kinds import CLOCK, ISO, dates, day_of, possible_formats, read_dates
 from nnrun.data.facts.tallies import Coded, differ
 from nnrun.data.files.chunks import Chunks
 from nnrun.data.files.table import Table, numbers
@@ -196,6 +196,15 @@ class TargetFacts:
         if self.wanted != "auto":
             return self.wanted
         return "regression" if number and not self.few else "classification"
+
+    @property
+    def notices(self) -> list[str]:
+        """What is told of many classes that are times, of day or of whatever length."""
+        labels = self.labels.index if self.wanted == "auto" and self.labels and not self.few else {}
+        if not labels or not all(CLOCK.fullmatch(str(label)) for label in labels):
+            return []
+        told = f"target column {self.name!r} holds times such as {shown(next(iter(labels)))}, each taken for a class;"
+        return [f"{told} write them as numbers, such as minutes, to predict how many"]
 
     def _check_numeric(self, place: str) -> None:
         advice = "set data.task: classification, or choose a target of numbers"
