@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import yaml
 
 from nnrun.config.load import load_config
 from nnrun.config.space.known import load_known
+from nnrun.config.space.space import Space
 from nnrun.errors import ConfigError, UsageError
 from nnrun.runs import verbs
 from nnrun.runs.rundir import RunDir
@@ -206,3 +208,12 @@ def test_resume_refuses_what_the_trials_follow_from_where_it_changed(
     with pytest.raises(UsageError) as caught:
         resume(run, 4, Options(), Watcher())
     assert words in str(caught.value)
+
+
+def test_a_search_that_has_begun_keeps_a_space_that_is_refused_now() -> None:
+    written = {"network.depth": {"int": [0, 3]}, "network.width": {"int": [4, 8], "when": {"network.depth": [1, 2]}}}
+    loaded = load_config(None, ["network.hidden=[]", f"search.space={json.dumps(written)}"])
+    with pytest.raises(ConfigError, match="leaves out depth 3"):
+        load_known(loaded)
+    begun = Space.of(written)
+    assert load_known(loaded, begun=begun)[0] == begun

@@ -26,14 +26,15 @@ NOT_SEARCHED = "is not a key of search.space"
 def load_known(loaded: Loaded, batch: int | None = None, begun: Space | None = None) -> tuple[Space, list[Config]]:
     """The space of a loaded file, and the configs of the trials that the user gives; that of trial 0 comes first.
 
-    `batch` is as in `usual_space`; a search that has `begun` in the usual space keeps it, whatever is usual now.
+    `batch` is as in `usual_space`; a search that has `begun` keeps its space, whatever is usual or refused now.
     Raises ConfigError with everything that is wrong with either.
     """
     problems: list[str] = []
+    space: Space | None
     try:
         space = load_space(loaded, batch) if begun is None or loaded.config.search.space else begun
     except ConfigError as error:
-        space, problems = None, error.problems
+        space, problems = begun, [] if begun else error.problems
     entries = loaded.config.search.enqueue
     found = (finding for i, entry in enumerate(entries) for finding in _findings(i, entry, loaded.config, space))
     told = {_located(loaded.places, *finding) for finding in islice(found, MOST)}
