@@ -181,7 +181,7 @@ def overruled(config: Config, key: str) -> str | None:
     for start, settings in sorted(config.training.changes.items()):
         other = next((other for other in settings if is_below(key, other) or is_below(other, key)), None)
         if other is not None and start not in lost:
-            told = f"holds before epoch {start} alone" if start > 1 else "has no effect"
+            told = f"holds only before epoch {start}" if start > 1 else "has no effect"
             what = "it" if other == key else other
             return f"{told}, as training.changes sets {what} from epoch {start} on"
     return None

@@ -1,4 +1,4 @@
-"""What only POSIX systems have; `engine/batches.py` alone asks such a system for more, as the engine stands alone."""
+"""What only POSIX systems have, but for the few names in other modules that a test lists, such as the engine's."""
 
 from __future__ import annotations
 

@@ -24,6 +24,8 @@ from nnrun.search.plan import Plan
 from nnrun.search.state import Options, Search
 from nnrun.search.study import Watcher
 
+NO_DEV = "data.fold: all trains on all rows, which leaves no dev rows to choose by; leave it out"
+
 
 @contextmanager
 def opened(
@@ -92,7 +94,7 @@ def reopened(
 def _require_dev(config: Config) -> None:
     """UsageError where all rows train: the best by them is what has learned them by heart."""
     if config.data.without_dev:
-        raise UsageError("data.fold: all trains on all rows, which leaves no dev rows to choose by; leave it out")
+        raise UsageError(NO_DEV)
 
 
 def extended(search: Search, trials: int | None = None) -> Search:

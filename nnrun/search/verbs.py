@@ -20,7 +20,7 @@ from nnrun.runs.assembly import batch_size
 from nnrun.runs.judge import DEFINED, metric_notices, undefined
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
-from nnrun.search.opening import create, extended, opened, reopened
+from nnrun.search.opening import NO_DEV, create, extended, opened, reopened
 from nnrun.search.plan import Plan
 from nnrun.search.record import LOSS
 from nnrun.search.running import SearchOutcome, go_on, ran_before, strategy_of
@@ -67,8 +67,11 @@ def begin(
 def examined(loaded: Loaded, dataset: Dataset) -> Space:
     """The space of a search, with its notices, after all that is looked at before the first trial.
 
-    Raises ConfigError for what is wrong with the section `search`, UsageError where its strategy lacks a library.
+    Raises ConfigError for what is wrong with the section `search`, or where all rows train; UsageError where its
+    strategy lacks a library.
     """
+    if loaded.config.data.without_dev:
+        raise ConfigError([loaded.locate(("data", "fold"), NO_DEV)])
     space, known = _checked(loaded, None)
     strategy_of(known, space, [loaded.config.search.trials])
     return _on_data(loaded, dataset, None)[0]

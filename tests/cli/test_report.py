@@ -235,10 +235,10 @@ def test_a_boundary_says_in_words_and_of_each_dot_what_the_network_takes_it_for(
     nnrun("train", "-q", *QUICK, "--set", "data.source=moons", "--set", "training.epochs=1")
     chart = boundary_of(newest())
     assert re.match(
-        r"Decision regions over x1 and x2\. The network says lower of [\d.]+%, upper of [\d.]+% of", chart.alt
+        r"Decision regions over x1 and x2\. Of the area the network calls [\d.]+% lower, [\d.]+% upper;", chart.alt
     )
     wrong = round(100 * StoredRun(RunDir(newest())).record["final"]["dev_error"])
-    assert chart.alt.endswith(f" the area; {wrong} of 100 dev examples lie on the wrong side.")
+    assert chart.alt.endswith(f" upper; {wrong} of 100 dev examples lie on the wrong side.")
     told = [
         re.fullmatch(r"true (\w+), said (\w+) \([\d.]+% sure\)", text)
         for dots in chart.data[2:]

@@ -266,7 +266,7 @@ SWITCH = "{40: {optimizer.learning_rate: 0.5}, 60: {regularization.l2: 1.0}}"
 @pytest.mark.parametrize(
     ("setting", "told"),
     [
-        ("optimizer.learning_rate=0.1", "holds before epoch 40 alone, as training.changes sets it from epoch 40 on"),
+        ("optimizer.learning_rate=0.1", "holds only before epoch 40, as training.changes sets it from epoch 40 on"),
         ("optimizer={learning_rate: 0.1}", "as training.changes sets optimizer.learning_rate from epoch 40 on"),
         ("regularization.l2=0.1", None),  # epoch 60 never comes
         ("optimizer.beta1=0.8", None),
@@ -287,6 +287,6 @@ def test_what_is_searched_and_changed_on_the_way_is_told() -> None:
     )
     assert parse_space(space, config).notices == (
         "optimizer.learning_rate has no effect, as training.changes sets it from epoch 1 on",
-        "optimizer.schedule.base holds before epoch 9 alone, as training.changes sets optimizer.schedule from epoch 9 "
+        "optimizer.schedule.base holds only before epoch 9, as training.changes sets optimizer.schedule from epoch 9 "
         "on",
     )

@@ -55,10 +55,10 @@ def boundary_chart(model: Model, data: Dataset, part: str = PART) -> Chart:
 
 def _regions_told(of: Classified, decided: Array, names: Sequence[str], part: str) -> str:
     counts = np.bincount(decided, minlength=len(of.classes)) / len(decided)
-    shares = [f"{name} of {percent(share)}" for name, share in zip(of.classes, counts, strict=True) if share]
+    shares = [f"{percent(share)} {name}" for name, share in zip(of.classes, counts, strict=True) if share]
     wrong = f"{of.wrong.sum():,} of {counted(len(of.true), f'{part} example')}"
     return (
-        f"Decision regions over {names[0]} and {names[1]}. The network says {', '.join(shares)} of the area; "
+        f"Decision regions over {names[0]} and {names[1]}. Of the area the network calls {', '.join(shares)}; "
         f"{wrong} lie on the wrong side."
     )
 

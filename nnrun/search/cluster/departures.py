@@ -13,7 +13,7 @@ from nnrun.data.cache import UNFINISHED, cache_key
 from nnrun.data.dataset import load_dataset
 from nnrun.data.fitted import Fitted
 from nnrun.errors import DataError
-from nnrun.locks import filling
+from nnrun.locks import drop_abandoned, filling
 from nnrun.runs.conclusion import in_folds
 from nnrun.search.cluster.parcels import Freight
 from nnrun.search.executors import SentJob
@@ -70,6 +70,7 @@ class Departures:
         """A folder of the same files, which nobody else removes; the entry itself where there can be none."""
         with suppress(OSError):  # of a disk that knows no links, or a cache that may only be read
             if entry.parent not in self._folders:
+                drop_abandoned(entry.parent, UNFINISHED)
                 self._folders[entry.parent] = self._held.enter_context(filling(entry.parent, UNFINISHED))
             folder = self._folders[entry.parent] / entry.name
             folder.mkdir()

@@ -50,6 +50,7 @@ def check_parts(check: Check, tmp_path: Path) -> Callable[..., dict[str, Finding
 @pytest.mark.parametrize(
     ("section", "words"),
     [
+        ("search={strategy: random}\ndata.folds=3\ndata.fold=all", "leaves no dev rows to choose by"),
         ("search.strategy=radnom", "no strategy 'radnom'; did you mean random?"),
         ("search.metric=dev_eror", "no metric 'dev_eror'; did you mean dev_error?"),
         ("search.metric=-dev_r2", "needs numbers"),  # which is known of the data alone
@@ -58,7 +59,7 @@ def check_parts(check: Check, tmp_path: Path) -> Callable[..., dict[str, Finding
     ],
 )
 def test_a_section_that_a_search_refuses(tmp_path: Path, section: str, words: str) -> None:
-    context = open_context(load_config(None, ["data.source=iris", section]), tmp_path / "runs")
+    context = open_context(load_config(None, ["data.source=iris", *section.splitlines()]), tmp_path / "runs")
     found = CHECKS["search"].run(context)
     assert found.status == "fail" and words in found.text
     assert found.numbers["problems"]
