@@ -201,9 +201,7 @@ class Data(Section):
         "plain", "piecewise = cut a number into up to 48 inputs, by quantiles; piecewise_tree = where a tree splits"
     )
     group: str | None = key(None, "column whose equal values stay in one part")
-    time: str | None = key(
-        None, "column to split by: the oldest rows train, the newest test; kinds: date makes it a feature, too"
-    )
+    time: str | None = key(None, "column to split by: the oldest rows train, the newest test")
     drop: Columns = key([], "columns to leave out")
     kinds: Kinds = key(
         {}, "column to number, category, boolean, date, text or drop, where it is not what its cells look like"
@@ -240,11 +238,6 @@ class Data(Section):
     def declared(self) -> dict[str, Declared]:
         """What the configuration says that columns are; those of `drop` are to be dropped."""
         return {str(name): kind for name, kind in self.kinds.items()} | dict.fromkeys(self.drop, "drop")
-
-    @property
-    def learns_time(self) -> bool:
-        """Whether the column of the times is learned from, too, as `kinds` calls it one of dates."""
-        return self.time is not None and self.declared.get(self.time) == "date"
 
     @model_validator(mode="after")
     def _no_contradictions(self) -> Data:

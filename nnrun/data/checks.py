@@ -80,19 +80,14 @@ def transform_of(config: Data, task: Task) -> Transform | None:
     return config.target_transform
 
 
-def no_feature(table: Table, target: str, way_out: str = "") -> DataError:
+def no_feature(table: Table, target: str) -> DataError:
     """The error where nothing is left to learn from."""
-    return DataError(
-        f"{table.at_header()}: no column left to learn {target!r} from; add columns, or drop fewer{way_out}"
-    )
+    return DataError(f"{table.at_header()}: no column left to learn {target!r} from; add columns, or drop fewer")
 
 
 def choose_features(config: Data, found: Survey, target: str) -> tuple[dict[str, Meaning], list[str]]:
-    """What each column to learn from means, and a notice for each that is left out without being named in `drop`.
-
-    The column of the times is learned from where `kinds` calls it one of dates.
-    """
-    roles = {"group": config.group, "time": None if config.learns_time else config.time}
+    """What each column to learn from means, and a notice for each that is left out without being named in `drop`."""
+    roles = {"group": config.group, "time": config.time}
     dropped = [name for name, kind in config.declared.items() if kind == "drop"]
     unused = {target, config.weight, *dropped, *roles.values()}
     columns = [name for name in found.columns if name not in unused]
@@ -104,7 +99,7 @@ def choose_features(config: Data, found: Survey, target: str) -> tuple[dict[str,
     reasons = {name: found.columns[name].reason_to_leave_out(least) for name in columns}
     kept = {name: _declared(found, name) for name, reason in reasons.items() if reason is None}
     if not kept:
-        raise no_feature(found.head, target, *(_keeping(found, name) for name in [roles["time"]] if name))
+        raise no_feature(found.head, target)
     return kept, [
         *(_only_splits(found, role, name) for role, name in roles.items() if name),
         *(f"column {name!r} is left out: {reason}" for name, reason in reasons.items() if reason),
@@ -115,15 +110,10 @@ def choose_features(config: Data, found: Survey, target: str) -> tuple[dict[str,
 
 
 def _only_splits(found: Survey, role: str, name: str) -> str:
-    keeping = _keeping(found, name) if role == "time" else ""
-    return f"column {name!r} only splits the rows ({role}), it is no feature{keeping}"
-
-
-def _keeping(found: Survey, time: str) -> str:
-    """How the dates by which rows are split are learned from, too; nothing where they are numbers."""
-    if found.columns[time].meaning.kind != "date":
-        return ""
-    return f"; where data.kinds calls {time!r} a date, its weekday, hour and so on are features"
+    """Of dates much may hang on the weekday or the hour."""
+    dates = role == "time" and found.columns[name].meaning.kind == "date"
+    copy = "; a copy of it under another name would have weekday, hour and so on as features" if dates else ""
+    return f"column {name!r} only splits the rows ({role}), it is no feature{copy}"
 
 
 def _of_dates(found: Survey, names: Iterable[str], time: str | None) -> list[str]:

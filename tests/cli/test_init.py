@@ -174,12 +174,7 @@ def test_what_it_is_told_stands_in_the_config(nnrun: Nnrun, here: Path) -> None:
 def test_rows_are_split_by_days_not_by_times_of_day(nnrun: Nnrun, here: Path, day: str) -> None:
     rows = [f"{day}{row % 24:02}:{row % 6}0,{row % 13},{row % 2}" for row in range(100)]
     Path("data.csv").write_text("\n".join(["at,x,y", *rows]) + "\n", encoding="utf-8")
-    told = " ".join(nnrun("init", "data.csv", "--target", "y").out.split())
-    assert (
-        ("perhaps data.time" in told)
-        == ("it stays a feature only where data.kinds calls it a date" in told)
-        == bool(day)
-    )
+    assert ("perhaps data.time" in nnrun("init", "data.csv", "--target", "y").out) == bool(day)
 
 
 def test_numbers_in_a_column_that_is_left_out_are_told(nnrun: Nnrun, here: Path) -> None:

@@ -21,7 +21,6 @@ from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.data.fitted import Fitted
 from nnrun.data.prepare import prepare
 from nnrun.data.raw import read_parts
-from nnrun.errors import DataError
 from nnrun.machine.posix import try_lock
 from tests.data.reading import read_table
 from tests.unprivileged import shared_folder, without_privileges
@@ -149,17 +148,8 @@ def test_split_by_time(csv: Any, load: Any, day: str) -> None:
     data = load(path, target="y", time="day", normalize="none")
     assert data.parts["test"].x[:, 0].tolist() == [0, 1, 2, 3]
     assert data.parts["dev"].x[:, 0].tolist() == [4, 5, 6, 7]
-    keeping = "; where data.kinds calls 'day' a date, its weekday, hour and so on are features" * (day != "{}")
-    assert data.notices == [f"column 'day' only splits the rows (time), it is no feature{keeping}"]
-
-
-def test_the_times_are_learned_from_where_they_are_called_dates(csv: Any, load: Any) -> None:
-    path = csv("day,y", *(f"2026-01-{20 - i:02},{'ab'[i % 2]}" for i in range(20)))
-    with pytest.raises(DataError, match=r"no column left .*; where data\.kinds calls 'day' a date, its weekday"):
-        load(path, target="y", time="day")
-    data = load(path, target="y", time="day", kinds={"day": "date"}, normalize="none")
-    assert data.fitted.features == ["day weekday"] and data.parts["test"].x[:, 0].tolist() == [1, 0, 6, 5]
-    assert data.fitted.split["rule"] == "time" and data.notices == []
+    copy = "; a copy of it under another name would have weekday, hour and so on as features" * (day != "{}")
+    assert data.notices == [f"column 'day' only splits the rows (time), it is no feature{copy}"]
 
 
 def test_a_class_missing_outside_training_is_told(csv: Any, load: Any) -> None:

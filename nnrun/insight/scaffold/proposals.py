@@ -98,20 +98,15 @@ def _group(overview: Overview) -> Choice | None:
     )
 
 
-KEEPING = "; it stays a feature only where data.kinds calls it a date"
-
-
 def _time(overview: Overview) -> Choice | None:
     """By `--time`; else as a comment, where there is a column of dates, not of times of day alone."""
     reason = "trains on the oldest rows and tests on the newest"
     if overview.time:
-        dates = next(column.kind for column in overview.columns if column.name == overview.time) == "date"
-        return Choice(overview.time, reason + (KEEPING if dates else ""))
+        return Choice(overview.time, reason)
     if not overview.dates or len(overview.files) > 1 or overview.group:
         return None
-    time = overview.dates[0]
-    what = f"{shown_name(time)} is a time; if new rows will be later than these, this {reason}"
-    return Choice(time, what + KEEPING, active=False)
+    what = f"{shown_name(overview.dates[0])} is a time; if new rows will be later than these, this {reason}"
+    return Choice(overview.dates[0], f"{what}; it is no feature then", active=False)
 
 
 def _header(overview: Overview) -> Choice | None:
