@@ -24,7 +24,7 @@ from nnrun.search.plan import Plan
 from nnrun.search.state import Options, Search
 from nnrun.search.study import Watcher
 
-NO_DEV = "data.fold: all trains on all rows, which leaves no dev rows to choose by; leave it out"
+NO_DEV = "data.fold: all trains on all rows, which leaves no dev rows to choose by; search without it"
 
 
 @contextmanager

@@ -172,8 +172,8 @@ def test_where_all_rows_train_dev_is_the_training_part(load: Load) -> None:
     whole, alone = load("iris", folds=5), load("iris", folds=5, fold="all")
     assert whole.all_train and alone.all_train and not load("iris", folds=5, fold=1).all_train
     assert whole.sizes["rows"] == {"train": 150, "dev": 150}
-    assert any("says nothing about others" in notice for notice in alone.notices)
-    assert not any("says nothing about others" in notice for notice in whole.notices)
+    assert any("so there is no dev set" in notice for notice in alone.notices)
+    assert not any("so there is no dev set" in notice for notice in whole.notices)
 
 
 # nothing of a held row is learned

@@ -127,7 +127,7 @@ def test_how_long_it_takes_counts_the_folds(search: Search, monkeypatch: pytest.
 
 
 def test_nothing_is_chosen_by_rows_that_were_trained_on(search: Search, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="leaves no dev rows to choose by; leave it out"):
+    with pytest.raises(UsageError, match="leaves no dev rows to choose by; search without it"):
         search(*FOLDS, "data.fold=all")
     assert not list(tmp_path.glob("**/search.yaml"))
 
