@@ -155,7 +155,7 @@ def placebo(text: str, tries: int) -> int:
     from nnrun.config.load import load_config
     from nnrun.engine.scores import Objective
     from nnrun.improving.budget import Spent
-    from nnrun.improving.changes import Change
+    from nnrun.improving.changes import Base, Change
     from nnrun.improving.loop import Loop
     from nnrun.improving.standing import Ask, Standing, Teller
     from nnrun.insight.diagnosis.origin import Move
@@ -184,7 +184,7 @@ def placebo(text: str, tries: int) -> int:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         asked: Any = {"budget": "1h", "target": None, "seeds": SEEDS, "config": None, "settings": [], "options": []}
-        loop = Placebo(config, asked, [], folder, Teller(), lambda cost, asks: True, Spent)
+        loop = Placebo(Base(config), asked, [], folder, Teller(), lambda cost, asks: True, Spent)
         course, number = loop.course(), 0
         asks = next(course)
         while True:

@@ -265,6 +265,7 @@ IMPROVE = {
     "faults": "what `nnrun check` found: `check`, `finding`, `cure`, and `settings`, which are tried first",
     "told": "lines on what was changed for the comparison",
     "folder": "the one that paths in config.yaml are relative to",
+    "lasting": "true: `training.changes` gives way to what is set; without it, as in early ones, it does not",
     "ending": "how it ended; null until then",
     "ending.why, ending.told": "`target`, `budget`, `noise floor`, `perfect`, `nothing to learn` or `nothing left`; "
     "and in words",

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from nnrun.config.config import Config
 from nnrun.config.values import Settings
 from nnrun.improving.budget import Spent
-from nnrun.improving.changes import Change, drawn, epochs_of, variants
+from nnrun.improving.changes import Base, Change, drawn, epochs_of, variants
 from nnrun.improving.record import Fault, Reason
 from nnrun.improving.standing import Ask, Standing
 from nnrun.insight.diagnosis.in_doubt import of_trials
@@ -28,7 +27,7 @@ RATE_ALONE = Move(0, "Each change is tried at three learning rates, so what is n
 class Advice:
     """What was tried and what came of it; `affords` says whether so much more may be spent, beginning with these."""
 
-    base: Config
+    base: Base
     seeds: int
     faults: Sequence[Fault]
     again: int  # trainings at the end, beside the ensemble
@@ -80,7 +79,7 @@ class Advice:
     def beside(self, here: Standing, change: Change, number: int) -> list[Settings]:
         """The settings that a change is tried with in step `number`."""
         if change.trials:
-            seed = improve_seed(self.base.seed, SCREENING + number)
+            seed = improve_seed(self.base.config.seed, SCREENING + number)
             return drawn(self.base, here.settings, change.move, seed, change.trials)
         return variants(self.base, here.settings, change.move.settings)
 

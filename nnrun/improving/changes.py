@@ -7,8 +7,8 @@ Tuning Playbook has it: Godbole et al. 2023, on scientific and nuisance hyperpar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from nnrun.config.changes import in_force
 from nnrun.config.config import Config
@@ -31,6 +31,31 @@ HIGHEST_RATE = 10.0
 
 
 @dataclass(frozen=True)
+class Base:
+    """The config that settings go on top of; where they are `lasting`, its changes on the way give way to them.
+
+    So they do to those of the commands that a diagnosis gives. Early versions let the changes take the place of the
+    settings, and what was begun so goes on so: it would ask for other trainings than those that it has.
+    """
+
+    config: Config
+    lasting: bool = True
+
+    @property
+    def yielding(self) -> Mapping[int, Settings]:
+        """The changes that give way."""
+        return self.config.training.changes if self.lasting else {}
+
+    def whole(self, settings: Settings) -> Settings:
+        """The settings, and beside them what is left of the changes where some give way."""
+        return in_force(self.yielding, settings)
+
+    def settled(self, settings: Settings) -> Config:
+        """The config with these settings. Raises ConfigError where they contradict each other."""
+        return configured(self.config, self.whole(settings))
+
+
+@dataclass(frozen=True)
 class Change:
     """A piece of advice that can be tried: its name in the recipe, its words, what it sets; `trials` of a search."""
 
@@ -50,15 +75,7 @@ def merged(old: Settings, new: Settings) -> Settings:
     return {**{key: value for key, value in old.items() if key not in gone}, **new}
 
 
-def settled(base: Config, settings: Settings) -> Config:
-    """The config with these settings, each of which holds to the end: changes on the way give way to it.
-
-    So do those of the commands that a diagnosis gives. Raises ConfigError where settings contradict each other.
-    """
-    return configured(base, in_force(base.training.changes, settings))
-
-
-def variants(base: Config, here: Settings, change: Settings) -> list[Settings]:
+def variants(base: Base, here: Settings, change: Settings) -> list[Settings]:
     """The change on top of what holds, at a few rates, and of a network of another size with a few penalties.
 
     None that is what holds already, and none that contradicts itself.
@@ -76,9 +93,9 @@ def variants(base: Config, here: Settings, change: Settings) -> list[Settings]:
     return [each for each in found if _checked(base, each) is not None and same(base, each) != held]
 
 
-def drawn(base: Config, here: Settings, move: Move, seed: int, count: int) -> list[Settings]:
+def drawn(base: Base, here: Settings, move: Move, seed: int, count: int) -> list[Settings]:
     """As many settings as `count` from the space that a search would draw from, on top of what holds."""
-    config = settled(base, here)
+    config = base.settled(here)
     space = _space(config, move)
     brief = Brief(space, seed, [count])
     found = (space.decode(draw(brief, number)) for number in range(count))
@@ -93,14 +110,14 @@ def _space(config: Config, move: Move) -> Space:
     return parse_space(config.search.space if written else usual_space(config), config)
 
 
-def _as_written(base: Config, here: Settings, drawn: Settings) -> Settings | None:
+def _as_written(base: Base, here: Settings, drawn: Settings) -> Settings | None:
     """Drawn values as a person would write them, on top of what holds; None where they contradict each other.
 
     A width is one of the layers that hold now, so the shape is that which comes of both.
     """
     rounded = {key: by_hand(value) if isinstance(value, float) else value for key, value in drawn.items()}
     given = {key: value for key, value in rounded.items() if value is not None}
-    config = _checked(settled(base, here), given)
+    config = _checked(replace(base, config=base.settled(here)), given)
     if config is None:
         return None
     shape = {HIDDEN: list(config.network.hidden)} if SHAPES & given.keys() else {}
@@ -108,19 +125,20 @@ def _as_written(base: Config, here: Settings, drawn: Settings) -> Settings | Non
     return None if _checked(base, settings) is None else settings
 
 
-def _checked(base: Config, settings: Settings) -> Config | None:
+def _checked(base: Base, settings: Settings) -> Config | None:
     try:
-        return settled(base, settings)
+        return base.settled(settings)
     except ConfigError:
         return None
 
 
-def same(base: Config, settings: Settings) -> str:
+def same(base: Base, settings: Settings) -> str:
     """Equal for settings that come to one configuration."""
-    return to_json(settled(base, settings).resolved())
+    return to_json(base.settled(settings).resolved())
 
 
-def epochs_of(base: Config, settings: Sequence[Settings]) -> int:
+def epochs_of(base: Base, settings: Sequence[Settings]) -> int:
     """How many epochs these train at most."""
-    folds = (base.data.folds or 1) if base.data.in_folds else 1
-    return sum(settled(base, each).training.epochs * folds for each in settings)
+    data = base.config.data
+    folds = (data.folds or 1) if data.in_folds else 1
+    return sum(base.settled(each).training.epochs * folds for each in settings)

@@ -12,12 +12,11 @@ from math import isfinite
 from pathlib import Path
 from statistics import fmean
 
-from nnrun.config.config import Config
 from nnrun.config.data_section import Parts
 from nnrun.config.values import Settings
 from nnrun.improving.advice import SCREENING, Advice
 from nnrun.improving.budget import Budget, Spent
-from nnrun.improving.changes import Change, merged
+from nnrun.improving.changes import Base, Change, merged
 from nnrun.improving.judging import Comparison
 from nnrun.improving.record import Again, Asked, Ending, Evidence, Fault, Reason, StepRecord, Tried
 from nnrun.improving.results import Results
@@ -55,7 +54,7 @@ class Trial:
 class Loop:
     """What an improvement follows from: the config, what was asked for, where trials lie, and what they took."""
 
-    base: Config
+    base: Base
     asked: Asked
     faults: Sequence[Fault]
     trials: Path
@@ -66,7 +65,7 @@ class Loop:
     lacking: str = field(default="", init=False)  # what the budget has no room for, in words
 
     def __post_init__(self) -> None:
-        data, seeds = self.base.data, self.asked["seeds"]
+        data, seeds = self.base.config.data, self.asked["seeds"]
         self.can_be_split_again = not isinstance(data.source, Parts) and data.time is None and not data.in_folds
         again = 2 * min(AGAIN, seeds) if self.can_be_split_again else 0
         self.advice = Advice(self.base, seeds, self.faults, again, self.affords)
@@ -136,7 +135,7 @@ class Loop:
             "rule": trial.change.rule,
             "why": trial.change.move.why,
             "change": trial.change.move.settings,
-            "settings": best["values"],
+            "settings": self.base.whole(best["values"]),
             "command": self.command(best["values"], seed),
             "trial": trained[0]["number"] if trained else best["number"],
             "tried": [_tried(each) for each in trial.tried],
@@ -155,8 +154,8 @@ class Loop:
         """The line that trains these settings with the seed of that number, as a trial was."""
         asked = self.asked
         config = None if asked["config"] is None else Path(asked["config"])
-        origin = Origin(config, tuple(asked["settings"]), tuple(asked["options"]), self.base.training.changes)
-        seeded = {"seed": improve_seed(self.base.seed, seed)} if seed else {}
+        origin = Origin(config, tuple(asked["settings"]), tuple(asked["options"]), self.base.yielding)
+        seeded = {"seed": improve_seed(self.base.config.seed, seed)} if seed else {}
         return origin.command(Move(0, "", {**settings, **seeded}))
 
     # when to stop, and the end
@@ -187,7 +186,7 @@ class Loop:
         """The last change that was adopted, before and after, on another split of the same rows."""
         if last is None or not self.can_be_split_again:
             return None
-        other = {SPLIT_SEED: self.base.data.split_seed + 1}
+        other = {SPLIT_SEED: self.base.config.data.split_seed + 1}
         count = min(AGAIN, self.asked["seeds"])
         found = yield [Ask(merged(settings, other), seed) for settings in last for seed in range(count)]
         comparison = self.results.compare(found[:count], found[count:])
@@ -195,7 +194,7 @@ class Loop:
 
     def _together(self, here: Standing) -> Generator[list[Ask], list[TrialRecord], TrialRecord]:
         """An ensemble of as many networks as there are seeds; of folds, which are one, the best seed."""
-        if self.base.data.in_folds:
+        if self.base.config.data.in_folds:
             return here.best
         [record] = yield [Ask(merged(here.settings, {ENSEMBLE: len(here.records)}), 0)]
         return record if record["status"] == "done" else here.best
@@ -208,7 +207,7 @@ class Loop:
             "why": why,
             "told": self._told_of(why, here),
             "start": start.measured,
-            "end": here.measured,
+            "end": here.measured | {"settings": self.base.whole(here.settings)},
             "adopted": sum(step["verdict"] == "adopted" for step in self.steps),
             "tried": len(self.steps),
             "again": again,

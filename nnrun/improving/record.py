@@ -122,6 +122,7 @@ class ImproveRecord(TypedDict):
     faults: list[Fault]
     told: list[str]
     folder: NotRequired[str]  # that paths in config.yaml are relative to; older ones lack it
+    lasting: NotRequired[bool]  # settings hold to the end, as training.changes gives way to them; older ones lack it
     ending: Ending | None  # None until it has ended
     test_error: NotRequired[float | None]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
+from nnrun.config.changes import CHANGES
 from nnrun.config.dump import one_line
-from nnrun.config.values import Settings
+from nnrun.config.values import Settings, dotted
 from nnrun.improving.budget import Budget
 from nnrun.improving.record import Asked, Ending, Evidence, Fault, ImproveRecord, Measured, StepRecord
 from nnrun.runs.records import Final
@@ -97,7 +99,12 @@ def ending_lines(ending: Ending, final: Final, reads: int) -> list[str]:
 
 def settings_told(settings: Settings) -> str:
     """`optimizer.learning_rate=0.003, network.hidden=[64]`."""
-    return ", ".join(f"{key}={one_line(value)}" for key, value in settings.items()) or "none"
+    return ", ".join(f"{key}={one_line(_from_json(key, value))}" for key, value in settings.items()) or "none"
+
+
+def _from_json(key: str, value: Any) -> Any:
+    """A value as it is set: JSON has the epochs of changes as text."""
+    return {int(epoch): held for epoch, held in value.items()} if key == dotted(CHANGES) else value
 
 
 def alone(ending: Ending) -> bool:

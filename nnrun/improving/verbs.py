@@ -6,18 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nnrun.config.changes import in_force
+from nnrun.config.changes import CHANGES
 from nnrun.config.config import Config
 from nnrun.config.dump import one_line
 from nnrun.config.load import Loaded
 from nnrun.config.overrides import configured, parse_settings
 from nnrun.config.space.space import Space
-from nnrun.config.values import Settings
+from nnrun.config.values import Settings, dotted
 from nnrun.data.dataset import Dataset
 from nnrun.errors import ConfigError, UsageError
 from nnrun.files import sealed_document, sealed_line
 from nnrun.improving.budget import Budget, Spent
-from nnrun.improving.changes import Change, epochs_of, merged, settled
+from nnrun.improving.changes import Base, Change, epochs_of, merged
 from nnrun.improving.loop import Loop
 from nnrun.improving.purse import Purse
 from nnrun.improving.record import (
@@ -85,7 +85,7 @@ def begin(
     given = loaded.config
     with opened(loaded, root, options, watcher, told_to_stop, trainings=30) as (executor, loaded, dataset):
         config = loaded.config
-        _refuse_too_little(asked, budget, _base(config), dataset, options.workers)
+        _refuse_too_little(asked, budget, Base(_single(config)), dataset, options.workers)
         plan = replace(
             Plan.of(config, Space(()), [MOST], options.kept(), None), strategy="random", metric="dev_error", enqueue=[]
         )
@@ -93,7 +93,7 @@ def begin(
         files = {IMPROVE: sealed_document(record).encode(), STEPS: b""}
         run = create(root, loaded, dataset, plan, argv, "improve", files)
         with run.locked():
-            search = Search(run, _base(config), dataset, plan, options, executor, [config])
+            search = Search(run, _single(config), dataset, plan, options, executor, [config])
             return _go_on(search, record, watcher, teller, told_to_stop)
 
 
@@ -107,7 +107,7 @@ def resume(
     """Continue an improvement to its end; DataError where the data is no longer what it began with."""
     loaded, record = StoredRun(run).loaded(options.moved), read(run)
     with reopened(run, loaded, "improvement", options, watcher, told_to_stop) as left:
-        search = extended(replace(left, config=_base(loaded.config)))
+        search = extended(replace(left, config=_single(loaded.config)))
         return _go_on(search, record, watcher, teller, told_to_stop)
 
 
@@ -128,11 +128,11 @@ def _refuse_unwritable(config: Path | None, options: Sequence[str]) -> None:
             raise UsageError(f"{name!r}: {why}") from None
 
 
-def _refuse_too_little(asked: ImproveRequest, budget: Budget, config: Config, dataset: Dataset, workers: int) -> None:
+def _refuse_too_little(asked: ImproveRequest, budget: Budget, base: Base, dataset: Dataset, workers: int) -> None:
     """UsageError where what is trained before the first step and after the last one is beyond the budget already."""
     runs = 2 * asked.seeds
-    epochs = epochs_of(config, [{}] * runs)
-    seconds = epoch_seconds(config, dataset) * epochs / min(workers, runs) if budget.unit == "seconds" else 0.0
+    epochs = epochs_of(base, [{}] * runs)
+    seconds = epoch_seconds(base.config, dataset) * epochs / min(workers, runs) if budget.unit == "seconds" else 0.0
     least = Spent(runs, epochs, seconds)
     if not budget.holds(least):
         takes = (
@@ -144,7 +144,7 @@ def _refuse_too_little(asked: ImproveRequest, budget: Budget, config: Config, da
         )
 
 
-def _base(config: Config) -> Config:
+def _single(config: Config) -> Config:
     """Single networks are compared; an ensemble comes in the end."""
     return configured(config, {"network.ensemble": 1}) if config.network.ensemble > 1 else config
 
@@ -174,6 +174,7 @@ def _record(asked: ImproveRequest, given: Config, loaded: Loaded, root: Path) ->
         "faults": list(_faults(loaded, root)),
         "told": told,
         "folder": str((Path() if loaded.path is None else loaded.path.parent).absolute()),
+        "lasting": True,
         "ending": None,
     }
 
@@ -224,15 +225,21 @@ class _Scribe(Teller):
             self.teller.step(step)
 
 
+def _set_out(search: Search, record: ImproveRecord, teller: Teller) -> tuple[Steps, Loop]:
+    """The loop at its start, and what follows it."""
+    asked, base = record["asked"], Base(search.config, record.get("lasting", False))
+    strategy = Steps(search.config, search.ledger)
+    purse = Purse(Budget.of(asked["budget"]), search.run, strategy, ran_before(search))
+    loop = Loop(base, asked, record["faults"], search.folder, teller, purse.affords, strategy.spent)
+    strategy.follow(loop)
+    return strategy, loop
+
+
 def _go_on(
     search: Search, record: ImproveRecord, watcher: Watcher, teller: Teller, told_to_stop: Callable[[], bool]
 ) -> SearchOutcome:
-    run, asked = search.run, record["asked"]
-    strategy = Steps(search.config, search.ledger)
-    purse = Purse(Budget.of(asked["budget"]), run, strategy, ran_before(search))
-    scribe = _Scribe(run, teller)
-    loop = Loop(search.config, asked, record["faults"], search.folder, scribe, purse.affords, strategy.spent)
-    strategy.follow(loop)
+    run = search.run
+    strategy, loop = _set_out(search, record, _Scribe(run, teller))
 
     def conclude(trials: list[TrialRecord]) -> None:
         if strategy.ending is None:
@@ -247,7 +254,7 @@ def _go_on(
     course = Course(
         strategy=strategy,
         given=[],
-        config=lambda point: settled(search.config, point.values),
+        config=lambda point: loop.base.settled(point.values),
         seed=strategy.seed,
         conclude=conclude,
         choose=choose,
@@ -259,8 +266,7 @@ def _go_on(
 def _improved(run: RunDir, config: Config, ending: Ending, steps: Sequence[StepRecord]) -> str:
     """The config that a person would keep: the best single run of the best setting."""
     best, record = ending["best_trial"], read(run)
-    final = in_force(config.training.changes, ending["end"]["settings"])
-    settings = merged(parse_settings(record["asked"]["settings"]), final)
+    settings = merged(parse_settings(record["asked"]["settings"]), ending["end"]["settings"])
     if best is not None:
         settings = merged(settings, {"seed": StoredRun(trial_of(run.path, best)).config.seed})
     start, end = ending["start"]["dev_error"], ending["end"]["dev_error"]
@@ -269,5 +275,7 @@ def _improved(run: RunDir, config: Config, ending: Ending, steps: Sequence[StepR
         f"{counted(len(ending['end']['trials']), 'seed')}, {percent(start)} → {percent(end)}.",
         "The seed is that of the best single run of them.",
     ]
+    if dotted(CHANGES) in ending["end"]["settings"]:
+        told.append("Adopted settings hold to the end: what training.changes would put in their place is left out.")
     places = Places(config.resolved()["data"]["source"], Path(record.get("folder", "")).absolute())
     return improved(run.read(CONFIG), places, settings, reasons_of(steps, settings), told)

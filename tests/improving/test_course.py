@@ -13,12 +13,13 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.errors import UsageError
+from nnrun.improving import verbs as verbs_of_improving
 from nnrun.improving.advice import Advice
 from nnrun.improving.budget import Budget
-from nnrun.improving.changes import Change, drawn, merged, variants
+from nnrun.improving.changes import Base, Change, drawn, merged, variants
 from nnrun.improving.record import IMPROVED, ImproveRecord, StepRecord, read, read_steps
 from nnrun.improving.standing import Standing, Teller
-from nnrun.improving.telling import ending_lines
+from nnrun.improving.telling import ending_lines, settings_told
 from nnrun.improving.verbs import ImproveRequest, begin, resume
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.insight.diagnosis.recipe import REMEDIES, Remedy
@@ -324,7 +325,7 @@ def test_a_budget_of_time_is_resumed_with_the_steps_that_were_begun(improve: Imp
 
 
 def test_a_change_is_tried_at_three_rates_and_never_as_what_holds_already() -> None:
-    base = load_config(None, text=POOR).config
+    base = Base(load_config(None, text=POOR).config)
     rates = [each["optimizer.learning_rate"] for each in variants(base, {}, {})]
     assert rates == [0.000333, 0.003]
     wider = variants(base, {"regularization.l2": 0.3}, {"network.hidden": [8]})
@@ -338,16 +339,45 @@ def test_what_is_adopted_holds_to_the_end(improve: Improve) -> None:
         "training: {epochs: 2, changes: {2: {optimizer.learning_rate: 3.0e-5, optimizer.beta1: 0.8}}}\n"
     )
     run = improve(text, budget="40epochs").run
-    assert ended(run)["end"]["settings"].keys() == {"optimizer.learning_rate"}
-    rate = ended(run)["end"]["settings"]["optimizer.learning_rate"]
+    settings = ended(run)["end"]["settings"]
+    assert settings.keys() == {"optimizer.learning_rate", "training.changes"}
+    rate = settings["optimizer.learning_rate"]
+    assert "training.changes={2: {optimizer.beta1: 0.8}}" in settings_told(settings)
     assert {row["learning_rate"] for row in trial(run, ended(run)["best_trial"]).rows} == {rate}
     kept = load_config(run.path / IMPROVED).config
     assert (kept.optimizer.learning_rate, kept.training.changes) == (rate, {2: {"optimizer.beta1": 0.8}})
+    assert "# Adopted settings hold to the end" in (run.path / IMPROVED).read_text()
     assert "--set 'training.changes={2: {optimizer.beta1: 0.8}}'" in read_steps(run)[0]["command"]
 
 
+def files_of(run: RunDir) -> dict[str, bytes]:
+    """All that lies beside the trials."""
+    return {path.name: path.read_bytes() for path in run.path.iterdir() if path.is_file()}
+
+
+@pytest.fixture
+def early(improve: Improve, monkeypatch: pytest.MonkeyPatch) -> RunDir:
+    """An improvement by the rule of early versions: a change on the way takes the place of what is set."""
+    record = verbs_of_improving._record
+
+    def unmarked(*given: Any) -> Any:
+        return {key: value for key, value in record(*given).items() if key != "lasting"}
+
+    with monkeypatch.context() as patched:
+        patched.setattr(verbs_of_improving, "_record", unmarked)
+        text = POOR.replace("epochs: 4", "epochs: 4, changes: {3: {optimizer.learning_rate: 1.0e-4}}")
+        return improve(text, "80epochs").run
+
+
+def test_an_early_improvement_goes_on_by_its_own_rule(early: RunDir) -> None:
+    before = files_of(early)
+    resume(early, Options(), Watcher(), Teller())
+    after = files_of(early)
+    assert {name for name in after if after[name] != before[name]} <= {"run.json", "events.jsonl"}
+
+
 def test_a_search_draws_widths_of_the_layers_that_hold_now() -> None:
-    base = load_config(None, ["network.hidden=[]"], text=POOR).config
+    base = Base(load_config(None, ["network.hidden=[]"], text=POOR).config)
     found = drawn(base, {"network.hidden": [16, 16]}, Move(40, "", {}, "search"), seed=0, count=30)
     assert {tuple(each["network.hidden"]) for each in found} == {(4, 4), (8, 8), (16, 16), (32, 32)}
 
@@ -363,7 +393,7 @@ def test_a_new_rule_is_tried_unless_it_says_why_not(monkeypatch: pytest.MonkeyPa
         made_up = Remedy("either", "always", lambda evidence: Move(100, "made up", {"training.epochs": 5}), **said)
         monkeypatch.setattr("nnrun.improving.advice.REMEDIES", {"made up": made_up})
         seen = Evidence(load_config(None, text=POOR).config, verdict=judge({"train": 0.3, "dev": 0.3}, {}, 0.015))
-        advice = Advice(seen.config, 3, [], 0, lambda spent, asks: True)
+        advice = Advice(Base(seen.config), 3, [], 0, lambda spent, asks: True)
         return advice.next(Standing({}, []), seen, 1)
 
     assert isinstance(found := tried(), Change) and found.rule == "made up"
