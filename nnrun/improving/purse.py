@@ -34,6 +34,8 @@ class Purse:
         decided = {event["first"]: event["what"] for event in self.run.events() if event["event"] == AFFORDED}
         if first in decided:
             return decided[first] == what
+        if self.strategy.has_begun(first):  # with what comes after the steps, as there was no room for another one
+            return False
         running = self.seconds + time.monotonic() - self.begun
         holds = self.budget.holds(Spent(seconds=running + cost.epochs * running / max(1, spent.epochs)))
         if holds:

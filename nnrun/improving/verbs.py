@@ -104,10 +104,16 @@ def resume(
     teller: Teller,
     told_to_stop: Callable[[], bool] = lambda: False,
 ) -> SearchOutcome:
-    """Continue an improvement to its end; DataError where the data is no longer what it began with."""
+    """Continue an improvement to its end.
+
+    DataError where the data is no longer what it began with, UsageError where its trainings are not those that would
+    be asked for today; nothing is written before.
+    """
     loaded, record = StoredRun(run).loaded(options.moved), read(run)
     with reopened(run, loaded, "improvement", options, watcher, told_to_stop) as left:
-        search = extended(replace(left, config=_single(loaded.config)))
+        left = replace(left, config=_single(loaded.config))
+        _set_out(left, record, Teller())[0].retrace()
+        search = extended(left)
         return _go_on(search, record, watcher, teller, told_to_stop)
 
 

@@ -13,17 +13,21 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.errors import UsageError
+from nnrun.files import sealed_document
 from nnrun.improving import verbs as verbs_of_improving
 from nnrun.improving.advice import Advice
-from nnrun.improving.budget import Budget
+from nnrun.improving.budget import Budget, Spent
 from nnrun.improving.changes import Base, Change, drawn, merged, variants
+from nnrun.improving.purse import Purse
 from nnrun.improving.record import IMPROVED, ImproveRecord, StepRecord, read, read_steps
 from nnrun.improving.standing import Standing, Teller
+from nnrun.improving.strategy import Steps
 from nnrun.improving.telling import ending_lines, settings_told
 from nnrun.improving.verbs import ImproveRequest, begin, resume
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.insight.diagnosis.recipe import REMEDIES, Remedy
 from nnrun.runs import verbs
+from nnrun.runs.kinds import IMPROVE
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.symptoms.evidence import Evidence
@@ -324,6 +328,12 @@ def test_a_budget_of_time_is_resumed_with_the_steps_that_were_begun(improve: Imp
     assert come_to(outcome.run) == before
 
 
+def test_a_step_that_had_no_room_is_not_begun_in_the_place_of_what_came_instead(whole: RunDir) -> None:
+    """However much time there seems to be when it is gone through again: here for training 0, which has ended."""
+    purse = Purse(Budget.of("9h"), whole, Steps(StoredRun(whole).config, Ledger.of(whole)), seconds=1.0)
+    assert not purse.affords(Spent(epochs=1), [])
+
+
 def test_a_change_is_tried_at_three_rates_and_never_as_what_holds_already() -> None:
     base = Base(load_config(None, text=POOR).config)
     rates = [each["optimizer.learning_rate"] for each in variants(base, {}, {})]
@@ -374,6 +384,14 @@ def test_an_early_improvement_goes_on_by_its_own_rule(early: RunDir) -> None:
     resume(early, Options(), Watcher(), Teller())
     after = files_of(early)
     assert {name for name in after if after[name] != before[name]} <= {"run.json", "events.jsonl"}
+
+
+def test_trainings_that_nobody_would_ask_for_are_refused_before_anything_is_written(early: RunDir) -> None:
+    early.write(IMPROVE, sealed_document(read(early) | {"lasting": True}))
+    before = files_of(early)
+    with pytest.raises(UsageError, match=r"the changes of training \d+ are .*, and would be .* today"):
+        resume(early, Options(limits={"timeout": 60}), Watcher(), Teller())
+    assert files_of(early) == before
 
 
 def test_a_search_draws_widths_of_the_layers_that_hold_now() -> None:
