@@ -61,8 +61,8 @@ b.yaml]` of several, the later one on top. Sections are merged key by key; a val
 mapping too. Files that are extended may extend others. What is wrong in one of them is told by its own line, and
 resolved.yaml of a run holds all that came of it. Where another `optimizer.name` is put on top by `--set` or a search,
 or by a file that extends a resolved.yaml, numbers that are usual of the old one (`beta2`, `weight_decay` …) give way to
-what is usual of the new one; so does a `search.metric` that is the old `metrics.primary` where there is a new one. What
-stands in other files that are extended stays.
+what is usual of the new one; so does a `search.metric` of a resolved.yaml that is the old `metrics.primary` where there
+is a new one. What stands in other files, or in one between, stays.
 
 A key that steers nothing beside the others is told where it has another value than its usual one: `beta1` with sgd,
 `batch_norm` without a hidden layer, a sheet of a CSV file.

@@ -14,7 +14,6 @@ from nnrun.config.messages import Places
 from nnrun.config.overrides import (
     DEPTH,
     HIDDEN,
-    NAME,
     SHAPES,
     WIDTH,
     Setting,
@@ -26,9 +25,8 @@ from nnrun.config.overrides import (
 )
 from nnrun.config.values import describe
 from nnrun.config.versions import KEY, unreadable
-from nnrun.config.yaml_text import Problem, Source, decode, parse, placed, read_bytes
+from nnrun.config.yaml_text import Problem, Source, placed, read_bytes, source_of
 from nnrun.errors import ConfigError
-from nnrun.files import is_sealed
 from nnrun.installation import at_home
 
 EXTENDS = "extends"
@@ -78,10 +76,10 @@ def _extended(base: object, folder: Path, trail: Sequence[Path | None]) -> Sourc
     except ConfigError as error:
         raise _BaseError(error.problems[0]) from None
     name = str(path)
-    source = whole(parse(decode(content, name), name), path.parent, [*trail, path])
+    source = whole(source_of(content, name), path.parent, [*trail, path])
     positions = {at: place._replace(file=place.file or name) for at, place in source.positions.items()}
     problems = [problem._replace(file=problem.file or name) for problem in source.problems]
-    return replace(source, positions=positions, problems=problems, resolved=source.resolved or is_sealed(content))
+    return replace(source, positions=positions, problems=problems)
 
 
 def _is_endless(path: Path) -> bool:
@@ -99,6 +97,7 @@ def _over(below: Source, above: Source) -> Source:
     What is usual of the optimizer or primary metric of a resolved config gives way to what is usual of one on top.
     """
     values, positions, problems = dict(below.values), dict(below.positions), [*below.problems]
+    resolved = below.resolved
     replaced = below.replaced if above.replaced is None else above.replaced
     for section, own in above.values.items():
         old: Any = values.get(section)
@@ -107,6 +106,7 @@ def _over(below: Source, above: Source) -> Source:
             problems.append(Problem(place.value, wrong, place.file))
         keys = [(section, key) for key in own] if isinstance(own, dict) and isinstance(old, dict) else [(section,)]
         positions = {path: place for path, place in positions.items() if not lies_in(path, keys)}
+        resolved = frozenset(path for path in resolved if not lies_in(path, keys))
         values[section] = own if keys == [(section,)] else {**old, **own}
         shapes = [path for path in SHAPES if path in keys]
         if shapes in ([HIDDEN], [DEPTH], [WIDTH], [DEPTH, WIDTH]) and any(path[1] in old for path in SHAPES):
@@ -114,14 +114,14 @@ def _over(below: Source, above: Source) -> Source:
             gone = reshape(values, places, [Setting(path, own[path[1]], "") for path in shapes])
             replaced = gone if gone is not None or shapes == [HIDDEN] else replaced
             positions = places.positions
-    if below.resolved:
+    if resolved:
         places = Places(positions=positions)
         sections = {name: section for name, section in above.values.items() if isinstance(section, dict)}
         own = [Setting((name, key), value, "") for name, section in sections.items() for key, value in section.items()]
-        leave_usual(values, places, own, leading(below.values))
+        leave_usual(values, places, own, leading(below.values), resolved)
         positions = places.positions
-    resolved = above.resolved or (below.resolved and NAME[0] not in above.values)
-    return Source(above.name, values, positions | above.positions, [*problems, *above.problems], resolved, replaced)
+    problems += above.problems
+    return Source(above.name, values, positions | above.positions, problems, resolved | above.resolved, replaced)
 
 
 def _no_section(name: str, value: object) -> str | None:

@@ -21,7 +21,7 @@ from nnrun.config.messages import Places
 from nnrun.config.overrides import HIDDEN, Setting, apply, lies_in, reshape
 from nnrun.config.values import KeyPath, kind
 from nnrun.config.versions import current
-from nnrun.config.yaml_text import decode, parse, read_bytes
+from nnrun.config.yaml_text import read_bytes, source_of
 from nnrun.errors import ConfigError
 from nnrun.installation import command, shipped
 
@@ -56,9 +56,9 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | by
     if path is not None and path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
         raise ConfigError([f"{name}: a table, where a config is needed; {_making(path)} writes one for it"])
     content = _content(path, text)
-    source = whole(parse(decode(content, name), name), Path.cwd() if path is None else path.parent, [path])
+    source = whole(source_of(content, name), Path.cwd() if path is None else path.parent, [path])
     places = Places(name) if path == EXAMPLE else Places.of(source)
-    values, settings = apply(source.values, places, overrides)
+    values, settings = apply(source.values, places, overrides, source.resolved)
     values, notices = current(values, places)
     replaced = reshape(values, places, settings)
     if replaced is None and not any(lies_in(HIDDEN, [setting.path]) for setting in settings):

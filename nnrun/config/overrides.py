@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -98,8 +98,14 @@ def _with_absolute_paths(path: KeyPath, value: Any, folder: Path) -> Any:
     return absolute_source(value, folder) if path[:2] == ("data", "source") else value
 
 
-def apply(values: Tree, places: Places, arguments: Sequence[str]) -> tuple[Tree, list[Setting]]:
-    """The values with all arguments carried out in turn; what cannot be carried out goes to `places.problems`."""
+def apply(
+    values: Tree, places: Places, arguments: Sequence[str], resolved: Collection[KeyPath] = ()
+) -> tuple[Tree, list[Setting]]:
+    """The values with all arguments carried out in turn; what cannot be carried out goes to `places.problems`.
+
+    Numbers that are usual of an optimizer give way to another one's in any file, the metric of a search only where
+    nnrun wrote it, in the keys `resolved`.
+    """
     old, values, settings = leading(values), copy.deepcopy(values), []
     for order, argument in enumerate(arguments):
         try:
@@ -109,7 +115,7 @@ def apply(values: Tree, places: Places, arguments: Sequence[str]) -> tuple[Tree,
         except ConfigError as error:
             lines = [f"--set {shortened(argument, LONGEST_ARGUMENT)}: {problem}" for problem in error.problems]
             places.problems += [Located(AFTER_THE_FILE, order, line) for line in lines]
-    leave_usual(values, places, settings, old)
+    leave_usual(values, places, settings, old, {*resolved, *_usual_of(NAME, old[NAME])})
     return values, settings
 
 
@@ -122,16 +128,24 @@ def leading(values: Tree) -> dict[KeyPath, Any]:
     }
 
 
-def leave_usual(values: Tree, places: Places, settings: Sequence[Setting], old: Mapping[KeyPath, Any]) -> None:
+def leave_usual(
+    values: Tree,
+    places: Places,
+    settings: Sequence[Setting],
+    old: Mapping[KeyPath, Any],
+    yielding: Collection[KeyPath],
+) -> None:
     """Where another optimizer or primary metric was put in, what was usual of the old one gives way to the new one's.
 
-    A resolved config has these values as if somebody had asked for them. What was put in beside the name stays.
+    A resolved config has these values as if somebody had asked for them. Only keys that are `yielding` give way, and
+    what was put in beside the name stays.
     """
     given, new = [setting.path for setting in settings], leading(values)
     for leader in (path for path in old if path in given):
-        for path, value in _usual_of(leader, old[leader]).items() if old[leader] != new[leader] else ():
+        usual_values = _usual_of(leader, old[leader]) if old[leader] != new[leader] else {}
+        for path in (path for path in usual_values if path in yielding and not lies_in(path, given)):
             section = values.get(path[0])
-            if not lies_in(path, given) and isinstance(section, dict) and section.get(path[1]) == value:
+            if isinstance(section, dict) and section.get(path[1]) == usual_values[path]:
                 del section[path[1]]
                 places.forget(path)
 
@@ -244,7 +258,7 @@ def substituted(config: Config, settings: Settings) -> Tree:
     put_in = [Setting(as_path(key), value, "") for key, value in settings.items()]
     for setting in put_in:
         put(values, places, setting)
-    leave_usual(values, places, put_in, old)
+    leave_usual(values, places, put_in, old, _usual_of(NAME, old[NAME]))
     reshape(values, places, put_in)
     return values
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ import yaml
 from nnrun.config.data_section import DOWNLOAD, is_address
 from nnrun.config.values import BUILDERS, PATTERNS, PREFIX, KeyPath, Tree, describe, dotted
 from nnrun.errors import ConfigError
+from nnrun.files import is_sealed
 from nnrun.installation import command, shipped
 from nnrun.text import closest
 
@@ -53,7 +54,7 @@ class Problem(NamedTuple):
 class Source:
     """The values of one YAML file, where each stands, and the mistakes that did not stop the reading.
 
-    The optimizer of one that is `resolved` has every number written down, whether somebody asked for it or not.
+    The keys in `resolved` were written out by nnrun, with a value whether somebody asked for it or not.
     `replaced` is the `network.hidden` of a file below that depth or width took the place of.
     """
 
@@ -61,7 +62,7 @@ class Source:
     values: Tree
     positions: dict[KeyPath, Place]
     problems: list[Problem] = field(default_factory=list)
-    resolved: bool = False
+    resolved: frozenset[KeyPath] = frozenset()
     replaced: list[int] | None = None
 
 
@@ -243,6 +244,14 @@ def parse(text: str, name: str) -> Source:
     except _StopError as stop:
         raise ConfigError([f"{placed(name, stop.problem.mark)}{stop.problem.text}"]) from None
     return Source(name, values, walk.positions, walk.problems)
+
+
+def source_of(content: bytes, name: str) -> Source:
+    """A whole file as `parse` has it; all keys of one that nnrun wrote are `resolved`."""
+    source = parse(decode(content, name), name)
+    sections = source.values.items() if is_sealed(content) else ()
+    keys = ((section, key) for section, own in sections if isinstance(own, dict) for key in own)
+    return replace(source, resolved=frozenset(keys))
 
 
 def decode(content: bytes, name: str) -> str:

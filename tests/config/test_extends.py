@@ -71,6 +71,28 @@ def test_the_metric_of_a_resolved_search_follows_a_primary_metric_on_top(write) 
     assert load_config(path).config.search.metric == "dev_error"
 
 
+@pytest.mark.parametrize(
+    ("between", "metric", "bias_correction"),
+    [
+        ("optimizer: {learning_rate: 0.01}", "dev_loss", False),
+        ("search: {trials: 2}", "dev_loss", False),
+        ("search: {metric: dev_error}", "dev_error", False),
+        ("optimizer: {bias_correction: true}", "dev_loss", True),
+    ],
+)
+def test_only_what_a_file_between_says_stays_of_a_resolved_config(  # type: ignore[no-untyped-def]
+    write, between: str, metric: str, bias_correction: bool
+) -> None:
+    write("resolved.yaml", sealed_text(dump_yaml(Config().resolved())))
+    write("between.yaml", f"extends: resolved.yaml\n{between}\n")
+    given = ["metrics.primary=loss", "optimizer.name=rmsprop"]
+    path = write("top.yaml", "extends: between.yaml\nmetrics: {primary: loss}\noptimizer: {name: rmsprop}\n")
+    found = load_config(path).config
+    assert (found.search.metric, found.optimizer.bias_correction) == (metric, bias_correction)
+    found = load_config(path.with_name("between.yaml"), given).config
+    assert found.search.metric == metric, "and so does --set"
+
+
 @pytest.mark.parametrize("section", ["data: iris", "regularization: 0.1", "training:", "training: [a]"])
 def test_what_is_no_section_is_told_of_a_file_below_as_of_one_alone(write, section: str) -> None:  # type: ignore[no-untyped-def]
     base, name = write("base.yaml", f"seed: 1\n{section}\n"), section.partition(":")[0]

@@ -9,6 +9,7 @@ from nnrun.config.load import load_config
 from nnrun.config.overrides import configured, parse_setting
 from nnrun.engine.schedules import Constant, Cosine, InverseTime, Staircase
 from nnrun.errors import ConfigError
+from nnrun.files import sealed_text
 
 BASE = "network: {hidden: [64, 32]}\noptimizer: {name: sgd, schedule: staircase}\nregularization: {dropout: 0.5}\n"
 
@@ -135,13 +136,19 @@ def test_a_name_given_as_a_number_and_in_quotes_is_given_twice(key: str, value: 
 
 
 def test_the_metric_of_a_resolved_search_follows_the_primary_metric() -> None:
-    text = dump_yaml(Config.from_values({"search": {"trials": 3}}).resolved())
+    text = sealed_text(dump_yaml(Config.from_values({"search": {"trials": 3}}).resolved()))
     for primary, followed in (("loss", "dev_loss"), ("f1", "-dev_f1"), ("error", "dev_error")):
         assert load_config(None, [f"metrics.primary={primary}"], text).config.search.metric == followed
     for kept in (["search.metric=dev_error"], ["search={metric: dev_error}"]):
         assert load_config(None, ["metrics.primary=loss", *kept], text).config.search.metric == "dev_error"
     other = load_config(None, ["metrics.primary=loss"], text.replace("metric: dev_error", "metric: test_loss")).config
     assert other.search.metric == "test_loss"
+
+
+def test_the_metric_of_a_search_that_somebody_wrote_stays() -> None:
+    text = "metrics: {primary: error}\nsearch: {trials: 3, metric: dev_error}\n"
+    assert load_config(None, ["metrics.primary=loss"], text).config.search.metric == "dev_error"
+    assert configured(load_config(None, text=text).config, {"metrics.primary": "loss"}).search.metric == "dev_error"
 
 
 def test_what_is_unusual_or_put_in_beside_the_name_of_an_optimizer_stays() -> None:
