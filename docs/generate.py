@@ -64,8 +64,9 @@ or by a file that extends a resolved.yaml, numbers that are usual of the old one
 what is usual of the new one; so does a `search.metric` of a resolved.yaml that is the old `metrics.primary` where there
 is a new one. What stands in other files, or in one between, stays.
 
-A key that steers nothing beside the others is told where it has another value than its usual one: `beta1` with sgd,
-`batch_norm` without a hidden layer, a sheet of a CSV file.
+A key that steers nothing beside the others is told by `train`, `check` and `improve` where it has another value than
+its usual one: `beta1` with sgd, `batch_norm` without a hidden layer, a sheet of a CSV file. Of a resolved.yaml, whose
+run has told it, only what is put on top is.
 
 `version: 1` says for which keys a file was written; left out, it is 1. A file for a newer nnrun is an error that says
 so, and nothing else. Keys that are gone are read as long as they can be, and a notice says what to write instead:

@@ -19,7 +19,7 @@ from nnrun.config.hints import key_called
 from nnrun.config.idle import given_in_vain
 from nnrun.config.messages import Places
 from nnrun.config.overrides import HIDDEN, Setting, apply, lies_in, reshape
-from nnrun.config.values import KeyPath, kind
+from nnrun.config.values import KeyPath, Tree, kind
 from nnrun.config.versions import current
 from nnrun.config.yaml_text import read_bytes, source_of
 from nnrun.errors import ConfigError
@@ -69,7 +69,7 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | by
         now = list(config.network.hidden)
         notices.append(f"network.hidden {replaced} is replaced by depth × [width] = {now}")
     notices += _overruled(config, places, settings)
-    notices += [places.locate(place, told).line for place, told in given_in_vain(values, config)]
+    notices += _in_vain(config, values, places, source.resolved, settings)
     for start, last in changes.out_of_reach(config):
         told = f"never comes, as the training ends after epoch {last}"
         notices.append(places.locate((*changes.CHANGES, start), told, at_key=True).line)
@@ -77,6 +77,16 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | by
         told = f"leaves nothing to average, as the training ends after epoch {last}"
         notices.append(places.locate(place, told).line)
     return Loaded(config, content, path, notices, places, tuple(overrides))
+
+
+def _in_vain(
+    config: Config, values: Tree, places: Places, resolved: frozenset[KeyPath], settings: Sequence[Setting]
+) -> Iterator[str]:
+    """A note on each key that steers nothing, but for those that nnrun wrote out: their run has told of them."""
+    given = [setting.path for setting in settings]
+    for path, told in given_in_vain(values, config):
+        if lies_in(path, given) or path[:2] not in resolved:
+            yield places.locate(path, told).line
 
 
 def _overruled(config: Config, places: Places, settings: Sequence[Setting]) -> Iterator[str]:

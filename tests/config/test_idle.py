@@ -11,6 +11,7 @@ from nnrun.config.dump import dump_yaml
 from nnrun.config.load import load_config
 from nnrun.config.space.parsing import parse_space
 from nnrun.engine.optimizers import OPTIMIZERS
+from nnrun.files import sealed_text
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -48,6 +49,18 @@ def test_nothing_is_told_of_a_resolved_config(name: str) -> None:
     for old in OPTIMIZERS:
         text = dump_yaml(Config.from_values({"optimizer": {"name": old}, "network": {"hidden": []}}).resolved())
         assert load_config(None, [f"optimizer.name={name}"], text).notices == []
+
+
+def test_what_a_run_has_told_is_not_told_again(tmp_path: Path) -> None:
+    """Of resolved.yaml only what is put on top of it is told, by `--set` or by another file."""
+    written = Config.from_values({"optimizer": {"name": "sgd", "beta1": 0.99}})
+    (path := tmp_path / "resolved.yaml").write_text(sealed_text(dump_yaml(written.resolved())))
+    assert load_config(path).notices == load_config(path, ["optimizer.learning_rate=0.1"]).notices == []
+    for setting in ("optimizer.beta1=0.99", "optimizer={name: sgd, beta1: 0.8}"):
+        assert ["has no effect with sgd" in told for told in load_config(path, [setting]).notices] == [True], setting
+    for more, count in (("beta1: 0.99", 1), ("learning_rate: 0.1", 0)):
+        (tmp_path / "c.yaml").write_text(f"extends: resolved.yaml\noptimizer: {{{more}}}\n")
+        assert len(load_config(tmp_path / "c.yaml").notices) == count
 
 
 def test_nothing_is_told_of_a_bundled_config() -> None:
