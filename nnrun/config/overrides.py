@@ -16,7 +16,7 @@ from nnrun.config.hints import field_at, is_entry
 from nnrun.config.messages import AFTER_THE_FILE, LONGEST_ARGUMENT, Located, Places, explain
 from nnrun.config.schema import Metrics, Optimizer
 from nnrun.config.values import KeyPath, Settings, Tree, describe, dotted
-from nnrun.config.yaml_text import parse_value
+from nnrun.config.yaml_text import holds_epochs, parse_value
 from nnrun.engine.metrics import METRICS
 from nnrun.engine.optimizers import OPTIMIZERS, usual
 from nnrun.engine.scores import Objective
@@ -51,7 +51,7 @@ def parse_setting(argument: str) -> Setting:
         raise ConfigError(["expected key=value"])
     if "" in path:
         raise ConfigError([f"{describe(name)} is not a key; write section.key=value"])
-    value = _value(text.strip())
+    value = _value(text.strip(), path)
     if value is None and text.strip() not in ("null", "~"):
         raise ConfigError(["the value is missing; write null for none"])
     return Setting(path, _with_absolute_paths(path, value, Path.cwd()), argument)
@@ -71,12 +71,12 @@ def parse_settings(arguments: Sequence[str]) -> Settings:
     return settings
 
 
-def _value(text: str) -> Any:
+def _value(text: str, path: KeyPath) -> Any:
     """As YAML has it; a mark that means something in a file alone, such as `|` or ` #`, stands for itself here."""
     if text[:1] in OF_LINES or text in OF_ITEMS or re.match(COMMENTED, text):
         return text
     try:
-        return parse_value(text)
+        return parse_value(text, path)
     except ConfigError:
         if text[:1] in OF_TEXT:
             return text
@@ -89,7 +89,9 @@ def _path(name: str) -> KeyPath:
         return (*SPACE.split(".")[:2], name.removeprefix(SPACE))
     if change := CHANGE.fullmatch(name):
         return "training", "changes", int(change[1]), change[2]
-    return tuple(int(part) if re.fullmatch("0|[1-9][0-9]*", part) else part for part in name.split("."))
+    parts = name.split(".")
+    number = [r"\d+" if holds_epochs((above,)) else "0|[1-9][0-9]*" for above in ["", *parts]]
+    return tuple(int(part) if re.fullmatch(one, part) else part for part, one in zip(parts, number, strict=False))
 
 
 def _with_absolute_paths(path: KeyPath, value: Any, folder: Path) -> Any:

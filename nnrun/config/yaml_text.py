@@ -17,6 +17,7 @@ from nnrun.installation import command, shipped
 from nnrun.text import closest
 
 MERGE = "<<"
+OF_EPOCHS = ("changes", "factors")  # keys whose mappings have an epoch in the place of a name
 SUFFIXES = (".yaml", ".yml")
 MOST_VALUES = 100_000  # aliases of aliases grow exponentially
 MOST_BYTES = 1 << 28  # of a file
@@ -64,6 +65,11 @@ class Source:
     problems: list[Problem] = field(default_factory=list)
     resolved: frozenset[KeyPath] = frozenset()
     replaced: list[int] | None = None
+
+
+def holds_epochs(path: KeyPath) -> bool:
+    """Whether the keys of this mapping are numbers, however they are written; elsewhere 007 is a name, and not 7."""
+    return path != () and str(path[-1]).rpartition(".")[2] in OF_EPOCHS
 
 
 class _StopError(Exception):
@@ -129,7 +135,7 @@ class _Walk:
         seen: dict[Hashable, Mark] = {}
         for key_node, value_node in node.value:
             merges = _is_merge(key_node)
-            key, mark = MERGE if merges else self._key(key_node), _mark(key_node.start_mark)
+            key, mark = MERGE if merges else self._key(key_node, path), _mark(key_node.start_mark)
             if key in seen:
                 text = (
                     f"{dotted((*path, key))}: duplicate key on line {mark.line}; first given on line {seen[key].line}"
@@ -143,11 +149,11 @@ class _Walk:
             values[key] = self.value(value_node, (*path, key))
         return values
 
-    def _key(self, node: yaml.Node) -> str | int:
+    def _key(self, node: yaml.Node, path: KeyPath) -> str | int:
         key = self.value(node, ()) if isinstance(node, yaml.ScalarNode) else None
         if isinstance(key, bool) or not isinstance(key, (str, int)):
             raise _StopError(_mark(node.start_mark), "a key must be text; put it in quotes if it is meant")
-        return key if str(key) == node.value else str(node.value)  # 007 is no 7 where it names a column
+        return key if str(key) == node.value or holds_epochs(path) else str(node.value)
 
     def _merged(self, node: yaml.MappingNode, path: KeyPath) -> dict[Hashable, Any]:
         """What `<<` brings: of several mappings the first one that has a key gives it, and so tells its place last."""
@@ -211,21 +217,21 @@ def _syntax_problem(error: yaml.YAMLError, text: str) -> Problem:
     return Problem(mark, f"{found}; the bracket opened at {start.line}:{start.column} is not closed properly")
 
 
-def _walk(text: str) -> tuple[Any, _Walk]:
+def _walk(text: str, path: KeyPath = ()) -> tuple[Any, _Walk]:
     walk = _Walk()
     try:
         node = _Loader(text).get_single_node()
-        return (None if node is None else walk.value(node, ())), walk
+        return (None if node is None else walk.value(node, path)), walk
     except yaml.YAMLError as error:
         raise _StopError(*_syntax_problem(error, text)[:2]) from None
     except RecursionError:
         raise _StopError(Mark(1, 1), "lists or mappings are nested too deeply") from None
 
 
-def parse_value(text: str) -> Any:
-    """One YAML value; a ConfigError without a place if it cannot be read or a key in it is given twice."""
+def parse_value(text: str, path: KeyPath = ()) -> Any:
+    """One YAML value, of this key; a ConfigError without a place if it cannot be read or a key in it is given twice."""
     try:
-        value, walk = _walk(text)
+        value, walk = _walk(text, path)
     except _StopError as stop:
         raise ConfigError([stop.problem.text]) from None
     if walk.problems:

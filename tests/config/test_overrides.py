@@ -38,8 +38,8 @@ def test_values_are_read_as_in_the_file_and_the_last_one_counts() -> None:
         ("optimizer.learning_rate='1'", "expected a number, got the text '1'; remove the quotes"),
         ("optimizer=adam", "expected a mapping such as {name: adam}, got the text 'adam'"),
         ("optimizer={lr: 1}", "optimizer.lr: unknown key; did you mean learning_rate?"),
-        ("optimizer={name: sgd, name: adam}", "name: duplicate key on line 1; first given on line 1"),
-        ("training.changes.012={seed: 1}", "expected a whole number, got the text '012'; write 12"),
+        ("optimizer={name: sgd, name: adam}", "optimizer.name: duplicate key on line 1; first given on line 1"),
+        ("training.changes.0x5={seed: 1}", "expected a whole number, got the text '0x5'; write 5"),
         ("network.hidden=[8, 0]", "network.hidden[1]: must be at least 1, got 0"),
         ("network.depth=-1", "must be at least 0 and at most 10000, got -1"),
         ("optimizer.schedule.evry=3", "unknown key; did you mean every?"),
@@ -127,6 +127,25 @@ def test_a_name_that_looks_like_a_number_is_spelled_as_it_is() -> None:
     for key in ("1", '"1"'):
         found = load_config(None, weights, f"data: {{class_weight: {{{key}: 2}}}}").config.data.class_weight
         assert found == {"1": 9, "01": 3}
+
+
+@pytest.mark.parametrize(("written", "epoch"), [("05", 5), ("0x5", 5), ("+5", 5), ("012", 12)])
+def test_an_epoch_is_a_number_however_it_is_written(written: str, epoch: int) -> None:
+    changes = f"{{{written}: {{optimizer.learning_rate: 0.01}}}}"
+    schedule = f"{{name: table, factors: {{{written}: 0.1}}}}"
+    text = f"training: {{changes: {changes}}}\noptimizer: {{schedule: {schedule}}}"
+    sections = [f"training={{changes: {changes}}}", f"optimizer={{schedule: {schedule}}}"]
+    keys = [f"training.changes={changes}", f"optimizer.schedule.factors={{{written}: 0.1}}"]
+    for config in (
+        load_config(None, text=text).config,
+        load_config(None, sections).config,
+        load_config(None, ["optimizer.schedule=table", *keys]).config,
+    ):
+        assert config.training.changes == {epoch: {"optimizer.learning_rate": 0.01}}
+        assert config.resolved()["optimizer"]["schedule"]["factors"] == {epoch: 0.1}
+    if written.isdecimal():
+        assert parse_setting(f"training.changes.{written}={{}}").path == ("training", "changes", epoch)
+        assert parse_setting(f"optimizer.schedule.factors.{written}=1").path[-1] == epoch
 
 
 @pytest.mark.parametrize(("key", "value"), [("kinds", "number"), ("class_weight", "2")])
