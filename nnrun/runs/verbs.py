@@ -12,6 +12,7 @@ from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml, one_line
 from nnrun.config.load import Loaded
 from nnrun.config.overrides import configured, parse_settings
+from nnrun.config.values import Settings
 from nnrun.data.dataset import Dataset
 from nnrun.data.files.chunks import Heard
 from nnrun.errors import DataError, UsageError
@@ -153,9 +154,16 @@ def _with_epochs(overrides: Sequence[str], epochs: int | None) -> list[str]:
     """The overrides, and with them the total that an option gives; UsageError where one of them gives another."""
     if epochs is None:
         return [*overrides]
-    if other := next((one for one in overrides if parse_settings([one]).get(TOTAL, epochs) != epochs), None):
+    if other := next((one for one in overrides if _total_in(parse_settings([one]), epochs) != epochs), None):
         raise UsageError(f"--epochs {epochs} and --set {other} are two totals; give one of them")
     return [*overrides, f"{TOTAL}={epochs}"]
+
+
+def _total_in(settings: Settings, otherwise: int) -> Any:
+    """The epochs that settings give, by the dotted key or in their whole section."""
+    section, _, key = TOTAL.partition(".")
+    whole = settings.get(section)
+    return settings.get(TOTAL, whole.get(key, otherwise) if isinstance(whole, dict) else otherwise)
 
 
 def _is_moved(run: RunDir, settings: Sequence[str], heard: Heard) -> bool:

@@ -295,6 +295,8 @@ def test_fewer_epochs_than_are_trained_and_two_totals_are_refused(train_run: Tra
         verbs.resume(run, epochs=2)
     with pytest.raises(UsageError, match=r"--epochs 6 and --set training\.epochs=9 are two totals"):
         verbs.resume(run, 6, ["optimizer.learning_rate=0.1", "training.epochs=9"])
+    with pytest.raises(UsageError, match=r"--epochs 6 and --set training=\{epochs: 9\} are two totals"):
+        verbs.resume(run, 6, ["training={epochs: 9}"])
     assert run.read("resolved.yaml") == resolved
 
 
