@@ -77,5 +77,7 @@ def test_a_parameter_that_is_drawn_in_vain_is_told() -> None:
     names = {"optimizer.name": {"choice": ["adam", "sgd"]}}
     cure = "`when: {optimizer.name: […]}` beside its range names those with which it has one"
     assert parse_space(names | beta2, sgd).notices == (f"optimizer.beta2 has no effect with sgd; {cure}",)
+    in_vain = {"optimizer.name": {"choice": ["momentum", "sgd"]}}
+    assert parse_space(in_vain | beta2, sgd).notices == ("optimizer.beta2 has no effect with momentum and sgd",)
     beta2["optimizer.beta2"]["when"] = {"optimizer.name": ["adam"]}  # type: ignore[assignment]
     assert parse_space(names | beta2, sgd).notices == ()

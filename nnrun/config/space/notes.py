@@ -53,7 +53,7 @@ def _idle(parameters: Sequence[Parameter], config: Config) -> Iterator[str]:
     for parameter in parameters:
         names = next((of.options for key, of in parameter.when if key == OPTIMIZER), drawn)
         if vain := [name for name in names if parameter.key in idle_with(name)]:
-            cure = f"`when: {{{OPTIMIZER}: […]}}` beside its range names those with which it has one"
-            yield f"{parameter.key} has no effect with {all_of(vain)}; {cure}"
+            cure = f"; `when: {{{OPTIMIZER}: […]}}` beside its range names those with which it has one"
+            yield f"{parameter.key} has no effect with {all_of(vain)}{cure if len(vain) < len(names) else ''}"
         elif parameter.key in always:
             yield f"{parameter.key} has no effect {always[parameter.key]}"
