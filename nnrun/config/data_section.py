@@ -107,7 +107,7 @@ def _by_text(named: dict[Any, Any]) -> dict[str, Any]:
     """Names that YAML may have read as numbers, as the cells and the head of a table have them."""
     texts = [str(name) for name in named]
     if twice := next((text for text in texts if texts.count(text) > 1), None):
-        raise complain(((twice,), "is given twice, as a number and in quotes"))
+        raise complain(((twice,), "is given twice, with and without quotes"))
     return dict(zip(texts, named.values(), strict=True))
 
 

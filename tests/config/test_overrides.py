@@ -151,7 +151,7 @@ def test_an_epoch_is_a_number_however_it_is_written(written: str, epoch: int) ->
 @pytest.mark.parametrize(("key", "value"), [("kinds", "number"), ("class_weight", "2")])
 def test_a_name_given_as_a_number_and_in_quotes_is_given_twice(key: str, value: str) -> None:
     text = f'data:\n  {key}:\n    1: {value}\n    "1": {value}\n'
-    assert problems(text=text) == [f"config.yaml:4:10: data.{key}.1: is given twice, as a number and in quotes"]
+    assert problems(text=text) == [f"config.yaml:4:10: data.{key}.1: is given twice, with and without quotes"]
 
 
 def test_the_metric_of_a_resolved_search_follows_the_primary_metric() -> None:

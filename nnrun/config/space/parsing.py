@@ -243,10 +243,7 @@ def _decided(space: Space, config: Config) -> Space:
         if p.key not in gone
     ]
     notices = [f"{key} is not searched: {_why(other, values)}" for key, other in gone.items()]
-    return Space(
-        tuple(kept),
-        (*notices, *notes(kept, config)),
-    )
+    return Space(tuple(kept), (*notices, *notes(kept, config)))
 
 
 def _never(key: str, allowed: Choice, values: Settings) -> bool:
