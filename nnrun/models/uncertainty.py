@@ -177,7 +177,7 @@ class _Sets:
 
 
 class Opinions:
-    """What each member says by itself, without a temperature, and how far they disagree.
+    """What each member says by itself, at the model's temperature, and how far they disagree without it.
 
     Members are the networks of a model, and of a network those that share its body. Of numbers the standard deviation,
     of classes the mutual information of class and member: the entropy of the mean less the mean entropy, in nats, which
@@ -210,7 +210,8 @@ class Opinions:
                 said[:, rows] = self.model.target.own(own[..., 0])
                 apart[rows] = self._deviation(said[:, rows])
             else:
-                said[:, rows] = self.model.decided(self.model.probabilities(logits.astype(np.float64)))
+                tempered = logits.astype(np.float64) / self.model.temperature
+                said[:, rows] = self.model.decided(self.model.probabilities(tempered))
                 apart[rows] = self._information(own)
         yield from said if names is None else names[said]
         yield apart

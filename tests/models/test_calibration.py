@@ -22,7 +22,7 @@ from nnrun.engine.sampling import sampled_in_groups
 from nnrun.errors import DataError, UsageError
 from nnrun.models.calibrating import calibrate, with_scores
 from nnrun.models.calibration import Calibration, margin, read_level
-from nnrun.models.model import Model, load_model
+from nnrun.models.model import Model, at_threshold, load_model
 from nnrun.models.reads import TEST_READ_BY
 from nnrun.models.rows import Predictions
 from nnrun.models.telling import calibration_page
@@ -475,7 +475,7 @@ def test_members_say_values_and_how_far_they_are_apart(train_run: Train) -> None
 def test_members_say_classes_and_how_far_they_are_apart(train_run: Train, source: str) -> None:
     outcomes = [train_run(f"data.source={source}", f"seed={seed}", *QUICK) for seed in (0, 1)]
     whole = assembled([*outcomes, outcomes[0]], [1, 2, 1])
-    calibrate(load_model(whole))  # what members say has no temperature
+    calibrate(load_model(whole))  # how far they are apart has no temperature
     model = load_model(whole)
     rows = read_parts(whole.config.data)["dev"]
     (frame,) = Predictions(model, beside=asked_for(model, None, True)).of([rows])
@@ -489,6 +489,12 @@ def test_members_say_classes_and_how_far_they_are_apart(train_run: Train, source
 
     information = entropy(p.mean(axis=0)) - entropy(p).mean(axis=0)
     np.testing.assert_allclose(frame["disagreement"], information, atol=1e-6)
+    if len(p[0, 0]) == 2:  # by a threshold they decide at the temperature of the prediction, which lies among them
+        cooled = at_threshold(replace(model, temperature=0.3), 0.8)
+        (decided,) = Predictions(cooled, beside=asked_for(cooled, None, True)).of([rows])
+        said = decided[["member 1", "member 2", "member 3"]]
+        assert said.eq(decided["prediction"], axis=0).any(axis=1).all()
+        assert decided["disagreement"].equals(frame["disagreement"])
 
 
 def test_one_network_has_no_members(train_run: Train) -> None:
