@@ -957,7 +957,7 @@ scikit-learn stops them by a tenth of the training rows. Of large data they get 
 A line says whether they err less than the network, by the mean difference row by row, with `data.group` group by
 group (of a file that has the column, too), with its 95% interval: Student's t for the number of rows or groups, and
 of mistakes half a case added each way, so that a few that differ alike prove nothing (Agresti & Min 2005). With
-`data.time` it goes by eight blocks of rows that follow one another, of a file in its own order, since neighbours in
+`data.time` it goes by eight blocks of rows that follow one another, of a file too, since neighbours in
 time are alike (batch means: Schmeiser 1982; Ibragimov & Müller 2010). That holds for rows that are alike for less
 than a block: of the mean of 600 rows of an AR(1) process, with correlations of 0.9 from row to row, the interval
 holds 94%, by rows alone 37%; with 0.98 it is 85% and 14%. Where the level wanders for longer than a block, no

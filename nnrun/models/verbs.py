@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnrun.data.facts.survey import check_target
+from nnrun.data.facts.columns import ColumnFacts
+from nnrun.data.facts.survey import TargetFacts, TimeFacts, check_target
 from nnrun.data.facts.tallies import Coded
 from nnrun.data.features.weights import WrittenWeights, part_weights, read_weights, weight_notices
 from nnrun.data.files.table import Table
@@ -144,7 +145,7 @@ def _on_rows(found: Evaluation, data: str | InMemory) -> None:
         raise DataError(f"{name}: no rows with a target, so none to judge by")
     for counted in scores.values():
         counted.weights, counted.groups = counting.weights(), counting.groups()
-    found.notes += [*noticed.reading, *counting.notes(), *noticed.values]
+    found.notes += [*noticed.reading, *counting.notes(found.boosting), *noticed.values]
     found.weighed_by = counting.written
     found.enter(FILE, scores, plain if found.error_kind else {})
 
@@ -155,10 +156,11 @@ class _Counting:
     def __init__(self, model: Model, source: str) -> None:
         self.target, self.source, self._written = model.target, source, model.fitted.weights
         self.column = self._written["column"] if self._written else None
-        self.group, self.by_time = model.run.config.data.group, model.run.config.data.time is not None
+        self.group, self.time = model.run.config.data.group, model.run.config.data.time
         self._y: list[Array] = []
         self._column: list[Array] = []
         self._groups = Coded()
+        self._times: TimeFacts | None = None
         self._lacking = False
 
     def add(self, table: Table, y: Array) -> None:
@@ -169,6 +171,12 @@ class _Counting:
         if self.group and self.group in table:
             codes, different = labels(table.column(self.group)).factorize()
             self._groups.see(codes, different.tolist())
+        if self.time and self.time in table:
+            if self._times is None:
+                target = TargetFacts(ColumnFacts(self.target.name), "regression")
+                self._times = TimeFacts(ColumnFacts(self.time, splits=True), target)
+            self._times.column.see(table)
+            self._times.see(table)
         self._lacking = bool(self.column) and not self._column
 
     @property
@@ -191,15 +199,29 @@ class _Counting:
     def groups(self) -> Array | None:
         """A number for that of each row; None where the run knows none, or the file does not say.
 
-        Of a run that was split by time blocks of rows as they stand in the file.
+        Of a run that was split by time blocks of rows in its order, or as they stand where the file does not tell it.
         """
-        if self.by_time:
-            return blocks(np.arange(self.rows))
+        if self.time:
+            times, _ = self._order()
+            return blocks(np.arange(self.rows) if times is None else times)
         return self._groups.groups if self._groups.index else None
 
-    def notes(self) -> list[str]:
-        """What is to be told where the file has no weights although the run had them."""
-        return [f"there is no column {self.column!r}, so rows are not weighed by it"] if self._lacking else []
+    def _order(self) -> tuple[Array | None, str]:
+        """The time of each row, or None and why it is not known."""
+        if self._times is None:
+            return None, f"there is no column {self.time!r}"
+        if self._times.column.is_mixed:
+            return None, f"column {self.time!r} holds numbers and text"
+        try:
+            return self._times.times, ""
+        except DataError as error:
+            return None, str(error)
+
+    def notes(self, by_blocks: bool) -> list[str]:
+        """What is to be told where the file lacks weights that the run had, or times that blocks are made by."""
+        lacking = [f"there is no column {self.column!r}, so rows are not weighed by it"] if self._lacking else []
+        why = self._order()[1] if self.time and by_blocks else ""
+        return [*lacking, *([f"{why}, so rows are taken to stand in the order of time"] if why else [])]
 
 
 def _prepared(model: Model, table: Table) -> tuple[Array, Array]:

@@ -83,6 +83,29 @@ def test_trees_and_remedies_are_judged_by_blocks_of_time(train_run: Train, tmp_p
     assert "trees are the better choice, if later rows are like these" in " ".join(" ".join(page(found)).split())
 
 
+def test_rows_of_a_file_are_blocks_in_the_order_of_its_times(train_run: Train, tmp_path: Path) -> None:
+    days = np.datetime64("2026-01-01") + np.arange(300)
+    x, alike = np.random.default_rng(0).standard_normal((2, 300)).round(3)
+    y = (x + lfilter([1], [1, -0.9], alike)).round(3)
+    lines = [f"{day},{a},{b}\n" for day, a, b in zip(days, x, y, strict=True)]
+    (tmp_path / "t.csv").write_text("t,x,y\n" + "".join(lines))
+    settings = ("data.target=y", "data.time=t", "training.epochs=2")
+    model = load_model(StoredRun(train_run(f"data.source={tmp_path / 't.csv'}", *settings).run))
+    files = {"new": lines, "mixed": [lines[i] for i in np.random.default_rng(1).permutation(300)]}
+    files |= {"lacking": [line[10:] for line in files["mixed"]], "without": [line[11:] for line in lines]}
+    gain, notes = {}, {}
+    for name, rows in files.items():
+        (path := tmp_path / f"{name}.csv").write_text("t,x,y\n"[2 * (name == "without") :] + "".join(rows))
+        found = evaluate(model, str(path), boosting=True)
+        gain[name], notes[name] = found.gains["data"], " ".join(found.notes)
+    assert gain["mixed"] == pytest.approx(gain["new"]) and gain["without"] == pytest.approx(gain["new"])
+    assert (gain["lacking"]["standard_error"] or 0) < 0.8 * (gain["new"]["standard_error"] or 0)
+    told = ", so rows are taken to stand in the order of time"
+    assert f"there is no column 't'{told}" in notes["without"]
+    assert "no value in column 't'" in notes["lacking"] and told in notes["lacking"]
+    assert told not in notes["new"] + notes["mixed"] + " ".join(evaluate(model, str(path)).notes)
+
+
 def test_a_row_that_weighs_nothing_is_not_there() -> None:
     mistakes, groups = np.array([1.0, 0, 1, 0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 2, 2, 3, 3])
     weights = np.array([1.0, 1, 1, 1, 1, 1, 0, 0])
