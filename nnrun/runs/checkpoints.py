@@ -17,7 +17,7 @@ from nnrun.engine.trainer import Trainer
 from nnrun.errors import DataError, UsageError
 from nnrun.installation import command
 from nnrun.runs.finding import name_of
-from nnrun.runs.members import ALL, member, members_of
+from nnrun.runs.members import ALL, member, members_of, read_ensemble
 from nnrun.runs.records import ENDED, Checkpoint, Number, Row
 from nnrun.runs.rundir import CHECKPOINTS, RunDir
 from nnrun.runs.tensors import checksum_of, packed, write_tensors
@@ -233,7 +233,8 @@ def read_weights(run: RunDir, name: str, shapes: Mapping[str, Shape] | None = No
         if name == "best" and (failed := record.get("divergence")) and record.get("best_epoch") is None:
             raise UsageError(f"{name_of(run)} diverged in epoch {failed['epoch']}, so it has no checkpoint {name!r}")
         if members := members_of(run):
-            inside = next((one for one in (member(run, ALL), *members) if one.exists), members[0])
+            counting = [one for one, share in zip(members, read_ensemble(run)["weights"], strict=True) if share]
+            inside = next((one for one in (member(run, ALL), *counting, *members) if one.exists), members[0])
             raise UsageError(
                 f"{name_of(run)} has no checkpoint of its own: its networks are runs in it, such as {inside.path}"
             )

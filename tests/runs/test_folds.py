@@ -27,6 +27,7 @@ from nnrun.models.model import load_model
 from nnrun.models.verbs import evaluate
 from nnrun.report.verbs import report_of
 from nnrun.runs import conclusion, requests, steering, verbs
+from nnrun.runs.checkpoints import load_weights
 from nnrun.runs.conclusion import mean_rows
 from nnrun.runs.finding import find_run, list_runs, name_of
 from nnrun.runs.listener import Listener, Outcome
@@ -342,6 +343,8 @@ def test_by_time_the_last_fold_alone_predicts(tmp_path: Path, train_run: Train) 
     residuals = test.frame["y"].to_numpy() - [fold.predict(test) for fold in folds]
     assert read_ensemble(run)["weights"] == [each["weight"] for each in outcome.record["members"]] == [0, 0, 1]
     assert np.array_equal(load_model(StoredRun(run)).predict(test), folds[-1].predict(test))
+    with pytest.raises(UsageError, match=r"networks are runs in it, such as .*members/03$"):
+        load_weights(run)
     rmse = [np.sqrt(np.square(each).mean()) for each in (residuals[-1], residuals.mean(axis=0))]
     assert (outcome.record["final"] or {})["test_rmse"] == pytest.approx(rmse[0])
     assert evaluate(load_model(StoredRun(run))).results["test"]["network"]["rmse"] == pytest.approx(rmse[0])
