@@ -261,7 +261,8 @@ def ensemble(
     if len(found) > 1 or not is_search(found[0]):
         return Run(ensembles.of_named(found, root, greedy))
     whole = StoredSearch(StoredRun(found[0]))
-    return Run(ensembles.of_search(whole.run.id, whole.ranked, whole.plan.objective, top, greedy, root))
+    ranked, ended = whole.ranked, len(whole.rivals)
+    return Run(ensembles.of_search(whole.run.id, ranked, ended, whole.plan.objective, top, greedy, root))
 
 
 def _check_ways(named: int, **ways: int | None) -> None:

@@ -190,7 +190,9 @@ def _of_search(found: Sequence[RunDir], top: int | None, greedy: int | None, run
     from nnrun.search.stored import StoredSearch
 
     search = StoredSearch(StoredRun(found[0]))
-    return of_search(search.run.id, search.ranked, search.plan.objective, top, greedy, runs, sys.argv)
+    return of_search(
+        search.run.id, search.ranked, len(search.rivals), search.plan.objective, top, greedy, runs, sys.argv
+    )
 
 
 def _of_runs(found: Sequence[RunDir], top: int | None, greedy: int | None, runs: Path) -> RunDir:

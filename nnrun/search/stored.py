@@ -73,16 +73,19 @@ class StoredSearch:
         return spreadsheet(self.kept, keys)
 
     @property
-    def ranked(self) -> list[RunDir]:
-        """The directories of the trials that have a result, the best first: by the metric, then the dev loss.
+    def rivals(self) -> list[TrialRecord]:
+        """The trials but those that measure the last change of an improvement on another split of the rows."""
+        return [r for r in self.trials if SPLIT_SEED not in r["values"] or SPLIT_SEED in self.plan.space.keys]
 
-        Those that measure the last change of an improvement on another split of the rows are no rivals of the others.
+    @property
+    def ranked(self) -> list[RunDir]:
+        """The directories of the rivals that have a result, the best first: by the metric, then the dev loss.
+
         UsageError as long as the search is at work, as it may find better ones and drop checkpoints of others.
         """
         if self.run.status in HELD:
             raise UsageError(f"{self.run.id} is still running; wait for its end, or stop it")
-        trials = [r for r in self.trials if SPLIT_SEED not in r["values"] or SPLIT_SEED in self.plan.space.keys]
-        return [trial_of(self.run.path, record["number"]) for record in ranked(trials)]
+        return [trial_of(self.run.path, record["number"]) for record in ranked(self.rivals)]
 
     @cached_property
     def whole(self) -> list[TrialRecord]:

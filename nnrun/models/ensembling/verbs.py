@@ -102,10 +102,12 @@ def of_named(runs: Sequence[RunDir], root: Path, rounds: int | None = None, argv
     return _made(known, Choice("runs", shares / shares.sum(), told), root, argv)
 
 
-def of_best(trials: Sequence[RunDir], metric: Objective, n: int, root: Path, argv: Sequence[str]) -> RunDir:
+def of_best(trials: Sequence[RunDir], ended: int, metric: Objective, n: int, root: Path, argv: Sequence[str]) -> RunDir:
     """An ensemble of the first n trials of a search, which stand in their order by its metric, with equal weights."""
     if n > len(trials):
-        raise UsageError(f"--top {n}: the search has {counted(len(trials), 'trial')} with a result{_others(trials)}")
+        others = f"; of the {ended:,} that ended, the others failed or were trained on as a later trial"
+        result = f"{counted(len(trials), 'trial')} with a result"
+        raise UsageError(f"--top {n}: the search has {result}{others if ended > len(trials) else ''}")
     candidates = [*of_trials(trials[:n]), *of_trials(_kept(trials[n:]))]
     require_several(candidates[:n], root)
     require_dev(candidates)
@@ -118,17 +120,10 @@ def of_best(trials: Sequence[RunDir], metric: Objective, n: int, root: Path, arg
     return _made(known, Choice("top", weights, told, selection), root, argv)
 
 
-def _others(trials: Sequence[RunDir]) -> str:
-    """Why a search has more trials than these, if it has."""
-    every = sum(1 for _ in trials[0].path.parent.iterdir()) if trials else 0
-    if every <= len(trials):
-        return ""
-    return f"; of its {every:,}, failed ones have none, and one that goes on with another counts as one with it"
-
-
 def of_search(
     name: str,
     trials: Sequence[RunDir],
+    ended: int,
     metric: Objective,
     n: int | None,
     rounds: int | None,
@@ -137,10 +132,10 @@ def of_search(
 ) -> RunDir:
     """An ensemble of the n best of these trials, or of what so many rounds choose; UsageError where neither is asked.
 
-    They are those of a search of this name, with a result, in their order by its metric.
+    They are those of a search of this name, with a result, in their order by its metric, of so many that have `ended`.
     """
     if n is not None:
-        return of_best(trials, metric, n, root, argv)
+        return of_best(trials, ended, metric, n, root, argv)
     if rounds is not None:
         return chosen_from(trials, metric, rounds, root, argv)
     raise UsageError(f"{name} is a search: one of --top N and --greedy N says which of its trials")
