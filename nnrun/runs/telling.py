@@ -15,7 +15,7 @@ from nnrun.runs.members import beside_members, folds_in, folds_table, gathered_l
 from nnrun.runs.records import HELD, DataSizes, Event, Final, FoundSymptom, Parent, Row, RunRecord, RunStatus, numbers
 from nnrun.runs.shape import network_shape
 from nnrun.runs.stored import ended_with_rung
-from nnrun.runs.verdict import RULES, SURE, error_name, metric_title, of_run
+from nnrun.runs.verdict import RULES, SURE, error_name, metric_title, of_run, r2_error
 from nnrun.text import (
     PARTS,
     columns,
@@ -58,7 +58,8 @@ def heading(name: str, config: Config, beginning: Beginning) -> list[str]:
     kind = beginning.error_kind
     task = f"{len(beginning.classes)} classes" if beginning.classes else "regression"
     if kind or not beginning.classes:
-        task += f" (error = {metric_name('error' if beginning.classes else '1 − R²', kind)})"
+        error = "error" if beginning.classes else r2_error(config.data.target_transform == "log")
+        task += f" (error = {metric_name(error, kind)})"
     optimizer, network = config.optimizer, config.network
     widths = [beginning.features, *network.hidden, beginning.outputs]
     schedule = optimizer.schedule.name

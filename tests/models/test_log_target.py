@@ -78,6 +78,7 @@ def test_what_is_said_and_measured_is_in_the_targets_own_unit(model: Model) -> N
 
 def test_errors_are_called_those_of_the_logarithm(model: Model, tmp_path: Path) -> None:
     assert any(line.startswith("1 − R² of the log ") for line in summary(model.run.record, model.config, "done"))
+    assert "regression (error = 1 − R² of the log)" in (model.run.path / "log.txt").read_text(encoding="utf-8")
     told = " ".join(" ".join(of_a_run(model.run, None, None, tmp_path, ()).lines).split())
     assert "Errors are 1 − R² of the log, the share of the variance of the target's logarithm that stays" in told
     assert by_column(model.run, "target")["unit"] == "1 − R² of the log"

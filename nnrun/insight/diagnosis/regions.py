@@ -250,7 +250,8 @@ def region_lines(errors: Regions) -> list[str]:
     left = [region["dev"]["rows"] > 0 for region in regions[SHOWN:]]
     sampled = ["the file is read in pieces: these are a fixed sample of its rows"] if errors["sampled"] else []
     found = [error for region in regions for error in (region["train"], region["dev"]) if error["error"] is not None]
-    few = f"; fewer than {FEWEST} rows tell no interval of 1 − R²" if any(e["low"] is None for e in found) else ""
+    without = any(error["low"] is None for error in found)
+    few = f"; fewer than {FEWEST} rows tell no interval of {errors['unit']}" if without else ""
     return [
         f"errors by {errors['column']} ({errors['unit']}), the highest dev error first",
         *sampled,
