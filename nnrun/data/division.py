@@ -250,7 +250,7 @@ def _absent_from_train(target: TargetFacts, split: Split, label: str, locate: Lo
     count, row = len(rows), rows[np.argmin(split.part_of[rows])]  # the first row in the first part that has one
     return (
         f"{locate(int(row), target.name)}: class {label!r} has {count} {'row' if count == 1 else 'rows'} "
-        f"and none came into the training part{_of(split.folds)}; {_cure(split)}"
+        f"and none came into the training part{_of(split.folds)}; {'; '.join([_cure(split), *target.notices])}"
     )
 
 

@@ -403,6 +403,10 @@ FILES: dict[str, tuple[str | None, Sequence[str], int, str]] = {
     ),
     "only the target": ("y\n" + "a\nb\n" * 20, (), 4, "no column to learn 'y' from"),
     "names to predict": ("x,y\n" + "".join(f"{row % 9},n{row}\n" for row in range(60)), (), 4, "it names the rows"),
+    "times to predict": (
+        "x,y\n" + "".join(f"{row % 9},{row // 60}:{row % 60:02}\n" for row in range(90)), (), 4,
+        "choose another target; target column 'y' holds times such as '0:00', each taken for a class; write them as",
+    ),
     "no such column": ("x,Y\n1,a\n2,b\n", (), 4, "did you mean 'Y'?"),
     "a slip": ("x,y\n" + "".join(f"{row},a\n{row}.5,b\n" for row in range(60)) + "oops,a\n", (), 4, "data.csv:122:1"),
     "a slip among decimal commas": (

@@ -23,12 +23,18 @@ Load = Callable[..., Dataset]
 # classes
 
 
-@pytest.mark.parametrize("time", ["{}:{:02}:00", "4{}:{:02}:59.5", "0{}:{:02}"])
+@pytest.mark.parametrize("time", ["{}:{:02}:00", "4{}:{:02}:59.5", "0{}:{:02}", "-{}:{:02}:00"])
 def test_times_that_are_taken_for_classes_are_told(csv: Csv, load: Load, time: str) -> None:
     path = csv("x,y", *(f"{i},{time.format(i % 5, i % 7)}" for i in range(200)))
     told = f"target column 'y' holds times such as {time.format(0, 0)!r}, each taken for a class"
     assert load(path, target="y").notices[0].startswith(told)
     assert told not in str(load(path, target="y", task="classification").notices)
+
+
+def test_times_that_hardly_come_twice_are_told_where_they_are_refused(csv: Csv, load: Load) -> None:
+    path = csv("x,y", *(f"{i},-{i // 60}:{i % 60:02}" for i in range(200)))
+    with pytest.raises(DataError, match=r"none came into .*; target column 'y' holds times such as"):
+        load(path, target="y")
 
 
 # rare and many categories

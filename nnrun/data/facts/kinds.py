@@ -30,7 +30,7 @@ _DAYS = (
     "%m/%d/%y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y",
 )  # fmt: skip
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
-CLOCK = re.compile(r"\d+:[0-5]\d(:[0-5]\d(\.\d+)?)?")  # a time of day, or a duration as spreadsheets write it
+CLOCK = re.compile(r"-?\d+:[0-5]\d(:[0-5]\d(\.\d+)?)?")  # a time of day, or a duration as spreadsheets write it
 _TIMES_OF_DAY = tuple(time.strip() for time in _TIMES[1:])
 
 # In order of preference: where day and month cannot be told apart, the day comes first.

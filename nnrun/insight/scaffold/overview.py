@@ -266,11 +266,11 @@ def _check(config: Data, table: Table, found: Survey, columns: list[JudgedColumn
     check_sizes(table, [column.name for column in columns if column.role == "feature" and column.kind == "number"])
     distinct = next(column.distinct for column in columns if column.role == "target")
     if found.target.column.kind != "number" and distinct > max(1, MOST_CLASSES * len(table)):
-        raise DataError(
+        told = (
             f"{table.at_column(target)}: target column {target!r} has {distinct:,} different values in "
-            f"{len(table):,} rows; it names the rows rather than a class of them, choose another target",
-            ("data", "target"),
+            f"{len(table):,} rows; it names the rows rather than a class of them, choose another target"
         )
+        raise DataError("; ".join([told, *found.target.notices]), ("data", "target"))
     if not any(column.role == "feature" for column in columns):
         reasons = "; ".join(f"{column.name!r} is left out: {column.why}" for column in columns if column.why)
         told = f" ({reasons})" if reasons else ""
