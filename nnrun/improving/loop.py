@@ -179,7 +179,7 @@ class Loop:
         if budget.unit == "seconds" or not self.advice.beyond:
             return ""
         so_far, least = getattr(spent, budget.unit), min(getattr(cost, budget.unit) for cost in self.advice.beyond)
-        more = f"{so_far:,} {budget.unit} are spent, and with the end it may take {least:,} more"
+        more = f"{so_far:,} {budget.unit} are spent, and it and the ensemble at the end may take {least:,} more"
         return f": {more} (--budget {so_far + least}{budget.unit})"
 
     def _again(self, last: tuple[Settings, Settings] | None) -> Generator[list[Ask], list[TrialRecord], Again | None]:

@@ -309,7 +309,7 @@ def test_a_budget_of_less_than_start_and_end_take_is_refused(
 def test_a_budget_without_room_for_a_step_says_what_would_have(improve: Improve) -> None:
     ending = ended(improve(budget="30epochs").run)
     assert ending["told"].startswith(
-        "the budget of 30 epochs has no room for a further step: 12 epochs are spent, and "
+        "the budget of 30 epochs has no room for a further step: 12 epochs are spent, and it and the ensemble at the "
     )
     (enough,) = re.findall(r"--budget (\d+)epochs", ending["told"])
     assert ended(improve(budget=f"{enough}epochs").run)["tried"] == 1
