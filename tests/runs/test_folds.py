@@ -26,7 +26,7 @@ from nnrun.models.importance.measuring import importance
 from nnrun.models.model import load_model
 from nnrun.models.verbs import evaluate
 from nnrun.report.verbs import report_of
-from nnrun.runs import conclusion, requests, steering, verbs
+from nnrun.runs import requests, steering, verbs
 from nnrun.runs.checkpoints import load_weights
 from nnrun.runs.conclusion import mean_rows
 from nnrun.runs.finding import find_run, list_runs, name_of
@@ -354,7 +354,10 @@ def test_by_time_the_last_fold_alone_predicts(tmp_path: Path, train_run: Train) 
     ]
     run.write("members.json", sealed_document({**read_ensemble(run), "weights": [1 / 3] * 3}))
     assert evaluate(load_model(StoredRun(run))).results["test"]["network"]["rmse"] == pytest.approx(rmse[1])
-    assert conclusion.tested(run, outcome.config, tmp_path / "cache")["test_rmse"] == pytest.approx(rmse[1])
+    run.update_record(status="interrupted")
+    resumed = verbs.resume(RunDir(run.path)).record
+    assert read_ensemble(run)["weights"] == [each["weight"] for each in resumed["members"]] == [1 / 3] * 3
+    assert (resumed["final"] or {})["test_rmse"] == pytest.approx(rmse[1])
 
 
 def test_what_cannot_be_asked_of_folds_is_told(train_run: Train) -> None:
