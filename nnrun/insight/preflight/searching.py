@@ -5,7 +5,6 @@ from __future__ import annotations
 from nnrun.errors import ConfigError, UsageError
 from nnrun.insight.preflight.context import Context
 from nnrun.runs.symptoms.evidence import Finding
-from nnrun.search.verbs import examined
 from nnrun.text import counted
 
 REFUSED = "correct it, or remove it: a search refuses it, though training reads none of it"
@@ -16,6 +15,8 @@ def check_search(context: Context) -> Finding:
     config = context.given.config
     if "search" not in config.model_fields_set:
         return Finding("pass", "the config has no section search")
+    from nnrun.search.verbs import examined  # here, as most configs have none, and it takes longer to load than they
+
     try:
         space = examined(context.given, context.dataset)
     except ConfigError as error:
