@@ -15,7 +15,7 @@ from nnrun.config.values import KeyPath, Tree, dotted
 from nnrun.engine.optimizers import OPTIMIZERS, usual
 
 OF_LAYERS = ("network.activation", "network.batch_norm", "regularization.dropout")  # of hidden ones
-WORKBOOKS, NO_WORKBOOKS = (".xlsx", ".xlsm"), (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".npy", ".npz")
+NO_WORKBOOKS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".npy", ".npz")
 
 
 def idle(config: Config, searched: Collection[str]) -> Iterator[tuple[str, str]]:

@@ -36,6 +36,7 @@ Share = Annotated[float, Bounds(ge=0, lt=1)]
 Positive = Annotated[float, Bounds(gt=0)]
 LEAST_EPSILON = 1e-18  # the square of a smaller gradient is 0 in float32, and its mean would be divided by ε alone
 NonNegative = Annotated[float, Bounds(ge=0)]
+DEEPEST = 10_000  # hidden layers
 Count = Annotated[int, Bounds(ge=1)]
 Counts = Annotated[tuple[Count, ...], Strict(False)]  # YAML knows lists, not tuples; the items stay strict
 Shares = Annotated[tuple[Share, ...], Strict(False)]
@@ -65,7 +66,7 @@ class Network(Section):
     """The layers between the features and the output."""
 
     hidden: Counts = key([64, 32], "units of each hidden layer; [] = logistic, softmax or linear regression")
-    depth: Annotated[int, Bounds(ge=0, le=10_000)] | None = Field(
+    depth: Annotated[int, Bounds(ge=0, le=DEEPEST)] | None = Field(
         None, exclude=True, description="number of hidden layers; with width, instead of hidden"
     )
     width: Count | None = Field(

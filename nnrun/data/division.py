@@ -40,7 +40,7 @@ Codes = npt.NDArray[np.int32]
 Locate = Callable[[int, str], str]  # row and column of the one source -> the place of the cell
 
 NO_TEST = "there is no test set: the dev error, by which models are chosen, is no longer an unbiased estimate"
-NO_DEV = "all rows train, so there is no dev set: what epochs call dev is measured on the same rows"
+ALL_TRAIN = "all rows train, so there is no dev set: what epochs call dev is measured on the same rows"
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def divide(config: Data, found: Mapping[str, Survey], classes: tuple[str, ...] |
     notices = [notice for split in splits.values() for notice in split.notices]
     notices += [*_extra_columns(found), *_without_target(found)]
     notices += _classes_absent(found, splits, classes, locate)
-    notices += [NO_DEV] if config.without_dev else []
+    notices += [ALL_TRAIN] if config.without_dev else []
     groups = {part: s.group.codes for part, s in found.items() if s.group}
     division = Division(splits, notices, groups, {part: ranked(s.time.times) for part, s in found.items() if s.time})
     told = "test" in division.sizes or config.without_dev

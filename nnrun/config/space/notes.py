@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from nnrun.config.changes import overruled
 from nnrun.config.config import Config
 from nnrun.config.idle import idle, idle_with
+from nnrun.config.overrides import NAME
 from nnrun.config.space.space import DEPTH, WIDTH, Parameter
+from nnrun.config.values import dotted
 from nnrun.text import all_of
 
-OPTIMIZER = "optimizer.name"
+OPTIMIZER = dotted(NAME)
 
 
 def notes(parameters: Sequence[Parameter], config: Config) -> Iterator[str]:

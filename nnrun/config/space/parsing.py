@@ -12,6 +12,7 @@ from nnrun.config.hints import field_at, models_in, unknown_key
 from nnrun.config.load import Loaded
 from nnrun.config.messages import Located, Places
 from nnrun.config.overrides import as_path, configured, fault, value_at
+from nnrun.config.schema import DEEPEST
 from nnrun.config.space.domains import DOMAINS, Choice
 from nnrun.config.space.intervals import Domain, Interval, Wrong
 from nnrun.config.space.notes import notes
@@ -27,7 +28,6 @@ NOT_SEARCHED = {
     "training.changes": "all trials make the same changes",
     **{dotted(path): f"it {gone.told}" for path, gone in GONE.items()},
 }
-DEEPEST = 10_000  # of the depths that the key takes
 Finding = tuple[KeyPath, str]  # where, below search.space, and what is wrong
 
 
