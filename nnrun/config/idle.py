@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from nnrun.config.changes import CHANGES
 from nnrun.config.config import Config
 from nnrun.config.data_section import BUNDLED, Data
 from nnrun.config.overrides import NAME, SHAPES, as_path
@@ -42,8 +43,13 @@ def _of_files(data: Data) -> Iterator[tuple[str, str]]:
 
 
 def given_in_vain(values: Tree, config: Config) -> Iterator[tuple[KeyPath, str]]:
-    """Where plain values of this config say something else than what is usual, in vain, and beside what."""
+    """Where plain values of this config say something else than what is usual, in vain, and beside what.
+
+    What `training.changes` sets says so whatever it is: nobody names the usual value there without a purpose.
+    """
     for key, why in idle(config, config.search.space):
+        for start, settings in config.training.changes.items():
+            yield from (((*CHANGES, start, name), f"has no effect {why}") for name in settings if name == key)
         given: Any = values
         for part in (path := as_path(key)):
             given = given.get(part) if isinstance(given, dict) else None

@@ -29,6 +29,11 @@ CONFIGS = Path(__file__).parents[2] / "configs"
         ("network: {hidden: []}\nregularization: {dropout: 0.5}", "regularization.dropout: has no effect without a"),
         ("network: {hidden: []}\nregularization: {dropout: []}", None),
         ("network: {hidden: [], batch_norm: true}\nsearch: {space: {network.hidden: {choice: [[], [3]]}}}", None),
+        (
+            "optimizer: {name: sgd}\ntraining: {changes: {5: {optimizer.beta1: 0.8}}}",
+            "2:43: training.changes[5].optimizer.beta1: has no effect with sgd",
+        ),
+        ("training: {changes: {5: {optimizer.beta1: 0.8}}}", None),
         ("data: {format: {header: false}}", "data.format.header: has no effect on a bundled data set"),
         (
             "data: {source: a.csv.gz, format: {sheet: b}}",
