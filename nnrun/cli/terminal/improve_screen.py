@@ -106,21 +106,12 @@ class LiveImproveConsole(ImproveConsole):
         self.live.console.print(drawable(line))
 
 
-class QuietImproveConsole(ImproveConsole):
+class QuietImproveConsole(Watcher, Teller, Screen):
     """Says nothing until the end."""
 
-    def preparing(self, step: str, done: int, rows: int | None) -> None:
-        """Nothing."""
 
-    def started(self, run: RunDir, plan: Plan) -> None:
-        """Nothing."""
-
-    def say(self, line: str) -> None:
-        """Nothing."""
-
-
-def improve_console(quiet: bool, options: Options, verbose: bool) -> ImproveConsole:
+def improve_console(quiet: bool, options: Options, verbose: bool) -> ImproveConsole | QuietImproveConsole:
     """The view that fits where stderr goes."""
     if quiet:
-        return QuietImproveConsole(options)
+        return QuietImproveConsole()
     return LiveImproveConsole(options, verbose) if is_terminal() else ImproveConsole(options, verbose)

@@ -259,30 +259,12 @@ class LiveSearchConsole(SearchConsole):
         yield done
 
 
-class QuietSearchConsole(SearchConsole):
-    """Says nothing until the end."""
-
-    def preparing(self, step: str, done: int, rows: int | None) -> None:
-        """Nothing."""
-
-    def started(self, run: RunDir, plan: Plan) -> None:
-        """Nothing."""
-
-    def recalled(self, record: TrialRecord) -> None:
-        """Nothing."""
-
-    def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
-        """Nothing."""
-
-    def outlook(self, told: Callable[[], list[str]]) -> None:
-        """Nothing."""
-
-    def say(self, line: str) -> None:
-        """Nothing."""
+class QuietSearchConsole(Watcher, Screen):
+    """Says nothing until the end: all that a Watcher hears, it keeps to itself."""
 
 
-def search_console(quiet: bool, options: Options, verbose: bool) -> SearchConsole:
+def search_console(quiet: bool, options: Options, verbose: bool) -> SearchConsole | QuietSearchConsole:
     """The view that fits where stderr goes."""
     if quiet:
-        return QuietSearchConsole(options)
+        return QuietSearchConsole()
     return LiveSearchConsole(options, verbose) if is_terminal() else SearchConsole(options, verbose)

@@ -262,27 +262,17 @@ class LiveConsole(PlainConsole):
         yield done
 
 
-class QuietConsole(PlainConsole):
-    """Says nothing until the end."""
+class QuietConsole(Listener, Screen):
+    """Says nothing until the end, and counts the epochs."""
 
-    def preparing(self, step: str, done: int, rows: int | None) -> None:
-        """Nothing."""
-
-    def started(self, run: RunDir, config: Config, beginning: telling.Beginning) -> None:
-        """Nothing."""
-
-    def told(self, line: str) -> None:
-        """Nothing."""
-
-    def symptoms(self, found: Sequence[FoundSymptom]) -> None:
-        """Nothing."""
+    heard = 0
 
     def epoch(self, row: Row) -> None:
         """Nothing but the count."""
         self.heard += 1
 
 
-def console(quiet: bool, verbose: bool) -> PlainConsole:
+def console(quiet: bool, verbose: bool) -> PlainConsole | QuietConsole:
     """The view that fits where stderr goes."""
     if quiet:
         return QuietConsole()
