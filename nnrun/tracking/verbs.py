@@ -50,8 +50,7 @@ def _write(run: StoredRun, tracker: Tracker) -> None:
     rows: Sequence[Mapping[str, Any]] = [] if run.is_search else run.rows
     story = story_of(run)
     told = tracker.begin(story, rows)
-    behind = sum(float(row.get("seconds") or 0.0) for row in rows[: told.known])
-    told.epochs(rows[told.known :], story.began + behind)
+    told.epochs(rows[told.known :], story.began + _seconds(rows[: told.known]))
     told.end(ending_of(run))
 
 
@@ -65,7 +64,8 @@ def follow(run: RunDir, tracker: Tracker, note: Callable[[str], None]) -> None:
         if over:
             break
         _rest(run, rest(time.monotonic() - began))
-    followed.end()
+    if followed.told:
+        followed.told.end(ending_of(StoredRun(RunDir(run.path))))
     for part in _parts(run) if not is_search(run) else ():
         _noted(part, tracker, note)
 
@@ -83,25 +83,20 @@ class _Epochs:
     def __init__(self, run: RunDir, tracker: Tracker) -> None:
         self._run, self._tracker = run, tracker
         self._cursor = Cursor(run.path / EPOCHS)
-        self._told: Told | None = None
+        self.told: Told | None = None
         self._time = 0.0
 
     def look(self) -> None:
         """What is new; where epochs were forgotten, as when it is resumed, all of it."""
         rows, void = self._cursor.fresh()
-        if self._told is None or (void and rows):
+        if self.told is None or (void and rows):
             story = story_of(StoredRun(RunDir(self._run.path)))
-            self._told, self._time = self._tracker.begin(story, rows), story.began
-            self._time += _seconds(rows[: self._told.known])
-            rows = rows[self._told.known :]
+            self.told, self._time = self._tracker.begin(story, rows), story.began
+            self._time += _seconds(rows[: self.told.known])
+            rows = rows[self.told.known :]
         if rows:
-            self._told.epochs(rows, self._time)
+            self.told.epochs(rows, self._time)
             self._time += _seconds(rows)
-
-    def end(self) -> None:
-        """What came of it."""
-        if self._told:
-            self._told.end(ending_of(StoredRun(RunDir(self._run.path))))
 
 
 def _seconds(rows: Sequence[Mapping[str, Any]]) -> float:
@@ -114,17 +109,12 @@ class _Search:
     def __init__(self, run: RunDir, tracker: Tracker, note: Callable[[str], None]) -> None:
         self._run, self._tracker, self._note = run, tracker, note
         self._cursor = Cursor(run.path / LEDGER)
-        self._told: Told | None = None
+        self.told: Told | None = None
 
     def look(self) -> None:
         """The trials that have ended."""
-        self._told = self._told or self._tracker.begin(story_of(StoredRun(RunDir(self._run.path))), [])
+        self.told = self.told or self._tracker.begin(story_of(StoredRun(RunDir(self._run.path))), [])
         for line in self._cursor.fresh()[0]:
             trial = trial_of(self._run.path, line.get("number", 0))
             if trial.exists:
                 _noted(trial, self._tracker, self._note)
-
-    def end(self) -> None:
-        """What came of it."""
-        if self._told:
-            self._told.end(ending_of(StoredRun(RunDir(self._run.path))))
