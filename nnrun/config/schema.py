@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     Strict,
     Tag,
@@ -144,6 +145,12 @@ def _usually(key: str) -> str:
     return ", ".join([f"{COMMON[key]:g}", *(f"for {name} {value:g}" for name, value in own.items())])
 
 
+def _usual(value: Any, info: ValidationInfo) -> Any:
+    """What the optimizer usually has, where the key is null."""
+    name = info.data.get("name", "sgd")  # a wrong name is an error of its own
+    return usual(name)[str(info.field_name)] if value is None else value
+
+
 class Optimizer(Section):
     """How the parameters follow the gradient."""
 
@@ -151,13 +158,17 @@ class Optimizer(Section):
     learning_rate: Positive = key(COMMON["learning_rate"], "size of the steps")
     schedule: ScheduleKey = key("constant", "how the learning rate changes: a name or {name, options}")
     beta1: Share = key(COMMON["beta1"], "decay of the gradient's running mean; also momentum's β")
-    beta2: Share = key(None, "decay of the squared gradient's running mean; null = " + _usually("beta2"))
+    beta2: Annotated[Share, BeforeValidator(_usual, Share | None)] = key(
+        None, "decay of the squared gradient's running mean; null = " + _usually("beta2")
+    )
     epsilon: Annotated[float, Bounds(ge=LEAST_EPSILON)] = key(
         COMMON["epsilon"], "keeps divisions by the running deviation finite"
     )
-    weight_decay: NonNegative = key(None, "decoupled decay, with any optimizer; null = " + _usually("weight_decay"))
+    weight_decay: Annotated[NonNegative, BeforeValidator(_usual, NonNegative | None)] = key(
+        None, "decoupled decay, with any optimizer; null = " + _usually("weight_decay")
+    )
     clip_norm: Positive | None = key(None, "longest gradient let through; null = any")
-    bias_correction: bool = key(
+    bias_correction: Annotated[bool, BeforeValidator(_usual, bool | None)] = key(
         None,
         "correct the running means' start at 0 (momentum's v is none with dampening: false); null = "
         + _usually("bias_correction"),
@@ -165,27 +176,6 @@ class Optimizer(Section):
     dampening: bool = key(
         COMMON["dampening"], "momentum: v = βv + (1 − β)dW; false: v = βv + dW, without bias correction"
     )
-
-    @field_validator("beta2", mode="before", json_schema_input_type=Share | None)
-    @classmethod
-    def _usual_beta2(cls, value: Any, info: ValidationInfo) -> Any:
-        return _usual(value, info)
-
-    @field_validator("weight_decay", mode="before", json_schema_input_type=NonNegative | None)
-    @classmethod
-    def _usual_decay(cls, value: Any, info: ValidationInfo) -> Any:
-        return _usual(value, info)
-
-    @field_validator("bias_correction", mode="before", json_schema_input_type=bool | None)
-    @classmethod
-    def _usual_flag(cls, value: Any, info: ValidationInfo) -> Any:
-        return _usual(value, info)
-
-
-def _usual(value: Any, info: ValidationInfo) -> Any:
-    """What the optimizer usually has, where the key is null."""
-    name = info.data.get("name", "sgd")  # a wrong name is an error of its own
-    return usual(name)[str(info.field_name)] if value is None else value
 
 
 class Average(Section):
