@@ -97,8 +97,7 @@ class Dataset:
     @property
     def error_kind(self) -> ErrorKind | None:
         """What its errors are where rows do not count alike."""
-        written = self.fitted.weights
-        return error_kind(written["column"], written["classes"]) if written else None
+        return error_kind(self.fitted.weights)
 
 
 def weights_together(datasets: Sequence[Dataset], part: str) -> npt.NDArray[Any] | None:

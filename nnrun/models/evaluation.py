@@ -109,8 +109,7 @@ class Evaluation:
     @property
     def error_kind(self) -> str:
         """What stands before the names of `results`; empty where rows count alike."""
-        written = self.weighed_by
-        return (error_kind(written["column"], written["classes"]) or "") if written else ""
+        return error_kind(self.weighed_by) or ""
 
     @property
     def document(self) -> EvaluationDocument:

@@ -82,8 +82,7 @@ class Model:
     @property
     def error_kind(self) -> str:
         """What stands before the names of its errors; empty where rows count alike."""
-        written = self.fitted.weights
-        return (error_kind(written["column"], written["classes"]) or "") if written else ""
+        return error_kind(self.fitted.weights) or ""
 
     @cached_property
     def dtype(self) -> str:

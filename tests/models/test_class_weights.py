@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -158,10 +159,13 @@ def test_a_run_tells_its_error_by_its_true_name_and_the_plain_one(run: Callable[
     assert "2 classes (error = balanced error)" in outcome.run.read("log.txt").decode()
 
 
+WEIGHED: list[Any] = [("w", None), ("w", "balanced"), (None, {"a": 2.0}), (None, "balanced"), (None, None)]
+
+
 def test_weights_of_a_column_make_a_weighted_error() -> None:
-    assert error_kind("w", None) == error_kind("w", "balanced") == error_kind(None, {"a": 2.0}) == "weighted"
-    assert error_kind(None, "balanced") == "balanced"
-    assert error_kind(None, None) is None
+    kinds = [error_kind({"column": column, "classes": classes}) for column, classes in WEIGHED]
+    assert kinds == ["weighted", "weighted", "weighted", "balanced", None]
+    assert error_kind(None) is None
     final = {"train_error": 0.1, "train_plain_error": 0.2, "train_rmse": 3.0, "train_loss": 1.0, "cost": 1.0}
     titles = [line[:16].strip() for line in result_table(final, {"rows": {}, "error_kind": "weighted"})[1:]]
     assert titles == ["weighted 1 − R²", "plain 1 − R²", "weighted rmse", "weighted loss", "cost"]

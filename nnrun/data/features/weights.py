@@ -139,11 +139,11 @@ def prior_shift(factors: Floats) -> Floats:
 ErrorKind = Literal["balanced", "weighted"]
 
 
-def error_kind(weight: str | None, class_weight: object) -> ErrorKind | None:
+def error_kind(written: WrittenWeights | None) -> ErrorKind | None:
     """What errors of a run are if rows do not count alike: balanced where every class counts the same."""
-    if weight is None and class_weight is None:
+    if written is None or (written["column"] is None and written["classes"] is None):
         return None
-    return "balanced" if weight is None and class_weight == BALANCED else "weighted"
+    return "balanced" if written["column"] is None and written["classes"] == BALANCED else "weighted"
 
 
 def effective_rows(weights: npt.NDArray[Any]) -> int:
