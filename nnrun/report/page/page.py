@@ -55,27 +55,20 @@ class Page:
         """The file."""
         contents = [tag("li", tag("a", section.title, href=f"#{section.anchor}")) for section in self.sections]
         main = join(map(self._section, self.sections))
-        scripts = list(self._scripts())
-        return Template((ASSETS / "page.html").read_text(encoding="utf-8")).substitute(
-            policy=_policy(scripts),
-            title=join([self.title]),
-            style=(ASSETS / "page.css").read_text(encoding="utf-8"),
-            lead=self.lead,
-            contents=join(contents),
-            main=main,
-            foot=join([self.foot]),
-            charts=as_data([{"data": chart.data, "layout": chart.layout} for chart in self.charts]),
-            scripts="\n".join([*self._licences(), *(f"<script>{script}</script>" for script in scripts)]),
-        )
+        title, foot = join([self.title]), join([self.foot])
+        return self._filled("page.html", main=main, title=title, lead=self.lead, contents=join(contents), foot=foot)
 
     def bare(self) -> str:
         """The charts and texts of the sections alone, without headings: for a frame in somebody else's page."""
-        main = join(self._part(part) for section in self.sections for part in section.parts)
+        return self._filled("bare.html", main=join(self._part(part) for one in self.sections for part in one.parts))
+
+    def _filled(self, template: str, **texts: Markup) -> str:
+        """A template with what every page has and these texts, in the making of which the charts were met."""
         scripts = list(self._scripts())
-        return Template((ASSETS / "bare.html").read_text(encoding="utf-8")).substitute(
+        return Template((ASSETS / template).read_text(encoding="utf-8")).substitute(
+            texts,
             policy=_policy(scripts),
             style=(ASSETS / "page.css").read_text(encoding="utf-8"),
-            main=main,
             charts=as_data([{"data": chart.data, "layout": chart.layout} for chart in self.charts]),
             scripts="\n".join([*self._licences(), *(f"<script>{script}</script>" for script in scripts)]),
         )
