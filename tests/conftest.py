@@ -130,6 +130,20 @@ def _nnrun_on_the_path() -> Iterator[None]:
         yield
 
 
+def loaded_by(*words: str, folder: Path | None = None) -> tuple[str, set[str]]:
+    """What a command prints in a process of its own, and the modules that it has loaded in the end."""
+    code = (
+        f"import sys; sys.argv = {['nnrun', *words]!r}\n"
+        "from nnrun.__main__ import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout, set(done.stderr.split())
+
+
 @pytest.fixture(scope="session")
 def compiled_before() -> None:
     """The training steps are compiled where they can be: for a test that measures a training, or hears what it says."""

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from nnrun.data.cache import SOURCES
+from tests.conftest import loaded_by
 
 PACKAGE = Path(__file__).parents[1] / "nnrun"
 
@@ -299,30 +300,15 @@ def test_no_docstring_begins_with_a_pronoun() -> None:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    code = (
-        "import sys; sys.argv = ['nnrun', '--help']\n"
-        "from nnrun.__main__ import main\n"
-        "try: main()\n"
-        "except SystemExit: pass\n"
-        "heavy = {'numpy', 'pandas', 'pydantic', 'yaml', 'sklearn', 'scipy', 'rich', 'psutil'} & set(sys.modules)\n"
-        "sys.exit(f'loaded: {heavy}' if heavy else 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "train" in done.stdout
+    printed, modules = loaded_by("--help")
+    assert modules & {"numpy", "pandas", "pydantic", "yaml", "sklearn", "scipy", "rich", "psutil"} == set()
+    assert "train" in printed
 
 
 def test_listing_runs_loads_neither_numpy_nor_psutil() -> None:
-    code = (
-        "import sys; sys.argv = ['nnrun', 'list', '--runs', 'tests/stored']\n"
-        "from nnrun.__main__ import main\n"
-        "try: main()\n"
-        "except SystemExit: pass\n"
-        "sys.exit(bool({'numpy', 'psutil'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=PACKAGE.parent, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("done") == 2  # a run and a search
+    printed, modules = loaded_by("list", "--runs", "tests/stored", folder=PACKAGE.parent)
+    assert modules & {"numpy", "psutil"} == set()
+    assert printed.count("done") == 2  # a run and a search
 
 
 def test_narration_needs_no_numpy() -> None:

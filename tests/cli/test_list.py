@@ -6,8 +6,6 @@ import csv
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import pytest
 from nnrun.runs.records import numbers
 from nnrun.runs.rundir import RunDir
 from tests.cli.conftest import QUICK, Done, OnTerminal
+from tests.conftest import loaded_by
 from tests.panda import nudge, rewind
 
 Nnrun = Callable[..., Done]
@@ -152,18 +151,10 @@ def test_a_run_with_a_pipe_in_place_of_a_file_keeps_nobody_waiting(
 def test_listing_loads_no_numpy(two: list[str], status: str, option: str) -> None:
     """Neither where a run is not over: its best epoch until now is looked for."""
     RunDir(Path("runs", two[0])).update_record(status=status)
-    code = (
-        "import sys; sys.argv = ['nnrun', 'list', '--sort', 'optimizer.learning_rate', '--filter', 'dev_error<1']\n"
-        f"sys.argv.append({option!r})\n"
-        "from nnrun.__main__ import main\n"
-        "try: main()\n"
-        "except SystemExit: pass\n"
-        "heavy = {'numpy', 'pandas', 'scipy', 'rich', 'nnrun.config.schema'} & set(sys.modules)\n"
-        "sys.exit(f'loaded: {heavy}' if heavy else 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert len(done.stdout.splitlines()) == 3
+    words = ("list", "--sort", "optimizer.learning_rate", "--filter", "dev_error<1", option)
+    printed, modules = loaded_by(*words)
+    assert modules & {"numpy", "pandas", "scipy", "rich", "nnrun.config.schema"} == set()
+    assert len(printed.splitlines()) == 3
 
 
 def test_a_tree(nnrun: Nnrun, two: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

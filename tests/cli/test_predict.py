@@ -22,6 +22,7 @@ import pytest
 from nnrun.api import load_run
 from nnrun.data.files.frame import write_csv
 from tests.cli.conftest import NNRUN, SECONDS, Done
+from tests.conftest import loaded_by
 from tests.test_docs import blocks, shape
 
 Nnrun = Callable[..., Done]
@@ -309,16 +310,7 @@ def test_an_error_in_the_last_rows_leaves_nothing(trained: Path, nnrun: Nnrun, m
 
 
 def test_predicting_loads_no_more_than_it_needs(trained: Path) -> None:
-    code = (
-        "import sys; sys.argv = ['nnrun', 'predict', 'latest', 'new.csv']\n"
-        "from nnrun.__main__ import main\n"
-        "try: main()\n"
-        "except SystemExit: pass\n"
-        "heavy = {'sklearn', 'scipy', 'onnx', 'rich'} & set(sys.modules)\n"
-        "sys.exit(f'loaded: {heavy}' if heavy else 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    assert loaded_by("predict", "latest", "new.csv")[1] & {"sklearn", "scipy", "onnx", "rich"} == set()
 
 
 def test_a_cell_of_a_megabyte_is_a_cell(trained: Path, nnrun: Nnrun) -> None:
