@@ -25,6 +25,7 @@ DIVIDED = STORED[:3]  # what a source is cut into; from train the last one is ta
 NO_PART = -1  # of a row that is left out
 
 Rule = Literal["stratified", "random", "groups", "time", "files"]
+BY_LOT = ("stratified", "random")  # rules that leave one row as good as another, so that parts differ by chance alone
 Ratios = Literal["auto"] | Sequence[float]
 Values = npt.NDArray[Any]
 Of = TypeVar("Of")

@@ -17,9 +17,8 @@ from nnrun.config.overrides import configured
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.data.files.chunks import Heard
 from nnrun.data.split import STORED
-from nnrun.errors import DataError, UsageError
+from nnrun.errors import DataError
 from nnrun.files import json_lines
-from nnrun.installation import as_options, command
 from nnrun.locks import drop_abandoned
 from nnrun.runs.conclusion import (
     conclude,
@@ -45,13 +44,13 @@ from nnrun.runs.preparing import (
     prepared,
     same_data,
     until_told,
+    would_diverge_again,
 )
 from nnrun.runs.records import ENDED, Final, Given, Row, RunRecord
 from nnrun.runs.rundir import EPOCHS, MEMBERS, UNFINISHED, RunDir, now
 from nnrun.runs.session import Session
 from nnrun.runs.steering import Steering, mend
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.symptoms.symptoms import short_enough
 from nnrun.runs.telling import summary
 
 WAITING = "regularization.early_stopping"
@@ -95,8 +94,7 @@ def resume(run: RunDir, listener: Listener, told_to_stop: ToldToStop) -> Outcome
         before = StoredRun(run)
         loaded = before.loaded()
         if before.written["status"] == "diverged":
-            anew = command("train", str(run.resolved), *as_options(short_enough(loaded.config)))
-            raise UsageError(f"{run.id} diverged and would do so again; `{anew}` begins anew with shorter steps")
+            raise would_diverge_again(run, loaded.config)
         mend(run, loaded.config)
         whole = prepared(loaded, run.path.parent, until_told(listener.preparing, told_to_stop))
         if not same_data(before, whole):

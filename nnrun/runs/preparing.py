@@ -12,8 +12,9 @@ from nnrun.config.dump import dump_sections
 from nnrun.config.load import Loaded
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.data.files.chunks import Heard, nobody
-from nnrun.errors import ConfigError, DataError, MisfitError, StoppedError
+from nnrun.errors import ConfigError, DataError, MisfitError, StoppedError, UsageError
 from nnrun.files import sealed_document, sealed_text
+from nnrun.installation import as_options, command, elsewhere
 from nnrun.runs.engines import decided
 from nnrun.runs.environment import describe
 from nnrun.runs.listener import ToldToStop
@@ -22,6 +23,7 @@ from nnrun.runs.records import DataRecord, Environment, Given, Parent, RunRecord
 from nnrun.runs.rundir import CONFIG, DATA, EPOCHS, RECORD, RESOLVED, SCHEMA_VERSION, RunDir, now
 from nnrun.runs.session import Session
 from nnrun.runs.stored import StoredRun
+from nnrun.runs.symptoms.symptoms import short_enough
 
 CACHE = ".cache"  # beside the runs
 
@@ -168,6 +170,13 @@ def read_otherwise(before: StoredRun, dataset: Dataset) -> list[str]:
     """What is said where a run's rows are the same and have become other features or classes, as of another nnrun."""
     found = "; ".join(before.data.differences(dataset.fitted))
     return [f"the rows are the same, but are not read as when {before.name} was trained: {found}"] if found else []
+
+
+def would_diverge_again(run: RunDir, config: Config) -> UsageError:
+    """Why a run that has diverged does not go on, and what is done in its place."""
+    shorter = [*as_options(short_enough(config)), *elsewhere(run.path.parent)]
+    anew = command("train", str(run.resolved), *shorter)
+    return UsageError(f"{run.id} diverged and would do so again; `{anew}` begins anew with shorter steps")
 
 
 def same_data(run: StoredRun, dataset: Dataset) -> bool:

@@ -17,7 +17,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.data.files.chunks import Heard
 from nnrun.errors import DataError, UsageError
 from nnrun.files import json_lines, sealed_text
-from nnrun.installation import as_options, called, command, elsewhere, key_of
+from nnrun.installation import called, command, key_of
 from nnrun.runs import folds
 from nnrun.runs.engines import by_numpy
 from nnrun.runs.finding import best_in, is_search, search_of
@@ -35,13 +35,13 @@ from nnrun.runs.preparing import (
     same_data,
     session_of,
     until_told,
+    would_diverge_again,
 )
 from nnrun.runs.records import ENDED, Given, Parent
 from nnrun.runs.rundir import CONFIG, EVENTS, RESOLVED, RunDir
 from nnrun.runs.session import Session
 from nnrun.runs.steering import mend
 from nnrun.runs.stored import StoredRun, ended_with_rung
-from nnrun.runs.symptoms.symptoms import short_enough
 
 
 def train(
@@ -273,9 +273,7 @@ def _refuse_senseless(run: StoredRun, before: Config, wanted: Config) -> None:
             f"would have had other learning rates from its first step; train anew, or `{child}` goes on as a child run"
         )
     if run.status == "diverged":
-        options = [*as_options(short_enough(config)), *elsewhere(run.path.parent)]
-        shorter = command("train", str(run.directory.resolved), *options)
-        raise UsageError(f"{run.id} diverged and would do so again; `{shorter}` begins anew with shorter steps")
+        raise would_diverge_again(run.directory, config)
 
 
 def _refuse_other_meaning(run: StoredRun, dataset: Dataset) -> None:

@@ -6,7 +6,8 @@ import math
 from pathlib import Path
 
 from nnrun.engine.scores import Objective
-from nnrun.runs.rundir import EPOCHS
+from nnrun.runs.members import member
+from nnrun.runs.rundir import EPOCHS, RunDir
 from nnrun.search.trials import Trial
 from nnrun.watching.curves import Cursor
 
@@ -30,8 +31,10 @@ class InTraining:
 
     @property
     def _file(self) -> Path:
-        folds = self._directory / "members" / f"{self.fold:02d}"
-        return (folds if self.folds > 1 else self._directory) / EPOCHS
+        return (self._of(self.fold) if self.folds > 1 else self._directory) / EPOCHS
+
+    def _of(self, fold: int) -> Path:
+        return member(RunDir(self._directory), fold).path
 
     def look(self, now: float) -> None:
         """Read what has come since this was done last."""
@@ -44,7 +47,7 @@ class InTraining:
             self._first = self._done, now
 
     def _follows(self) -> bool:
-        return (self._directory / "members" / f"{self.fold + 1:02d}").is_dir()
+        return self._of(self.fold + 1).is_dir()
 
     def _read(self) -> None:
         rows, void = self._cursor.fresh()

@@ -315,7 +315,7 @@ def test_a_fold_that_diverges_ends_the_whole(train_run: Train) -> None:
     assert outcome.record["divergence"] == member(outcome.run, 1).read_record()["divergence"]
     (symptom,) = outcome.record["symptoms"]
     assert symptom["name"] == "divergence" and symptom["why"].startswith("in fold 1, ")
-    with pytest.raises(UsageError, match=r"would do so again; `nnrun train .*--set"):
+    with pytest.raises(UsageError, match=r"would do so again; `nnrun train .*--set .* --runs "):
         verbs.resume(outcome.run)
 
 

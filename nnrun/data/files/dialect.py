@@ -22,7 +22,7 @@ from nnrun.data.files.text_file import check_encoding, check_is_text, find_encod
 from nnrun.errors import DataError
 from nnrun.text import counted
 
-_UTF8 = ("utf-8", "utf-8-sig")
+UTF8 = ("utf-8", "utf-8-sig")
 
 MARKS = {".": "points", ",": "commas"}
 UNITS = "%$€£¥"  # signs before or behind a number
@@ -149,7 +149,7 @@ def dialect_notice(file: str, reading: Reading, found: Dialect) -> list[str]:
     told = [
         *([f"{found.separators} between fields"] if reading.delimiter == "auto" and layout.delimiter != usual else []),
         *_told_mark(reading, found),
-        *([f"the encoding {found.encoding}"] if reading.encoding == "auto" and found.encoding not in _UTF8 else []),
+        *([f"the encoding {found.encoding}"] if reading.encoding == "auto" and found.encoding not in UTF8 else []),
         *([f"{counted(layout.comments, 'line')} of comments left out above the names"] if layout.comments else []),
     ]
     return [

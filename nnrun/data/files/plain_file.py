@@ -18,7 +18,7 @@ import numpy as np
 from nnrun.compiled.cell_reader import STRANGE, WHOLE, Bytes, Read, reader
 from nnrun.data.files.cells import Told
 from nnrun.data.files.content import Content, Framed, Plain
-from nnrun.data.files.dialect import Dialect
+from nnrun.data.files.dialect import UTF8, Dialect
 from nnrun.data.files.layout import DELIMITERS
 from nnrun.data.files.table import reads_as_number
 from nnrun.data.files.text_file import open_binary
@@ -33,8 +33,7 @@ LEAST = 1 << 24  # bytes of a file, from which on it pays to compile the code
 _BLOCK, _ROOM = 1 << 18, 1 << 22  # bytes that are read together, and for which there is room at first
 _READERS = 2  # threads
 _LINE_END = ord("\n")
-_UTF8 = ("utf-8", "utf-8-sig")
-_ENCODINGS = (*_UTF8, "cp1252", "latin-1")  # in which plain cells are the same bytes
+_ENCODINGS = (*UTF8, "cp1252", "latin-1")  # in which plain cells are the same bytes
 
 
 Others = Callable[[bytes, Sequence[str], bool], "tuple[pd.DataFrame, Told] | None"]
@@ -122,7 +121,7 @@ class PlainRows:
         import pandas as pd
 
         others = [name for name in self._names if name not in columns]
-        if self._dialect.encoding not in _UTF8:
+        if self._dialect.encoding not in UTF8:
             rest = rest.decode(self._dialect.encoding).encode()
         found = None if self._has_names(rest, others) else self._others(rest, others, rows[0] == 0)
         if found is None or len(found[0]) != len(rows):

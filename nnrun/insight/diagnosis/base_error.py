@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnrun.data.dataset import Dataset, Part
-from nnrun.data.split import STORED
+from nnrun.data.split import BY_LOT, STORED
 from nnrun.engine.randomness import stream
 from nnrun.errors import UsageError
 from nnrun.models.trained import trained
@@ -19,7 +19,6 @@ from nnrun.runs.stored import StoredRun
 from nnrun.text import listed, percent, wrapped
 
 MOST = 10_000  # rows whose neighbours are sought, and rows among which
-EXCHANGEABLE = ("stratified", "random")  # rules of splitting that leave one row as good as another
 MANY_FEATURES = 20
 FEW_ROWS = 1_000
 REPEATED = 0.05  # share of rows with a neighbour at distance 0, from which on that is told
@@ -71,7 +70,7 @@ def estimate(dataset: Dataset) -> BaseEstimate:
     features = len(dataset.fitted.numeric)
     if not features:
         raise UsageError("no base error can be estimated: all features are codes of categories, which have no distance")
-    alone = dataset.fitted.split["rule"] not in EXCHANGEABLE
+    alone = dataset.fitted.split["rule"] not in BY_LOT
     sought, among = _by_train(dataset) if alone else (_among_themselves(dataset), None)
     wrong, same = _neighbours(sought, among)
     error, rows, classes, groups = float(wrong.mean()), len(wrong), len(dataset.classes), sought.groups

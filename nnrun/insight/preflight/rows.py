@@ -12,7 +12,7 @@ from nnrun.data.facts.likeness import SIGNIFICANCE, Difference
 from nnrun.data.files.sources import holds_arrays
 from nnrun.data.files.values import Values, columns_of, kind_of, missing_of
 from nnrun.data.raw import RawParts
-from nnrun.data.split import DIVIDED, part_sizes, without_test
+from nnrun.data.split import BY_LOT, DIVIDED, part_sizes, without_test
 from nnrun.insight.preflight.context import Context, Pair, setting
 from nnrun.insight.preflight.distances import large
 from nnrun.runs.symptoms.evidence import Finding, Status
@@ -26,7 +26,6 @@ LEAST_OF_ASKED = 0.5  # of the rows that data.split asks for
 FEW_REPEATED = 0.01  # share of a part's rows
 BY_CHANCE = 10.0  # times as many repeated rows as columns without any connection would have
 SEPARATE = ("groups", "time")  # splits whose parts are meant to differ
-BY_LOT = ("stratified", "random")  # splits whose parts differ by chance alone
 
 
 def check_schema(context: Context) -> Finding:
