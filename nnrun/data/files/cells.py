@@ -53,7 +53,29 @@ def read_cells(name: str, text: bytes, names: Sequence[str], dialect: Dialect, *
     except (ValueError, OverflowError) as error:
         raise DataError(f"{name}: pandas cannot read it ({error}); check the file") from None
     frame: pd.DataFrame = found
+    if not how.get("na_values", True):
+        return frame
+    if raw := _columns_without_gaps(frame, _missing_cells(dialect, names)):
+        cells = read_cells(name, text, names, dialect, usecols=raw, dtype=str)
+        for column in raw:
+            frame[column] = _whole_numbers(cells[column])
     return frame
+
+
+def _columns_without_gaps(frame: pd.DataFrame, missing: list[str] | dict[str, list[str]]) -> list[str]:
+    """Columns of text in which no missing cell was seen, though there are some.
+
+    pandas forgets to look for them once a whole number of a column has no room in 64 bits.
+    """
+    by_column = missing if isinstance(missing, dict) else dict.fromkeys(map(str, frame.columns), missing)
+    text = [str(name) for name, dtype in frame.dtypes.items() if dtype.kind == "O"]
+    return [name for name in text if not frame[name].hasnans and frame[name].isin(by_column[name]).any()]
+
+
+def _whole_numbers(cells: pd.Series[Any]) -> pd.Series[Any]:
+    """Cells `(m,)` as Python's integers, as pandas gives those beyond 64 bits, if all are; else as they are."""
+    whole = cells.dropna().str.fullmatch(_WHOLE).all()
+    return cells.astype(object).map(int, na_action="ignore") if whole else cells
 
 
 def _missing_cells(dialect: Dialect, names: Sequence[str]) -> list[str] | dict[str, list[str]]:
@@ -106,6 +128,7 @@ def _among_missing(target: pd.Series[Any], stated: Sequence[str]) -> dict[str, i
 
 _BLOCK = 1 << 18  # bytes that are looked at together
 _DIGITS = re.compile(r"[0-9]+")
+_WHOLE = re.compile(r"[+-]?[0-9]+")
 _LONG = re.compile(r"[+-]?[0-9]{16,}")
 MOSTLY = 0.5  # of the values that must be long for a column of whole numbers to be one of codes
 

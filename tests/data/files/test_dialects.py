@@ -328,6 +328,24 @@ def test_missing_markers(tmp_path: Path) -> None:
     assert frame[["a", "b"]].isna().to_numpy().sum() == 2 * len(MARKERS)
 
 
+@pytest.mark.parametrize(
+    ("cells", "dtype"),
+    [
+        (["9223372036854775809", "9223372036854775811", "9223372036854775809", ""], "str"),  # codes, that keep digits
+        (["9223372036854775809", "12", "NA", "7"], "float64"),
+        (["18446744073709551617", "abc", "", "?"], "str"),
+        (["18446744073709551617", "1.5", "-", ""], "float64"),
+    ],
+)
+def test_missing_markers_beside_whole_numbers_beyond_64_bits(tmp_path: Path, cells: list[str], dtype: str) -> None:
+    rows = "".join(f"{cell},1\n" for cell in cells)
+    column = read_table(write(tmp_path / "a.csv", f"a,b\n{rows}")).frame["a"]
+    assert column.isna().tolist() == [cell in MARKERS for cell in cells]
+    assert column.dropna().tolist() == [
+        cell if dtype == "str" else float(cell) for cell in cells if cell not in MARKERS
+    ]
+
+
 def test_further_missing_markers(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "a,b,c\n-999,nil,1\n2.5,x,-999.0\n")
     frame = read(path, missing=["nil", -999]).frame
