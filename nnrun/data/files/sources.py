@@ -224,10 +224,11 @@ def _meant(path: Path) -> str:
 def read_chunks(path: Path, rows: int, reading: Reading) -> Iterator[Table]:
     """Tables of at most so many rows each, without the file's hash; the memory does not grow with the file.
 
-    Raises DataError for whatever cannot be read.
+    Raises DataError for whatever cannot be read, and after the last of them where the file was changed meanwhile.
     """
     check_file(path)
-    yield from _tables(path, reading, rows)
+    with Steady(path).read():
+        yield from _tables(path, reading, rows)
 
 
 def _tables(path: Path, reading: Reading, rows: int | None, reader: Reader | None = None) -> Iterator[Table]:

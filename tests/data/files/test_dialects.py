@@ -455,6 +455,16 @@ def test_chunks_are_the_table_in_pieces(tmp_path: Path) -> None:
     assert next(iter(read_chunks(path, 7))).frame.equals(whole.frame)
 
 
+def test_chunks_of_a_file_that_is_overwritten_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "id,x\n" + "A7,1\n" * 10)
+    chunks = read_chunks(path, 4)
+    next(chunks)
+    with path.open("r+") as file:
+        file.write("id,x\n" + "B7,1\n" * 10)
+    with pytest.raises(DataError, match=r"a\.csv: the file was changed or replaced while it was read; run"):
+        list(chunks)
+
+
 def test_mistakes_in_a_late_chunk_have_their_line(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "a,b\n1,2\n3,4\n5\n")
 
