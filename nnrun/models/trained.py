@@ -26,6 +26,7 @@ from nnrun.runs.grouped import blocks
 from nnrun.runs.judge import weights_of
 from nnrun.runs.members import FOLDS, has_members, members_of, read_ensemble, refitted
 from nnrun.runs.stored import StoredRun
+from nnrun.text import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,11 +205,16 @@ def _with_data(run: StoredRun, beside: Path) -> Trained:
 
 
 def require_own(run: StoredRun, dataset: Dataset) -> None:
-    """DataError unless a data set is that of the run."""
+    """DataError unless a data set is that of the run, and its rows become as many features as its network takes."""
     from nnrun.runs.preparing import same_data
 
     if not same_data(run, dataset):
         raise DataError(f"{run.name}: the data is no longer what this run was trained on; train anew")
+    if (known := len(run.data.features)) != dataset.n_features:
+        raise DataError(
+            f"{run.name}: the rows are the same, but are read as {counted(dataset.n_features, 'feature')} now, and it "
+            f"learned from {known}, as another nnrun read them; train anew"
+        )
 
 
 def _for_all(model: Model, members: Sequence[Trained], parts: Sequence[str]) -> Dataset:

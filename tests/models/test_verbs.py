@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from nnrun.models.model import load_model
 from nnrun.models.reads import count_read
 from nnrun.models.rows import Predictions
 from nnrun.models.telling import page
-from nnrun.models.trained import Trained, trained
+from nnrun.models.trained import Trained, require_own, trained
 from nnrun.models.verbs import evaluate
 from nnrun.runs import verbs
 from nnrun.runs.listener import Outcome
@@ -85,6 +86,11 @@ def test_rows_that_are_read_otherwise_than_in_training_are_told(train_run: Train
     assert evaluate(load_model(StoredRun(first))).notes == [told]
     again, _ = verbs.rerun(first, first.path.parent)
     assert told in " ".join(again.run.read("log.txt").decode().replace("note ", " ").split())
+    fewer = replace(trained(StoredRun(first)).dataset, n_features=2)
+    with pytest.raises(
+        DataError, match="are read as 2 features now, and it learned from 3, as another nnrun read them"
+    ):
+        require_own(StoredRun(first), fewer)
 
 
 def test_against_scikit_learn(train_run: Train, tmp_path: Path) -> None:
