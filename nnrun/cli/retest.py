@@ -26,8 +26,12 @@ if TYPE_CHECKING:
 LEAST_SEEDS = 3  # fewer say next to nothing about luck
 
 SearchArgument = Annotated[
-    str,
-    typer.Argument(metavar="SEARCH", help="Path, id, short name, or latest.", autocompletion=completing.runs),
+    str | None,
+    typer.Argument(
+        metavar="SEARCH",
+        help="Path, id, short name, or latest; left out: the newest search.",
+        autocompletion=completing.runs,
+    ),
 ]
 NewConfig = Annotated[
     Path | None,
@@ -39,7 +43,7 @@ Seeds = Annotated[int, typer.Option(metavar="N", help="Trainings of each, with s
 
 @explained
 def retest(
-    run: SearchArgument = "latest",
+    run: SearchArgument = None,
     config: NewConfig = None,
     top: Top = 10,
     seeds: Seeds = LEAST_SEEDS,
@@ -67,9 +71,9 @@ def retest(
 
     Example:  nnrun retest latest --top 10 --set data.source=today.csv
     """
-    from nnrun.runs.finding import find_run
+    from nnrun.runs.finding import find_run, newest_search
 
-    found = find_run(runs, run)
+    found = newest_search(runs) if run is None else find_run(runs, run)
     from nnrun.cli.terminal.search_screen import search_console
     from nnrun.cli.terminal.signals import stop_request
     from nnrun.search.retests.verbs import RetestRequest, begin

@@ -124,6 +124,12 @@ def is_search(run: RunDir) -> bool:
     return run.exists and (run.path / PLAN).is_file()
 
 
+def newest_search(root: Path) -> RunDir:
+    """The search that was made last; where there is none, what `latest` means."""
+    searches = [run for run in list_runs(root) if is_search(run)]
+    return max(searches, key=_created) if searches else find_run(root, "latest")
+
+
 def best_in(run: RunDir) -> RunDir | None:
     """The best run of a search; None where there is none yet, or the run is no search."""
     best = RunDir(run.path / "best")

@@ -46,7 +46,9 @@ def searched(nnrun: Nnrun, config: Write) -> Path:
 
 
 def test_it_prints_the_verdict_and_the_other_commands_take_its_directory(nnrun: Nnrun, searched: Path) -> None:
-    done = nnrun("retest", "latest", "--top", "2", "--workers", "1")
+    assert nnrun("train", searched / "resolved.yaml", "-q").code == 0
+    assert nnrun("retest", "latest").code == 2, "it is no search"
+    done = nnrun("retest", "--top", "2", "--workers", "1")
     assert done.code == 0
     found = directory("retest")
     heading = (
