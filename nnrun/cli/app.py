@@ -47,7 +47,7 @@ from nnrun.cli import (
 from nnrun.cli import list as list_
 from nnrun.cli.common import everywhere, fail_in_json
 from nnrun.errors import UsageError
-from nnrun.installation import NAME, as_options, shipped
+from nnrun.installation import NAME, as_options, command, shipped, usual_runs
 
 INSTALL, SHOW = "--install-completion", "--show-completion"  # of typer
 
@@ -172,6 +172,29 @@ def _options(
     pass
 
 
+class Predicting(Command):
+    """The command predict, which tells what was typed in the place of a run that the run comes first."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As usual; rows that are named alone are no run."""
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            typed = ctx.params.get("run")
+            if typed and getattr(getattr(error, "param", None), "name", None) == "data":
+                _tell_what_is_first(error, typed, ctx.params.get("runs") or usual_runs())
+            raise
+
+
+def _tell_what_is_first(error: Any, typed: str, runs: Path) -> None:
+    from nnrun.runs.finding import find_run
+
+    try:
+        find_run(runs, typed)
+    except (UsageError, OSError):  # such as a name that is too long
+        error.message = f"The run comes first: {command('predict', 'latest', typed)}"
+
+
 app.command(cls=Command)(init.init)
 app.command(cls=Taught)(train.train)
 app.command(cls=Taught)(search.search)
@@ -189,7 +212,7 @@ app.command(cls=Taught)(rewind.rewind)
 app.command(cls=Command)(rerun.rerun)
 app.command(cls=Command)(stop.stop)
 app.command(cls=Command)(evaluate.evaluate)
-app.command(cls=Command)(predict.predict)
+app.command(cls=Predicting)(predict.predict)
 app.command(cls=Command)(split.split)
 app.command(cls=Command)(export.export)
 app.command("list", cls=Command)(list_.list_)

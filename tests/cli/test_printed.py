@@ -361,6 +361,7 @@ PACKAGE, TESTS = Path(__file__).parents[2] / "nnrun", Path(__file__).parents[1]
 MAKERS = ("command", "as_options")  # of installation
 SHOWN = re.compile(r"nnrun [a-z]+|[ (`]--[a-z]")
 FOLLOWED = {  # module and function that print a command or options to type -> the test that does so
+    "cli/app:_tell_what_is_first": "test_rows_that_are_named_alone_are_told_that_the_run_comes_first",
     "cli/app:_teach": "test_a_key_typed_as_an_option_is_set_as_told",
     "cli/rm:carry_out": "test_clean_removes_what_fulfils_all_conditions",
     "runs/engines:_refuse_without_extra": "test_a_compiled_run_goes_on_with_numpy_where_numba_is_missing",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tests.cli.conftest import QUICK, Done
 Nnrun = Callable[..., Done]
 Write = Callable[..., Path]
 
+DIGITS = Path(__file__).parents[2] / "nnrun/data/bundled/digits.csv"
 COMMANDS = tuple(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
 
@@ -47,6 +49,16 @@ def test_every_option_is_documented(nnrun: Nnrun, command: str) -> None:
     for parameter in known:
         named = parameter.opts if parameter.opts[0].startswith("-") else [parameter.metavar]
         assert any(name in done.out for name in named)
+
+
+def test_rows_that_are_named_alone_are_told_that_the_run_comes_first(nnrun: Nnrun) -> None:
+    nnrun("train", "-q", *QUICK)
+    shutil.copy(DIGITS, "my new.csv")
+    told = "The run comes first: nnrun predict latest 'my new.csv'"
+    assert told in nnrun("predict", "my new.csv").err
+    assert nnrun("predict", "my new.csv", "--json").json["error"]["problems"] == [f"Missing argument 'DATA'. {told}"]
+    assert nnrun(*shlex.split(told.partition(": nnrun ")[2])).code == 0
+    assert nnrun("predict", "latest").err.endswith("Missing argument 'DATA'.\n")
 
 
 def test_version(nnrun: Nnrun) -> None:
