@@ -20,7 +20,7 @@ import typer
 
 import nnrun
 from nnrun import errors
-from nnrun.cli.app import app
+from nnrun.cli.app import app, with_names
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml
 from nnrun.config.reference import Row, reference_rows
@@ -117,9 +117,10 @@ search:
 COMMANDS = """\
 ## Commands
 
-RUN is a path, an id, `latest` (the default), or a short name where that means one run: the beginning of an id, its last
-four letters (`a3f2`), its name or a part of that (`digits`), and `@1`, the latest but one, `@2` and so on. `best/` and
-`trials/NNNN/` of a search are runs too, behind any of these: `latest/best`.
+RUN is a path, an id, `latest`, or a short name where that means one run: the beginning of an id, its last four letters
+(`a3f2`), its name or a part of that (`digits`), and `@1`, the run before the latest, `@2` and so on. `best/` and
+`trials/NNNN/` of a search are runs too, behind any of these: `latest/best`. RUN may be left out where its table says
+so: it is `latest` then. Of `predict`, `compare`, `ensemble`, `tag`, `note` and `rm` it may not.
 
 Results go to stdout, everything else to stderr. On a terminal training shows a
 [live view](panda.md#the-live-view) that takes keys, elsewhere one line an epoch. A search prints one line a trial. On a
@@ -816,7 +817,7 @@ def option_row(option: Any) -> list[str]:
     else:
         names = ", ".join(sorted(option.opts, key=len)) + (f" {option.metavar}" if option.metavar else "")
     default = "" if option.default in (None, False, ()) else str(option.default)
-    help_text = option.help + (f" Environment: `{option.envvar}`." if option.envvar else "")
+    help_text = with_names(option).help + (f" Environment: `{option.envvar}`." if option.envvar else "")
     return [code(names), code(default), help_text]
 
 

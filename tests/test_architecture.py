@@ -68,6 +68,7 @@ MORE_DOORS = {
         "diagnosis.elsewhere",
     },
     "improving": {"record", "standing"},
+    "report": {"lessons"},
     "watching": {"folder", "curves", "details", "running"},
     "tracking": {"trackers"},
 }

@@ -18,6 +18,7 @@ from nnrun.cli import (
     check,
     clean,
     compare,
+    completing,
     configs,
     diagnose,
     ensemble,
@@ -113,6 +114,19 @@ class Command(TyperCommand):
         with _documented(list(args)):
             return super().make_context(info_name, args, parent, **extra)
 
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Each with the names that it takes, of tables that nothing but help loads."""
+        told = copy(self)
+        told.params = [with_names(option) for option in self.params]
+        TyperCommand.format_options(told, ctx, formatter)
+
+
+def with_names(option: Any) -> Any:
+    """An option, in its help the names of the table that it takes one of."""
+    told = copy(option)
+    told.help = f"{option.help or ''}{completing.in_words(option.name)}"
+    return told
+
 
 app = typer.Typer(
     name="nnrun",
@@ -157,21 +171,6 @@ class Taught(Command):
             error.possibilities = None
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"nnrun {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
-    pass
-
-
 class Predicting(Command):
     """The command predict, which tells what was typed in the place of a run that the run comes first."""
 
@@ -193,6 +192,21 @@ def _tell_what_is_first(error: Any, typed: str, runs: Path) -> None:
         find_run(runs, typed)
     except (UsageError, OSError):  # such as a name that is too long
         error.message = f"The run comes first: {command('predict', 'latest', typed)}"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"nnrun {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
 
 
 app.command(cls=Command)(init.init)

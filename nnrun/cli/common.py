@@ -54,7 +54,7 @@ def typed_path(text: str | Path) -> Path:
         raise typer.BadParameter(str(error)) from error
 
 
-A_RUN = "Path, id, short name such as a3f2 or @1, or latest."
+A_RUN = "Path, id, short name such as a3f2, latest, or @1 for the one before it."
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help=A_RUN, autocompletion=completing.runs)]
 WhichRun = RunArgument  # where it has no default
 SeveralRuns = Annotated[list[str], typer.Argument(metavar="RUN...", help=A_RUN, autocompletion=completing.runs)]
@@ -85,7 +85,7 @@ Threads = Annotated[
         metavar="N",
         min=1,
         max=threads.MOST,
-        help="Threads that share large work, left out: one a core; no bit changes.",
+        help="Cores that large work may use; left out: all. Results stay the same to the bit.",
         callback=lambda count: count and threads.use(count),
         show_default=False,
     ),

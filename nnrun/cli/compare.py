@@ -23,8 +23,9 @@ REPEATS = 5  # that measure the noise well enough
 Compared = Annotated[
     list[str],
     typer.Argument(
-        metavar="RUN",
-        help="Two or more: path, id, short name, latest, or a trial as SEARCH/trials/0007.",
+        metavar="RUN...",
+        help="Two or more: path, id, short name such as a3f2, latest, @1 for the one before it, a search for its best "
+        "trial, or a trial as SEARCH/trials/0007.",
         autocompletion=completing.runs,
     ),
 ]
@@ -45,7 +46,7 @@ def compare(
 ) -> None:
     """Show what differs between runs, and what the seed may explain.
 
-    Example:  nnrun compare 20260101-120000 latest
+    Example:  nnrun compare @1 latest
     """
     from nnrun.errors import UsageError
     from nnrun.insight.comparison import differences, telling

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from nnrun.installation import usual_runs
+from nnrun.text import one_of
 
 if TYPE_CHECKING:
     from nnrun.config.reference import Row
@@ -123,12 +124,36 @@ def strategies(incomplete: str) -> list[str]:
     return [name for name in STRATEGIES if name.startswith(incomplete)]
 
 
+def lessons(incomplete: str) -> list[str]:
+    """The pictures that teach something, of a run and of a search."""
+    from nnrun.report.lessons import LESSONS, OF_SEARCHES
+
+    return [name for name in dict.fromkeys((*LESSONS, *OF_SEARCHES)) if name.startswith(incomplete)]
+
+
+def metrics(incomplete: str) -> list[str]:
+    """What may decide between epochs and trials."""
+    from nnrun.engine.metrics import METRICS
+
+    return [name for name in METRICS if name.startswith(incomplete)]
+
+
 def export_formats(incomplete: str) -> list[str]:
     """What a model, or the course of a run, is written as."""
     from nnrun.models.export.formats import FORMATS
     from nnrun.tracking.trackers import TRACKERS
 
     return [name for name in (*FORMATS, *TRACKERS) if name.startswith(incomplete)]
+
+
+def in_words(option: str) -> str:
+    """What the help of an option adds of a table that its names stand in; nothing of most options."""
+    if option == "lesson":
+        from nnrun.report.lessons import LESSONS, OF_SEARCHES
+
+        return f" NAME is {one_of(LESSONS)}; of a search {one_of(OF_SEARCHES)}."
+    tables = {"strategy": strategies, "metric": metrics}
+    return f" NAME is {one_of(tables[option](''))}." if option in tables else ""
 
 
 def statuses(incomplete: str) -> list[str]:

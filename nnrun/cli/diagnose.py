@@ -62,8 +62,16 @@ TrainError = Annotated[str | None, _error("Error on the training set")]
 TrainDevError = Annotated[str | None, _error("On held-out examples of the training set's kind")]
 DevError = Annotated[str | None, _error("Error on the dev set")]
 TestError = Annotated[str | None, _error("Error on the test set")]
-BaseError = Annotated[str | None, _error("Best error anybody could reach; left out: the config's, or 0")]
-Tolerance = Annotated[str | None, _error("Largest gap that counts as none; left out: the config's, or 1.5%")]
+BaseError = Annotated[
+    str | None,
+    typer.Option(metavar="ERROR", help="Best error anybody could reach, as 0.02 or 2%; left out: the config's, or 0."),
+]
+Tolerance = Annotated[
+    str | None,
+    typer.Option(
+        metavar="GAP", help="Largest gap that counts as none, as 0.01 or 1%; left out: the config's, or 1.5%."
+    ),
+]
 FailOn = Annotated[
     list[str] | None,
     typer.Option(metavar="KINDS", help="Exit with 6 if one is high: bias,variance,mismatch,dev_overfit; repeatable."),

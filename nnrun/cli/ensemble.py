@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Named = Annotated[
     list[str],
     typer.Argument(
-        metavar="RUN",
+        metavar="RUN...",
         help="Two or more; or one search with --top or --greedy; or one run to be trained anew: path, id, short "
         "name, or latest.",
         autocompletion=completing.runs,

@@ -73,7 +73,10 @@ Follow = Annotated[
 @explained
 def export(
     runs_: Annotated[
-        list[str] | None, typer.Argument(metavar="RUN...", help=A_RUN, autocompletion=completing.runs)
+        list[str] | None,
+        typer.Argument(
+            metavar="RUN...", help=f"{A_RUN.rstrip('.')}; left out: latest.", autocompletion=completing.runs
+        ),
     ] = None,
     format: Format = None,
     output: Output = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nnrun.cli import completing
 from nnrun.cli.common import Debug, Force, Json, Quiet, explained, typed_path
 from nnrun.cli.terminal.streams import content_result, json_result, result, say
 from nnrun.installation import command
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 CONFIG, STDOUT = Path("config.yaml"), Path("-")
 
 Part = Annotated[Path | None, typer.Option(metavar="FILE", help="A file with the rows of this part.")]
+Metric = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="What is to be good; left out: the error.", autocompletion=completing.metrics),
+]
 Output = Annotated[
     Path, typer.Option("-o", "--output", metavar="FILE", help="Where the config goes; - prints it.", parser=typed_path)
 ]
@@ -40,9 +45,7 @@ def init(
     time: Annotated[str | None, typer.Option(metavar="COLUMN", help="Split by it: the newest rows test.")] = None,
     group: Annotated[str | None, typer.Option(metavar="COLUMN", help="Keep rows of equal values in one part.")] = None,
     drop: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave it out; repeatable.")] = None,
-    metric: Annotated[
-        str | None, typer.Option(metavar="NAME", help="What is to be good, such as balanced_error; else the error.")
-    ] = None,
+    metric: Metric = None,
     sheet: Annotated[
         str | None, typer.Option(metavar="NAME", help="Of a workbook; else the first that holds cells.")
     ] = None,

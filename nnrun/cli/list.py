@@ -56,7 +56,8 @@ def list_(
     With --tree, --json or --csv they come oldest first, as a family reads and as scripts expect.
     A run that is not over is told by its best epoch so far. Behind a dev error *3 means that 3 changes were made while
     watching it. Children in a tree are those of `nnrun rewind` and `nnrun resume --set`. In JSON and CSV, `error_kind`
-    is balanced or weighted, and `target_transform` log, of a run whose errors are; only those of one kind compare.
+    says whether a run's errors are balanced or weighted, `target_transform` whether they are of the logarithm; only
+    those of one kind compare.
 
     Example:  nnrun list --sort dev_error --filter status=done --limit 10
     """

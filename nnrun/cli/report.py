@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nnrun.cli import completing
 from nnrun.cli.common import RUNS, Cost, Debug, Json, OpenPage, RunArgument, Runs, default_config, explained
 from nnrun.cli.list import Filters
 from nnrun.cli.terminal.streams import json_result, result, say
@@ -24,7 +25,7 @@ Report = Annotated[bool, typer.Option("--report", help="Write report.html as wel
 Whole = Annotated[bool, typer.Option("--all", help="One page of all runs of the folder, which lies there too.")]
 Lesson = Annotated[
     str | None,
-    typer.Option("--lesson", metavar="NAME", help="One picture of it, such as boundary, or settings of a search."),
+    typer.Option("--lesson", metavar="NAME", help="One picture of it.", autocompletion=completing.lessons),
 ]
 
 

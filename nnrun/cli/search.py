@@ -93,7 +93,7 @@ TrialMemory = Annotated[
     int | None,
     typer.Option(
         metavar="BYTES",
-        help="Most memory a worker may take, on Linux; left out: its part of 80%.",
+        help="Most memory a worker may take, on Linux; left out: an equal share of 80% of the free memory.",
         min=LEAST_MEMORY,
     ),
 ]

@@ -15,6 +15,10 @@ import typer
 import yaml
 
 from nnrun.cli.app import app
+from nnrun.engine.metrics import METRICS
+from nnrun.report.lessons import LESSONS, OF_SEARCHES
+from nnrun.search.strategies import STRATEGIES
+from nnrun.text import one_of
 from tests.cli.conftest import QUICK, Done
 
 Nnrun = Callable[..., Done]
@@ -49,6 +53,17 @@ def test_every_option_is_documented(nnrun: Nnrun, command: str) -> None:
     for parameter in known:
         named = parameter.opts if parameter.opts[0].startswith("-") else [parameter.metavar]
         assert any(name in done.out for name in named)
+
+
+def test_the_help_lists_the_names_that_an_option_takes(nnrun: Nnrun) -> None:
+    for command, tables in {"search": [STRATEGIES], "report": [LESSONS, OF_SEARCHES], "init": [METRICS]}.items():
+        told = " ".join(nnrun(command, "--help").out.split())
+        assert all(one_of(table) in told for table in tables)
+
+
+def test_the_help_shows_where_several_runs_are_taken(nnrun: Nnrun) -> None:
+    for command in ("compare", "ensemble", "rm", "export"):
+        assert re.match(r"Usage: .+ [{[]RUN\.\.\.[}\]]\n", nnrun(command, "--help").out)
 
 
 def test_rows_that_are_named_alone_are_told_that_the_run_comes_first(nnrun: Nnrun) -> None:
