@@ -377,6 +377,9 @@ A fault is told once: where a check stands under *not after*, its failure would 
 run. Thresholds are constants at the top of the modules in `nnrun/insight/preflight/`."""
 
 CHECKS_FOOT = """\
+What training leaves out as an identifier is less than what is warned of here: [data.md](data.md#columns-left-out) has
+both definitions.
+
 What it does not do: it cannot tell a column that is known too late from one that is just good, it sees duplicates only
 where all values of a row are equal, and of columns together it sees only what two of them show. The network is tried on
 at most 2,000 training rows, large tables are compared on a sample of 5,000 rows, and columns together on one of 500.
@@ -580,14 +583,15 @@ is the whole 95% interval that must lie above; if none of it does, the gap is **
 the tolerance, **unclear**. Gaps are compared after rounding to 1e-9.
 
 The interval is that of the difference of two independent proportions, Newcombe's hybrid of Wilson's score intervals
-(Newcombe 1998, *Statistics in Medicine* 17, 873-890, method 10). Of up to three mistakes Wilson's lower end lies too
-high, so that one mistake among ten rows would be a high variance; theirs is the exact one (Clopper and Pearson 1934,
-*Biometrika* 26, 404-413; Brown, Cai and DasGupta 2001, *Statistical Science* 16, 101-133), likewise of up to three
-rows without one, and a single row tells nothing. A gap of just the tolerance is then called high in at most 2.5% of
-dev sets of up to 70 rows, in at most 7.2% of larger ones and 3.2% of those of thousands of rows. A set without a size
-counts as exact, and so does the base error. How many examples would do, where a set has too few, is the next larger
-number at which the same error comes to whole mistakes and the gap is no longer unclear. What the interval cannot know:
-the best epoch was chosen on the dev set, which flatters the dev error, and another split would give other sets.
+(Newcombe 1998, *Statistics in Medicine* 17, 873-890, method 10). With three mistakes or fewer the lower end is the
+exact one (Clopper and Pearson 1934, *Biometrika* 26, 404-413), as Wilson's is too high there (Brown, Cai and DasGupta
+2001, *Statistical Science* 16, 101-133): by it one mistake among ten rows would be a high variance. With three correct
+rows or fewer, so is the upper end. One row alone tells nothing. A gap of just the tolerance is then called high in at
+most 2.5% of dev sets of up to 70 rows, in at most 7.2% of larger ones and 3.2% of those of thousands of rows. A set
+without a size counts as exact, and so does the base error. How many examples would do, where a set has too few, is the
+next larger number at which the same error comes to whole mistakes and the gap is no longer unclear. What the interval
+cannot know: the best epoch was chosen on the dev set, which flatters the dev error, and another split would give other
+sets.
 
 Rows of one group (`data.group`) are alike, and forty groups of 25 rows may tell far less than a thousand rows. A set
 counts there as the independent rows whose error would be as sure, `dev_effective_rows` among the final numbers in
@@ -705,7 +709,8 @@ INIT_COLUMNS = """\
 ## Columns left out
 
 They are named in `data.drop`, each with the reason. The first of these rules that holds for a column counts. Bundled
-sets and arrays keep all columns, since the pixels of an image belong together."""
+sets and arrays keep all columns, since the pixels of an image belong together. Training itself leaves out less:
+[data.md](data.md#columns-left-out) has both definitions."""
 
 INIT_SIZES = """\
 ## What depends on the number of training rows

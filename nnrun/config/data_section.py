@@ -195,7 +195,7 @@ class Data(Section):
         | None
     ) = key(None, "train one of the folds alone, from 1 on; all = one network on the rows of all, without a dev set")
     normalize: Annotated[Literal["standard", "robust", "quantile", "none"], OneOf()] = key(
-        "standard", "how numbers are scaled, by the training part; marks of categories and gaps stay 0 or 1"
+        "standard", "how numbers are scaled, by the training part; one-hot and missing-value indicators stay 0 or 1"
     )
     encode_numbers: Annotated[Literal["plain", "piecewise", "piecewise_tree"], OneOf()] = key(
         "plain", "piecewise = cut a number into up to 48 inputs, by quantiles; piecewise_tree = where a tree splits"

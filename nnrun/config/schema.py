@@ -74,7 +74,11 @@ class Network(Section):
         None, exclude=True, description="units of every hidden layer; with depth, instead of hidden"
     )
     activation: Annotated[str, OneOf(tuple(ACTIVATIONS))] = key("relu", "activation of the hidden layers")
-    init: InitializerKey = key("auto", "initial weights: a name or {name, options}; auto fits the activation")
+    init: InitializerKey = key(
+        "auto",
+        "initial weights: a name or {name, options}; auto fits the activation; the variance is 1/n_in with xavier "
+        "(lecun_normal in Keras), 2/(n_in + n_out) with glorot (xavier_normal_ in PyTorch)",
+    )
     batch_norm: bool = key(False, "batch normalisation before each activation")
     members: Count = key(1, "members that share the hidden layers, each with input scales and an output of its own")
     ensemble: Count = key(1, "networks trained side by side, whose predictions are averaged; or {seeds, stop}")
