@@ -254,6 +254,14 @@ def test_the_citation_is_of_this_version() -> None:
 # what a reader types
 
 
+def test_as_many_situations_are_told_of_as_the_advice_was_tried_in() -> None:
+    table = (ROOT / "benchmarks/advice.md").read_text(encoding="utf-8")
+    tried = re.findall(r"^\| (?!situation|---)\S", table, re.MULTILINE)
+    for path in (ROOT / "README.md", ROOT / "benchmarks/README.md"):
+        told = re.findall(r"advice[^.]*?(\d+)\s+situations", path.read_text(encoding="utf-8"))
+        assert told == [str(len(tried))], path
+
+
 def shell(script: str, folder: Path, check: bool = True, environment: dict[str, str] | None = None) -> str:
     """What a Bash script prints, in this Python's environment or another."""
     done = subprocess.run(
