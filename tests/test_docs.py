@@ -254,6 +254,11 @@ def test_the_citation_is_of_this_version() -> None:
 # what a reader types
 
 
+@pytest.mark.parametrize("path", PAGES, ids=relative)
+def test_lists_are_quoted_from_shells_that_would_look_for_files(path: Path) -> None:
+    assert re.findall(r"--set [^\s'`]+=[^\s'`]*[\[{*?][^\s`]*", path.read_text(encoding="utf-8")) == []
+
+
 def test_as_many_situations_are_told_of_as_the_advice_was_tried_in() -> None:
     table = (ROOT / "benchmarks/advice.md").read_text(encoding="utf-8")
     tried = re.findall(r"^\| (?!situation|---)\S", table, re.MULTILINE)
@@ -341,8 +346,6 @@ def test_the_story_of_the_panda_runs(tmp_path: Path) -> None:
 def test_the_examples_of_exporting_run(tmp_path: Path) -> None:
     document = page("export.md")
     export, command = blocks(document, "sh")
-    rows = "sepal length (cm),sepal width (cm),petal length (cm),petal width (cm)\n5.1,3.5,1.4,0.2\n6.3,NA,6.0,2.5\n"
-    (tmp_path / "flowers.csv").write_text(rows)
     shell(export + command, tmp_path)
     predictions = (tmp_path / "predictions.csv").read_text().splitlines()
     assert [line.split(",")[1] for line in predictions] == ["prediction", "setosa", "virginica"]

@@ -60,8 +60,6 @@ def cells(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """What each block of the page shows."""
     folder = tmp_path_factory.mktemp("notebook")
     shutil.copy(ROOT / "configs/digits.yaml", folder)
-    pixels = [f"pixel_{row}_{column}" for row in range(8) for column in range(8)]
-    (folder / "new.csv").write_text(f"{','.join(pixels)}\n{','.join('0' * 64)}\n")
     run: Callable[[list[str], Path], Shown] = request.param
     return run(BLOCKS, folder)
 

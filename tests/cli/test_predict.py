@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -462,7 +463,7 @@ def test_the_examples_of_the_page_run_and_print_what_it_shows(here: Path, nnrun:
     Path("leaves.csv").write_text(leaves)
     printed = ""
     for line in "".join(blocks(page, "sh")).splitlines():
-        done = nnrun(*line.split()[1:])
+        done = nnrun(*shlex.split(line)[1:])
         assert done.code == 0, f"{line}: {done.err}"
         printed += done.out + done.err
     known = {shape(line) for line in printed.splitlines()}
