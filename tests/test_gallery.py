@@ -158,6 +158,13 @@ def test_what_helps_four_units_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
+def test_where_the_signal_is_gone_and_which_step_is_too_small_is_told(tmp_path: Path) -> None:
+    assert "vanishing in elu1" in output(answer("In which layer is the signal gone?"), tmp_path)
+    told = " ".join(output(answer("Which step is best, and why not a smaller one?"), tmp_path).split())
+    assert "with 1e-05: the gradient is right, the step too small, which leaves rounding" in told
+
+
+@pytest.mark.soak
 def test_how_many_steps_are_an_epoch_is_told(tmp_path: Path) -> None:
     output(answer("How many steps are an epoch?"), tmp_path)
     (page,) = tmp_path.glob("*/lesson-steps.html")
