@@ -35,7 +35,7 @@ def cut(n: int, count: int, seed: int = 0, ratios: Any = "auto", **columns: Any)
 
 
 @pytest.mark.parametrize("count", [2, 3, 5, 10])
-@pytest.mark.parametrize("n", [30, 97, 1000])
+@pytest.mark.parametrize("n", [10, 30, 97, 1000])
 @pytest.mark.parametrize("by_class", [False, True])
 def test_every_row_is_dev_once_and_folds_are_as_large_as_can_be(n: int, count: int, by_class: bool) -> None:
     classes = np.arange(n) ** 2 % 7 % 3 if by_class else None

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnrun.data.split import Ratios, Split, TooFewError, part_sizes, split_rows
+from nnrun.data.split import Folds, Ratios, Split, TooFewError, part_sizes, random_order, split_rows
 
 
 @pytest.mark.parametrize(
@@ -185,3 +185,23 @@ def test_the_fractions_that_are_told_cut_between_times(n: int, split: Ratios) ->
 def test_where_too_few_times_differ_no_other_cut_is_told() -> None:
     found = split_rows(10, "auto", 0, times=np.array([0] * 7 + [1] * 3))
     assert [told.rpartition("cut ")[2] for told in found.notices] == ["between train and dev", "between dev and test"]
+
+
+def test_rows_that_are_level_stay_in_their_order() -> None:
+    """Another sort has another order on another processor, and an old run would not find its rows again."""
+    n, folds = 2000, 4
+    level = np.random.default_rng(0).integers(0, 3, n)  # times, or classes
+    drawn = random_order(n, 0, None).tolist()
+
+    by_time = sorted(range(n), key=lambda row: level[row])
+    assert split_rows(n, "auto", 0, times=level).part_of[by_time].tolist() == [0] * 1200 + [1] * 400 + [2] * 400
+    last = split_rows(n, "auto", 0, times=level, folds=Folds(folds, folds)).part_of
+    assert last[by_time].tolist() == [0] * 1600 + [1] * 400
+
+    cut = [split_rows(n, "auto", 0, classes=level, folds=Folds(folds, fold + 1)).part_of == 1 for fold in range(folds)]
+    by_class = sorted(drawn, key=lambda row: level[row])
+    assert np.argmax(cut, axis=0)[by_class].tolist() == [0, 1, 2, 3] * (n // folds)
+
+    pairs = zip(*([row for row in drawn if row % 2 == label] for label in (0, 1)), strict=True)
+    mixed = [row for pair in pairs for row in sorted(pair, key=drawn.index)]
+    assert random_order(n, 0, np.arange(n) % 2).tolist() == mixed
