@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -332,6 +334,19 @@ def test_a_step_that_had_no_room_is_not_begun_in_the_place_of_what_came_instead(
     """However much time there seems to be when it is gone through again: here for training 0, which has ended."""
     purse = Purse(Budget.of("9h"), whole, Steps(StoredRun(whole).config, Ledger.of(whole)), seconds=1.0)
     assert not purse.affords(Spent(epochs=1), [])
+
+
+def test_a_budget_of_time_has_room_for_what_epochs_took_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    """100 epochs took 50 s: 100 more end after 100 s, 101 more do not."""
+    events: list[dict[str, Any]] = []
+    run: Any = SimpleNamespace(events=lambda: events, event=lambda name, **of: events.append({"event": name, **of}))
+    strategy: Any = SimpleNamespace(spent=lambda: Spent(3, 100, 45.0), next=3, has_begun=lambda number: False)
+    monkeypatch.setattr(time, "monotonic", lambda: 1030.0)
+    purse = Purse(Budget.of("100s"), run, strategy, seconds=20.0, begun=1000.0)
+    assert not purse.affords(Spent(epochs=101), []) and events == []
+    assert purse.affords(Spent(epochs=100), []) and len(events) == 1
+    strategy.spent = Spent  # nothing yet
+    assert purse.affords(Spent(epochs=1000), []), "decided before"
 
 
 def test_a_change_is_tried_at_three_rates_and_never_as_what_holds_already() -> None:

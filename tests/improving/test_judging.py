@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf, sqrt
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
-from nnrun.improving.judging import LEVEL, compare
+from nnrun.improving.judging import LEVEL, DevRows, compare, guess
+from nnrun.improving.results import Results
+from nnrun.runs.stored import StoredRun
 
 Array = np.ndarray
 
@@ -28,6 +34,15 @@ def test_a_table_of_two_seeds_and_three_rows_by_hand() -> None:
     assert (found.low, found.high) == pytest.approx((1 / 2 - t_18 / sqrt(12), 1 / 2 + t_18 / sqrt(12)))
     assert found.chance == pytest.approx(0.0502, abs=2e-4)  # of t = √3 with 18 degrees of freedom
     assert not found.better
+
+
+def test_where_seeds_differ_more_than_what_is_left_they_alone_tell_how_sure_it_is() -> None:
+    """Without a rest: MS_seeds 1.5 with one degree of freedom, MS_rows 0.02; together 1.52² / 1.5² degrees."""
+    found = compare(np.array([[1.0, 1.2, 1.1], [0, 0.2, 0.1]]), np.zeros((2, 3)))
+    freedom, error = 1.52**2 / 1.5**2, sqrt(1.52 / 6)
+    assert found.gain == pytest.approx(0.6)
+    assert found.high - found.gain == pytest.approx(t.ppf(0.975, freedom) * error)
+    assert found.chance == pytest.approx(t.sf(0.6 / error, freedom)) and found.chance > 0.1
 
 
 def test_the_same_mistakes_are_no_better() -> None:
@@ -109,3 +124,43 @@ def test_a_difference_of_five_points_is_mostly_found() -> None:
         hard = generator.random((5, 300))
         found += compare((hard < 0.10).astype(float), (hard < 0.05).astype(float)).better
     assert found > 190
+
+
+class Known(Results):
+    """Of trainings whose mistakes on the dev rows are known."""
+
+    def __init__(self, mistakes: dict[int, list[float]], weights: Array | None = None, groups: Array | None = None):
+        super().__init__(Path())
+        self._looked_into = lambda k: DevRows(np.array(mistakes[k]), weights, groups)  # type: ignore[assignment]
+
+
+def trained(*numbers: int, status: str = "done") -> Any:
+    return [{"number": number, "status": status} for number in numbers]
+
+
+def test_steps_are_judged_by_the_weights_and_groups_of_the_dev_rows() -> None:
+    old, new, weights = [1.0, 0, 0, 1] * 25, [0.0, 0, 0, 1] * 25, np.array([3.0, 1, 1, 1] * 25)
+    known = {0: old, 1: old, 2: new, 3: new}
+    plain = Known(known).compare(trained(0, 1), trained(2, 3))
+    assert plain.gain == pytest.approx(1 / 4) and plain.better
+    assert Known(known, weights).compare(trained(0, 1), trained(2, 3)).gain == pytest.approx(3 / 6)
+    together = Known(known, groups=np.arange(100) % 4).compare(trained(0, 1), trained(2, 3))
+    assert together.gain == pytest.approx(1 / 4) and not together.better, "one group of four did better"
+    lost = [*trained(0, status="diverged"), *trained(1)]  # the other knows of the rows
+    assert Known(known, weights).compare(lost, trained(2, 3)).gains == pytest.approx([5 / 6, 3 / 6])
+
+
+@pytest.mark.parametrize(("kinds", "error"), [("abccc", 0.4), ("aaab", 0.25)])
+def test_a_guess_is_the_most_frequent_class(
+    kinds: str, error: float, train_run: Callable[..., Any], tmp_path: Path
+) -> None:
+    path, rows = tmp_path / "rows.csv", (f"{k % 7},{kinds[k % len(kinds)]}" for k in range(200))
+    path.write_text("\n".join(["x,kind", *rows]) + "\n")
+    run = train_run(f"data.source={path}", "data.target=kind", "network.hidden=[4]", "training.epochs=1").run
+    guessed = guess(StoredRun(run))
+    assert {*guessed.tolist()} == {0.0, 1.0} and guessed.mean() == pytest.approx(error)
+
+
+def test_a_guess_of_a_number_is_the_mean(train_run: Callable[..., Any]) -> None:
+    run = train_run("data.source=diabetes", "network.hidden=[4]", "training.epochs=1").run
+    assert guess(StoredRun(run)).mean() == pytest.approx(1, abs=0.02)
