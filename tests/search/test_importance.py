@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from nnrun.config.space.space import Space
-from nnrun.search.importance import Importance, comparable, importances
+from nnrun.search.importance import Importance, _divergence, _kernel, comparable, importances
 from nnrun.search.plan import Plan
 from nnrun.search.record import TrialRecord
 from nnrun.search.strategies import STRATEGIES
@@ -44,6 +44,14 @@ def test_the_parameter_that_matters_is_found(key: str, seed: int) -> None:
     assert found[0].key == key
     assert found[0].share > 0.5
     assert sum(by_key(found).values()) == pytest.approx(1)
+
+
+def test_densities_add_up_to_one_and_are_compared_by_pearson() -> None:
+    for parameter in SPACE.parameters:
+        assert _kernel(parameter.domain, np.array([0.1, 0.5, 0.9])).sum(axis=1) == pytest.approx(1)
+    activation = next(each.domain for each in SPACE.parameters if each.key == "network.activation")
+    assert _kernel(activation, np.array([0.1]))[0] == pytest.approx([0.9 + 0.1 / 3, 0.1 / 3, 0.1 / 3])
+    assert _divergence(np.array([0.5, 0.5]), np.array([0.25, 0.75])) == pytest.approx(1 / 3)
 
 
 def test_what_chance_explains_is_taken_off() -> None:

@@ -10,7 +10,7 @@ import pytest
 from nnrun.config.config import Config
 from nnrun.data.dataset import load_dataset
 from nnrun.engine.randomness import PURPOSES
-from nnrun.search.seeds import REPEAT, TRIAL, repeat_seed, trial_seed
+from nnrun.search.seeds import IMPROVE, REPEAT, RETEST, TRIAL, improve_seed, repeat_seed, retest_seed, trial_seed
 from nnrun.search.trials import LARGEST, WORTH_STACKING, Trial, cohort, signature, stacked
 
 
@@ -82,4 +82,6 @@ def test_who_has_to_train_alone_does() -> None:
 
 def test_seeds_of_trials_are_those_of_older_searches_and_no_purpose_of_a_run_has_their_numbers() -> None:
     assert (trial_seed(0, 1), repeat_seed(0, 1, 1)) == (1565899405, 1750465419)
-    assert {TRIAL, REPEAT}.isdisjoint(PURPOSES.values())
+    assert (retest_seed(0, 1), improve_seed(0, 1)) == (663341227, 3171933138)
+    assert trial_seed(7, 0) == improve_seed(7, 0) == 7
+    assert {TRIAL, REPEAT, RETEST, IMPROVE}.isdisjoint(PURPOSES.values())

@@ -13,7 +13,7 @@ from scipy import stats
 from nnrun.engine.scores import Objective
 from nnrun.runs.rundir import RunDir
 from nnrun.search.retests.record import RetestRecord, RetestVerdict
-from nnrun.search.retests.standing import correlation, gap, judged, results, signs, worth
+from nnrun.search.retests.standing import Today, correlation, gap, group, judged, results, signs, worth
 
 NEW = RunDir(Path("runs/new"))
 
@@ -123,6 +123,14 @@ def test_few_settings_cannot_tell_and_a_wider_retest_is_proposed() -> None:
     found = verdict([0.01, 0.02], [seeds(0.01), seeds(0.02), seeds(0.011), seeds(0.3)])
     assert (found["holds"], found["search_again"]) == (None, None)
     assert found["command"] == "nnrun retest /old --set data.source=new.csv --top 4 --seeds 6"
+
+
+def test_few_settings_do_better_by_chance() -> None:
+    """Two old ones before two fresh ones: one of six orders has them so."""
+    today = Today(np.array([[0.1] * 3, [0.12] * 3, [0.3] * 3, [0.32] * 3]), 0.0)
+    found = group(today, 2, 0.45, 1.0)
+    assert (found["wins"], found["interval"], found["better"]) == (1, [1, 1], None)
+    assert found["chance"] == pytest.approx(1 / 6, abs=0.05)
 
 
 def test_what_comes_next_is_made_beside_the_retest() -> None:

@@ -72,6 +72,14 @@ def test_the_best_point_stays_in_the_box_and_boxes_shrink(seed: int) -> None:
     assert widths[-1] < 0.1 * widths[1] < 0.1
 
 
+def test_the_box_is_that_of_the_best_tenth_rounded_up_and_of_three_at_least() -> None:
+    strategy = CoarseToFine(Brief(cube(1), 0, (60,)))
+    play(strategy, sphere([0.5]), 37)
+    assert [change["why"].split(" trials")[0] for stage in strategy.stages() for change in stage["changes"]] == [
+        "the best 3 of 12", "the best 3 of 24", "the best 4 of 36"
+    ]  # fmt: skip
+
+
 def test_most_trials_of_a_later_stage_lie_in_its_box_and_a_share_everywhere() -> None:
     space = cube(2)
     strategy = CoarseToFine(Brief(space, 1, (48,)))

@@ -46,6 +46,13 @@ def test_an_extension_opens_a_bracket() -> None:
     ]
 
 
+def test_trials_that_go_on_are_not_compared_with_fresh_ones() -> None:
+    """Of the bracket of the extension the last also end at epoch 9, as the two of the first bracket do."""
+    brief = Brief(SPACE, 0, (2, 15), epochs=9)
+    assert rows(brief) == [(0, 2, 9), (2, 9, 1), (11, 3, 3), (14, 1, 9)]
+    assert Halving.compared(brief, range(15)) == {0, 1}
+
+
 def played(strategy: Halving, loss: dict[int, float]) -> list[Point]:
     """All trials, with the loss of the fresh ones by number; a continued one has its parent's."""
     points: list[Point] = []

@@ -8,7 +8,7 @@ import pytest
 from nnrun.config.space.space import Space
 from nnrun.config.values import Settings
 from nnrun.search.strategies import STRATEGIES
-from nnrun.search.strategies.strategy import Brief, Grid, Point, Strategy
+from nnrun.search.strategies.strategy import Brief, Grid, Point, Strategy, draw
 
 SPACE = Space.of(
     {
@@ -59,6 +59,10 @@ def test_the_list_is_the_same_with_one_worker_and_with_many(name: str) -> None:
     assert all(SPACE.contains(point.values) for point in alone)
     for workers, order in ((2, None), (7, 1), (64, 2)):
         assert searched(made(name), 40, workers, order) == alone
+
+
+def test_draws_are_those_of_older_searches() -> None:
+    assert draw(Brief(TWO, 7, (9,)), 3) == pytest.approx([0.7058663686222059, 0.015868462403442862])
 
 
 @every_strategy
