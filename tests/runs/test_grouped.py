@@ -22,7 +22,15 @@ from nnrun.models.model import load_model
 from nnrun.models.telling import page
 from nnrun.models.trained import trained
 from nnrun.models.verbs import evaluate
-from nnrun.runs.grouped import blocks, error_of_mean, independent_rows, pseudo_values, student, sure_as
+from nnrun.runs.grouped import (
+    blocks,
+    error_of_mean,
+    half_each_way,
+    independent_rows,
+    pseudo_values,
+    student,
+    sure_as,
+)
 from nnrun.runs.listener import Outcome
 from nnrun.runs.members import members_of
 from nnrun.runs.proportions import wilson
@@ -156,6 +164,17 @@ def test_a_mistake_makes_an_error_not_much_surer_than_none() -> None:
     counts = [independent_rows((rows < mistakes).astype(float), groups) for mistakes in (0, 1, 2, 5, 25)]
     assert counts[0] == 40 and counts[1] < 80
     assert counts[1:] == sorted(counts[1:], reverse=True)
+
+
+def test_hits_in_few_groups_tell_as_little_as_mistakes_in_few() -> None:
+    groups, rng = np.repeat(np.arange(12), 10), np.random.default_rng(0)
+    mistakes = np.where(groups < 2, rng.random(120) < 0.5, 0).astype(float)
+    assert independent_rows(mistakes, groups) == independent_rows(1 - mistakes, groups) < 60
+
+
+def test_half_a_case_each_way_is_of_a_row_at_least_and_of_the_largest() -> None:
+    assert half_each_way(np.array([0.1, 0.0]), 10) == pytest.approx((2 / 10) ** 2)
+    assert half_each_way(np.array([-0.5, 0.1]), 10) == pytest.approx(0.5**2)
 
 
 def test_intervals_hold_a_balanced_error() -> None:

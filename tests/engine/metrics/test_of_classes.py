@@ -90,15 +90,16 @@ def test_brier(rows: int, classes: int, weighted: bool) -> None:
 
 
 def test_calibration_by_hand() -> None:
-    """Bins of 1/15. 0.95 and 0.97 lie in the last, 14/15 = 0.933 and above; 0.6 in [9/15, 10/15).
+    """Bins of 1/15. 0.95 and 0.97 lie in the last, 14/15 = 0.933 and above; 0.6 in [9/15, 10/15); 0.59 below it.
 
-    The last: confidence 1.92, one hit, gap 0.92. The other: 1.2 and no hit, gap 1.2. (0.92 + 1.2) / 4 = 0.53.
+    The last: confidence 1.92, one hit, gap 0.92. The second: 1.2 and one hit, gap 0.2. The first: 0.59 and a hit, gap
+    −0.41, which makes up for no other one. (0.92 + 0.2 + 0.41) / 5 = 0.306.
     """
-    p = np.array([[0.95, 0.05], [0.97, 0.03], [0.4, 0.6], [0.6, 0.4]])
-    y = np.array([0, 1, 0, 1])
-    assert metrics.calibration_error(y, p) == pytest.approx(0.53)
-    # the third row weighs 5 and the others 1: (0.92 + 5·0.6 + 0.6) / 8
-    assert metrics.calibration_error(y, p, np.array([1, 1, 5, 1])) == pytest.approx(4.52 / 8)
+    p = np.array([[0.95, 0.05], [0.97, 0.03], [0.4, 0.6], [0.6, 0.4], [0.59, 0.41]])
+    y = np.array([0, 1, 0, 0, 0])
+    assert metrics.calibration_error(y, p) == pytest.approx(0.306)
+    # the third row weighs 5 and the others 1: (0.92 + 5·0.6 + 0.6 − 1 + 0.41) / 9
+    assert metrics.calibration_error(y, p, np.array([1, 1, 5, 1, 1])) == pytest.approx(3.93 / 9)
 
 
 def test_probabilities_that_say_what_happens_are_calibrated() -> None:

@@ -28,5 +28,6 @@ def test_as_scikit_learn(metric: Callable[..., float], mean: float, weighted: bo
     assert metric(y, p, weights) == pytest.approx(REFERENCES[metric](y, p, sample_weight=weights), abs=1e-9)
 
 
-def test_equal_targets_have_no_variance_to_explain() -> None:
-    assert np.isnan(metrics.r2(np.ones((3, 1)), np.zeros((3, 1))))
+@pytest.mark.parametrize("value", [1.0, 0.1])  # the mean of three times 0.1 is not 0.1 in floating point
+def test_equal_targets_have_no_variance_to_explain(value: float) -> None:
+    assert np.isnan(metrics.r2(np.full((3, 1), value), np.zeros((3, 1))))
