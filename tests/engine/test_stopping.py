@@ -93,6 +93,9 @@ def test_members_wait_apart_and_a_restored_one_waits_on() -> None:
     assert expected == [[False, False]] * 3 + [[True, False]] * 2
     for row in scores[:3]:
         first.see(row, BOTH)
+    assert [first.counters(k) for k in (0, 1)] == [
+        {"reference": [[0.5, 1]], "waited": [2]}, {"reference": [[0.3, 1]], "waited": [0]}
+    ]  # fmt: skip
     for k in (0, 1):  # each alone, as from its own checkpoint
         alone = EarlyStopping(1, 3, 0.0)
         alone.restore(**first.counters(k))

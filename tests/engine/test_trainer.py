@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 
-from nnrun.engine.divergence import Divergence
+from nnrun.engine.divergence import Divergence, Watch
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.initializers import INITIALIZERS
 from nnrun.engine.schedules import SCHEDULES
@@ -261,6 +261,17 @@ def test_the_others_go_on_and_the_lost_member_is_reported_once(make_trainer: Mak
     assert np.isfinite([e.dev_loss[0] for e in epochs]).all()
     assert np.isnan([e.dev_loss[1] for e in epochs]).all()
     assert np.isfinite(trainer.theta).all()
+
+
+def test_each_member_is_watched_by_its_own_numbers() -> None:
+    watch, numbers = Watch(np.array([True, True, False]), {"dropout1"}), np.zeros((3, 4, 2))
+    numbers[1:, 0, 0] = np.nan
+    watch("dropout1", "output", numbers)
+    assert watch.layers == {}
+    watch("dense1", "output", numbers)
+    assert watch.layers == {1: "dense1"}
+    watch("dense2", "output", np.full((3, 4, 2), np.inf))
+    assert watch.layers == {1: "dense1", 0: "dense2"}
 
 
 @np.errstate(over="ignore", invalid="ignore")
