@@ -1,4 +1,4 @@
-"""What two predictors' mistakes on the same rows tell of the gain of one."""
+"""The scores of rows that come in chunks, and what two predictors' mistakes on the same rows tell of a gain."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.models.scores import paired_gain
+from nnrun.data.features.target import Target
+from nnrun.engine.losses import LOSSES, Loss
+from nnrun.models.scores import Scores, paired_gain
 
 
 def scored(mistakes: np.ndarray, groups: np.ndarray | None = None, classes: Any = None) -> Any:
@@ -51,3 +53,24 @@ def test_of_many_rows_half_a_row_each_way_changes_little() -> None:
     one, other = np.random.default_rng(0).integers(0, 2, (2, 400)).astype(float)
     of_classes, of_numbers = (paired_gain(scored(one, None, classes), scored(other)) for classes in (["a", "b"], None))
     assert of_classes["standard_error"] == pytest.approx(of_numbers["standard_error"], rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("target", "loss"),
+    [
+        (Target("y", "classification", ("a", "b"), None, None), LOSSES["cross_entropy"](2)),
+        (Target("y", "regression", None, 10.0, 2.0), LOSSES["squared_error"](1)),
+    ],
+    ids=["classes", "numbers"],
+)
+def test_rows_that_come_in_chunks_are_scored_as_if_they_came_at_once(target: Target, loss: Loss) -> None:
+    logits, y = np.array([[2.0], [-1], [0.5], [-3], [1]]), np.array([0, 1, 1, 0, 1])
+    goal = y if target.classes else y[:, None].astype(float)
+    whole, chunks = Scores(loss, target), Scores(loss, target)
+    whole.add(logits, goal)
+    chunks.add_all(((rows, logits[rows]) for rows in (slice(0, 2), slice(2, 3), slice(3, 5))), goal)
+    for rows in (5, 3):
+        assert chunks.latest(rows) == pytest.approx(whole.latest(5)[-rows:])
+    assert chunks.rows == 5
+    assert chunks.metrics() == pytest.approx(whole.metrics())
+    assert chunks.mistakes() == pytest.approx(whole.mistakes())
