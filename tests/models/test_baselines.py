@@ -13,11 +13,16 @@ from sklearn.preprocessing import StandardScaler
 
 from nnrun.config.load import load_config
 from nnrun.data.dataset import load_dataset
+from nnrun.data.facts.kinds import Meaning
+from nnrun.data.features.categories import Limits
+from nnrun.data.features.learner import Learner
+from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.raw import read_parts
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import LOSSES, Loss
 from nnrun.models import baselines
-from nnrun.models.baselines import Linear, boosted, constant, linear
+from nnrun.models.baselines import Linear, _ordered, boosted, constant, linear
+from tests.data.features.test_preprocess import fit, table
 
 
 def loss_of(classes: int | None) -> Loss:
@@ -145,3 +150,25 @@ def test_trees_see_numbers_as_they_are_however_they_are_scaled_or_cut(tmp_path: 
     own = np.column_stack([raw["a"], raw["a"].isna(), raw["b"]]).astype(float)
     known = HistGradientBoostingRegressor(random_state=0).fit(own, train.y[:, 0]).predict(own)
     assert predicted(model, train.x, None)[:, 0] == pytest.approx(known, abs=1e-9)
+
+
+def test_codes_are_categories_to_trees_where_they_are_no_more_than_these_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(baselines, "MOST_CODES", 30)
+    rows = table(few=[f"c{i % 29}" for i in range(300)], many=[f"c{i % 30}" for i in range(300)])
+    learners = [Learner(name, Meaning("category"), Limits(encode="embedding")) for name in rows.columns]
+    for learner in learners:
+        learner.see(rows)
+    made = Preprocessor.learned(learners, "standard")
+    trees = boosted(Examples(made.transform(rows), np.arange(300) % 2), loss_of(2), 2, made).model
+    assert trees.is_categorical_.tolist() == [True, False]
+
+
+def test_trees_are_given_gaps_as_gaps_where_a_column_has_some() -> None:
+    """A date without gaps is of several numbers, of which the last is no mark."""
+    days = ["2024-01-05 10:00", "2024-02-17 11:30", "2024-03-09 23:10", "2025-07-30 04:45"]
+    rows = table(day=days, size=[1.0, None, 3.0, 4.0], sold=[True, False, True, False])
+    made = fit(rows)
+    x = made.transform(rows)
+    expected = x.copy()
+    expected[1, made.places["size"][0]] = np.nan
+    assert len(made.places["day"]) > 1 and np.array_equal(_ordered(x, made), expected, equal_nan=True)

@@ -89,6 +89,12 @@ def test_of_a_regression_it_is_1_minus_r2(tmp_path: Path) -> None:
     assert linear_dev_error(trained(tmp_path, frame)) == pytest.approx(0.25, abs=0.03)  # 3 of 9 + 3
 
 
+def test_rows_count_by_their_weights(tmp_path: Path) -> None:
+    """All are taken for yes, which is right for 30 of 31."""
+    run = trained(tmp_path, noisy(1000), "network.hidden=[]", "data.class_weight={yes: 30}", "training.epochs=1")
+    assert linear_dev_error(run) == pytest.approx(1 / 31, abs=0.01)
+
+
 def test_a_network_that_a_linear_model_beats_is_biased_whatever_the_noise(tmp_path: Path) -> None:
     run = trained(tmp_path, noisy(1500), "network.hidden=[8]", "regularization.l2=1000")
     assert "if the base error" not in diagnosed(run).told
