@@ -46,6 +46,7 @@ def test_a_robust_input_is_clipped_smoothly() -> None:
     z = np.array([0.0, 3, -3, 1e9, -np.inf])
     assert smoothed(z) == pytest.approx([0, 3 / math.sqrt(2), -3 / math.sqrt(2), 3, -3])
     assert unsmoothed(smoothed(z[:3])) == pytest.approx(z[:3])
+    assert np.isfinite(unsmoothed(smoothed(z))).all()
 
 
 def test_a_curve_leads_to_the_normal_quantiles_of_ranks() -> None:

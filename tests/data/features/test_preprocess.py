@@ -111,6 +111,12 @@ def test_codes_that_are_not_all_whole_numbers_stay_what_they_are(codes: list[str
     assert not fitted.transform(table(code=["1.10.0", "1,0", "7,0"])).any()
 
 
+def test_versions_among_words_stay_apart() -> None:
+    column = Column("version", "category", vocabulary=("1", "1.0", "2.0", "beta"))
+    assert [column.label(text) for text in ("1", "1.0", "2", "2.0", "beta")] == ["1", "1.0", "2", "2.0", "beta"]
+    assert column.stems == ["1", "1.0", "2.0", "beta"]
+
+
 def test_a_number_with_a_fraction_is_one_category_whatever_stands_beside_it() -> None:
     fitted = fit(table(code=["1.0", "2.0", "3.5"]))  # as a text file has them, and early runs of other files
     assert fitted.transform(table(code=["1", "1.0", "2.0", "9"])).tolist() == [[1, 0, 0], [1, 0, 0], [0, 1, 0], [0] * 3]

@@ -49,6 +49,13 @@ def test_of_equal_candidates_one_that_is_used_is_taken_then_that_with_the_least_
     np.testing.assert_allclose(top(2)(panel(good, better, sure(0, 1, 1), y=y)), [0.5, 0.5, 0])
 
 
+def test_of_two_that_help_alike_that_with_the_least_loss_together_is_added() -> None:
+    """The first is wrong on the second row, which either of the others puts right; the last one does it more surely."""
+    first = np.array([[0.9, 0.05, 0.05], [0.5, 0.4, 0.1]])
+    hardly, surely = (np.array([[0.3, 0.6, 0.1], [(1 - p) / 2, p, (1 - p) / 2]]) for p in (0.65, 0.8))
+    np.testing.assert_allclose(greedy(2)(panel(first, hardly, surely, y=[0, 1])), [0.5, 0, 0.5])
+
+
 def test_of_the_list_the_best_beginning_is_kept() -> None:
     """What the second round brings cannot be bettered, so the third one is left out, whoever it would be."""
     found = drawn(3, signal=0.4)
