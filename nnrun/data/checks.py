@@ -123,6 +123,7 @@ def _of_dates(found: Survey, names: Iterable[str], time: str | None) -> list[str
         *(ambiguity(name, of_column.meaning) for name, of_column in texts.items() if of_column.meaning.alternative),
         *(stand_in(name, of_column, name == time) for name, of_column in texts.items() if of_column.stand_ins),
         *(mixed(name) for name, of_column in texts.items() if len(of_column.offsets) > 1),
+        *filter(None, (of_column.short_years.notice(name) for name, of_column in texts.items())),
     ]
 
 

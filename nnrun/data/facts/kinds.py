@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from nnrun.data.facts.offsets import offsets_in, with_offset
 from nnrun.data.facts.tallies import Distinct
+from nnrun.data.facts.years import ShortYears
 from nnrun.data.files.table import CORRECT, Table, numbers, refuse_first
 from nnrun.data.files.values import Floats, Kind, are_whole, kind_of, labels
 from nnrun.text import counted
@@ -70,6 +71,7 @@ class Texts:
         self.present = self.characters = self.spaces = 0
         self._words: set[str] = set()  # in lower case, no more than tell that they are no pair of TRUTH
         self.stand_ins: Counter[str] = Counter()  # rows of dates that may mean that there is none
+        self.short_years = ShortYears()
         self.offsets: set[bool] = set()  # whether dates have one from UTC, both where some have
         self._formats: list[str] | None = None  # those that read every value so far, the preferred first
 
@@ -90,6 +92,8 @@ class Texts:
         self._formats = _still_read(different, self._formats)
         if self._formats and len(self.offsets) < 2:
             self.offsets |= with_offset(different) if self._formats == [ISO] else {False}
+        if self._formats and "%y" in self._formats[0]:
+            self.short_years.see(read_dates(different, self._formats[0]))  # the others have the year there, too
         if self._formats:
             far = values[values.str.match(_STAND_INS)]
             self.stand_ins.update({str(text)[:10]: int(rows) for text, rows in far.value_counts().items()})

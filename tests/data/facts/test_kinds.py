@@ -216,6 +216,19 @@ def test_notices_tell_what_is_left_out_and_what_is_in_doubt(csv: Any, load: Any)
     assert data.fitted.features == ["x", "day month", "day weekday"]
 
 
+@pytest.mark.parametrize(("last", "told"), [("19.10.68", True), ("19.10.20", False), ("19.10.2068", False)])
+def test_short_years_that_may_be_of_another_century_are_told(csv: Any, load: Any, last: str, told: bool) -> None:
+    years = ("19" if len(last) > 8 else "") + "{}"
+    born = [*(f"{i % 28 + 1:02}.{i % 12 + 1:02}.{years.format(70 + i % 20)}" for i in range(39)), last]
+    rows = [f"{day},{i},{i / 2}" for i, day in enumerate(born)]
+    doubt = (
+        "column 'born' has years of two digits, read as 1969 to 2068: it reaches from 1970-01-01 to 2068-10-19, "
+        "which is to come; if it is past, write years with four digits"
+    )
+    assert (doubt in load(csv("born,x,y", *rows), target="y").notices) == told
+    assert (doubt in load(csv("born,x,y", *rows), target="y", time="born").notices) == told
+
+
 def test_what_a_column_means_is_decided_by_all_rows(csv: Any, load: Any) -> None:
     # By time, only the test rows have a day over 12 or say "no".
     rows = [f"{i},0{i % 9 + 1}/01/2026,yes,{i / 7}" for i in range(8)]
