@@ -213,7 +213,7 @@ def require_own(run: StoredRun, dataset: Dataset) -> None:
     if (known := len(run.data.features)) != dataset.n_features:
         raise DataError(
             f"{run.name}: the rows are the same, but are read as {counted(dataset.n_features, 'feature')} now, and it "
-            f"learned from {known}, as another nnrun read them; train anew"
+            f"learned from {known}, as another version read them; train anew"
         )
 
 

@@ -88,7 +88,7 @@ def test_rows_that_are_read_otherwise_than_in_training_are_told(train_run: Train
     assert told in " ".join(again.run.read("log.txt").decode().replace("note ", " ").split())
     fewer = replace(trained(StoredRun(first)).dataset, n_features=2)
     with pytest.raises(
-        DataError, match="are read as 2 features now, and it learned from 3, as another nnrun read them"
+        DataError, match="are read as 2 features now, and it learned from 3, as another version read them"
     ):
         require_own(StoredRun(first), fewer)
 
