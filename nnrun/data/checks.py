@@ -26,6 +26,7 @@ from nnrun.data.files.table import (
     require_column,
     require_single,
 )
+from nnrun.data.groups import may_be_one
 from nnrun.engine.metrics import Task
 from nnrun.errors import DataError
 from nnrun.machine.capacity import lacking_memory
@@ -102,6 +103,7 @@ def choose_features(config: Data, found: Survey, target: str) -> tuple[dict[str,
         raise no_feature(found.head, target)
     return kept, [
         *(_only_splits(found, role, name) for role, name in roles.items() if name),
+        *(may_be_one(found.group.column.name, found.group.groups.index) if found.group else []),
         *(f"column {name!r} is left out: {reason}" for name, reason in reasons.items() if reason),
         *_of_dates(found, [name for name, meaning in kept.items() if meaning.kind == "date"], config.time),
         *filter(None, (_large_numbers(found.columns[name]) for name in kept)),

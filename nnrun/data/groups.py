@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.data.files.spelling import spelled_apart
 from nnrun.data.files.values import Array, Indices
+from nnrun.text import listed
 
 
 def numbered(groups: Array) -> Indices:
@@ -26,3 +28,11 @@ def joined_rows(pieces: Iterable[Array | None]) -> Array | None:
     """What the rows of several pieces have, such as groups, as one array `(rows,)`; None where no piece has it."""
     known = [piece for piece in pieces if piece is not None]
     return np.concatenate(known) if known else None
+
+
+def may_be_one(column: str, groups: Iterable[Hashable]) -> list[str]:
+    """The notice on groups that are told apart by blanks or case alone, so that one may stand in several parts."""
+    if not (alike := spelled_apart(groups)):
+        return []
+    told = f"groups of column {column!r} differ by blanks or case alone: {listed(alike)}"
+    return [f"{told}; if they are one, write them in one way, or it stands in several parts"]

@@ -1,4 +1,4 @@
-"""Labels that are whole numbers: `7` and `7.0` are one, unless there are others that are no numbers."""
+"""Labels that may be one: `7` and `7.0`, unless there are others that are no numbers; `Rome` and `rome `."""
 
 from __future__ import annotations
 
@@ -38,6 +38,15 @@ def without_fraction(label: str) -> str:
     """`7` for `7.0` and for `7,0`; any other label as it is."""
     found = _WHOLE.fullmatch(label)
     return found[1] if found and found[2] else label
+
+
+def spelled_apart(labels: Iterable[Hashable]) -> list[str]:
+    """Texts that differ by blanks or case alone, those of each kind in one piece: `'Rome' and 'rome '`."""
+    alike: dict[str, dict[str, None]] = {}
+    for label in labels:
+        if isinstance(label, str):
+            alike.setdefault(" ".join(label.casefold().split()), {})[label] = None
+    return [" and ".join(map(repr, spelled)) for spelled in alike.values() if len(spelled) > 1]
 
 
 def in_one_spelling(values: pd.Series[Any]) -> pd.Series[Any]:

@@ -56,7 +56,8 @@ CHECKS: dict[str, Check] = {
     ),
     "rows": Check(
         rows.check_rows,
-        "a class that is missing in dev or test (fail); no test set (warn)",
+        "a class that is missing in dev or test (fail); no test set, groups of several parts that differ by blanks or "
+        "case alone (warn)",
         "one row of each class in each part",
         "Ng, Machine Learning Yearning, ch. 5–7",
     ),
@@ -102,7 +103,8 @@ CHECKS: dict[str, Check] = {
     ),
     "kinds": Check(
         columns.check_kinds,
-        "numbers that are codes: values that tell, in an order that does not (warn)",
+        "numbers that are codes: values that tell, in an order that does not; categories that differ by blanks or case "
+        "alone (warn)",
         f"{columns.FEWEST_VALUES} to {columns.MOST_VALUES} whole numbers that explain {columns.TELLS:.0%} of the "
         f"target, a straight line at most {columns.MOSTLY_LINEAR:.0%} of that, neighbours no more alike than in the "
         f"{columns.BY_CHANCE:.0%} smoothest of {columns.SHUFFLES} shuffles",

@@ -14,6 +14,7 @@ import numpy as np
 from nnrun.data.facts.association import GIVES_AWAY, NEARLY, Association, association, codes
 from nnrun.data.facts.kinds import LEAST_ROWS, is_identifier
 from nnrun.data.facts.tallies import varies
+from nnrun.data.files.spelling import spelled_apart
 from nnrun.data.files.values import Floats, Indices, Values, columns_of, kind_of, missing_of
 from nnrun.engine.parameters import Array
 from nnrun.insight.preflight.context import Context, setting
@@ -193,7 +194,7 @@ def _pooled(context: Context) -> pd.DataFrame:
 
 
 def check_kinds(context: Context) -> Finding:
-    """Columns of numbers whose order says nothing, while their values do."""
+    """Columns of numbers whose order says nothing, while their values do; categories with values that may be one."""
     declared = context.config.data.kinds
     if context.dataset.fitted.image is not None:
         return judge_kinds([], {})
@@ -201,6 +202,8 @@ def check_kinds(context: Context) -> Finding:
     target = frame[context.target]
     goal = np.asarray(target, np.float64)[:, None] if context.dataset.task == "regression" else _one_hot(codes(target))
     found = [name for name in context.columns if name not in declared and is_unordered(frame[name], goal)]
+    if not found and (alike := _spelled_apart(context)):
+        return judge_spelling(alike)
     return judge_kinds(found, {str(name): kind for name, kind in declared.items()})
 
 
@@ -211,6 +214,21 @@ def judge_kinds(found: list[str], declared: dict[str, Any]) -> Finding:
         return Finding("pass", "no column of numbers looks like one of codes", numbers=numbers)
     text = f"{counted(len(found), 'column')} of numbers whose order says nothing, but whose values do: {listed(found)}"
     return Finding("warn", text, setting("data.kinds", {**declared, **dict.fromkeys(found, "category")}), numbers)
+
+
+def _spelled_apart(context: Context) -> dict[str, list[str]]:
+    """By column the values of any part that differ by blanks or case alone."""
+    names = [column["name"] for column in context.dataset.fitted.document["columns"] if column["kind"] == "category"]
+    frames = [context.frame(part) for part in context.parts]
+    found = {name: spelled_apart(value for frame in frames for value in frame[name].unique()) for name in names}
+    return {name: alike for name, alike in found.items() if alike}
+
+
+def judge_spelling(alike: Mapping[str, Sequence[str]]) -> Finding:
+    """Values of one thing have a feature each, and a network learns each of them from a part of the rows."""
+    told = listed([f"{name} ({listed(spelled)})" for name, spelled in alike.items()])
+    cure = f"write each of them in one way in column {listed([*alike])}"
+    return Finding("warn", f"values that differ by blanks or case alone: {told}", cure, {"columns": [*alike]})
 
 
 def _one_hot(classes: Indices) -> Floats:

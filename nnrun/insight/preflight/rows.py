@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from nnrun.data.facts.likeness import SIGNIFICANCE, Difference
 from nnrun.data.files.sources import holds_arrays
+from nnrun.data.files.spelling import spelled_apart
 from nnrun.data.files.values import Values, columns_of, kind_of, missing_of
 from nnrun.data.raw import RawParts
 from nnrun.data.split import BY_LOT, DIVIDED, part_sizes, without_test
@@ -50,8 +51,8 @@ def check_rows(context: Context) -> Finding:
     """Rows of each part, and of each class there."""
     parts, classes = context.dataset.parts, context.dataset.classes
     sizes = {part: len(arrays.y) for part, arrays in parts.items()}
-    if lopsided := _lopsided(context, sizes):
-        return lopsided
+    if of_groups := _lopsided(context, sizes) or _one_group_in_several_parts(context, sizes):
+        return of_groups
     files = context.dataset.fitted.split["rule"] == "files"
     if classes is None:
         return judge_rows(sizes, {}, files)
@@ -74,6 +75,26 @@ def _lopsided(context: Context, sizes: Mapping[str, int]) -> Finding | None:
     if data.train_dev is not None:
         asked |= {"train": (1 - data.train_dev) * asked["train"], "train_dev": data.train_dev * asked["train"]}
     return judge_groups(sizes, {part: asked[part] for part in sizes}, str(context.config.data.group))
+
+
+def _one_group_in_several_parts(context: Context, sizes: Mapping[str, int]) -> Finding | None:
+    """Groups of several parts that may be one, as they differ by blanks or case alone."""
+    name = context.config.data.group
+    if name is None or context.dataset.fitted.split["rule"] != "groups":
+        return None
+    groups = {part: set(table.frame[name].unique()) for part, table in context.parts.items()}
+    within = {alike for each in groups.values() for alike in spelled_apart(sorted(each, key=str))}
+    across = spelled_apart(sorted(set().union(*groups.values()), key=str))
+    return judge_apart([alike for alike in across if alike not in within], name, sizes)
+
+
+def judge_apart(alike: Sequence[str], group: str, sizes: Mapping[str, int]) -> Finding | None:
+    """Rows of one group in several parts are what data.group is there to prevent."""
+    if not alike:
+        return None
+    text = f"groups of {group} in several parts that differ by blanks or case alone: {listed(alike)}"
+    numbers = {"rows": dict(sizes), "alike": list(alike)}
+    return Finding("warn", text, f"write each of them in one way in column {group}", numbers)
 
 
 def judge_groups(sizes: Mapping[str, int], asked: Mapping[str, float], group: str) -> Finding | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from nnrun.config.text_format import Only
+from nnrun.data.files.spelling import spelled_apart
 from nnrun.data.files.values import Floats, kind_of
 from nnrun.insight.preflight.context import Context, setting
 from nnrun.runs.symptoms.evidence import Finding
@@ -127,10 +128,7 @@ def check_target(context: Context) -> Finding:
 
 def judge_classes(classes: Sequence[str], median_rows: float, target: str) -> Finding:
     """Classes whose names differ by blanks or case alone, and classes that have hardly any row to learn from."""
-    alike: dict[str, list[str]] = {}
-    for label in classes:
-        alike.setdefault(" ".join(str(label).casefold().split()), []).append(repr(str(label)))
-    doubled = [" and ".join(labels) for labels in alike.values() if len(labels) > 1]
+    doubled = spelled_apart(classes)
     numbers = {"alike": doubled, "median_rows": median_rows}
     if doubled:
         text = f"classes that differ by blanks or case alone: {listed(doubled)}"

@@ -82,6 +82,20 @@ def test_classes_that_differ_by_blanks_or_case_alone() -> None:
     assert judge_classes(["no", "yes"], 3, "y").status == "pass"
 
 
+def test_groups_and_categories_that_differ_by_blanks_or_case_alone(tmp_path: Path) -> None:
+    towns = ["Oslo", "Rome ", "rome", "Bonn"]
+    frame = TABLE.assign(who=[f"K{i // 6}{' ' * (i % 2)}" for i in range(600)], town=[towns[i % 4] for i in range(600)])
+    found = checked("rows", tmp_path, frame, "data.group=who")
+    assert found.status == "warn"
+    assert found.text.startswith("groups of who in several parts that differ by blanks or case alone: 'K")
+    assert 20 < len(found.numbers["alike"]) < 80  # of 100, of which 44 would stand in one part by chance
+    found = checked("kinds", tmp_path, frame, "data.group=who")
+    assert found.text == "values that differ by blanks or case alone: town ('Rome ' and 'rome')"
+    alone = TABLE.assign(who=[f"K{i // 6}" for i in range(600)], town=[towns[i % 2] for i in range(600)])
+    for name in ("rows", "kinds"):
+        assert checked(name, tmp_path, alone, "data.group=who").status == "pass"
+
+
 def test_many_classes_of_few_rows() -> None:
     many = [f"c{i}" for i in range(1500)]
     assert "1,500 classes, half of them with 4 training rows or fewer" in judge_classes(many, 4, "y").text
