@@ -462,7 +462,7 @@ WORDS_ALONE = {  # that name an option or a command which was typed, or whose va
     "machine/systems:refuse_others", "models/calibrating:_require_unlearned",
     "models/calibrating:with_scores",
     "models/ensembling/candidates:of_runs", "models/ensembling/candidates:require_dev",
-    "models/rows:probability_notices", "models/telling:_intervals", "models/trained:require_own",
+    "models/rows:probability_notices", "models/telling:_intervals",
     "runs/labels:_refuse_replaced", "runs/members:folds_told", "runs/requests:_checked",
     "runs/rewinding:_changed", "runs/rewinding:epoch", "runs/rundir:_made_under", "runs/stored:_refuse_bomb",
     "watching/server:_route", "search/cluster/connecting:", "search/cluster/crew:_examine", "search/state:options_of",
