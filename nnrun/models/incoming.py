@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,7 @@ def read_rows(source: str, rows: int, reading: Reading) -> Generator[Table, None
     Raises DataError for whatever cannot be read, and for numbers of another unit than the run has.
     """
     if source != STDIN:
+        _refuse_stream(Path(source))
         yield from _in_units(Path(source), rows, reading)
         return
     with tempfile.TemporaryDirectory(prefix="nnrun-") as folder:
@@ -53,6 +55,13 @@ def read_rows(source: str, rows: int, reading: Reading) -> Generator[Table, None
                 yield replace(table, name=_NAME, notices=notices)
         except DataError as error:
             raise DataError(str(error).replace(str(path), _NAME)) from None
+
+
+def _refuse_stream(path: Path) -> None:
+    """DataError for a pipe, and for what a shell names one by, as none of them can be read twice."""
+    with suppress(OSError):
+        if path.is_fifo() or path.is_char_device() or path == Path("/dev/stdin") or path.parent == Path("/dev/fd"):
+            raise DataError(f"{path}: not a file; pipe the rows into the command, and write {STDIN} in its place")
 
 
 def _spooled(folder: Path) -> Path:

@@ -142,8 +142,9 @@ class Predictions:
         require_features(self.model, table)
         for name in self.wanted:
             require_column(table, name)
-        self.identifiers = [*self.wanted] or _identifying(self.model, table)
-        if taken := set(self.identifiers) & set(self._predicted):
+        found = [name for name in _identifying(self.model, table) if name not in self._predicted]
+        self.identifiers = [*self.wanted] or found
+        if taken := set(self.wanted) & set(self._predicted):
             name = min(taken)
             raise DataError(
                 f"{table.at_column(name)}: {name!r} is what a column of the predictions is called; rename it"

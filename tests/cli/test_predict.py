@@ -110,10 +110,15 @@ def test_rows_without_an_identifier_are_numbered(nnrun: Nnrun) -> None:
 
 
 def test_columns_that_identify_nothing_are_not_carried(here: Path, nnrun: Nnrun) -> None:
-    lines = [f"2008,n{i % 9},I-{i},{i % 13},{i % 13 % 2}" for i in range(90)]
-    Path("a.csv").write_text("\n".join(["year,title,number,x,y", *lines]) + "\n")
-    options = ("--set", "data={source: a.csv, target: y, drop: [year, title, number]}", "--set", "training.epochs=1")
+    lines = [f"2008,n{i % 9},I-{i},P{i},{i % 13},{i % 13 % 2}" for i in range(90)]
+    Path("a.csv").write_text("\n".join(["year,title,number,prediction,x,y", *lines]) + "\n")
+    left_out = "drop: [year, title, number, prediction]"
+    options = ("--set", f"data={{source: a.csv, target: y, {left_out}}}", "--set", "training.epochs=1")
     assert nnrun("train", "-q", *options).code == 0
+    own = nnrun("predict", "latest", "a.csv")  # whose column prediction nobody asked for
+    assert own.out.startswith("number,prediction,") and "0\nP" not in own.out and "ignored: year" in own.err
+    wrong = nnrun("predict", "latest", "a.csv", "--id", "prediction")
+    assert wrong.code == 4 and "'prediction' is what a column of the predictions is called" in wrong.err
     Path("one.csv").write_text("year,title,number,x\n2008,n1,I-4,3\n")
     assert nnrun("predict", "latest", "one.csv").out.startswith("number,prediction,")
     Path("two.csv").write_text("year,title,number,x\n2008,07,I-4,3\n2008,n2,I-4,3\n")
@@ -173,6 +178,10 @@ def test_stdin_a_file_and_parquet_say_the_same(trained: Path, nnrun: Nnrun) -> N
     frame = pd.read_parquet("out.parquet")
     assert frame.to_csv(index=False) == to_stdout
     assert not list(trained.glob(".*"))
+    for stream in ("/dev/stdin", "/dev/fd/0"):
+        refused = nnrun("predict", "latest", stream)
+        assert refused.err == f"{stream}: not a file; pipe the rows into the command, and write - in its place\n"
+        assert refused.code == 4
 
 
 def packed(path: Path, text: str) -> None:
