@@ -112,6 +112,12 @@ CSV_MISTAKES: dict[str, tuple[list[str], dict[str, Any], str]] = {
         {"target": "prise"},
         ":1: no column 'prise'; did you mean 'price'?",
     ),
+    "fields between what no file is read with": (
+        ["x^c^price", "1^2^3"],
+        {"target": "price"},
+        ":1: no column 'price'; the only column is 'x^c^price'; if it is several, write commas, semicolons, tabs or "
+        "bars between fields",
+    ),
     "target of another case": (["x,Y", "1,2"], {}, ":1: no column 'y'; did you mean 'Y'?"),
     "unknown target": (
         ["one,two", "1,2"],
@@ -350,6 +356,9 @@ def test_paths_that_are_no_file(tmp_path: Path, csv: Any, load: Any) -> None:
     fifo = tmp_path / "pipe.csv"
     os.mkfifo(fifo)
     assert message(load, fifo, target="y") == f"{fifo}: not a regular file; name a {FORMATS} file"
+    loop = tmp_path / "loop.csv"
+    loop.symlink_to(loop)
+    assert message(load, loop, target="y") == f"{loop}: a link that leads to no file"
     long = tmp_path / ("x" * 300 + ".csv")
     assert message(load, long, target="y") == (
         f"{long}: cannot be read (file name too long); check the path and its permissions"

@@ -206,6 +206,8 @@ def check_file(path: Path) -> None:
             raise DataError(f"{path}: this is a directory; name a {one_of(FILE_FORMATS)} file", SOURCE)
         if not path.exists() and is_address(str(path)):
             raise DataError(f"{path}: an address; {DOWNLOAD}", SOURCE)
+        if path.is_symlink() and not path.exists():
+            raise DataError(f"{path}: a link that leads to no file", SOURCE)
         if not path.exists():
             raise DataError(f"{path}: no such file{_meant(path)}", SOURCE)
         if not path.is_file():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -154,8 +155,16 @@ def require_column(table: Table, name: str, key: str | None = None) -> None:
         role, advice = (f"{key} ", "") if key else ("", ", or name it in data.drop")
         raise DataError(f"{table.name}: {role}column {name!r} is {what}{advice}", at)
     if name not in table:
-        hint = suggest(name, table.columns) or _there(table.columns, key)
+        hint = _one_of_many(name, table) or suggest(name, table.columns) or _there(table.columns, key)
         raise DataError(f"{table.at_header()}: no column {name!r}{hint}{_header_hint(table)}", at)
+
+
+def _one_of_many(name: str, table: Table) -> str:
+    """Where the only column has this name and others in its own, with what is not known to stand between fields."""
+    only, *others = table.columns or [""]
+    if others or name == only or not re.search(rf"(?:^|[^\w ]){re.escape(name)}(?:[^\w ]|$)", only):
+        return ""
+    return f"; the only column is {only!r}; if it is several, write commas, semicolons, tabs or bars between fields"
 
 
 def _there(columns: Sequence[str], key: str | None) -> str:
