@@ -51,6 +51,7 @@ _BETWEEN = re.compile(r"[^\w%]+")
 # Dates that programs write where there is none.
 _STAND_INS = r"(?:9999-\d\d-\d\d|(?:0001|1900)-01-01|\d\d[./-]\d\d[./-]9999|01[./-]01[./-](?:0001|1900))\b"
 
+_BY_CLOCK = ("now", "today")  # of which pandas makes the time at which it reads them
 _FAR, _FIRST = np.datetime64("9999-01-01"), np.array(["0001-01-01", "1900-01-01"], "M8[D]")
 
 
@@ -187,8 +188,13 @@ def formats_of(format: str) -> list[str]:
 def _read(values: npt.NDArray[np.object_], format: str) -> npt.NDArray[np.datetime64]:
     import pandas as pd
 
-    dates = pd.to_datetime(pd.Index(values, dtype=object), format=format, errors="coerce", utc=True)
-    return np.array(dates.tz_localize(None).to_numpy().astype("M8[us]"))
+    texts = pd.Index(values, dtype=object)
+    dates = pd.to_datetime(texts, format=format, errors="coerce", utc=True)
+    found = np.array(dates.tz_localize(None).to_numpy().astype("M8[us]"))
+    found[texts.isin(_BY_CLOCK)] = np.datetime64("NaT")
+    if (early := found < _FIRST[0]).any():  # no year of the calendar, unless it is an offset that leads there
+        found[early & ~texts.str.lstrip().str.startswith("0001", na=False)] = np.datetime64("NaT")
+    return found
 
 
 def truths(table: Table, column: str) -> Floats:

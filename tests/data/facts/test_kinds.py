@@ -131,6 +131,18 @@ def test_dates_become_parts() -> None:
     assert hours.transform(table(at=["01.02.2027 23:59"])).tolist() == [[23]]
 
 
+def test_words_that_mean_the_clock_and_years_before_1_are_no_dates() -> None:
+    nothing = ["now", "today", "-2026-01-31", "0000-01-31"]
+    for format in DATE_FORMATS:
+        assert np.isnat(read_dates(nothing, format)).all(), format
+    early = read_dates(["0001-01-01T00:00+01:00", "9999-12-31"], "ISO8601")
+    assert early.astype("M8[h]").astype(str).tolist() == ["0000-12-31T23", "9999-12-31T00"]
+    assert facts(["2026-01-07", "now", "2026-03-01"]).meaning == Meaning("category")
+    fitted = fit(day=["2026-01-07", "2026-03-01"])
+    with pytest.raises(DataError, match=r"^test: row 2: 'today' in column 'day' is not a date like 2026-01-31; "):
+        fitted.transform(table(day=["2026-03-02", "today"]))
+
+
 def test_stored_dates_and_offsets() -> None:
     fitted = fit(at=list(pd.to_datetime(["2026-01-07 01:00", "2027-02-07 02:00"])))
     assert fitted.features == ["at year", "at month", "at weekday", "at hour"]
