@@ -83,7 +83,7 @@ def _loaded(path: Path) -> Read | None:
 
 
 def _prepare(kinds: npt.NDArray[np.uint8]) -> None:
-    """Forget all but what is strange; that are two columns at least, as a single empty cell would be a blank line."""
+    """Forget all but what is strange; that are two columns at least, as the name of one may stand in any cell."""
     kinds[kinds != STRANGE] = WHOLE
     if np.count_nonzero(kinds) == 1:
         kinds[np.argmin(kinds)] = STRANGE

@@ -47,6 +47,7 @@ def read_cells(name: str, text: bytes, names: Sequence[str], dialect: Dialect, *
             names=list(names),
             index_col=False,
             skipinitialspace=True,
+            skip_blank_lines=False,  # those that are left are rows of a single column
             keep_default_na=False,
             **({"na_values": _missing_cells(dialect, names)} | how),
         )

@@ -5,12 +5,15 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from nnrun.data.files import cells, records
 from nnrun.data.files.csv_file import read_csv
+from nnrun.data.files.frame import read_frame
 from nnrun.data.files.reading import Reading
 from nnrun.errors import DataError
+from tests.data.reading import read_table
 
 ROWS = [f"{i},{i / 8},{'abc'[i % 3]},{-i}" for i in range(1, 31)]
 NAMES = "a,b,word,d"
@@ -111,3 +114,11 @@ def test_zeros_before_digits_are_found_wherever_they_stand(monkeypatch: pytest.M
         fields = text.replace('"', " ").replace(delimiter, " ").split()
         expected = any(field[:1] == "0" and field[1:2].isdigit() for field in fields)
         assert cells._has_padded(text.encode(), delimiter) is expected
+
+
+def test_a_text_of_blanks_alone_is_a_missing_value(tmp_path: Path) -> None:
+    """It is not quoted where a frame is written, or JSON lines are."""
+    frame = pd.DataFrame({"c": ["a", " ", "b"], "x": [1, 2, 3]})
+    (path := tmp_path / "t.jsonl").write_text('{"c": "a"}\n{"c": " "}\n{"c": "b"}\n')
+    for table in (read_frame(frame, "rows", Reading(), ["c"]), read_table(path)):
+        assert table.frame["c"].isna().tolist() == [False, True, False]
