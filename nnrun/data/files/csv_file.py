@@ -163,11 +163,15 @@ def read_csv(path: Path, reading: Reading, rows: int | None = None, found: Diale
 
 
 class Piece(NamedTuple):
-    """The text of some records, the lines that they begin on, and the number of the first one."""
+    """The text of some records, the lines that they begin on, and the number of the first one.
+
+    `blank` is the first line up to here that was left out although it could stand for a row, 0: none was.
+    """
 
     text: bytes
     lines: Sequence[int]
     start: int
+    blank: int = 0
 
 
 def tables_of(
@@ -212,14 +216,14 @@ def _others(
 
 def _pieces(records: Records, rows: int | None, width: int, start: int) -> Iterator[Piece]:
     while lines := records.take(rows, width):
-        yield Piece(records.text(), lines, start)
+        yield Piece(records.text(), lines, start, records.blank)
         start += len(lines)
 
 
 def _table(path: Path, header: Header, dialect: Dialect, piece: Piece) -> Table:
     import pandas as pd
 
-    text, lines, start = piece
+    text, lines, start, blank = piece
     frame, told = parse(path.name, text, header.names, dialect)
     if len(frame) != len(lines):
         raise DataError(
@@ -227,7 +231,14 @@ def _table(path: Path, header: Header, dialect: Dialect, piece: Piece) -> Table:
             "check the quotes and empty lines"
         )
     frame.index = pd.RangeIndex(start, start + len(frame))
-    return replace(_placed(path, header, dialect, Framed(frame), lines), notices=tuple(told.notices), units=told.units)
+    of_rows = [_left_out(path, blank)] if blank and dialect.reading.features else []
+    table = _placed(path, header, dialect, Framed(frame), lines)
+    return replace(table, notices=(*of_rows, *told.notices), units=told.units)
+
+
+def _left_out(path: Path, line: int) -> str:
+    """The notice on it, as predictions of the rows below would stand beside others."""
+    return f"{path}:{line}: nothing stands here, so it is left out as no row; write NA where it is a missing value"
 
 
 def _placed(path: Path, header: Header, dialect: Dialect, content: Content, lines: Sequence[int]) -> Table:

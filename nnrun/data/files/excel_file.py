@@ -247,7 +247,7 @@ def _next(path: Path, rows: Iterator[Row], most: int | None) -> list[Row]:
 
 
 def _pieces(path: Path, book: Any, known: Sheet, most: int | None) -> Iterator[Piece]:
-    start, mark = 0, known.decimals.mark
+    start, mark, last, blank = 0, known.decimals.mark, known.above, 0
     rows = iter(known.rows) if known.rows else _rows(path, book[known.name], known.above)
     while True:
         numbers = array("q")
@@ -255,8 +255,10 @@ def _pieces(path: Path, book: Any, known: Sheet, most: int | None) -> Iterator[P
             text = as_text(_cells(islice(rows, most), mark, numbers))
         if not numbers:
             return
-        yield Piece(text, numbers, start)
-        start += len(numbers)
+        last = last or numbers[0] - 1
+        blank = blank or next((row for row, number in enumerate(numbers, last + 1) if row != number), 0)
+        yield Piece(text, numbers, start, blank)
+        start, last = start + len(numbers), numbers[-1]
 
 
 def _cells(rows: Iterable[Row], mark: str, numbers: array[int]) -> Iterator[list[Any]]:

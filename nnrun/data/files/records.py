@@ -44,6 +44,8 @@ class Records:
         self._taken: list[bytes | str] = []
         self.names: list[str] = []  # as they stand in the file, where they could be told from a row
         self.next_line = dialect.layout.above + 1  # that of the next record
+        self.blank = 0  # the first blank line above a row of a single column, where it may have been one
+        self._blank = 0  # the first one so far, whatever follows
         for _ in range(dialect.layout.above):
             handle.readline()
         csv.field_size_limit(_LONGEST_FIELD)
@@ -137,9 +139,12 @@ class Records:
         self._ahead = io.StringIO(block, newline="")
         with self._explained():
             for record in self._reader:
-                if not _is_blank(record):
+                if _is_blank(record) and (width > 1 or '"' not in self._lines[0]):  # quotes hold an empty cell
+                    self._blank = self._blank or self.next_line
+                else:
                     if len(record) != width or record == self.names:
                         raise DataError(self._unfit(record, width))
+                    self.blank = self._blank if width == 1 else 0
                     starts.append(self.next_line)
                     self._taken.extend(self._lines)
                 self._lines.clear()

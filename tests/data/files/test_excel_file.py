@@ -108,8 +108,17 @@ def test_rows_keep_the_numbers_that_a_spreadsheet_shows(book: Book) -> None:
     assert [len(piece) for piece in File(path, Reading()).chunks(2, ())] == [1, 1, 1]
 
 
-def test_one_column_with_gaps_keeps_its_rows(book: Book) -> None:
-    assert list(read_table(book(Data=[["x"], [1], [None], [3]])).lines or ()) == [2, 4]
+def test_empty_rows_of_new_rows_are_told(book: Book) -> None:
+    """As where a frame with a row of gaps was written, of one column or several."""
+    path = book(Data=[["x"], [1], [None], [3], [None]])
+    table = read_table(path, Reading(features=("x",)))
+    assert (list(table.lines or ()), list(read_table(path).notices)) == ([2, 4], [])
+    told = f"{path}:3: nothing stands here, so it is left out as no row; write NA where it is a missing value"
+    assert list(table.notices) == [told]
+    two = read_chunks(book(Data=[["x", "y"], [1, 2], [3, 4], [], [5, 6]]), 2, Reading(features=("x", "y")))
+    assert [list(piece.notices) for piece in two] == [[], [told.replace(":3:", ":4:")]]
+    path = book(Data=[[None], [1], [2]])
+    assert not read_table(path, Reading(features=("c1",), header=False)).notices
 
 
 def test_a_slip_is_told_by_its_row(book: Book) -> None:

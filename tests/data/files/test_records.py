@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import random
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -114,6 +116,47 @@ def test_zeros_before_digits_are_found_wherever_they_stand(monkeypatch: pytest.M
         fields = text.replace('"', " ").replace(delimiter, " ").split()
         expected = any(field[:1] == "0" and field[1:2].isdigit() for field in fields)
         assert cells._has_padded(text.encode(), delimiter) is expected
+
+
+OF_A_RUN = Reading(features=("x",))
+
+
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+@pytest.mark.parametrize("values", [[1, None, 3], ["a", None, "b", None], [None, None]])
+def test_a_single_column_keeps_its_rows_in_every_form(tmp_path: Path, values: list[Any], quoting: Any) -> None:
+    frame = pd.DataFrame({"x": values})
+    frame.to_csv(tmp_path / "t.csv", index=False, quoting=quoting)
+    frame.to_json(tmp_path / "t.jsonl", orient="records", lines=True)
+    frame.to_parquet(tmp_path / "t.parquet")
+    found = [read_table(tmp_path / f"t.{form}", OF_A_RUN) for form in ("csv", "jsonl", "parquet")]
+    for table in (*found, read_frame(frame, "rows", OF_A_RUN, ["x"])):
+        assert [None if pd.isna(value) else value for value in table.frame["x"]] == values, table.name
+        assert not table.notices
+
+
+@pytest.mark.parametrize(
+    ("text", "rows", "blank"),
+    [
+        ('x\n1\n""\n3\n', [1, None, 3], 0),
+        ('"x"\r\n"1"\r\n""\r\n"3"\r\n""\r\n', [1, None, 3, None], 0),
+        ('x\r1\r""\r3\r', [1, None, 3], 0),
+        ("x\n1\n\n3\n", [1, 3], 3),
+        ("x\n\n1\n3\n", [1, 3], 2),
+        ("x\n1\n  \n3\n", [1, 3], 3),
+        ("x\n1\n3\n\n\n", [1, 3], 0),  # no row stands below
+    ],
+)
+def test_blank_lines_of_a_single_column_are_told(
+    tmp_path: Path, text: str, rows: list[float | None], blank: int
+) -> None:
+    (path := tmp_path / "t.csv").write_bytes(text.encode())
+    for size in (None, 1):
+        tables = list(read_csv(path, OF_A_RUN, size))
+        found = [None if pd.isna(value) else value for table in tables for value in table.frame["x"]]
+        told = {notice.partition(": nothing stands here")[0] for table in tables for notice in table.notices}
+        assert (found, told) == (rows, {f"{path}:{blank}"} if blank else set())
+    path.write_text('x,y\n1,2\n\n""\n3,4\n')
+    assert [(len(table), table.notices) for table in read_csv(path, OF_A_RUN)] == [(2, ())]
 
 
 def test_a_text_of_blanks_alone_is_a_missing_value(tmp_path: Path) -> None:
