@@ -107,6 +107,7 @@ class Model:
         check_fits(table, values, [column.name for column in preprocessor.owners])
         return values
 
+    @np.errstate(all="ignore")  # who gives predictions out tells of what is beyond all numbers
     def predict_features(self, x: Array) -> Array:
         """What `predict` gives, from prepared features `(m, n)`, such as those of a `Part`."""
         predictions = np.empty((len(x), len(self.target.classes or [0])), x.dtype)

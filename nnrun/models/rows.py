@@ -154,6 +154,7 @@ class Predictions:
         known |= {*self.identifiers, self.model.target.name}
         self._ignored = [name for name in table.columns if name not in known]
 
+    @np.errstate(all="ignore")  # what is beyond all numbers is noticed
     def _frame(self, table: Table) -> pd.DataFrame:
         import pandas as pd
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from nnrun.models.incoming import InMemory
 
 
+@np.errstate(all="ignore")  # predictions that are beyond all numbers are noticed
 def evaluate(
     model: Model,
     data: str | InMemory | None = None,

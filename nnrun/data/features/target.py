@@ -67,6 +67,7 @@ class Target:
         values: Floats = standard.astype(np.float64) * self.deviation + self.mean
         return np.exp(np.minimum(values, LARGEST_LOG)) if self.is_log else values
 
+    @np.errstate(over="ignore", invalid="ignore")  # predictions that are beyond are told where they are given out
     def in_units_of(self, other: Target, standard: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Standardised values of any shape in deviations of another, which learned from other rows."""
         if (self.mean, self.deviation) == (other.mean, other.deviation):
