@@ -1,4 +1,4 @@
-"""A model as one Python file: `standalone.py` with what was learned filled in."""
+"""A model as one Python file: `standalone.py` with what was learned filled in, and `standalone_command.py` below it."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from nnrun.data.files.table import Table, reads_as_number
 from nnrun.data.files.values import Kind, Values, kind_of
 from nnrun.engine.parameters import Array
 from nnrun.errors import NnrunError
-from nnrun.models.export import standalone
+from nnrun.models.export import standalone, standalone_command
 from nnrun.models.export.affine import Affine, Lookup, Stack, pool_of
 from nnrun.models.model import Model
 
-TEMPLATE = Path(standalone.__file__)
+TEMPLATE, COMMAND = Path(standalone.__file__), Path(standalone_command.__file__)
 WIDTH = 110  # of a line of numbers or letters
 _CALLED = """
 import io, pickle, sys, numpy
@@ -49,6 +49,7 @@ USED: dict[Kind | Literal["code"], tuple[str, ...]] = {
     "code": ("vocabulary", "ends"),
     "date": ("fills", "parts", "formats"),
 }
+_IMPORTS = re.compile(r"(?:^(?:import|from) .*\n)+", re.MULTILINE)  # a block; the second is the standard library
 _LEARNED = re.compile(r"(?<=# What was learned\.\n).*(?=# End of what was learned\.\n)", re.DOTALL)
 
 
@@ -59,8 +60,27 @@ def require() -> None:
 def write(model: Model, path: Path) -> None:
     """Write the file; all that comes from the data stands in literals, so that no name or value can be code."""
     learned = _learned(model)
-    source = TEMPLATE.read_text(encoding="utf-8")
-    path.write_text(_LEARNED.sub(lambda _: learned, source, count=1), encoding="utf-8")
+    path.write_text(_LEARNED.sub(lambda _: learned, _source(), count=1), encoding="utf-8")
+
+
+def _source() -> str:
+    """Both modules as one, with the imports of both above."""
+    source, command = TEMPLATE.read_text(encoding="utf-8"), COMMAND.read_text(encoding="utf-8")
+    above, below = _IMPORTS.findall(source)[1], _IMPORTS.findall(command)[1]
+    *_, own = _IMPORTS.finditer(command)
+    return source.replace(above, _imports(above + below), 1) + command[own.end() :]
+
+
+def _imports(lines: str) -> str:
+    """Imports in order, a line for each module."""
+    found: dict[str, set[str]] = {}
+    for line in lines.splitlines():
+        module, _, names = line.partition(" import ")
+        found.setdefault(module, set()).update(names.split(", ") if names else [])
+    ordered = sorted(found.items(), key=lambda entry: (entry[0].startswith("from"), entry[0]))
+    return "".join(
+        f"{module} import {', '.join(sorted(names))}\n" if names else f"{module}\n" for module, names in ordered
+    )
 
 
 def run(model: Model, path: Path, table: Table) -> Array:

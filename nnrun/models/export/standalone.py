@@ -13,15 +13,12 @@ CLASSES is None. Values are read as in training: an unknown one is None, NaN, or
 from __future__ import annotations
 
 import base64
-import csv
-import itertools
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from functools import cache
-from pathlib import Path
 from typing import Any, Required, TypedDict
 
 import numpy as np
@@ -97,7 +94,6 @@ NUMBER = re.compile(  # thousands grouped or not, with a sign such as $ or %, pe
     r"\s*+(-?)([%$€£¥\s]*+(?:[A-Za-z\u00b5\u03bc\u00b0\u03a9][A-Za-z/\u00b0\u00b2\u00b3]{0,9})?)(?(1)\))"
 )
 NO_NUMBER = {"n.a.", "n.a", "N.A.", "N.A", "n.d.", "--", "---", "\u2013", "\u2014"}  # an unknown one
-ROWS_AT_ONCE = 10_000
 
 
 def predict(rows: Rows) -> Array:
@@ -262,39 +258,3 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "silu": lambda x: x * ACTIVATIONS["sigmoid"](x),
 }
 KINDS = {"number": numbers, "boolean": booleans, "category": categories, "code": codes, "date": dates}
-
-
-def _records(path: str) -> Iterator[dict[str, str | None]]:
-    """The rows of a CSV file; raises ValueError at one with more or fewer fields than the header."""
-    with Path(path).open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file, skipinitialspace=True)
-        header = [name.strip() for name in next(reader, [])]
-        for fields in filter(None, reader):
-            if len(fields) != len(header):
-                raise ValueError(f"line {reader.line_num}: {len(fields)} fields where the header has {len(header)}")
-            yield dict(zip(header, (field or None for field in fields), strict=True))
-
-
-def main(path: str) -> None:
-    """Write predictions of a CSV file to standard output, each beside its identifiers or the number of its row."""
-    writer, records, count = csv.writer(sys.stdout, lineterminator="\n"), _records(path), itertools.count(1)
-    known: list[str] | None = None
-    while table := list(itertools.islice(records, ROWS_AT_ONCE)):
-        if known is None:
-            known = [one for one in IDENTIFIERS if one in table[0] and len({row[one] for row in table}) == len(table)]
-            writer.writerow([*(known or ["row"]), "prediction", *(f"probability of {name}" for name in CLASSES or [])])
-        for row, predicted in zip(table, predict(table), strict=True):
-            number, best = next(count), np.argmax(predicted * (CLASS_WEIGHTS or 1.0))
-            answer = [predicted] if CLASSES is None else [CLASSES[best], *predicted]
-            writer.writerow([*([row[name] for name in known] if known else [number]), *map(str, answer)])
-
-
-if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python model.py rows.csv > predictions.csv")
-    try:
-        main(sys.argv[1])
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever reads has seen enough, and need not hear of it
-    except (OSError, ValueError) as error:
-        sys.exit(f"{sys.argv[1]}: {error}")
