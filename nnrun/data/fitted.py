@@ -109,6 +109,7 @@ class Fitted:
             tuple(self.columns),
             target["name"],
             numbers=frozenset(numbers),
+            categories=frozenset(column["name"] for column in columns if column["kind"] == "category"),
             classes=classes,
             usual_missing=format.get("usual_missing", True),
             header=format.get("header"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.facts.kinds import LEAST_ROWS
+from nnrun.data.files.spelling import without_fraction
 from nnrun.text import percent
 
 if TYPE_CHECKING:
@@ -95,6 +97,25 @@ def codes_of(values: pd.Series[Any], vocabulary: tuple[str, ...]) -> npt.NDArray
 
     found = pd.Index(vocabulary, dtype=object).get_indexer(pd.Index(values, dtype=object))
     return np.asarray(found, dtype=np.int64)
+
+
+def names_of(values: Sequence[str], ends: Sequence[str]) -> dict[str, str]:
+    """What training calls each of its values, by what may be written: with any of the ends behind it.
+
+    Also without the blanks around it, where it is the only one that is called so then.
+    """
+    stems = values if len(ends) == 1 else [*map(without_fraction, values)]
+    spelled = {f"{stem}{end}": value for stem, value in zip(stems, values, strict=True) for end in ends}
+    bare = Counter(map(str.strip, values))
+    return {text: value for value in values if (text := value.strip()) and bare[text] == 1} | spelled
+
+
+def name_of(names: Mapping[str, str], text: str) -> str | None:
+    """What training calls a value, by its text as it stands, else without blanks around it; None for an unknown one.
+
+    Before that without spaces before it alone, which training from text did not see.
+    """
+    return next((names[one] for one in (text, text.lstrip(" "), text.strip()) if one in names), None)
 
 
 def notices_of(column: str, counts: Mapping[str, int], kept: Sequence[str], embedding: int | None) -> list[str]:

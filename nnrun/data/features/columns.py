@@ -12,7 +12,7 @@ import numpy as np
 
 from nnrun.data.facts.kinds import day_of, truths
 from nnrun.data.facts.tallies import Moments
-from nnrun.data.features.categories import OTHER, Limits, codes_of, embedding_size, pooled
+from nnrun.data.features.categories import OTHER, Limits, codes_of, embedding_size, name_of, names_of, pooled
 from nnrun.data.features.dates import DATE_PARTS, INSTANT, date_parts
 from nnrun.data.features.profile import WrittenProfile, of_counts, of_moments, of_numbers
 from nnrun.data.files.spelling import FRACTIONS, are_decimals, are_whole, without_fraction
@@ -93,15 +93,18 @@ class Column:
 
     @cached_property
     def _names(self) -> dict[str, str]:
-        """What the vocabulary calls values that training had, by each other spelling."""
-        if len(self.ends) == 1:
-            return {}
-        values = (*self.vocabulary, *self.pooled)
-        return {without_fraction(value) + end: value for value in values for end in self.ends}
+        return names_of((*self.vocabulary, *self.pooled), self.ends)
+
+    @property
+    def codes(self) -> dict[str, int]:
+        """The place in the vocabulary, from 1, by each spelling of a value; 0 for those of rare ones."""
+        places = {value: place for place, value in enumerate(self.vocabulary, 1)}
+        return {text: places.get(value, 0) for text, value in self._names.items()}
 
     def label(self, text: str) -> str:
         """What the vocabulary calls a value."""
-        return self._names.get(text) or (without_fraction(text) if self.is_whole else text)
+        name = name_of(self._names, text)
+        return name if name is not None else without_fraction(text) if self.is_whole else text
 
     def labels(self, table: Table) -> pd.Series[Any]:
         """The values `(m,)` of a category as the vocabulary calls them, missing ones left missing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
@@ -166,12 +166,14 @@ class Piece(NamedTuple):
     """The text of some records, the lines that they begin on, and the number of the first one.
 
     `blank` is the first line up to here that was left out although it could stand for a row, 0: none was.
+    `indented` has, of columns, the cells with spaces before them that the text loses, by their place among the records.
     """
 
     text: bytes
     lines: Sequence[int]
     start: int
     blank: int = 0
+    indented: Mapping[str, Mapping[int, str]] = {}
 
 
 def tables_of(
@@ -223,13 +225,18 @@ def _pieces(records: Records, rows: int | None, width: int, start: int) -> Itera
 def _table(path: Path, header: Header, dialect: Dialect, piece: Piece) -> Table:
     import pandas as pd
 
-    text, lines, start, blank = piece
+    text, lines, start, blank, indented = piece
     frame, told = parse(path.name, text, header.names, dialect)
     if len(frame) != len(lines):
         raise DataError(
             f"{path}:{lines[0]}: {len(lines)} rows were counted from here but {len(frame)} could be read; "
             "check the quotes and empty lines"
         )
+    for name, cells in indented.items():
+        column = frame[name].to_numpy(dtype=object, copy=True)
+        there = [place for place in cells if not pd.isna(column[place])]  # words for a missing value stay one
+        column[there] = [cells[place] for place in there]
+        frame[name] = column
     frame.index = pd.RangeIndex(start, start + len(frame))
     of_rows = [_left_out(path, blank)] if blank and dialect.reading.features else []
     table = _placed(path, header, dialect, Framed(frame), lines)

@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -24,7 +24,7 @@ from nnrun.data.files.csv_file import Piece, tables_of
 from nnrun.data.files.formulas import Unstored, judge_formulas, unstored
 from nnrun.data.files.reading import Header, Reading, name_columns
 from nnrun.data.files.table import Table, suggest
-from nnrun.data.files.typed_rows import Decimals, as_text
+from nnrun.data.files.typed_rows import Decimals, as_text, noting_spaces
 from nnrun.errors import DataError
 from nnrun.installation import lacking
 from nnrun.text import MANY, listed
@@ -91,7 +91,7 @@ def read_xlsx(path: Path, reading: Reading, rows: int | None = None, found: Shee
     known = found or find_sheet(path, reading)
     dialect = known.decimals.dialect(reading)
     with _opened(path) as book, _beside(known.others):
-        pieces = _pieces(path, book, known, rows)
+        pieces = _pieces(path, book, known, rows, reading.categories)
         for table in tables_of(path, known.header, dialect, pieces, known.notices):
             placed = replace(table, header_line=known.above, beside=known.others)
             yield replace(placed, unreadable=known.unreadable, dated=known.dated)
@@ -246,18 +246,19 @@ def _next(path: Path, rows: Iterator[Row], most: int | None) -> list[Row]:
         return list(islice(rows, most))
 
 
-def _pieces(path: Path, book: Any, known: Sheet, most: int | None) -> Iterator[Piece]:
+def _pieces(path: Path, book: Any, known: Sheet, most: int | None, categories: Collection[str]) -> Iterator[Piece]:
     start, mark, last, blank = 0, known.decimals.mark, known.above, 0
     rows = iter(known.rows) if known.rows else _rows(path, book[known.name], known.above)
     while True:
-        numbers = array("q")
+        numbers, indented = array("q"), dict[str, dict[int, str]]()
+        cells = _cells(islice(rows, most), mark, numbers)
         with _explained(path):
-            text = as_text(_cells(islice(rows, most), mark, numbers))
+            text = as_text(noting_spaces(cells, known.header.names, categories, indented))
         if not numbers:
             return
         last = last or numbers[0] - 1
         blank = blank or next((row for row, number in enumerate(numbers, last + 1) if row != number), 0)
-        yield Piece(text, numbers, start, blank)
+        yield Piece(text, numbers, start, blank, indented)
         start, last = start + len(numbers), numbers[-1]
 
 

@@ -46,8 +46,9 @@ def read_frame(frame: pd.DataFrame, name: str, reading: Reading, columns: Collec
     cells = StringIO(newline="")
     write_csv(table.frame[texts], cells, header=False, decimal=dialect.decimal)
     header = Header(texts, frozenset(), frozenset(), (), placed=False)
+    indented = {column: _indented(table.frame[column]) for column in texts if column in reading.categories}
     try:
-        piece = Piece(cells.getvalue().encode(), range(1, len(table) + 1), 0)
+        piece = Piece(cells.getvalue().encode(), range(1, len(table) + 1), 0, indented=indented)
     except UnicodeEncodeError as error:
         half = ascii(error.object[error.start])
         raise DataError(f"{name}: {half} in a text is only half of a character; write it anew") from None
@@ -56,6 +57,11 @@ def read_frame(frame: pd.DataFrame, name: str, reading: Reading, columns: Collec
     notices = (*table.notices, *read.notices)
     dated = frozenset(column for column in texts if _has_dates(table.frame[column]))
     return replace(table, content=Framed(whole), notices=notices, units=read.units, decimal=read.decimal, dated=dated)
+
+
+def _indented(cells: pd.Series[Any]) -> dict[int, str]:
+    """The texts that have spaces before them, by their place."""
+    return {place: cell for place, cell in enumerate(cells) if isinstance(cell, str) and cell.startswith(" ")}
 
 
 def refuse_index(frame: pd.DataFrame, name: str, variable: str, columns: Collection[str | None]) -> None:

@@ -10,7 +10,7 @@ import codecs
 import json
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,7 +24,7 @@ from nnrun.data.files.dialect import encoding_of
 from nnrun.data.files.reading import Header, Reading, name_columns
 from nnrun.data.files.table import Table
 from nnrun.data.files.text_file import open_binary, open_text
-from nnrun.data.files.typed_rows import Decimals, as_text
+from nnrun.data.files.typed_rows import Decimals, as_text, noting_spaces
 from nnrun.errors import DataError
 from nnrun.text import shortened
 
@@ -58,7 +58,8 @@ def read_jsonl(path: Path, reading: Reading, rows: int | None = None, found: Key
     """
     known = found or find_keys(path, reading)
     dialect = known.decimals.dialect(reading)
-    for table in tables_of(path, known.header, dialect, _pieces(path, known, rows), known.header.notices):
+    pieces = _pieces(path, known, rows, reading.categories)
+    for table in tables_of(path, known.header, dialect, pieces, known.header.notices):
         yield replace(table, unreadable=known.nested)
 
 
@@ -108,17 +109,18 @@ def _check_width(path: Path, number: int, keys: int) -> None:
         raise DataError(f"{path}:{number}: more than {MOST_FIELDS:,} different keys up to here; this is no table")
 
 
-def _pieces(path: Path, known: Keys, rows: int | None) -> Iterator[Piece]:
+def _pieces(path: Path, known: Keys, rows: int | None, categories: Collection[str]) -> Iterator[Piece]:
     """The text of the next rows, fields in the order of the keys; of nested values nothing, as no text means them."""
     nested = [name in known.nested for name in known.header.names]
     taken = [None if odd else key for key, odd in zip(known.keys, nested, strict=True)]  # no object has the key None
     coming, start = _rows(path, known.encoding, _decoder(known.decimals.mark)), 0
     while True:
-        lines = array("q")
-        text = as_text(_cells(islice(coming, rows), taken, lines))
+        lines, indented = array("q"), dict[str, dict[int, str]]()
+        cells = _cells(islice(coming, rows), taken, lines)
+        text = as_text(noting_spaces(cells, known.header.names, categories, indented))
         if not lines:
             return
-        yield Piece(text, lines, start)
+        yield Piece(text, lines, start, indented=indented)
         start += len(lines)
 
 

@@ -32,10 +32,11 @@ class Reading:
 
     `decimal` is binding, `usual_decimal` the mark of the file that a run was trained with, which holds where no number
     settles another one. `text` are columns whose values stay text even where all look like numbers, `numbers` those
-    that are numbers whatever zeros they begin with, `features` those of a run in order, for arrays without names.
-    `target` is the column of targets, and the array of them in a file of arrays; its `classes` are no missing values,
-    None: found out. With `usual_missing` not only `missing` and empty fields mean a missing value. `header` says
-    whether a text file has names, None if that is to be taken for granted but to be doubted where it does not look so.
+    that are numbers whatever zeros they begin with, `categories` those of a run in which typed cells keep the spaces
+    before them, `features` all that a run learned from in order, for arrays without names. `target` is the column of
+    targets, and the array of them in a file of arrays; its `classes` are no missing values, None: found out. With
+    `usual_missing` not only `missing` and empty fields mean a missing value. `header` says whether a text file has
+    names, None if that is to be taken for granted but to be doubted where it does not look so.
     `units` are those of the columns of numbers of a run, those without one left out; None if that is not known.
     `offsets` says of columns of dates whether all times of the run have an offset from UTC, or none has.
     `sheet` is that of a workbook, None: the first one. `image` are height, width and channels where features are all
@@ -53,6 +54,7 @@ class Reading:
     target_needed: bool = False
     header: bool | None = None
     numbers: frozenset[str] = frozenset()
+    categories: frozenset[str] = frozenset()
     classes: frozenset[str] | None = None
     usual_missing: bool = True
     sheet: str | None = None

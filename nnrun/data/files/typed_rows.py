@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from nnrun.data.files.dialect import Decimal, Dialect, find_decimal
 from nnrun.data.files.layout import Layout
@@ -20,6 +20,19 @@ def as_text(rows: Iterable[Iterable[object]]) -> bytes:
     csv.writer(text, delimiter=_COMMA, lineterminator="\r\n").writerows(rows)  # so that either of both is quoted
     text.detach()
     return data.getvalue()
+
+
+def noting_spaces(
+    rows: Iterable[Iterable[object]], names: Sequence[str], columns: Collection[str], found: dict[str, dict[int, str]]
+) -> Iterator[Iterable[object]]:
+    """The rows; the cells of these columns that have spaces before them are found, by column and by row."""
+    places = [(place, name) for place, name in enumerate(names) if name in columns]
+    for number, row in enumerate(rows):
+        cells = [*row]
+        for place, name in places:
+            if isinstance(cell := cells[place], str) and cell.startswith(" "):
+                found.setdefault(name, {})[number] = cell
+        yield cells
 
 
 class Decimals:

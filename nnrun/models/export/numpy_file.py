@@ -45,8 +45,8 @@ sys.stdout.buffer.write(said.getvalue())
 USED: dict[Kind | Literal["code"], tuple[str, ...]] = {
     "number": ("unit", "fills"),
     "boolean": ("unit", "fills"),
-    "category": ("vocabulary", "ends", "other"),
-    "code": ("vocabulary", "ends"),
+    "category": ("vocabulary", "ends", "spellings", "other"),
+    "code": ("vocabulary", "ends", "spellings"),
     "date": ("fills", "parts", "formats"),
 }
 _IMPORTS = re.compile(r"(?:^(?:import|from) .*\n)+", re.MULTILINE)  # a block; the second is the standard library
@@ -85,7 +85,7 @@ def _imports(lines: str) -> str:
 
 def run(model: Model, path: Path, table: Table) -> Array:
     """What the file says of the values of these rows, as whoever imports it would hear it."""
-    rows = {column.name: _values(table.column(column.name)) for column in model.columns}
+    rows = {column.name: _spaced(column, _values(table.column(column.name))) for column in model.columns}
     said: Array = np.load(io.BytesIO(_answer(["-c", _CALLED, str(path.absolute())], pickle.dumps(rows))))
     return said
 
@@ -94,7 +94,8 @@ def command(model: Model, path: Path, table: Table) -> Array:
     """What the file says of the same rows as a command that is given the text of their cells."""
     with tempfile.TemporaryDirectory(prefix="nnrun-") as folder:
         rows = Path(folder) / "rows.csv"
-        table.only([column.name for column in model.columns]).frame.to_csv(rows, index=False)
+        cells = {column.name: _spaced(column, table.frame[column.name].to_numpy(object)) for column in model.columns}
+        table.frame.assign(**cells)[[*cells]].to_csv(rows, index=False)
         said = _answer([str(path.absolute()), str(rows)], b"").decode()
     answers = list(csv.reader(said.splitlines()))[1:]
     found = np.array([row[-len(model.target.classes or [0]) :] for row in answers], dtype=np.float64)
@@ -117,6 +118,19 @@ def _values(values: Values) -> Array:
         return values
     plain = values.astype(str) if kind_of(values) == "date" else values
     return plain.astype(object).where(values.notna(), None).to_numpy()
+
+
+def _spaced(column: Column, values: Array) -> Array:
+    """The values `(m,)`, every other one that the column learned as a category with a space before it.
+
+    None of a column that tells values by their spaces.
+    """
+    known = {*column.vocabulary} if column.kind == "category" else set()
+    if values.dtype != object or any(value != value.strip() for value in (*known, *column.pooled)):
+        return values
+    spaced = values.copy()
+    spaced[::2] = [f" {value}" if value in known else value for value in values[::2]]
+    return spaced
 
 
 def _learned(model: Model) -> str:
@@ -198,11 +212,18 @@ def _stack(stack: Stack, place: int) -> str:
 def _column(column: Column, units: Mapping[str, str] | None) -> str:
     """What the kind of the column needs; a category of an embedding is of the kind `code`."""
     kind = column.kind if column.embedding is None else "code"
-    spelled = {"vocabulary": column.stems, "ends": list(column.ends), "formats": formats_of(str(column.format))}
-    known = {**column.to_json(), "kind": kind, **spelled}
+    spelled = {"vocabulary": column.stems, "ends": list(column.ends), "spellings": _spellings(column)}
+    known = {**column.to_json(), "kind": kind, **spelled, "formats": formats_of(str(column.format))}
     known["unit"] = None if units is None else units.get(column.name, "")
     needed = {key: known[key] for key in ("name", "kind", "indicator", *USED[kind])}
     return pprint.pformat(needed, width=WIDTH, compact=True, sort_dicts=False)
+
+
+def _spellings(column: Column) -> dict[str, int]:
+    """What else is looked up: values without blanks around them, and rare ones that would be others without theirs."""
+    codes, usual = column.codes, {f"{stem}{end}" for end in column.ends for stem in column.stems}
+    bare = {text: codes.get(text.lstrip(" ")) or codes.get(text.strip()) for text in codes.keys() - usual}
+    return {text: codes[text] for text in sorted(bare) if codes[text] or bare[text]}
 
 
 def _packed(values: Iterable[Any]) -> str:

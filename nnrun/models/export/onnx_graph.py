@@ -18,7 +18,7 @@ from nnrun.models.export.graph import ML, Graph
 from nnrun.models.export.onnx_numbers import normal
 from nnrun.models.model import Model
 
-NUMBER, TEXT = "float64, NaN if missing", "text, empty if missing"
+NUMBER = "float64, NaN if missing"
 _PLACE = re.compile(r"(.+)\[[\d,]+\]")  # in an array, as columns of a file of arrays are called
 
 
@@ -128,6 +128,13 @@ def _features_of_numbers(column: Column, graph: Graph, names: Sequence[str]) -> 
     return [*filled, graph.cast(pairs[0][1], np.float64)] if column.indicator else filled
 
 
+def _inputs_of_category(column: Column) -> list[Input]:
+    """Text, which ONNX has no operator to take blanks from: whether the caller has to, if there are some around it."""
+    has_blanks = any(value != value.strip() for value in (*column.vocabulary, *column.pooled))
+    text = "text with the blanks around it that it has in training" if has_blanks else "text without blanks around it"
+    return [Input(column.name, np.str_, f"{text}, empty if missing")]
+
+
 def _features_of_category(column: Column, graph: Graph, names: Sequence[str]) -> list[str]:
     """1 where the code is that of the feature; of an embedding the code itself.
 
@@ -135,13 +142,13 @@ def _features_of_category(column: Column, graph: Graph, names: Sequence[str]) ->
     """
     last = len(column.vocabulary) + 1
     missing = last if column.indicator or column.embedding is None else 0
-    spelled = [f"{value}{end}" for end in column.ends for value in column.stems]
+    known = {text: code for text, code in column.codes.items() if code}
     codes = graph.node(
         "LabelEncoder",
         *names,
         domain=ML,
-        keys_strings=["", *spelled],
-        values_int64s=[missing, *[*range(1, last)] * len(column.ends)],
+        keys_strings=["", *known],
+        values_int64s=[missing, *known.values()],
         default_int64=0,
     )
     if column.embedding is not None:
@@ -192,6 +199,6 @@ DATE_RANGES = {
 KINDS: dict[Kind, Kinds] = {
     "number": _as_number(NUMBER, numbers),
     "boolean": _as_number("float64, 1 for true, 0 for false, NaN if missing", truths),
-    "category": Kinds(lambda column: [Input(column.name, np.str_, TEXT)], _features_of_category, _feed_category),
+    "category": Kinds(_inputs_of_category, _features_of_category, _feed_category),
     "date": Kinds(_inputs_of_date, _features_of_date, _feed_date),
 }

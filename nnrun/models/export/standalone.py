@@ -54,6 +54,7 @@ class Column(TypedDict, total=False):
     fills: list[float]  # the mean of training for each of its features, where a value is missing
     vocabulary: list[str]  # the categories of training, each a feature or a code
     ends: list[str]  # what may stand behind a category: .0 where all are whole numbers
+    spellings: dict[str, int]  # others of them, and rare ones (0) that blanks alone tell from one
     other: bool  # whether all other categories have a feature of their own
     parts: list[str]  # of a date: those that varied in training
     formats: list[str]  # of a date, each tried after the other: ISO8601, or as strptime reads them
@@ -172,8 +173,15 @@ def codes(column: Column, values: Sequence[Any]) -> Array:
 
 def _codes(column: Column, values: Sequence[Any], missing: int) -> Array:
     known = {f"{value}{end}": code for end in column["ends"] for code, value in enumerate(column["vocabulary"], 1)}
-    found = [missing if _is_missing(column, one) else known.get(str(one), known.get(_text(one), 0)) for one in values]
+    known |= column["spellings"]
+    found = [missing if _is_missing(column, one) else _code(known, one) for one in values]
     return np.array(found, float).reshape(-1, 1)
+
+
+def _code(known: Mapping[str, int], value: Any) -> int:
+    """Of the text as it stands, else without spaces before it, else without blanks around it; 0 for an unknown one."""
+    text = str(value)
+    return next((known[one] for one in (text, _text(value), text.lstrip(" "), text.strip()) if one in known), 0)
 
 
 def dates(column: Column, values: Sequence[Any]) -> Array:
@@ -212,7 +220,8 @@ def _number(column: Column, value: Any) -> float:
 
 def _is_missing(column: Column, value: Any) -> bool:
     text, named = str(value), NAMED.get(column["name"], ())
-    return (text in NOTHING and not isinstance(value, str)) or (text.strip() in MISSING and text not in named)
+    is_word = text.strip() in MISSING and text not in named and text.strip() not in named
+    return is_word or (text in NOTHING and not isinstance(value, str))
 
 
 def _text(value: Any) -> str:

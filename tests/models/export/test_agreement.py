@@ -357,7 +357,7 @@ def test_the_graph_tells_what_it_wants(strange: tuple[Model, Path]) -> None:
     told = {entry.key: entry.value for entry in proto.metadata_props}
     assert list(json.loads(told["inputs"])) == [value.name for value in proto.graph.input]
     assert json.loads(told["inputs"])["since weekday"] == "float64, NaN if missing: 0 for Monday to 6"
-    assert json.loads(told["inputs"])["city"] == "text, empty if missing"
+    assert json.loads(told["inputs"])["city"] == "text without blanks around it, empty if missing"
     assert json.loads(told["classes"]) == ["0 of 3", "1 of 3", "2 of 3"]
     assert [value.name for value in proto.graph.output] == ["label", "probabilities"]
     assert {value.type.tensor_type.shape.dim[0].dim_param for value in proto.graph.input} == {"rows"}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,16 @@ import onnxruntime
 import pandas as pd
 import pytest
 
+from nnrun.data.features.categories import codes_of
+from nnrun.data.features.columns import Column
 from nnrun.data.raw import as_spelled
 from nnrun.engine.parameters import Array
 from nnrun.errors import NnrunError
-from nnrun.models.export import numpy_file
+from nnrun.models.export import numpy_file, standalone
 from nnrun.models.export.formats import FORMATS, TOLERANCE, dev_rows, export
+from nnrun.models.incoming import in_memory
 from nnrun.models.model import Model, load_model
+from nnrun.models.unlike import Unlike
 from nnrun.runs.listener import Outcome
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
@@ -69,6 +75,68 @@ def test_the_check_is_given_cells_as_they_are_spelled(train_run: Train, tmp_path
     with pytest.raises(NnrunError, match=r"'\$-?\d\.\d+' in column 'x' is not a finite number"):
         export(model, FORMATS["numpy"]._replace(write=without_signs), tmp_path / "towns.py")
     assert export(model, FORMATS["numpy"], tmp_path / "towns.py").difference < TOLERANCE
+
+
+def test_the_check_is_given_categories_with_blanks(train_run: Train, tmp_path: Path) -> None:
+    towns(["NA", "Ulm", "Bonn"]).to_parquet(tmp_path / "towns.parquet")
+    model = trained(train_run, tmp_path / "towns.parquet")
+
+    def as_it_stands(model: Model, path: Path) -> None:
+        numpy_file.write(model, path)
+        path.write_text(path.read_text(encoding="utf-8").replace(', text.lstrip(" "), text.strip())', ")"))
+
+    with pytest.raises(NnrunError, match="the written model differs"):
+        export(model, FORMATS["numpy"]._replace(write=as_it_stands), tmp_path / "towns.py")
+
+
+def everywhere(model: Model, folder: Path, rows: pd.DataFrame) -> Array:
+    """The last probability of each row, which is the same in memory, in files whose values have types, and exported."""
+    found = model.predict(in_memory(model, rows))[:, 1]
+    rows.to_json(folder / "new.jsonl", orient="records", lines=True)
+    rows.to_excel(folder / "new.xlsx", index=False)
+    rows.to_parquet(folder / "new.parquet")
+    for name in ("new.jsonl", "new.xlsx", "new.parquet"):
+        np.testing.assert_array_equal(model.predict(read_table(folder / name, model.fitted.reading))[:, 1], found, name)
+    says = written(model, folder)["predict"]
+    np.testing.assert_allclose(says(rows.to_dict("records"))[:, 1], found, atol=TOLERANCE)
+    return found
+
+
+def test_a_category_is_looked_up_without_the_blanks_that_training_did_not_see(train_run: Train, tmp_path: Path) -> None:
+    towns(["Ulm", "Bonn"]).to_csv(tmp_path / "towns.csv", index=False)
+    text = (tmp_path / "towns.csv").read_text().replace(",", ", ")
+    (tmp_path / "towns.csv").write_text(text)
+    model = trained(train_run, tmp_path / "towns.csv")
+    assert model.columns[1].vocabulary == ("Bonn", "Ulm")
+    spelled = ["Ulm", " Ulm", "Ulm ", "  Ulm\t", "Bonn", " Bonn", "U lm"]
+    found = everywhere(model, tmp_path, pd.DataFrame({"x": 0.5, "town": spelled}))
+    assert len({*found[:4]}) == len({*found[4:6]}) == 1 and len({*found}) == 3
+    unlike = Unlike()
+    unlike.see(in_memory(model, pd.DataFrame({"x": 0.5, "town": spelled})), model.columns)
+    assert [seen["town"].values for seen in unlike.found.values()] == [1]
+
+
+def test_categories_that_blanks_alone_tell_apart_are_looked_up_as_they_stand(train_run: Train, tmp_path: Path) -> None:
+    towns([" a", "a", "b "]).to_parquet(tmp_path / "towns.parquet")
+    model = trained(train_run, tmp_path / "towns.parquet")
+    found = everywhere(model, tmp_path, pd.DataFrame({"x": 0.5, "town": [" a", "a", "b ", "  a", "b", " b "]}))
+    assert len({*found[:3]}) == 3 and found[3] == found[1] and found[4] == found[5] == found[2]
+    export(model, FORMATS["onnx"], tmp_path / "towns.onnx")
+    graph = onnxruntime.InferenceSession(tmp_path / "towns.onnx")
+    told = json.loads(graph.get_modelmeta().custom_metadata_map["inputs"])
+    assert told["town"] == "text with the blanks around it that it has in training, empty if missing"
+    fed = {"x": np.full((4, 1), 0.5), "town": np.array([[" a"], ["a"], ["b "], ["b"]], object)}
+    np.testing.assert_allclose(graph.run(["probabilities"], fed)[0][:, 1], found[[0, 1, 2, 4]], atol=TOLERANCE)
+
+
+def test_rare_values_and_blanks_mean_the_same_in_the_run_and_in_its_file() -> None:
+    texts = ["a", " a", "a ", "  a", "\ta"]
+    for roles in product(("known", "rare", "unseen"), repeat=len(texts)):
+        known, rare = (tuple(t for t, role in zip(texts, roles, strict=True) if role == of) for of in ("known", "rare"))
+        column = Column("c", "category", vocabulary=known, other=bool(rare), pooled=rare, embedding=2)
+        labels = pd.Series([column.label(text) for text in texts])
+        in_file = ast.literal_eval(numpy_file._column(column, None))
+        assert standalone.codes(in_file, texts)[:, 0].tolist() == (codes_of(labels, known) + 1).tolist(), (known, rare)
 
 
 def test_cells_of_the_same_rows(train_run: Train, tmp_path: Path) -> None:
