@@ -3,11 +3,13 @@
 On the command line, for a CSV file with a header (comma, UTF-8, decimal point): python model.py rows.csv > said.csv
 In Python, where rows are dictionaries, one dictionary of columns, or an array (rows, columns), of raw values:
 
-    from model import CLASSES, predict
-    predict([{"age": 41, "city": "Ulm"}, {"age": None, "city": "Trier"}])
+    from model import labels, predict
+    probabilities = predict([{"age": 41, "city": "Ulm"}, {"age": None, "city": "Trier"}])
+    labels(probabilities)
 
 `predict` returns an array of probabilities, a row for each row and a column for each of CLASSES, or of values where
-CLASSES is None. Values are read as in training: an unknown one is None, NaN, or a word of MISSING.
+CLASSES is None; `labels` the class of each row, as nnrun chooses it. Values are read as in training: an unknown one is
+None, NaN, or a word of MISSING.
 """
 
 from __future__ import annotations
@@ -109,6 +111,11 @@ def predict(rows: Rows) -> Array:
         return np.asarray(np.exp(np.minimum(values, np.log(sys.float_info.max))) if TARGET_LOG else values)
     pooled = np.logaddexp.reduce(log_softmax(said) + np.log(weights), axis=0)
     return np.asarray(np.exp(log_softmax(pooled / TEMPERATURE + SHIFT)), said.dtype)
+
+
+def labels(probabilities: Array) -> list[str]:
+    """The predicted class of each row: the most probable one, its probability times its weight if classes have one."""
+    return [(CLASSES or [])[best] for best in np.argmax(probabilities * (CLASS_WEIGHTS or 1.0), axis=1)]
 
 
 def _as_columns(rows: Rows) -> Mapping[str, Sequence[Any]]:

@@ -8,9 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
-from nnrun.models.export.standalone import CLASS_WEIGHTS, CLASSES, IDENTIFIERS, predict
+from nnrun.models.export.standalone import CLASSES, IDENTIFIERS, labels, predict
 
 ROWS_AT_ONCE = 10_000
 
@@ -34,9 +32,9 @@ def main(path: str) -> None:
         if known is None:
             known = [one for one in IDENTIFIERS if one in table[0] and len({row[one] for row in table}) == len(table)]
             writer.writerow([*(known or ["row"]), "prediction", *(f"probability of {name}" for name in CLASSES or [])])
-        for row, predicted in zip(table, predict(table), strict=True):
-            number, best = next(count), np.argmax(predicted * (CLASS_WEIGHTS or 1.0))
-            answer = [predicted] if CLASSES is None else [CLASSES[best], *predicted]
+        said = predict(table)
+        answers = said[:, None] if CLASSES is None else [[a, *b] for a, b in zip(labels(said), said, strict=True)]
+        for row, number, answer in zip(table, count, answers, strict=False):
             writer.writerow([*([row[name] for name in known] if known else [number]), *map(str, answer)])
 
 

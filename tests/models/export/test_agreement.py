@@ -348,6 +348,18 @@ def test_a_file_that_says_something_else_is_not_kept(train_run: Train, people: P
         path.unlink()
 
 
+def test_the_python_file_chooses_the_class_as_the_run_does(train_run: Train, people: Path, tmp_path: Path) -> None:
+    """Not by the probabilities alone where classes are weighted."""
+    model = fitted(train_run, people, "few", "data.class_weight=balanced")
+    numpy_file.write(model, tmp_path / "model.py")
+    space: dict[str, Any] = {"__name__": "weighted"}
+    exec((tmp_path / "model.py").read_text(encoding="utf-8"), space)
+    rows = dev_rows(model)
+    probabilities, classes = model.predict(rows), np.array(model.target.classes)
+    assert space["labels"](probabilities) == classes[model.decided(probabilities)].tolist()
+    assert space["labels"](probabilities) != classes[probabilities.argmax(axis=1)].tolist()
+
+
 def test_the_graph_tells_what_it_wants(strange: tuple[Model, Path]) -> None:
     import onnx
 
