@@ -150,6 +150,7 @@ def _learned(model: Model) -> str:
         f"SHIFT = {_packed(shift.tolist())}",
         f"MISSING: frozenset[str] = frozenset({_packed(sorted(missing))})",
         f"MISSING_NUMBERS: list[float] = {_packed(sorted(numbers))}",
+        f"COMMAS = {',' in (reading.decimal, reading.usual_decimal)}",
         f"NAMED: dict[str, list[str]] = {_named(_categories_among(missing, model))}",
         f"SHAPES: list[tuple[int, ...]] = {_packed(_shapes(model))}",
         f"IDENTIFIERS: list[str] = {_packed(model.fitted.identifiers)}",

@@ -36,6 +36,7 @@ TEMPERATURE = 1.0  # divides the logarithms of probabilities, which makes them l
 SHIFT: list[float] = []  # what is added to those of each class then
 MISSING: frozenset[str] = frozenset()  # what stands for an unknown value as text
 MISSING_NUMBERS: list[float] = []  # and in a column of numbers
+COMMAS = False  # whether commas marked decimals in training; a number as text is refused then if it has one
 NAMED: dict[str, list[str]] = {}  # of columns that have some: what names a category, although it stands in MISSING
 SHAPES: list[tuple[int, ...]] = []  # that an image may have, flat or not; without any an array may have whatever shape
 IDENTIFIERS: list[str] = []  # columns that name the rows; the command carries them through
@@ -211,6 +212,8 @@ def _number(column: Column, value: Any) -> float:
     if _is_missing(column, value) or text in NO_NUMBER:
         return np.nan
     found = NUMBER.fullmatch(text)
+    if COMMAS and "," in text:
+        raise ValueError(f"{value!r} in column {column['name']!r} has a comma; write decimals with a point")
     digits = re.sub(r"[,'\u2019\s]", "", found[5]) if found else "inf"
     if found is None or np.isinf(float(digits)):
         raise ValueError(f"{value!r} in column {column['name']!r} is not a finite number")

@@ -284,6 +284,17 @@ def test_numbers_have_the_unit_of_training(train_run: Train, tmp_path: Path) -> 
     np.testing.assert_array_equal(early([row | {"way": "8.5 mi"}]), expected)
 
 
+def test_a_comma_marks_no_thousands_where_it_marked_decimals(train_run: Train, tmp_path: Path) -> None:
+    x = np.random.default_rng(0).uniform(0, 9, 120).round(3)
+    frame = pd.DataFrame({"x": x, "z": 3 * x, "y": np.where(x > 4, "p", "q")})
+    frame.to_csv(tmp_path / "commas.csv", index=False, sep=";", decimal=",")
+    says = written(trained(train_run, tmp_path / "commas.csv"), tmp_path)["predict"]
+    np.testing.assert_array_equal(says([{"x": "1.234", "z": 3}]), says([{"x": 1.234, "z": "3"}]))
+    for text in ("1,234", "1,234.5", "1,2"):
+        with pytest.raises(ValueError, match=f"'{text}' in column 'x' has a comma; write decimals with a point"):
+            says([{"x": text, "z": 3}])
+
+
 def test_truths_are_true_or_false(train_run: Train, tmp_path: Path) -> None:
     """A marker of a missing value is no truth, but may stand there."""
     x = np.random.default_rng(0).normal(size=120).round(2)
