@@ -1,7 +1,8 @@
 """A trained model, one network or several, in one file: predictions with NumPy alone.
 
 On the command line, for a CSV file with a header (comma, UTF-8, decimal point): python model.py rows.csv > said.csv
-In Python, where rows are dictionaries, one dictionary of columns, or an array (rows, columns), of raw values:
+In Python, where rows are dictionaries, one dictionary of columns or a DataFrame, or an array (rows, columns), of raw
+values:
 
     from model import labels, predict
     probabilities = predict([{"age": 41, "city": "Ulm"}, {"age": None, "city": "Trier"}])
@@ -17,7 +18,7 @@ from __future__ import annotations
 import base64
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from functools import cache
@@ -84,7 +85,7 @@ class Stack(TypedDict):
     layers: list[tuple[tuple[int, int, int], str, str, str]]  # shape and bytes of W, bytes of b, activation
 
 
-Rows = Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]] | Array
+Rows = Iterable[Mapping[str, Any]] | Mapping[str, Sequence[Any]] | Array
 
 NOTHING = {"None", "nan", "NaT", "<NA>"}  # an unknown value that is no text, as text
 TRUTH = {"true": 1.0, "yes": 1.0, "t": 1.0, "y": 1.0, "1": 1.0, "false": 0.0, "no": 0.0, "f": 0.0, "n": 0.0, "0": 0.0}
@@ -119,17 +120,24 @@ def labels(probabilities: Array) -> list[str]:
     return [(CLASSES or [])[best] for best in np.argmax(probabilities * (CLASS_WEIGHTS or 1.0), axis=1)]
 
 
-def _as_columns(rows: Rows) -> Mapping[str, Sequence[Any]]:
+def _as_columns(rows: Any) -> Mapping[str, Sequence[Any]]:
     """Columns by name; those of an array `(rows, …)`, each row of one of SHAPES, stand in the order of training."""
-    names = list(dict.fromkeys(column["name"] for one in PREPARATIONS for column in one["columns"]))
+    names = learned()
     if isinstance(rows, np.ndarray):
         if SHAPES and rows.shape[1:] not in SHAPES:
             raise ValueError(f"rows of shape {rows.shape[1:]}, where the model takes {' or '.join(map(str, SHAPES))}")
         return dict(zip(names, rows.reshape(len(rows), len(names)).T.tolist(), strict=True))
-    if isinstance(rows, Mapping):
-        return rows
-    given = {name for row in rows for name in row} if rows else names
-    return {name: [row.get(name) for row in rows] for name in given}
+    if hasattr(rows, "keys"):
+        columns: Mapping[str, Sequence[Any]] = rows  # or a DataFrame
+        return columns
+    several = list(rows)
+    given = {name for row in several for name in row} if several else names
+    return {name: [row.get(name) for row in several] for name in given}
+
+
+def learned() -> list[str]:
+    """The names of the columns that are learned from."""
+    return list(dict.fromkeys(column["name"] for one in PREPARATIONS for column in one["columns"]))
 
 
 def features(preparation: Preparation, table: Mapping[str, Sequence[Any]]) -> Array:
@@ -208,7 +216,7 @@ def _filled(column: Column, values: Array, missing: Array | None = None) -> Arra
 
 
 def _number(column: Column, value: Any) -> float:
-    text = str(value).strip()
+    text = str(int(value) if isinstance(value, (bool, np.bool_)) else value).strip()
     if _is_missing(column, value) or text in NO_NUMBER:
         return np.nan
     found = NUMBER.fullmatch(text)
@@ -241,7 +249,10 @@ def _text(value: Any) -> str:
 def _moment(column: Column, value: Any) -> datetime:
     value = value.astype("datetime64[us]").item() if isinstance(value, np.datetime64) else value
     moment = datetime.fromisoformat(str(value)) if isinstance(value, date) else _read_moment(column, str(value).strip())
-    return moment if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        return moment if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{str(value)!r} in column {column['name']!r} is out of range in UTC") from None
 
 
 def _read_moment(column: Column, text: str) -> datetime:

@@ -8,16 +8,20 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from nnrun.models.export.standalone import CLASSES, IDENTIFIERS, labels, predict
+from nnrun.models.export.standalone import CLASSES, IDENTIFIERS, labels, learned, predict
 
 ROWS_AT_ONCE = 10_000
+LONGEST = 1 << 24  # characters of a field
 
 
 def _records(path: str) -> Iterator[dict[str, str | None]]:
-    """The rows of a CSV file; raises ValueError at one with more or fewer fields than the header."""
+    """The rows of a CSV file; ValueError for a name that is there twice, and at a row with more or fewer fields."""
+    csv.field_size_limit(LONGEST)
     with Path(path).open(newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file, skipinitialspace=True)
         header = [name.strip() for name in next(reader, [])]
+        if twice := [name for name in learned() if header.count(name) > 1]:
+            raise ValueError(f"several columns are called {twice[0]!r}")
         for fields in filter(None, reader):
             if len(fields) != len(header):
                 raise ValueError(f"line {reader.line_num}: {len(fields)} fields where the header has {len(header)}")
@@ -36,6 +40,8 @@ def main(path: str) -> None:
         answers = said[:, None] if CLASSES is None else [[a, *b] for a, b in zip(labels(said), said, strict=True)]
         for row, number, answer in zip(table, count, answers, strict=False):
             writer.writerow([*([row[name] for name in known] if known else [number]), *map(str, answer)])
+    if known is None:
+        raise ValueError("no rows")
 
 
 if __name__ == "__main__":
@@ -45,5 +51,5 @@ if __name__ == "__main__":
         main(sys.argv[1])
     except BrokenPipeError:
         sys.stderr.close()  # whoever reads has seen enough, and need not hear of it
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         sys.exit(f"{sys.argv[1]}: {error}")

@@ -284,6 +284,34 @@ def test_numbers_have_the_unit_of_training(train_run: Train, tmp_path: Path) -> 
     np.testing.assert_array_equal(early([row | {"way": "8.5 mi"}]), expected)
 
 
+def told(path: Path, text: str) -> str:
+    """What the command says of a file that it refuses."""
+    path.with_suffix(".csv").write_text(text)
+    done = subprocess.run([sys.executable, "-I", path, path.with_suffix(".csv")], capture_output=True, text=True)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    return done.stderr.partition(": ")[2].strip()
+
+
+def test_the_file_takes_rows_in_whatever_holds_them(train_run: Train, tmp_path: Path) -> None:
+    """And refuses a table that nnrun predict refuses, too."""
+    frame = towns(["Ulm", "Bonn"])
+    frame["day"] = pd.date_range("2024-01-01", periods=120, tz="UTC").strftime("%Y-%m-%dT%H:%M%z")
+    frame.to_csv(tmp_path / "towns.csv", index=False)
+    model = trained(train_run, tmp_path / "towns.csv")
+    says, path = written(model, tmp_path)["predict"], tmp_path / "model.py"
+    expected, rows = model.predict(read_table(tmp_path / "towns.csv")), frame.to_dict("records")
+    for several in (rows, iter(rows), frame, frame.to_dict("list"), map(dict, rows)):
+        np.testing.assert_allclose(says(several), expected, atol=TOLERANCE)
+    first = {"town": "Ulm", "day": "2024-01-01T00:00+00:00"}
+    np.testing.assert_array_equal(says([first | {"x": True}, first | {"x": 1}])[0], says([first | {"x": 1}])[0])
+    with pytest.raises(ValueError, match="'0001-01-01T00:00\\+05:00' in column 'day' is out of range in UTC"):
+        says([first | {"x": 1, "day": "0001-01-01T00:00+05:00"}])
+    assert told(path, "x,town,x,day\n1,Ulm,2,\n") == "several columns are called 'x'"
+    assert told(path, "x,town,day\n") == told(path, "") == "no rows"
+    (tmp_path / "long.csv").write_text(f"x,town,day,note\n1,Ulm,,{'long ' * 40_000}\n")
+    np.testing.assert_allclose(commanded(path, tmp_path / "long.csv"), says([{"x": 1, "town": "Ulm", "day": ""}])[:, 1])
+
+
 def test_a_comma_marks_no_thousands_where_it_marked_decimals(train_run: Train, tmp_path: Path) -> None:
     x = np.random.default_rng(0).uniform(0, 9, 120).round(3)
     frame = pd.DataFrame({"x": x, "z": 3 * x, "y": np.where(x > 4, "p", "q")})
