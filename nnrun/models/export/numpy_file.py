@@ -95,9 +95,9 @@ def command(model: Model, path: Path, table: Table) -> Array:
     with tempfile.TemporaryDirectory(prefix="nnrun-") as folder:
         rows = Path(folder) / "rows.csv"
         cells = {column.name: _spaced(column, table.frame[column.name].to_numpy(object)) for column in model.columns}
-        table.frame.assign(**cells)[[*cells]].to_csv(rows, index=False)
+        table.frame.assign(**cells)[[*cells]].to_csv(rows, index=False, quoting=csv.QUOTE_ALL)
         said = _answer([str(path.absolute()), str(rows)], b"").decode()
-    answers = list(csv.reader(said.splitlines()))[1:]
+    answers = list(csv.reader(io.StringIO(said, newline="")))[1:]
     found = np.array([row[-len(model.target.classes or [0]) :] for row in answers], dtype=np.float64)
     return found if model.target.classes is not None else found[:, 0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import csv
 import json
 import subprocess
 import sys
@@ -77,9 +78,11 @@ def test_the_check_is_given_cells_as_they_are_spelled(train_run: Train, tmp_path
     assert export(model, FORMATS["numpy"], tmp_path / "towns.py").difference < TOLERANCE
 
 
-def test_the_check_is_given_categories_with_blanks(train_run: Train, tmp_path: Path) -> None:
-    towns(["NA", "Ulm", "Bonn"]).to_parquet(tmp_path / "towns.parquet")
-    model = trained(train_run, tmp_path / "towns.parquet")
+@pytest.mark.parametrize("source", ["towns.parquet", "towns.csv"])
+def test_the_check_is_given_categories_with_blanks(train_run: Train, tmp_path: Path, source: str) -> None:
+    table = towns(["NA", "Ulm", "Bonn"])
+    (table.to_csv if source == "towns.csv" else table.to_parquet)(tmp_path / source, index=False)
+    model = trained(train_run, tmp_path / source)
 
     def as_it_stands(model: Model, path: Path) -> None:
         numpy_file.write(model, path)
@@ -87,6 +90,16 @@ def test_the_check_is_given_categories_with_blanks(train_run: Train, tmp_path: P
 
     with pytest.raises(NnrunError, match="the written model differs"):
         export(model, FORMATS["numpy"]._replace(write=as_it_stands), tmp_path / "towns.py")
+
+
+def test_the_check_is_given_cells_that_have_to_be_quoted(train_run: Train, tmp_path: Path) -> None:
+    """As they begin with a space, or a carriage return or another line break stands in them, or in a class."""
+    table = towns([" a", "a", "b\rc"])
+    table["y"] = table["y"] + "\u2028"
+    table.to_csv(tmp_path / "towns.csv", index=False, quoting=csv.QUOTE_ALL)
+    model = trained(train_run, tmp_path / "towns.csv")
+    assert model.columns[1].vocabulary == (" a", "a", "b\rc")
+    assert export(model, FORMATS["numpy"], tmp_path / "towns.py").difference < TOLERANCE
 
 
 def everywhere(model: Model, folder: Path, rows: pd.DataFrame) -> Array:
