@@ -1,8 +1,7 @@
 """A trained model, one network or several, in one file: predictions with NumPy alone.
 
 On the command line, for a CSV file with a header (comma, UTF-8, decimal point): python model.py rows.csv > said.csv
-In Python, where rows are dictionaries, one dictionary of columns or a DataFrame, or an array (rows, columns), of raw
-values:
+In Python, for rows of raw values: dictionaries, one of columns, a DataFrame, or an array (rows, columns):
 
     from model import labels, predict
     probabilities = predict([{"age": 41, "city": "Ulm"}, {"age": None, "city": "Trier"}])
@@ -120,16 +119,15 @@ def labels(probabilities: Array) -> list[str]:
     return [(CLASSES or [])[best] for best in np.argmax(probabilities * (CLASS_WEIGHTS or 1.0), axis=1)]
 
 
-def _as_columns(rows: Any) -> Mapping[str, Sequence[Any]]:
+def _as_columns(rows: Any) -> Any:
     """Columns by name; those of an array `(rows, …)`, each row of one of SHAPES, stand in the order of training."""
     names = learned()
     if isinstance(rows, np.ndarray):
         if SHAPES and rows.shape[1:] not in SHAPES:
             raise ValueError(f"rows of shape {rows.shape[1:]}, where the model takes {' or '.join(map(str, SHAPES))}")
-        return dict(zip(names, rows.reshape(len(rows), len(names)).T.tolist(), strict=True))
-    if hasattr(rows, "keys"):
-        columns: Mapping[str, Sequence[Any]] = rows  # or a DataFrame
-        return columns
+        return dict(zip(names, rows.reshape(len(rows), len(names)).T, strict=True))
+    if isinstance(rows, Mapping) or hasattr(rows, "keys"):  # as a DataFrame has
+        return rows
     several = list(rows)
     given = {name for row in several for name in row} if several else names
     return {name: [row.get(name) for row in several] for name in given}
@@ -166,13 +164,25 @@ def outputs(stack: Stack, k: int, x: Array) -> Array:
 
 
 def numbers(column: Column, values: Sequence[Any]) -> Array:
-    """The numbers, the mean of training where one is missing."""
-    return _filled(column, np.array([[_number(column, value)] for value in values]).reshape(-1, 1))
+    """The numbers, 1 and 0 of a boolean, the mean of training where one is missing; ValueError at any other value."""
+    plain, is_truth = _plain(values), column["kind"] == "boolean"
+    if plain is None:
+        found = np.array([_number(column, value) for value in values])
+    else:
+        missing = np.isin(plain, np.array(MISSING_NUMBERS, plain.dtype if plain.dtype.kind == "f" else float))
+        found = np.where(missing, np.nan, plain.astype(float))
+    wrong = ~np.isin(found, (0, 1)) & ~np.isnan(found) if is_truth else np.isinf(found)
+    if wrong.any():
+        what = "neither true nor false" if is_truth else "not a finite number"
+        raise ValueError(f"{np.asarray(values, object)[wrong][0]!r} in column {column['name']!r} is {what}")
+    return _filled(column, found.reshape(-1, 1))
 
 
-def booleans(column: Column, values: Sequence[Any]) -> Array:
-    """1 for true and 0 for false, in the words of TRUTH or as numbers; ValueError for any other."""
-    return numbers(column, [TRUTH.get(_text(value).lower(), value) for value in values])
+def _plain(values: Sequence[Any]) -> Array | None:
+    """The values if all are numbers or truths, none of which has to be read as text."""
+    alike = isinstance(values, np.ndarray) or {*map(type, values)} <= {bool, int, float}
+    plain = np.asarray(values if alike else "")
+    return plain if plain.dtype.kind in "biuf" else None
 
 
 def categories(column: Column, values: Sequence[Any]) -> Array:
@@ -216,24 +226,23 @@ def _filled(column: Column, values: Array, missing: Array | None = None) -> Arra
 
 
 def _number(column: Column, value: Any) -> float:
-    text = str(int(value) if isinstance(value, (bool, np.bool_)) else value).strip()
+    text = str(value).strip()
     if _is_missing(column, value) or text in NO_NUMBER:
         return np.nan
-    found = NUMBER.fullmatch(text)
+    if isinstance(value, (bool, np.bool_)) or (column["kind"] == "boolean" and text.lower() in TRUTH):
+        return TRUTH[text.lower()]
     if COMMAS and "," in text:
         raise ValueError(f"{value!r} in column {column['name']!r} has a comma; write decimals with a point")
-    digits = re.sub(r"[,'\u2019\s]", "", found[5]) if found else "inf"
-    if found is None or np.isinf(float(digits)):
-        raise ValueError(f"{value!r} in column {column['name']!r} is not a finite number")
+    found = NUMBER.fullmatch(text)
+    if found is None:
+        return np.inf
+    digits = re.sub(r"[,'\u2019\s]", "", found[5])
     unit, known = re.sub(r"\s", "", found[2] + found[4] + found[7]), column.get("unit")
     if isinstance(value, str) and known is not None and unit != known and (unit or known == "%"):
         is_so = f"is in {unit}" if unit else "has no unit"
         raise ValueError(f"{value!r} in column {column['name']!r} {is_so}, where training had {known or 'none'}")
     number = -float(digits) if found[1] or found[6] or found[3] not in "+" else float(digits)
-    missing = number in MISSING_NUMBERS and text.lstrip("+-") == digits
-    if column["kind"] == "boolean" and number not in (0, 1) and not missing:
-        raise ValueError(f"{value!r} in column {column['name']!r} is neither true nor false")
-    return np.nan if missing else number
+    return np.nan if number in MISSING_NUMBERS and text.lstrip("+-") == digits else number
 
 
 def _is_missing(column: Column, value: Any) -> bool:
@@ -287,4 +296,4 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "gelu": lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi).astype(x.dtype) * (x + 0.044715 * x * x * x))),
     "silu": lambda x: x * ACTIVATIONS["sigmoid"](x),
 }
-KINDS = {"number": numbers, "boolean": booleans, "category": categories, "code": codes, "date": dates}
+KINDS = {"number": numbers, "boolean": numbers, "category": categories, "code": codes, "date": dates}

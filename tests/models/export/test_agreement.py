@@ -293,6 +293,31 @@ def test_what_is_no_number_is_told(text: str) -> None:
         standalone.numbers({"name": "age", "kind": "number", "indicator": False, "fills": [0.0]}, [text])
 
 
+def test_numbers_that_are_no_text_are_not_read_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And mean what their text means."""
+    amount: standalone.Column = {"name": "age", "kind": "number", "indicator": True, "fills": [7.0]}
+    truth = amount | {"kind": "boolean"}
+    monkeypatch.setattr(standalone, "MISSING_NUMBERS", [-99.5, 0.0])
+    monkeypatch.setattr(standalone, "MISSING", {"", "-99.5", "0", "0.0"})
+    values = [3, 2.5, -1, -99.5, 0, float("nan"), 1e300]
+    cells = [None if value != value else str(value) for value in values]
+    expected, truths = standalone.numbers(amount, cells), standalone.numbers(truth, [None, "1", "yes", "1.0"])
+    monkeypatch.setattr(standalone, "_number", None)
+    for plain in (values, np.array(values)):
+        np.testing.assert_array_equal(standalone.numbers(amount, plain), expected)
+    narrow = np.array([-99.5, 2.5, 0], np.float32)
+    np.testing.assert_array_equal(standalone.numbers(amount, narrow), [[7, 1], [2.5, 0], [7, 1]])
+    np.testing.assert_array_equal(standalone.numbers(truth, [np.nan, 1, True, 1.0]), truths)
+    np.testing.assert_array_equal(standalone.numbers(amount, np.array([True])), [[1, 0]])
+    with pytest.raises(ValueError, match=r"^inf in column 'age' is not a finite number"):
+        standalone.numbers(amount, np.array([1, np.inf]))
+    with pytest.raises(ValueError, match=r"^2 in column 'age' is neither true nor false"):
+        standalone.numbers(truth, [1, 2])
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match=r"^10+ in column 'age' is not a finite number"):
+        standalone.numbers(amount, [10**400])
+
+
 def test_the_python_file_is_clean_and_runs_without_nnrun(strange: tuple[Model, Path]) -> None:
     model, folder = strange
     path = folder / "alone.py"
