@@ -81,8 +81,10 @@ def _looked_up(graph: Graph, features: str, stack: Stack, alone: bool) -> str:
     places, found = [lookup.place for lookup in stack.lookups], list[str]()
     if plain := np.delete(np.arange(stack.preprocessor.n_features), places).tolist():
         numbers = graph.cast(graph.node("Gather", features, graph.constant(plain, np.int64), axis=1), stack.dtype)
-        for_each = graph.constant(np.zeros((len(stack.lookups[0].E), 1, 1)), stack.dtype)
-        found.append(numbers if alone else graph.node("Add", numbers, for_each))
+        if not alone:
+            for_each = graph.constant(np.zeros((len(stack.lookups[0].E), 1, 1)), stack.dtype)
+            numbers = graph.node("Add", numbers, for_each)
+        found.append(numbers)
     for place, E in stack.lookups:
         code = graph.cast(graph.node("Gather", features, graph.constant(place, np.int64), axis=1), np.int64)
         rows = graph.constant(E[0] if alone else E, stack.dtype)

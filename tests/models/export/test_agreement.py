@@ -403,6 +403,13 @@ def test_the_graph_tells_what_it_wants(strange: tuple[Model, Path]) -> None:
     assert "Not" in operators and "IsNaN" not in operators, "onnxruntime 1.8 has none of float64"
 
 
+def test_the_graph_holds_nothing_that_it_does_not_use(train_run: Train, people: Path) -> None:
+    """Of which onnxruntime warns each time that it is loaded."""
+    graph = onnx_file.build(fitted(train_run, people, "few", "data.encode_categories=embedding")).graph
+    used = {name for node in graph.node for name in node.input}
+    assert {constant.name for constant in graph.initializer} <= used
+
+
 def test_an_array_is_one_input(train_run: Train, tmp_path: Path) -> None:
     import onnx
 
