@@ -87,14 +87,19 @@ def _places(model: Model) -> dict[str, int]:
 
 def _add_columns(model: Model, graph: Graph) -> tuple[dict[Preprocessor, str], dict[str, str]]:
     columns = _columns(model)
-    wanted = dict.fromkeys((column.name, one) for column in columns for one in KINDS[column.kind].inputs(column))
-    names = {(column, one): graph.input(one.name, one.dtype) for column, one in wanted}
+    names = {(column, one): graph.input(one.name, one.dtype) for column, one in _inputs(columns)}
     parts = {column: _features(column, graph, names) for column in columns}
     raw = {
         one: graph.node("Concat", *(part for column in one.columns for part in parts[column]), axis=1)
         for one in model.preprocessors
     }
     return raw, {name: one.meaning for (_, one), name in names.items()}
+
+
+def _inputs(columns: Sequence[Column]) -> list[tuple[str, Input]]:
+    """Each with the name of its column; those called like it are first, so that they keep it beside parts of dates."""
+    found = dict.fromkeys((column.name, one) for column in columns for one in KINDS[column.kind].inputs(column))
+    return sorted(found, key=lambda entry: entry[0] != entry[1].name)
 
 
 def _features(column: Column, graph: Graph, names: Mapping[tuple[str, Input], str]) -> list[str]:
@@ -112,7 +117,7 @@ def feed(model: Model, table: Table) -> list[Any]:
         kind = KINDS[column.kind]
         for one, values in zip(kind.inputs(column), kind.feed(column, table), strict=True):
             found.setdefault((column.name, one), values)
-    return list(found.values())
+    return [found[one] for one in _inputs(_columns(model))]
 
 
 def _filled(graph: Graph, value: str, fills: Sequence[float]) -> tuple[str, str]:

@@ -403,6 +403,19 @@ def test_the_graph_tells_what_it_wants(strange: tuple[Model, Path]) -> None:
     assert "Not" in operators and "IsNaN" not in operators, "onnxruntime 1.8 has none of float64"
 
 
+def test_a_column_keeps_its_name_beside_the_part_of_a_date(train_run: Train, tmp_path: Path) -> None:
+    year = np.random.default_rng(0).normal(size=120).round(2)
+    frame = pd.DataFrame({"when": pd.date_range("2023-06-01", periods=120, freq="5D"), "when year": year})
+    frame.assign(y=np.where(year > 0, "p", "q")).to_csv(tmp_path / "when.csv", index=False)
+    settings = [f"data.source={tmp_path / 'when.csv'}", "data.target=y", "training.epochs=3"]
+    model = load_model(StoredRun(train_run(*settings).run))
+    assert max(differences(model, tmp_path).values()) <= TOLERANCE
+    told = {entry.key: entry.value for entry in onnx_file.build(model).metadata_props}
+    meanings = json.loads(told["inputs"])
+    assert meanings["when year"] == "float64, NaN if missing"
+    assert meanings["when year_2"] == "float64, NaN if missing: the year"
+
+
 def test_the_graph_holds_nothing_that_it_does_not_use(train_run: Train, people: Path) -> None:
     """Of which onnxruntime warns each time that it is loaded."""
     graph = onnx_file.build(fitted(train_run, people, "few", "data.encode_categories=embedding")).graph
