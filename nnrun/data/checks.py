@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnrun.data.facts.columns import ColumnFacts
-from nnrun.data.facts.kinds import Meaning, ambiguity, example, stand_in
+from nnrun.data.facts.kinds import Meaning, ambiguity, stand_in
 from nnrun.data.facts.offsets import mixed, unlike
 from nnrun.data.facts.survey import Survey
 from nnrun.data.features.categories import Limits
@@ -18,8 +18,6 @@ from nnrun.data.files.images import sizes
 from nnrun.data.files.sources import target_name
 from nnrun.data.files.table import (
     CORRECT,
-    FEW_VALUES,
-    MOSTLY_NUMBERS,
     Table,
     check_fits,
     numbers,
@@ -27,6 +25,7 @@ from nnrun.data.files.table import (
     require_single,
 )
 from nnrun.data.groups import may_be_one
+from nnrun.data.mixtures import check_slips, mixtures
 from nnrun.engine.metrics import Task
 from nnrun.errors import DataError
 from nnrun.machine.capacity import lacking_memory
@@ -107,7 +106,7 @@ def choose_features(config: Data, found: Survey, target: str) -> tuple[dict[str,
         *(f"column {name!r} is left out: {reason}" for name, reason in reasons.items() if reason),
         *_of_dates(found, [name for name, meaning in kept.items() if meaning.kind == "date"], config.time),
         *filter(None, (_large_numbers(found.columns[name]) for name in kept)),
-        *mixtures(found, columns),
+        *mixtures(found, [*columns, target] if config.task == "auto" else columns),
     ]
 
 
@@ -152,47 +151,6 @@ def _large_numbers(facts: ColumnFacts) -> str | None:
         f"column {facts.name!r} holds whole numbers beyond 2^53, of which a network cannot tell neighbours apart; if "
         f"they are codes, data.kinds: {{{facts.name}: category}} keeps them apart"
     )
-
-
-SOME_NUMBERS = 0.2  # share of the values of a column of text from which on it is told that they are numbers
-
-
-def mixtures(found: Survey, columns: Iterable[str]) -> list[str]:
-    """The notices on columns that are text because of some values, while many are numbers, or nearly all dates."""
-    return [*filter(None, map(_mixed, _of_many_texts(found, columns)))]
-
-
-def _mixed(facts: ColumnFacts) -> str | None:
-    undated = facts.undated
-    if facts.slips and facts.present - facts.slips >= SOME_NUMBERS * facts.present and facts.meaning.kind != "date":
-        what, like, others, (place, text) = "numbers", "", facts.slips, facts.first_slip
-    elif undated.format:
-        what, like, others, (place, text) = "dates", f" like {example(undated.format)}", undated.rows, undated.first
-    else:
-        return None
-    return (
-        f"column {facts.name!r} is taken for text: {facts.present - others:,} of {facts.present:,} values are {what}"
-        f"{like}, {others:,} {'is' if others == 1 else 'are'} not, the first {shown(text)} ({place}); rewrite these, "
-        f"or list them in data.format.missing, to learn from {what}; data.kinds: {{{facts.name}: category}} says it is "
-        "text"
-    )
-
-
-def check_slips(found: Survey, columns: Iterable[str]) -> None:
-    """Raise DataError at the first text cell of a column that otherwise holds many different numbers."""
-    for facts in _of_many_texts(found, columns):
-        if 0 < facts.slips <= (1 - MOSTLY_NUMBERS) * facts.present:
-            place, text = facts.first_slip
-            raise DataError(
-                f"{place}: {shown(text)} is not a number, but {facts.present - facts.slips} of {facts.present} values "
-                f"of column {facts.name!r} are; {CORRECT}, or list it in data.format.missing"
-            )
-
-
-def _of_many_texts(found: Survey, columns: Iterable[str]) -> Iterator[ColumnFacts]:
-    for facts in (found.columns[name] for name in columns):
-        if not facts.declared and facts.kind == "category" and len(facts.texts.distinct) > FEW_VALUES:
-            yield facts
 
 
 def check_sizes(table: Table, columns: Iterable[str]) -> None:

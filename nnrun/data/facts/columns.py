@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from nnrun.data.facts.kinds import ISO, Meaning, Texts
+from nnrun.data.facts.spelled import Spelled
 from nnrun.data.facts.tallies import Distinct
 from nnrun.data.facts.undated import Undated
 from nnrun.data.files.table import Table, odd_of, slips_of
@@ -28,6 +29,7 @@ class ColumnFacts:
         self.first_missing = ""  # the place
         self.first_slip = ("", "")  # the place and the text that is no number
         self.why = ""  # what that is, in a column that is declared to be one of numbers
+        self.spelled = Spelled()  # the texts of one that is not declared
         self.texts = Texts()
         self.undated = Undated()
         self.beyond_exact = False  # whole numbers of which float64 makes neighbours equal
@@ -74,6 +76,8 @@ class ColumnFacts:
         if not self.texts.formats:
             self.undated.see(table, self.name, formats, self.present)
         slips, what = odd_of(table, self.name) if self.declared == "number" else (slips_of(table, self.name), "")
+        if self.declared is None and self.is_learned:
+            self.spelled.see(table, self.name, slips)
         if slips.any() and not self.slips:
             row = table.first(slips)
             self.first_slip = (table.at_cell(row, self.name), str(series[row]))

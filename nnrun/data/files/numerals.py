@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnrun.data.files.dialect import UNITS
 from nnrun.text import shown
@@ -18,11 +18,18 @@ if TYPE_CHECKING:
 # Apostrophes and spaces between digits, also narrow ones, group thousands and nothing else.
 _SPACES = ("'", "\u2019", " ", "\u00a0", "\u2009", "\u202f")
 
-_UNKNOWN = frozenset({"n.a.", "n.a", "N.A.", "N.A", "n.d.", "--", "---", "\u2013", "\u2014"})
+UNKNOWN = frozenset({"n.a.", "n.a", "N.A.", "N.A", "n.d.", "--", "---", "\u2013", "\u2014"})
 _MINUS = re.compile("^[\u2212\u2013](?=[0-9.,])")
 _LIKE_NUMBER = re.compile(rf"(?=[^0-9]*[0-9])[-+0-9.,'\u2019\seE{UNITS}]+")
 _UNIT = r"[A-Za-z\u00b5\u03bc\u00b0\u03a9][A-Za-z/\u00b0\u00b2\u00b3]{0,9}"
 _PARTS = re.compile(rf"(\()?([^()]*?[0-9][.,]?)\s*+(-)?\s*+({_UNIT})?(\))?")
+
+# Marks of currencies that are not read, and thousands as India groups them.
+_CURRENCY = "\u00a2\u058f\u060b\u0e3f\u20a0-\u20ab\u20ad-\u20c0"
+_CODES = "AUD|BRL|CAD|CHF|CNY|CZK|DKK|EUR|GBP|HKD|HUF|INR|JPY|KRW|MXN|NOK|NZD|PLN|RUB|SEK|SGD|TRY|USD|ZAR"
+_BEFORE = rf"[A-Za-z]{{0,3}}[{_CURRENCY}]|[A-Za-z]{{1,3}}[$\u00a3\u00a5\u20ac]|{_CODES}|Rs\.?|Fr\.?|kr\.?"
+_MARKED = re.compile(rf"([-+(]?)\s*+({_BEFORE})?\s*+([-+]?[0-9.,](?:[^()]{{0,300}}[0-9])?)\s*+([^\s0-9()]{{1,6}})?\)?")
+_INDIAN = re.compile(r"[-+]?[0-9]{1,2}(,[0-9]{2}){1,99},[0-9]{3}(\.[0-9]{1,300})?")
 
 
 def plainly_written(series: pd.Series[Any], known: bool) -> tuple[pd.Series[Any], list[str], str]:
@@ -51,7 +58,7 @@ def plainly_written(series: pd.Series[Any], known: bool) -> tuple[pd.Series[Any]
 
 def _plain(value: str, told: dict[str, str]) -> tuple[str | None, str]:
     """A number as usual, None for a missing one, and its unit; what was written otherwise is noted by what it means."""
-    if value in _UNKNOWN:
+    if value in UNKNOWN:
         told.setdefault("missing", shown(value))
         return None, ""
     signed = _MINUS.sub("-", value)
@@ -116,26 +123,49 @@ def odd_among(values: Sequence[str], decimal: str, known: str | None) -> tuple[s
     The unit and the grouping of thousands are those of most, but for a unit that is `known`, which may also lack in all
     numbers, if it is not `%`.
     """
-    read = {value: _spelling(value, decimal) for value in values if value.strip() not in _UNKNOWN}
-    units = Counter(found[0] for found in read.values() if found)
-    marks = Counter(found[1] for found in read.values() if found and found[1])
+    read = {value: spelling_of(value, decimal) for value in values if value.strip() not in UNKNOWN}
+    units = Counter(found.unit for found in read.values() if found)
+    marks = Counter(found.mark for found in read.values() if found and found.mark)
     unit = known if known is not None else max(units, key=lambda each: units[each], default="")
     if unit != "%" and unit not in units and "" in units:
         unit = ""
     fitting = ("", max(marks, key=lambda each: marks[each], default=""))
     for value, found in read.items():
-        if found is None or found[1] not in fitting:
+        if found is None or found.mark not in fitting:
             return value, "is not a number"
-        if found[0] != unit:
-            is_so = f"is in {found[0]}" if found[0] else "has no unit"
+        if found.unit != unit:
+            is_so = f"is in {found.unit}" if found.unit else "has no unit"
             return value, f"{is_so}, where {'training had' if unit == known else 'others have'} {unit or 'none'}"
     return None
 
 
-def _spelling(value: str, decimal: str) -> tuple[str, str] | None:
-    """The unit or sign of a text that is a number, and the mark that groups its thousands; None of any other."""
+class Spelling(NamedTuple):
+    """The unit or sign of a number, the mark that groups its thousands, and whether text files may have it so."""
+
+    unit: str = ""
+    mark: str = ""
+    is_read: bool = True
+
+
+def spelling_of(value: str, decimal: str) -> Spelling | None:
+    """How a text that is a number is written; None of any other, and of one whose writing is not read."""
     plain, word = _plain(value.strip(), {})
     sign = next((unit for unit in UNITS if plain and _has_unit(plain, unit)), "")
     bare = (plain or "").replace(sign, "").strip()
     mark = next((mark for mark in _marks(decimal) if _number(mark, decimal).fullmatch(bare)), None)
-    return None if mark is None else (sign + word, mark if mark in bare else "")
+    return None if mark is None else Spelling(sign + word, mark if mark in bare else "")
+
+
+def unread_spelling(value: str, decimal: str) -> Spelling | None:
+    """How a text is written that would be a number but for the mark of its currency, or Indian groups; else None."""
+    parts = _MARKED.fullmatch(value.strip())
+    if parts is None:
+        return None
+    before, number, after = parts[2] or "", parts[3], parts[4] or ""
+    if (before and after) or (after.isascii() and after):
+        return None
+    unit = before or after
+    if decimal == "." and _INDIAN.fullmatch(number):
+        return Spelling(unit, is_read=False)
+    fits = unit and any(_number(mark, decimal).fullmatch(number) for mark in _marks(decimal))
+    return Spelling(unit, is_read=False) if fits else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nnrun.config.data_section import Data, Declared
-from nnrun.data.checks import check_roles, check_sizes, check_slips, mixtures
+from nnrun.data.checks import check_roles, check_sizes
 from nnrun.data.division import check_rows
 from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.kinds import Meaning, day_of
@@ -18,6 +18,7 @@ from nnrun.data.features.learner import Learner
 from nnrun.data.files.sources import holds_arrays, target_name
 from nnrun.data.files.table import Table, require_single
 from nnrun.data.files.values import labels
+from nnrun.data.mixtures import check_slips, mixtures
 from nnrun.data.prepare import Divided, divided
 from nnrun.engine.metrics import Task
 from nnrun.errors import DataError, UsageError
@@ -190,11 +191,11 @@ def _judge(config: Data, table: Table, found: Survey) -> list[JudgedColumn]:
 def _guessed(
     config: Data, table: Table, columns: list[JudgedColumn]
 ) -> tuple[Mapping[str, Declared], list[JudgedColumn]]:
-    """What columns are that their cells alone do not tell, and all columns with that."""
+    """What columns to learn from are that their cells alone do not tell, and all columns with that."""
     unclear = [] if holds_arrays(config) else columns
-    kinds: dict[str, Declared] = {
-        column.name: "category" for column in unclear if may_be_codes(table.frame[column.name], column)
-    }
+    used = {column.name for column in columns if column.role == "feature"}
+    kinds: dict[str, Declared] = {name: kind for name, kind in config.declared.items() if name in used}
+    kinds |= {column.name: "category" for column in unclear if may_be_codes(table.frame[column.name], column)}
     return kinds, [replace(column, kind=kinds.get(column.name, column.kind)) for column in columns]
 
 
@@ -239,7 +240,9 @@ def _reading(data: Divided, seen: int) -> list[str]:
 
 def _learned(table: Table, found: ColumnFacts, kinds: Mapping[str, Declared], data: Divided) -> Learner:
     """What the rows teach of a column."""
-    learner = Learner(found.name, Meaning("category") if found.name in kinds else found.meaning, data.limits)
+    learner = Learner(
+        found.name, Meaning("category") if kinds.get(found.name) == "category" else found.meaning, data.limits
+    )
     learner.see(table)
     return learner
 
@@ -261,8 +264,8 @@ def _check(config: Data, table: Table, found: Survey, columns: list[JudgedColumn
     target = found.target.name
     found.target.check()
     check_rows(config, {"all": found} if isinstance(config.source, str) else {})
-    learned = [name for name in found.columns if name not in (target, config.group, config.time, *config.drop)]
-    check_slips(found, learned)
+    unused = (config.group, config.time, *config.drop, *([target] if config.task == "classification" else []))
+    check_slips(found, [name for name in found.columns if name not in unused], however_written=True)
     check_sizes(table, [column.name for column in columns if column.role == "feature" and column.kind == "number"])
     distinct = next(column.distinct for column in columns if column.role == "target")
     if found.target.column.kind != "number" and distinct > max(1, MOST_CLASSES * len(table)):

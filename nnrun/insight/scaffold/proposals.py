@@ -55,12 +55,14 @@ def _drop(overview: Overview) -> Choice | None:
 
 
 def _kinds(overview: Overview) -> Choice | None:
-    """`category` for whole numbers that look like codes, by the name (zip, store, …) or zeros before them."""
+    """`category` for whole numbers that may be codes (zip, store, 02134); `number` for numbers stored as text."""
     if not overview.kinds:
         return None
-    names = [f"{shown_name(name)} ({overview.distinct(name):,} values)" for name in overview.kinds]
-    reason = f"a guess: {listed(names)} may be codes, not amounts; make it number where more means more"
-    return Choice(dict(overview.kinds), reason)
+    codes, stored = ([name for name, of in overview.kinds.items() if of == kind] for kind in ("category", "number"))
+    names = [f"{shown_name(name)} ({overview.distinct(name):,} values)" for name in codes]
+    guess = f"a guess: {listed(names)} may be codes, not amounts; make it number where more means more"
+    text = f"the file stores {listed([*map(shown_name, stored)])} as text, all of which are numbers"
+    return Choice(dict(overview.kinds), "; ".join([*([guess] if codes else []), *([text] if stored else [])]))
 
 
 def _max_categories(overview: Overview) -> Choice | None:

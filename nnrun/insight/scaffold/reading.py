@@ -1,13 +1,19 @@
-"""How a file is to be read that leaves it open: whether it has names, and which words stand for a missing value."""
+"""How a file is to be read that leaves it open: whether it has names, which words mean no value, which text numbers."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nnrun.config.data_section import Data
+from nnrun.data.facts.spelled import Spelled, spellings
 from nnrun.data.files.chunks import Chunks
-from nnrun.data.files.sources import lacks_names, open_sources
-from nnrun.data.files.table import FEW_VALUES, Table, slips_of
+from nnrun.data.files.content import Framed
+from nnrun.data.files.dialect import UNITS
+from nnrun.data.files.sources import lacks_names, open_sources, target_name
+from nnrun.data.files.table import FEW_VALUES, Table, numbers, slips_of
 from nnrun.data.files.values import kind_of, labels
 
 if TYPE_CHECKING:
@@ -15,6 +21,8 @@ if TYPE_CHECKING:
 
 MANY_NUMBERS = 0.5  # share of a column's values from which on a word among them stands for none
 MOST_WORDS, AGAIN = 3, 2  # different ones in a column, and how often each comes; one that comes once may be a slip
+
+_DIGITS = "[0-9]+"
 
 Words = dict[str, list[str]]  # by word, the columns that it stands in
 
@@ -30,7 +38,7 @@ def as_read(config: Data) -> tuple[Data, Table, Words]:
     if words := words_among_numbers(table):
         config = _reading(config, missing=(*words,))
         table = _first_piece(config)
-    return config, table, words
+    return *_with_numbers(config, table), words
 
 
 def _reading(config: Data, **format: object) -> Data:
@@ -54,15 +62,48 @@ def _words(table: Table, name: str) -> list[str]:
     if kind_of(table.column(name)) != "category":
         return []
     series: pd.Series[str] = table.frame[name]
-    slips = slips_of(table, name)
-    numbers = labels(series[~slips]).dropna()
-    counts = labels(series[slips]).value_counts()
-    if not 0 < len(counts) <= MOST_WORDS or counts.min() < AGAIN or any(map(_has_digits, counts.index)):
+    slips, found = slips_of(table, name), Spelled()
+    found.see(table, name, slips)
+    if found.numbers < MANY_NUMBERS * int(series.count()):
         return []
-    is_of_numbers = numbers.nunique() > FEW_VALUES and len(numbers) >= MANY_NUMBERS * (len(numbers) + counts.sum())
-    return [str(word) for word in counts.index] if is_of_numbers else []
+    codes, known = spellings(table, name, slips)
+    fits = np.array([*map(found.fits, known), True])[codes]  # the last of them where a value is missing
+    counts = labels(series[~fits]).value_counts()
+    if not 0 < len(counts) <= MOST_WORDS or counts.min() < AGAIN or any(map(_may_say_something, counts.index)):
+        return []
+    return [str(word) for word in counts.index] if labels(series[fits]).nunique() > FEW_VALUES else []
 
 
-def _has_digits(word: str) -> bool:
-    """Whether a word has digits, as a date has, a range or a number with its unit."""
-    return any(map(str.isdigit, word))
+def _may_say_something(word: str) -> bool:
+    """Whether a word has digits, as a date has, a range or a number with its unit, or a sign: `$-` is 0."""
+    return any(mark.isdigit() or mark in UNITS for mark in word)
+
+
+def _with_numbers(config: Data, table: Table) -> tuple[Data, Table]:
+    """The section and the piece in which text that is all numbers, in a file that keeps both, is one of numbers.
+
+    Of a feature some have to be more than digits, which may be codes.
+    """
+    target, others = target_name(config), (config.group, config.time, *config.drop)
+    names = [name for name in table.columns if name not in others and _is_stored_as_text(table, name)]
+    kinds = {name: "number" for name in names if name != target and not _are_digits(table.frame[name])}
+    changes: dict[str, object] = {"kinds": kinds}
+    if target in names and config.task == "auto":
+        changes["task"] = "regression"
+    found = [*kinds, *([str(target)] if "task" in changes else [])]
+    if not found:
+        return config, table
+    frame = table.frame.assign(**{name: numbers(table, name) for name in found})
+    return config.model_copy(update=changes), replace(table, content=Framed(frame))
+
+
+def _is_stored_as_text(table: Table, name: str) -> bool:
+    if kind_of(table.column(name)) != "category" or name in table.unreadable:
+        return False
+    slips, found = slips_of(table, name), Spelled()
+    found.see(table, name, slips)
+    return not slips.any() and found.are_plain and table.frame[name].nunique() > FEW_VALUES
+
+
+def _are_digits(series: pd.Series[str]) -> bool:
+    return bool(series.dropna().str.fullmatch(_DIGITS).all())

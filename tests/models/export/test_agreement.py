@@ -283,7 +283,7 @@ def test_numbers_in_other_spellings_are_read_as_in_training(train_run: Train, tm
 
 
 def test_the_python_file_knows_the_signs_and_words_that_training_knows() -> None:
-    assert standalone.NO_NUMBER == numerals._UNKNOWN
+    assert standalone.NO_NUMBER == numerals.UNKNOWN
     assert all(standalone.NUMBER.fullmatch(text) for unit in UNITS for text in (f"{unit}5", f"5 {unit}"))
 
 

@@ -1,0 +1,150 @@
+"""Columns of text that would be numbers but for a slip, for how they are written, or for how a file stores them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from nnrun.data.dataset import Dataset
+from nnrun.errors import DataError
+from nnrun.insight.scaffold.verbs import Scaffold, Wishes, scaffold
+
+Csv = Callable[..., Path]
+Load = Callable[..., Dataset]
+
+ROWS = 60
+
+
+def written(csv: Csv, how: str, others: dict[int, str]) -> Path:
+    """A table of prices, some of them grouped, and of other cells in these rows."""
+    prices = [others.get(i, how.format((i + 1) * 123.45)) for i in range(ROWS)]
+    return csv("price,z,y", *(f'"{price}",{i % 9},{i % 7}' for i, price in enumerate(prices)))
+
+
+def proposed(path: Path, target: str = "y") -> Scaffold:
+    """What `nnrun init` proposes."""
+    return scaffold(str(path), Wishes(target=target), path.parent / "config.yaml")
+
+
+def told_of(data: Dataset) -> list[str]:
+    """The notices on columns that are taken for text."""
+    return [notice for notice in data.notices if "taken for text" in notice]
+
+
+@pytest.mark.parametrize(
+    ("how", "like"),
+    [("${:,.2f}", " with $"), ("{:.1f} kg", " with kg"), ("{:.1f}%", " with %"), ("{:,.2f}", ""), ("({:.2f})", "")],
+)
+@pytest.mark.parametrize("cells", [None, 60])
+def test_a_slip_among_numbers_however_written_is_told_and_refused_by_init(
+    csv: Csv, load: Load, monkeypatch: pytest.MonkeyPatch, how: str, like: str, cells: int | None
+) -> None:
+    if cells:
+        monkeypatch.setattr("nnrun.data.files.chunks.CELLS", cells)
+    path = written(csv, how, {40: "TBD", 50: "--"})
+    (told,) = told_of(load(path, target="y", task="regression"))
+    assert f": 59 of 60 values are numbers{like}, 1 is not, the first 'TBD' ({path}:42:1); rewrite these" in told
+    cured = load(path, target="y", task="regression", format={"missing": ["TBD"]})
+    assert cured.fitted.features == ["price", "price is missing", "z"]
+    monkeypatch.undo()
+    with pytest.raises(DataError) as caught:
+        proposed(path)
+    assert str(caught.value).startswith(
+        f"{path}:42:1: 'TBD' is not a number, but 58 of 60 values of column 'price' are; correct it"
+    )
+
+
+def test_a_number_without_the_sign_of_the_others_is_named(csv: Csv) -> None:
+    with pytest.raises(DataError, match=r":32:1: '12\.5' has no unit, but 59 of 60 values of column 'price' have \$; "):
+        proposed(written(csv, "${:,.2f}", {30: "12.5"}))
+
+
+def test_another_unit_may_be_meant(csv: Csv) -> None:
+    notices = proposed(written(csv, "{:.0f} years", {0: "1 year"})).overview.notices
+    assert any("59 of 60 values are numbers with years, 1 is not, the first '1 year'" in told for told in notices)
+
+
+def test_words_that_come_again_among_prices_are_missing_values(csv: Csv) -> None:
+    made = proposed(written(csv, "${:,.2f}", dict.fromkeys(range(0, 60, 9), "unknown")))
+    assert made.choices["data.format.missing"].value == ["unknown"]
+
+
+def test_a_zero_in_the_format_of_accounts_is_no_missing_value(csv: Csv) -> None:
+    made = proposed(written(csv, "${:,.2f}", dict.fromkeys(range(0, 60, 9), "$-")))
+    assert "data.format.missing" not in made.choices
+    assert any("53 of 60 values are numbers with $" in told for told in made.overview.notices)
+
+
+@pytest.mark.parametrize("how", ["${:,.0f}", "$ {:.2f}"])
+def test_a_slip_in_a_target_of_prices_is_told(csv: Csv, load: Load, how: str) -> None:
+    prices = [how.format(1000 * (i % 25 + 1)) for i in range(300)]
+    path = csv("x,y", *(f'{i},"{price}"' for i, price in enumerate([*prices, *["TBD"] * 9])))
+    (told,) = told_of(load(path, target="y"))
+    assert told.startswith("target column 'y' is taken for text: 300 of 309 values are numbers with $, 9 are not")
+    assert not told_of(load(path, target="y", task="classification"))
+
+
+@pytest.mark.parametrize("how", ["₹{:.2f}", "USD {:,.2f}", "R$ {:.2f}", "{:.2f} zł", "-₹{:.2f}", "8,57,{:.0f}"])
+def test_numbers_with_a_mark_that_is_not_read_are_told(csv: Csv, load: Load, how: str) -> None:
+    cells = [how.format(101 + i) for i in range(60)]
+    path = csv("price,z,y", *(f'"{cell}",{i % 9},{i % 7}' for i, cell in enumerate(cells)))
+    (told,) = told_of(load(path, target="y", task="regression"))
+    assert f"60 of 60 values are numbers like '{cells[0]}', which are not read; write them as plain numbers" in told
+    assert told in proposed(path).overview.notices
+
+
+@pytest.mark.parametrize("how", ["K{}", "AB {}", "{}-{}", "room {} b", "{}th of {}"])
+def test_codes_are_no_numbers_with_a_mark(csv: Csv, load: Load, how: str) -> None:
+    path = csv("code,z,y", *(f"{how.format(100 + i, i)},{i % 9},{i % 7}" for i in range(60)))
+    assert told_of(load(path, target="y", task="regression")) == []
+    assert not any("taken for text" in told for told in proposed(path).overview.notices)
+
+
+# text of a file that keeps numbers and text apart
+
+
+def stored(folder: Path, **columns: Any) -> Path:
+    """A Parquet file of these columns beside others."""
+    frame = pd.DataFrame({"z": [i % 9 for i in range(ROWS)], "y": [i % 7 for i in range(ROWS)], **columns})
+    frame.to_parquet(folder / "stored.parquet")
+    return folder / "stored.parquet"
+
+
+NUMBERS = [f"{i / 7:.3f}" for i in range(ROWS)]
+
+
+def test_numbers_stored_as_text_are_told_and_proposed_as_numbers(tmp_path: Path, load: Load) -> None:
+    path = stored(tmp_path, x=NUMBERS)
+    (told,) = told_of(load(path, target="y", task="regression"))
+    assert "column 'x' is taken for text, as the file stores it, but all 60 values are numbers" in told
+    assert "data.kinds: {x: number} learns from numbers" in told
+    made = proposed(path)
+    assert made.choices["data.kinds"].value == {"x": "number"}
+    assert made.choices["data.kinds"].reason == "the file stores x as text, all of which are numbers"
+    assert [column.name for column in made.overview.used] == ["z", "x"]
+    cured = load(path, target="y", task="regression", kinds={"x": "number"})
+    assert cured.fitted.features == ["z", "x"] and not told_of(cured)
+
+
+def test_a_target_of_numbers_stored_as_text_is_proposed_as_a_number(tmp_path: Path, load: Load) -> None:
+    path = stored(tmp_path, y=[f"{i % 25 / 10}" for i in range(ROWS)])
+    assert proposed(path).choices["data.task"].value == "regression"
+    with pytest.raises(DataError):
+        load(path, target="y")
+    assert not told_of(load(path, target="y", task="regression"))
+
+
+@pytest.mark.parametrize("cells", [[f"{i:05}" for i in range(ROWS)], [f"{10**17 + i}" for i in range(ROWS)]])
+def test_codes_stored_as_text_stay_text(tmp_path: Path, load: Load, cells: list[str]) -> None:
+    path = stored(tmp_path, x=cells)
+    assert not told_of(load(path, target="y", task="regression"))
+    assert "data.kinds" not in proposed(path).choices
+
+
+def test_prices_stored_as_text_are_told(tmp_path: Path, load: Load) -> None:
+    (told,) = told_of(load(stored(tmp_path, x=[f"${cell}" for cell in NUMBERS]), target="y", task="regression"))
+    assert "60 of 60 values are numbers like '$0.000', which are not read from such a file; write them as" in told
