@@ -75,8 +75,11 @@ def _words(table: Table, name: str) -> list[str]:
 
 
 def _may_say_something(word: str) -> bool:
-    """Whether a word has digits, as a date has, a range or a number with its unit, or a sign: `$-` is 0."""
-    return any(mark.isdigit() or mark in UNITS for mark in word)
+    """Whether a word has digits, as a date has, a range or a number with its unit, or a sign: `$-` is 0.
+
+    An error of a spreadsheet, such as `#DIV/0!`, says nothing.
+    """
+    return not word.startswith("#") and any(mark.isdigit() or mark in UNITS for mark in word)
 
 
 def _with_numbers(config: Data, table: Table) -> tuple[Data, Table]:

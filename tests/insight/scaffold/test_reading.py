@@ -25,8 +25,8 @@ def table(folder: Path, others: list[str], rows: int = 200) -> str:
 
 @pytest.mark.parametrize(
     "others",
-    [["unknown"] * 2, ["not asked"] * 90, ["unknown"] * 5 + ["refused"] * 20],
-    ids=["few", "many", "two words"],
+    [["unknown"] * 2, ["not asked"] * 90, ["unknown"] * 5 + ["refused"] * 20, ["#DIV/0!"] * 20],
+    ids=["few", "many", "two words", "an error of a spreadsheet"],
 )
 def test_words_that_come_again_among_numbers_are_missing_values(tmp_path: Path, others: list[str]) -> None:
     made = scaffold(table(tmp_path, others), Wishes(target="ill"), tmp_path / "config.yaml")
