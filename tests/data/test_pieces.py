@@ -258,6 +258,30 @@ def test_a_mistake_in_a_late_piece_has_its_place(
     assert str(caught.value) == f"{path}:{expected}"
 
 
+@pytest.mark.parametrize("text", ["{}", '"1,{:03}.5"', "{}.25 kg"])
+def test_a_piece_of_words_for_a_missing_number_says_nothing_of_the_column(
+    tmp_path: Path, cells: Any, text: str
+) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text("x,y\n" + "".join(f"{text.format(i) if i >= 60 else '--'},{i % 7}\n" for i in range(180)))
+    config = Data(source=str(path), target="y", task="regression")
+    whole = load_dataset(config, "float64", tmp_path / "whole")
+    cells(2 * 20)
+    found = load_dataset(config, "float64", tmp_path / "cache")
+    assert found.fitted.features == whole.fitted.features == ["x", "x is missing"]
+    assert not any("taken for text" in notice for notice in found.notices)
+    np.testing.assert_allclose(found.parts["train"].x, whole.parts["train"].x)
+
+
+def test_words_for_a_missing_number_beside_other_words_stay_what_they_are(tmp_path: Path, cells: Any) -> None:
+    path = tmp_path / "data.csv"
+    cells_of_x = [*["--"] * 60, *["12", "red"] * 60]
+    path.write_text("x,y\n" + "".join(f"{cell},{i % 7}\n" for i, cell in enumerate(cells_of_x)))
+    cells(2 * 20)
+    found = load_dataset(Data(source=str(path), target="y", task="regression"), "float64", tmp_path / "cache")
+    assert found.fitted.features == ["x=--", "x=12", "x=red"]
+
+
 def test_a_class_without_training_rows_has_its_place(tmp_path: Path, cells: Any) -> None:
     path = tmp_path / "data.csv"
     path.write_text("day,x,y\n" + "".join(f"{i},{i},{'ab'[i % 2]}\n" for i in range(39)) + "39,9,c\n")

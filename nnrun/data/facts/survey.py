@@ -282,7 +282,7 @@ class Survey:
 
 
 def survey(chunks: Chunks, begin: Callable[[Table], Survey]) -> Survey:
-    """Walk through a source; once more where a column turned out to be text after parts of it were read as numbers.
+    """Walk through a source; once more where parts of a column were read as other things than the rest of it.
 
     `begin` is given the first piece; what it raises about the columns comes before the walk.
     """
@@ -295,5 +295,5 @@ def survey(chunks: Chunks, begin: Callable[[Table], Survey]) -> Survey:
     mixed = [name for name, facts in found.columns.items() if facts.is_mixed]
     if not mixed:
         return found
-    chunks.keep_as_text(mixed)
+    chunks.read_alike(mixed, [name for name in mixed if found.columns[name].lacks_words and name != found.target.name])
     return survey(chunks, begin)

@@ -38,9 +38,10 @@ class Source(Protocol):
     @property
     def is_text(self) -> bool: ...  # noqa: D102
 
-    def chunks(self, cells: int, text: Collection[str]) -> Iterator[Table]:
+    def chunks(self, cells: int, text: Collection[str], numbers: Collection[str] = ()) -> Iterator[Table]:
         """Pieces of about so many cells, in order; the values of columns named in `text` stay text.
 
+        Those named in `numbers` hold numbers, also where a piece has none but words for a missing one.
         Their rows have the numbers that they have in the source. Raises DataError for what cannot be read.
         """
 
@@ -58,6 +59,7 @@ class Chunks:
     def __init__(self, source: Source, heard: Heard = nobody, folder: Path | None = None) -> None:
         self.source, self.heard = source, heard
         self._text: frozenset[str] = frozenset()
+        self._numbers: frozenset[str] = frozenset()
         self.rows: int | None = None
         self._only: Table | None = None
         self._kept = Kept(folder)
@@ -77,9 +79,10 @@ class Chunks:
         """Whether one piece is all there is; known after the first walk."""
         return self._only is not None
 
-    def keep_as_text(self, columns: Iterable[str]) -> None:
-        """From now on do not take the values of these columns for numbers."""
-        self._text |= set(columns)
+    def read_alike(self, columns: Iterable[str], numbers: Collection[str]) -> None:
+        """From now on take the values of these columns for text, but for those known to hold `numbers`."""
+        self._text |= set(columns) - (set(numbers) - self._numbers)
+        self._numbers |= set(numbers)
         self._kept.forget()
 
     def _read(self) -> Iterator[Table]:
@@ -87,7 +90,7 @@ class Chunks:
             return iter([self._only])
         if self._kept.is_whole:
             return self._kept.tables()
-        tables = self.source.chunks(CELLS, self._text)
+        tables = self.source.chunks(CELLS, self._text, self._numbers - self._text)
         return self._kept.keep(tables) if self.source.is_text else tables
 
 
@@ -190,7 +193,7 @@ class Whole:
         """All rows."""
         return self._table
 
-    def chunks(self, cells: int, text: Collection[str]) -> Iterator[Table]:
+    def chunks(self, cells: int, text: Collection[str], numbers: Collection[str] = ()) -> Iterator[Table]:
         """Slices of the table."""
         rows = max(1, cells // len(self._table.columns))
         for start in range(0, len(self._table), rows):

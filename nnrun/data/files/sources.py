@@ -184,10 +184,11 @@ class File:
         """Number of columns."""
         return len(next(_tables(self.path, self.reading, 1, self._reader)).columns)
 
-    def chunks(self, cells: int, text: Collection[str]) -> Iterator[Table]:
+    def chunks(self, cells: int, text: Collection[str], numbers: Collection[str] = ()) -> Iterator[Table]:
         """Pieces as the file's reader gives them."""
         _ = self._hash  # the other core has time for it now
-        reading = replace(self.reading, text=self.reading.text.union(text))
+        known = self.reading
+        reading = replace(known, text=known.text.union(text), numbers=known.numbers.union(numbers))
         with self._steady.read():
             yield from _tables(self.path, reading, max(1, cells // self.width), self._reader)
 
