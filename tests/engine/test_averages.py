@@ -43,6 +43,7 @@ def test_over_steps_it_begins_with_the_first_and_forgets_faster_at_first() -> No
 def test_over_epochs_every_end_from_the_first_on_counts_alike() -> None:
     """θ at the ends of the epochs is 3, 1, −1, −3; the average is over those of the second epoch and after."""
     assert walked(4, 2, swa=2)[1::2] == pytest.approx([3, 1, (1 - 1) / 2, (1 - 1 - 3) / 3])
+    assert walked(4, 2, swa=1)[1::2] == pytest.approx([3, (3 + 1) / 2, (3 + 1 - 1) / 3, 0])
 
 
 def test_nothing_is_kept_without() -> None:
