@@ -150,12 +150,13 @@ def test_different_losses_have_no_difference_where_they_do_not_decide(make_run: 
 def test_the_band_of_repeats(make_run: MakeRun, root: Root) -> None:
     # Errors of 4, 5 and 6% with three seeds: s = 1%, two degrees of freedom, t = 4.303, so ± 4.303 · 1% · √2 = 6.085%.
     for seed, error in enumerate((0.04, 0.05, 0.06)):
-        make_run("a", {"seed": seed}, dev_error=error)
+        make_run("a", {"seed": seed}, dev_error=error, dev_loss=100 * error)
     near, far = make_run("b", {RATE: 0.01}, dev_error=0.10), make_run("c", {RATE: 0.1}, dev_error=0.11)
     first = RunDir(min(root.glob("*-a000"))).id
     found = compare(root, [first, near.id])
     assert found.noise["dev_error"] == (pytest.approx(0.01), 2, 3)
     assert found.noise["dev_error"].band() == pytest.approx(0.06085, abs=1e-5)
+    assert found.band("dev_loss") == pytest.approx(6.085, abs=1e-3), "a loss may be above 1"
     assert found.within_noise("dev_error", 1) is True  # 10 − 4 = 6 points
     assert compare(root, [first, far.id]).within_noise("dev_error", 1) is False  # 7 points
     assert any("+6.0 points  within seed noise ± 6.1" in line for line in lines_of(found))
@@ -233,6 +234,8 @@ def test_an_ensemble_is_no_repeat_of_its_first_member(make_run: MakeRun, root: R
     first, other = make_run("a"), make_run("b", {RATE: 0.01})
     ensemble = make_run("c", {"seed": 1}, record=gathered, dev_error=0.01)
     assert compare(root, [first.id, other.id]).noise == {}
+    make_run("d", {"seed": 5}, dev_error=0.04)  # which is one
+    assert compare(root, [first.id, other.id]).noise["dev_error"].runs == 2
     assert compare(root, [ensemble.id, other.id]).noise == {}
 
 
@@ -329,6 +332,9 @@ def test_the_best_is_the_highest_where_higher_is_better(make_run: MakeRun, root:
         (run.run.path / "metrics.jsonl").write_text("".join(to_json(row) + "\n" for row in rows))
     title, first, *_ = lines_of(compare(root, ids))
     assert title.split() == ["dev", "auc", "by", "epoch", "last"] and first.split()[-1] == "0.75"
+    other = found.runs[2].run.directory.resolved
+    other.write_text(other.read_text().replace("primary: auc", "primary: error"))
+    assert compare(root, ids).curve == "dev_error", "which decides in none of two of them"
 
 
 # on a screen
