@@ -10,10 +10,16 @@ import pytest
 
 from nnrun.config.data_section import Data
 from nnrun.config.load import load_config
-from nnrun.data.dataset import Dataset, load_dataset
+from nnrun.data.dataset import Dataset, Part, load_dataset
 from nnrun.errors import UsageError
 from nnrun.insight.diagnosis import base_error
-from nnrun.insight.diagnosis.base_error import base_error_lines, cover_hart, estimate, estimate_base_error
+from nnrun.insight.diagnosis.base_error import (
+    _neighbours_that_differ,
+    base_error_lines,
+    cover_hart,
+    estimate,
+    estimate_base_error,
+)
 from nnrun.runs import verbs
 from nnrun.runs.listener import Outcome
 from nnrun.runs.proportions import wilson
@@ -110,6 +116,13 @@ def test_copies_of_rows_are_told_with_what_comes_out_without_them(tmp_path: Path
     assert not any("copies" in caveat for caveat in single["caveats"])
     apart = estimate(dataset(tmp_path, once * 2, drop=[], group="g"))  # copies stay together, none is in the other part
     assert apart["base_error"] > 0.3 and not any("copies" in caveat for caveat in apart["caveats"])
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_the_nearest_that_differs_by_hand(apart: bool) -> None:
+    """Of 0 it is 1 and of 1 it is 0, of 10 it is 11 and the other way round, all of one class; 20 and 21 are of two."""
+    rows = Part(np.array([[0.0], [0], [1], [10], [10], [11], [20], [21]]), np.array([0, 0, 0, 1, 1, 1, 0, 1]))
+    assert _neighbours_that_differ(rows, rows if apart else None) == 2 / 8
 
 
 def test_rows_that_are_all_the_same_have_no_other_neighbour(tmp_path: Path) -> None:

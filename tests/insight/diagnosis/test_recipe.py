@@ -12,7 +12,7 @@ import pytest
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
 from nnrun.insight.diagnosis.origin import Origin
-from nnrun.insight.diagnosis.recipe import HOLDING, REMEDIES, moves
+from nnrun.insight.diagnosis.recipe import HOLDING, REMEDIES, moves, ranked
 from nnrun.insight.diagnosis.telling import sentence
 from nnrun.runs.symptoms.evidence import CalmerRate, Evidence
 from nnrun.runs.verdict import judge
@@ -216,6 +216,37 @@ def test_every_rule_of_the_table_can_speak(name: str) -> None:
         Evidence(Config(), verdict=judge({"base": 0.0, "train": 0.0, "train_dev": 0.0, "dev": 0.1}, {}, 0.015)),
     ]
     assert any(REMEDIES[name].propose(evidence) for evidence in wide)
+
+
+OVERFITTED = judge({"base": 0.0, "train": 0.0, "dev": 0.0, "test": 0.1}, {}, 0.015)
+FEW = judge({"base": 0.0, "train": 0.0, "dev": 0.02}, {"train": 1000, "dev": 300}, 0.015)  # a variance in doubt
+FILES = {"source": {"train": "a.csv", "dev": "b.csv"}, "target": "y"}
+
+
+@pytest.mark.parametrize(
+    ("name", "evidence"),
+    [
+        ("another seed", seen(BIASED, status="diverged")),
+        ("another split", seen(BIASED, status="diverged")),
+        ("another split", seen(BIASED, values={"data": FILES})),
+        ("twice as long", seen(BIASED, status="diverged")),
+        ("twice as long", seen((0.0, 0.0))),
+        ("search", seen(BIASED, searched=frozenset({"optimizer.learning_rate"}))),
+        ("fresh dev set", replace(seen(GOOD, values={"data": FILES}), verdict=OVERFITTED)),
+        ("folds", replace(seen(GOOD, values={"data": {"folds": 3}}), verdict=FEW)),
+        ("half the network", replace(seen(GOOD), verdict=FEW)),
+    ],
+)
+def test_a_rule_is_silent_where_its_words_exclude_it(name: str, evidence: Evidence) -> None:
+    assert REMEDIES[name].propose(evidence) is None
+
+
+# how much is needed
+
+
+def test_what_helps_against_both_is_needed_as_much_as_both_together() -> None:
+    (found,) = [each for each in ranked(seen((0.1, 0.2), values=RAW), REMEDIES) if each.remedy == "normalise"]
+    assert found.weight == pytest.approx(found.move.weight)
 
 
 # one list, one direction
@@ -484,6 +515,7 @@ def said(evidence: Evidence) -> str:
 def test_what_learned_nothing_of_noise_blames_neither_weak_regularisation_nor_the_width(stopped: bool) -> None:
     noise = unlearned(1.02, stopped, l2=0.1, dropout=0.2)
     assert noise.noise and noise.unlearned
+    assert not any(REMEDIES[each.remedy].against == "variance" for each in ranked(noise, REMEDIES))
     found = moves(noise, REMEDIES)
     assert found[0].verb == "search"
     assert not any({"network.hidden", *HOLDING} & set(move.settings) for move in found)
