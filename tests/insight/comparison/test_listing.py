@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -46,6 +49,15 @@ from tests.insight.comparison.conftest import MakeRun
 )
 def test_conditions(condition: str, value: object, holds: bool) -> None:
     assert Condition.of(condition).holds(value) is holds
+
+
+@pytest.mark.parametrize(("age", "old"), [("90m", 5400), ("12h", 43_200), ("1.5d", 129_600), ("2 w", 1_209_600)])
+def test_an_age_is_counted_from_now(age: str, old: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime(2026, 11, 28, 12, tzinfo=UTC)
+    monkeypatch.setattr(time, "time", now.timestamp)
+    made = [(now - timedelta(seconds=old + more)).isoformat() for more in (-1, 1)]
+    entries: list[Any] = [SimpleNamespace(facts={"created": created}) for created in [*made, None]]
+    assert older_than(entries, age) == [entries[1]]
 
 
 @pytest.mark.parametrize("text", ["", "x", "=1", "x~1"])
