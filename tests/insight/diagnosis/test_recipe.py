@@ -241,6 +241,29 @@ def test_a_rule_is_silent_where_its_words_exclude_it(name: str, evidence: Eviden
     assert REMEDIES[name].propose(evidence) is None
 
 
+def test_all_that_regularises_is_lowered_at_once_and_sooner_where_it_takes_much_of_the_cost() -> None:
+    held = {"regularization": {"l1": 2, "l2": 3, "dropout": 0.6, "input_dropout": 0.5, "label_smoothing": 0.3}}
+    lower = REMEDIES["less regularisation"].propose(seen(BIASED, values=held))
+    assert lower is not None and lower.settings == {
+        "regularization.l1": 0.2, "regularization.l2": 0.3, "regularization.dropout": 0.2,
+        "regularization.input_dropout": 0, "regularization.label_smoothing": 0,
+    }  # fmt: skip
+    little, much = (
+        REMEDIES["less regularisation"].propose(
+            seen(BIASED, rows=[{"train_loss": loss, "cost": 1.0}] * 20, values={"regularization": {"l2": 0.1}})
+        )
+        for loss in (0.9, 0.7)
+    )
+    assert little is not None and much is not None and little.weight < much.weight
+    assert [move.why.startswith("A large part of the cost is penalty") for move in (little, much)] == [False, True]
+
+
+def test_no_more_epochs_are_asked_for_where_nothing_came_of_all_these() -> None:
+    longer = REMEDIES["longer"].propose
+    assert longer(unlearned(1.02)) is None
+    assert longer(unlearned(0.4)) is not None, "a linear model learns something"
+
+
 # how much is needed
 
 

@@ -200,6 +200,16 @@ def test_a_row_that_many_folds_were_trained_on_is_one_row(train_run: Train) -> N
         assert (low, high) == pytest.approx(wilson(error, 50))
 
 
+def test_rows_that_several_folds_were_trained_on_make_a_weighted_error_no_surer() -> None:
+    wrong, weights = np.random.default_rng(0).random(200) < 0.3, np.where(np.arange(200) < 20, 10.0, 1.0)
+    once, thrice = (
+        Mistakes(np.tile(wrong.astype(float), n), np.tile(weights, n), None, True, np.tile(np.arange(200), n))
+        for n in (1, 3)
+    )
+    assert thrice.rows == once.rows == 200
+    assert thrice.size == pytest.approx(once.size, rel=0.05) and once.size < 100
+
+
 def test_the_oldest_rows_train_all_folds_by_time_and_the_newest_none(tmp_path: Path) -> None:
     lines = [f"{i},{i % 7},{i % 2}" for i in range(120)]
     (tmp_path / "d.csv").write_text("day,x,y\n" + "\n".join(lines) + "\n")
