@@ -75,6 +75,8 @@ def calibration_error(y: Indices, p: Floats, weights: Weights = None) -> float:
     The confidence is the largest probability, a bin counts by its rows (Guo et al. 2017, ICML, eq. 3).
     """
     sure = p.max(axis=1)
+    if np.isnan(sure).any():  # probabilities that are no numbers are in no bin
+        return np.nan
     bins = np.minimum((sure * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     size = np.ones(len(y)) if weights is None else weights
     gaps = np.bincount(bins, (sure - (p.argmax(axis=1) == y)) * size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -91,6 +92,7 @@ class Calibrated:
         }
 
 
+@np.errstate(all="ignore")  # a prediction may be no number
 def calibrate(model: Model) -> Calibrated:
     """Find how sure a model may be by rows that it has not learned, and keep it in its run.
 
@@ -111,6 +113,7 @@ def calibrate(model: Model) -> Calibrated:
     return found
 
 
+@np.errstate(all="ignore")
 def with_scores(model: Model, level: Fraction) -> Calibrated:
     """The model with scores of its run's rows, which are those that are kept where there are any.
 
@@ -262,12 +265,12 @@ def _scores(model: Model, part: str, rows: Scored) -> ScoresRecord:
 def _how_far(model: Model, piece: Trained, measured: Examples) -> Array:
     """How far off each row is: |error| in the target's unit, or of its logarithm where that was learned.
 
-    Of classes what the true class lacks of being certain.
+    Of classes what the true class lacks of being certain. What is predicted as no number is as far off as can be.
     """
     said = replace(piece.model, temperature=model.temperature).predict_features(measured.x).astype(np.float64)
     if model.target.classes is not None:
         lacks: Array = 1 - said[np.arange(len(said)), measured.y]
-        return lacks
+        return np.nan_to_num(lacks, nan=1.0)
     true = in_own_unit(piece.dataset, measured.y)[:, 0]
     apart: Array = np.abs(model.target.as_learned(true) - model.target.as_learned(said))
-    return apart
+    return np.nan_to_num(apart, nan=sys.float_info.max)

@@ -161,6 +161,7 @@ def factor(margin: float) -> float:
     return math.exp(min(margin, LARGEST_LOG))
 
 
+@np.errstate(over="ignore")
 def plain_margin(scores: ScoresRecord, level: Fraction) -> float:
     """What it would be if errors were normal around 0, with the deviation of these."""
     return deviations(level) * float(np.sqrt(np.mean(np.square(scores["values"]))))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nnrun.models.calibrating import calibrate
 from nnrun.models.model import load_model
 from nnrun.models.rows import Predictions
 from nnrun.models.uncertainty import asked_for
@@ -52,6 +53,20 @@ def test_numbers_beyond_are_told(
     assert told in evaluate(model, str(new)).notes
 
 
+@pytest.mark.parametrize("target", ["y", "k"])
+def test_intervals_can_be_calibrated_by_such_rows(
+    train_run: Train, frame: pd.DataFrame, tmp_path: Path, target: str
+) -> None:
+    frame.to_csv(path := tmp_path / "t.csv", index=False)
+    pd.concat([frame[:40], pd.read_csv(wild(frame, tmp_path / "new.csv"))]).to_csv(tmp_path / "test.csv", index=False)
+    parts = f"data.source={{train: {path}, dev: {path}, test: {tmp_path / 'test.csv'}}}"
+    run = train_run(parts, f"data.target={target}", f"data.drop=[{'yk'.strip(target)}]", *QUICK).run
+    calibrate(load_model(StoredRun(run)))
+    model = load_model(StoredRun(run))
+    (found,) = Predictions(model, (), asked_for(model, 0.9, members=False)).of_source(str(path))
+    assert found.notna().all(axis=None)
+
+
 def test_classes_without_probabilities_are_told(train_run: Train, frame: pd.DataFrame, tmp_path: Path) -> None:
     frame.to_csv(path := tmp_path / "t.csv", index=False)
     data = (f"data.source={path}", "data.target=k", "data.drop=[y]")
@@ -61,3 +76,6 @@ def test_classes_without_probabilities_are_told(train_run: Train, frame: pd.Data
     (found,) = predictions.of_source(str(tmp_path / "new.csv"))
     assert found.iloc[:, 2:].isna().any(axis=1).tolist() == [False, True, True, False, False]
     assert "so their class means nothing" in " ".join(predictions.notices())
+    judged = evaluate(model, str(tmp_path / "new.csv"))
+    assert "so their class means nothing" in " ".join(judged.notes)
+    assert np.isnan(judged.results["data"]["network"]["calibration_error"])
