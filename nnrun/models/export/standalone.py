@@ -104,9 +104,8 @@ def predict(rows: Rows) -> Array:
     """Probabilities `(rows, classes)`, or values `(rows,)`; raises ValueError for what does not fit its column."""
     table = _as_columns(rows)
     x = [features(preparation, table) for preparation in PREPARATIONS]
-    networks = [(stack, k, weight) for stack in STACKS for k, weight in enumerate(stack["weights"])]
-    said = np.stack([outputs(stack, k, x[stack["preparation"]]) for stack, k, _ in networks])
-    weights = np.array([weight for *_, weight in networks]).reshape(-1, 1, 1)
+    said = np.stack([outputs(one, k, x[one["preparation"]]) for one in STACKS for k, _ in enumerate(one["weights"])])
+    weights = np.concatenate([one["weights"] for one in STACKS]).reshape(-1, 1, 1)
     if CLASSES is None:
         values = np.sum(weights * said, axis=0)[:, 0] * TARGET_DEVIATION + TARGET_MEAN
         return np.asarray(np.exp(np.minimum(values, np.log(sys.float_info.max))) if TARGET_LOG else values)
@@ -156,6 +155,8 @@ def outputs(stack: Stack, k: int, x: Array) -> Array:
     """What one network of a stack makes of the features, `(rows, width)`."""
     dtype, places = stack["dtype"], [place for place, *_ in stack["lookups"]]
     rows = [decoded(E, dtype).reshape(n)[k % n[0], x[:, place].astype(int)] for place, n, E in stack["lookups"]]
+    if not (fits := (np.abs(x) <= np.finfo(dtype).max).all(axis=1)).all():
+        raise ValueError(f"row {fits.argmin() + 1} of {len(x)}: a number is too large for {dtype}; correct it")
     x = np.hstack([np.delete(x, places, axis=1), *rows]).astype(dtype)
     for shape, weights, bias, activation in stack["layers"]:
         W, b = decoded(weights, dtype).reshape(shape), decoded(bias, dtype).reshape(shape[0], -1)

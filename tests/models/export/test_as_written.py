@@ -336,6 +336,18 @@ def test_a_comma_marks_no_thousands_where_it_marked_decimals(train_run: Train, t
             says([{"x": text, "z": 3}])
 
 
+def test_a_number_that_the_network_s_precision_cannot_hold_is_refused(train_run: Train, tmp_path: Path) -> None:
+    towns(["Ulm", "Bonn"]).to_csv(tmp_path / "towns.csv", index=False)
+    model = trained(train_run, tmp_path / "towns.csv", "training.dtype=float32")
+    says, known = written(model, tmp_path)["predict"], {"x": 1, "town": "Ulm"}
+    for large in (1e39, "-1e300"):
+        with pytest.raises(ValueError, match=r"^row 2 of 3: a number is too large for float32"):
+            says([known, known | {"x": large}, known])
+        with pytest.raises(NnrunError, match="the value in column 'x' is too large for float32"):
+            model.predict(in_memory(model, pd.DataFrame([known | {"x": large}])))
+    assert np.isfinite(says([known | {"x": 1e37}])).all()
+
+
 def test_truths_are_true_or_false(train_run: Train, tmp_path: Path) -> None:
     """A marker of a missing value is no truth, but may stand there."""
     x = np.random.default_rng(0).normal(size=120).round(2)
