@@ -267,7 +267,7 @@ def _how_far(model: Model, piece: Trained, measured: Examples) -> Array:
 
     Of classes what the true class lacks of being certain. What is predicted as no number is as far off as can be.
     """
-    said = replace(piece.model, temperature=model.temperature).predict_features(measured.x).astype(np.float64)
+    said = replace(piece.model, temperature=model.temperature).predict_features(measured.x)
     if model.target.classes is not None:
         lacks: Array = 1 - said[np.arange(len(said)), measured.y]
         return np.nan_to_num(lacks, nan=1.0)

@@ -90,7 +90,7 @@ class Model:
         return max(member.config.training.dtype for member in self.members)  # float64 comes after float32
 
     def predict(self, table: Table) -> Array:
-        """Probabilities `(m, classes)`, or values `(m,)` float64 in the target's own unit; see `decided`.
+        """Probabilities `(m, classes)`, or values `(m,)` in the target's own unit, in float64; see `decided`.
 
         The table needs the columns that the run learned from, in any order, and may have more. Raises DataError at
         the first cell that does not fit its column.
@@ -110,7 +110,7 @@ class Model:
     @np.errstate(all="ignore")  # who gives predictions out tells of what is beyond all numbers
     def predict_features(self, x: Array) -> Array:
         """What `predict` gives, from prepared features `(m, n)`, such as those of a `Part`."""
-        predictions = np.empty((len(x), len(self.target.classes or [0])), x.dtype)
+        predictions = np.empty((len(x), len(self.target.classes or [0])))
         for rows, logits in self.logits(x):
             predictions[rows] = self.probabilities(logits)
         if self.target.classes is not None:
@@ -118,8 +118,9 @@ class Model:
         return self.target.own(predictions[:, 0])
 
     def probabilities(self, logits: Array) -> Array:
-        """What logits `(…, width)` mean, corrected for weighted classes where that is asked for, or values."""
-        return self.loss.predict(logits if self.shift is None else logits + self.shift)
+        """What logits `(…, width)` mean, corrected for weighted classes where that is asked for, or values; float64."""
+        wide = np.asarray(logits, np.float64)
+        return self.loss.predict(wide if self.shift is None else wide + self.shift)
 
     def decided(self, probabilities: Array) -> Array:
         """The code of the class that is predicted, `(…)`: where classes are weighted, the one that weighs most.

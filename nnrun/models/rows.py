@@ -172,7 +172,7 @@ class Predictions:
             yield predicted
             return
         yield np.array(self.model.target.classes, dtype=object)[self.model.decided(predicted)]
-        yield from predicted.T
+        yield from predicted.T.astype(self.model.dtype)
 
 
 def _threshold(model: Model) -> list[str]:

@@ -162,7 +162,7 @@ class _Sets:
         return ["classes"]
 
     def cells(self, x: Array, predicted: Array) -> Iterator[Array]:
-        inside = 1 - predicted.astype(np.float64) <= self.interval["margin"]
+        inside = 1 - predicted <= self.interval["margin"]
         inside[np.arange(len(inside)), self.model.decided(predicted)] = True
         names = np.array(self.model.target.classes, dtype=object)
         yield np.array([SEPARATOR.join(names[row]) for row in inside], dtype=object)

@@ -45,6 +45,19 @@ def test_sigmoid_cross_entropy_at_thousands(dtype: str) -> None:
     assert loss.predict(logits)[:2].tolist() == [[0, 1], [1, 0]]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_less_probable_of_two_classes_is_no_zero(dtype: str) -> None:
+    """σ(−z) = e^−z / (1 + e^−z), to a few last digits at any size; 1 − σ(z) was 0 from 17 on in float32."""
+    z, precision = np.array([[0.1], [1], [17], [40], [80]], dtype), float(np.finfo(dtype).eps)
+    exact = np.exp(-z[:, 0].astype(float)) / (1 + np.exp(-z[:, 0].astype(float)))
+    for sure, few in ((z, 0), (-z, 1)):
+        p = SigmoidCrossEntropy().predict(sure)
+        np.testing.assert_allclose(p[:, few], exact, rtol=4 * precision)
+        np.testing.assert_allclose(p[:, 1 - few], 1 - exact, rtol=4 * precision)
+    infinite = SigmoidCrossEntropy().predict(np.array([[np.inf], [-np.inf]], dtype))
+    assert infinite.tolist() == [[0, 1], [1, 0]]
+
+
 def test_binary_cross_entropy_by_hand() -> None:
     # σ(log 3) = 3/4. y = 1: −log 3/4; y = 0: −log 1/4. Gradient (ŷ − y)/m with m = 2: −1/8 and 3/8.
     logits, y = np.full((2, 1), math.log(3)), np.array([1, 0])

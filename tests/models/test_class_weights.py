@@ -128,7 +128,7 @@ def test_evaluation_names_both_scales_and_measures_what_is_given_out(run: Callab
     assert {"balanced error", "plain error", "balanced f1", "plain f1", "plain calibration error"} <= set(titles)
     assert len(titles) == len(set(titles) - {""}) + titles.count("")
     part = known.dataset.parts["dev"]
-    given = model.predict_features(part.x).astype(np.float64)
+    given = model.predict_features(part.x)
     assert found.value("dev_plain_error") == pytest.approx((model.decided(given) != part.y).mean())
     assert found.value("dev_plain_error") == pytest.approx(outcome.record["final"]["dev_plain_error"])
     assert found.value("dev_error") == pytest.approx(outcome.record["final"]["dev_error"], rel=1e-6)

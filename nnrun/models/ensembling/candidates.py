@@ -15,7 +15,7 @@ from nnrun.errors import UsageError
 from nnrun.files import checksum, sha256_of
 from nnrun.installation import command, elsewhere
 from nnrun.models.ensembling.selection import Panel
-from nnrun.models.model import Model, load_model
+from nnrun.models.model import load_model
 from nnrun.models.trained import require_own
 from nnrun.runs.assembly import examples, make_loss
 from nnrun.runs.checkpoints import why_dropped
@@ -231,24 +231,30 @@ class Reader:
         require_own(run, self._sets[key])
         return self._sets[key]
 
-    def says(self, run: StoredRun, parts: Sequence[str]) -> dict[str, Array]:
-        """Probabilities or values of each part `(m, width)`, as the network has them."""
+    def said(self, candidates: Sequence[Candidate], parts: Sequence[str]) -> dict[str, Array]:
+        """Logits of each part `(K, m, width)`, as the networks have them."""
+        first, dtype = candidates[0].run, max(one.run.config.training.dtype for one in candidates)
+        dataset = self.dataset(first)
+        width = make_loss(first.config, dataset).width
+        found = {part: np.empty((len(candidates), len(dataset.parts[part].y), width), dtype) for part in parts}
+        for k, one in enumerate(candidates):
+            for part, rows, logits in self._says(one.run, parts):
+                found[part][k, rows] = logits
+        return found
+
+    def _says(self, run: StoredRun, parts: Sequence[str]) -> Iterator[tuple[str, slice, Array]]:
+        """(part, rows, logits `(rows, width)`), chunk by chunk."""
         model, dataset = replace(load_model(run), temperature=1.0), self.dataset(run)  # a member has none in the pool
-        return {part: _predicted(model, dataset.parts[part].x) for part in parts}
+        for part in parts:
+            for rows, logits in model.logits(dataset.parts[part].x):
+                yield part, rows, logits
 
     def panel(self, candidates: Sequence[Candidate], metric: str) -> Panel:
         """What all of them say of the dev set."""
-        predicted = np.stack([self.says(one.run, ["dev"])["dev"] for one in candidates])
         run = candidates[0].run
         dataset = self.dataset(run)
         dev, target, loss = examples(dataset, "dev"), dataset.fitted.target, make_loss(run.config, dataset)
+        predicted = np.ascontiguousarray(loss.predict(self.said(candidates, ["dev"])["dev"]))
         scale = dev.error_scale / dev.total
         groups = dataset.parts["dev"].groups
         return Panel(predicted, dev.y, loss, metric, weights_of(dev), scale, target.own, groups)
-
-
-def _predicted(model: Model, x: Array) -> Array:
-    found = np.empty((len(x), len(model.target.classes or [0])), model.dtype)
-    for rows, logits in model.logits(x):
-        found[rows] = model.loss.predict(logits)
-    return found

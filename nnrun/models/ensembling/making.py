@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from nnrun.data.split import STORED
-from nnrun.engine.losses import Loss
-from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
 from nnrun.files import checksum, json_lines, sealed_document
 from nnrun.models.ensembling.candidates import Candidate, Reader
@@ -37,7 +35,6 @@ from nnrun.runs.rundir import (
 
 COPIED = (CONFIG, RESOLVED, RECORD, DATA, EPOCHS, EVENTS, LOG)  # of a member, and the checkpoint of its best epoch
 SNAPSHOTS = "snapshots"  # how members came about that are states of one run
-LEAST = 1e-300  # a probability whose logarithm is a number
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,27 +123,18 @@ def _together(chosen: Chosen) -> Callable[[Sequence[float]], float]:
 def finals(chosen: Chosen, reader: Reader) -> Final:
     """What training measures at its end, of the pooled prediction on the whole of each part.
 
-    Members are loaded one after the other.
+    Members are loaded one after the other; what they say is pooled as a `Model` pools it.
     """
     first, weights = chosen.members[0].run, chosen.record["weights"]
     dataset = reader.dataset(first)
     loss, names = make_loss(first.config, dataset), wanted(first.config, dataset)
     parts = told_of(first.config, [part for part in STORED if part in dataset.parts])
-    pooled: dict[str, Array] = {}
-    for one, weight in zip(chosen.members, weights, strict=True):
-        for part, predicted in reader.says(one.run, parts).items():
-            pooled[part] = pooled.get(part, 0.0) + weight * predicted.astype(np.float64)
+    said = reader.said(chosen.members, parts)
     found: Final = {}
-    for part, predicted in pooled.items():
-        found |= measures(loss, dataset, part, _logits(loss, predicted) if dataset.classes else predicted, names)
+    for part in parts:
+        pooled = loss.pool(said.pop(part), np.array(weights))
+        found |= measures(loss, dataset, part, pooled.astype(np.float64), names)
     return found | {"cost": _cost(found, chosen)}
-
-
-def _logits(loss: Loss, probabilities: Array) -> Array:
-    """The logits `(m, width)` that mean these probabilities."""
-    logarithms = np.log(np.maximum(probabilities, LEAST))
-    logits: Array = logarithms if loss.width > 1 else logarithms[:, 1:] - logarithms[:, :1]
-    return logits
 
 
 def _cost(final: Final, chosen: Chosen) -> float | None:

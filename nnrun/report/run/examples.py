@@ -40,7 +40,7 @@ def boundary_chart(model: Model, data: Dataset, part: str = PART) -> Chart:
     low, high = x.min(axis=0), x.max(axis=0)
     sides = np.linspace(low - MARGIN * (high - low), high + MARGIN * (high - low), SIDE)
     grid = np.stack(np.meshgrid(sides[:, 0], sides[:, 1]), axis=-1).reshape(-1, 2).astype(x.dtype)
-    said, own = model.predict_features(grid).astype(np.float64), own_units(sides)
+    said, own = model.predict_features(grid), own_units(sides)
     of = predicted_part(model, data, part)
     if isinstance(of, Classified):
         decided = model.decided(said)

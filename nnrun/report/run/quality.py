@@ -90,7 +90,7 @@ def predicted(run: Trained) -> Classified | Estimated:
 
 def predicted_part(model: Model, data: Dataset, part: str) -> Classified | Estimated:
     """What a network says of the rows of a part, without regard to groups."""
-    said = model.predict_features(data.parts[part].x).astype(np.float64)
+    said = model.predict_features(data.parts[part].x)
     true = in_own_unit(data, data.parts[part].y)
     if data.classes is None:
         return Estimated(true[:, 0], said)

@@ -50,6 +50,8 @@ def left_in(root: Path) -> list[str]:
         ("data.source=breast_cancer", "metrics.primary=auc", "regularization.l2=0.1"),
         ("data.class_weight={setosa: 3}",),
         ("data.source=diabetes", "training.loss=huber", "training.dtype=float64"),
+        ("data.source=breast_cancer", "optimizer.learning_rate=3"),  # surer than float32 has probabilities, and wrong
+        ("optimizer.learning_rate=30",),
     ],
 )
 def test_what_is_written_is_what_an_evaluation_finds(train_run: Train, settings: tuple[str, ...]) -> None:

@@ -191,13 +191,30 @@ def test_one_network_has_its_temperature_in_its_last_layer(train: Train, tmp_pat
     assert operators == [node.op_type for node in onnx.load(tmp_path / "plain.onnx").graph.node]
 
 
+def surer(model: Model, times: float) -> Model:
+    """With logits that are so many times as large."""
+    sure = [{**one.weights, "output.W": times * one.weights["output.W"]} for one in model.members]
+    members = tuple(replace(one, weights=weights) for one, weights in zip(model.members, sure, strict=True))
+    return replace(model, members=members)
+
+
+def test_of_two_classes_the_less_probable_is_no_zero(train: Train, tmp_path: Path) -> None:
+    """In a prediction and in both files, to as many digits as the logits have in float32."""
+    model = surer(load_model(StoredRun(train("two").run)), 30)
+    rows = rows_of(model.run.path)
+    said, x = model.predict(rows), model.features(rows)
+    z = np.concatenate([logits[:, 0].copy() for _, logits in model.logits(x)]).astype(float)
+    assert np.abs(z).max() > 20
+    np.testing.assert_allclose(said, 1 / (1 + np.exp([z, -z])).T, rtol=1e-12)
+    for name, format in FORMATS.items():
+        format.write(model, path := tmp_path / f"model{format.suffix}")
+        np.testing.assert_allclose(RUN[name](model, path, rows), said, rtol=1e-4)
+
+
 def test_a_sure_ensemble_is_made_less_sure(train: Train, tmp_path: Path) -> None:
     """Where a class has a probability below what float32 can hold, its logarithm is still there to be divided."""
-    model = together([train("few", *own) for own in SEEDS], [1, 1, 1])
-    sure = [{**one.weights, "output.W": 300 * one.weights["output.W"]} for one in model.members]
-    members = tuple(replace(one, weights=weights) for one, weights in zip(model.members, sure, strict=True))
-    model = replace(model, members=members)
-    assert model.predict(rows_of(model.members[0].run.path)).min() == 0
+    model = surer(together([train("few", *own) for own in SEEDS], [1, 1, 1]), 300)
+    assert model.predict(rows_of(model.members[0].run.path)).astype(np.float32).min() == 0
     tempered = replace(model, temperature=40.0)
     assert tempered.predict(rows_of(model.members[0].run.path)).min() > 1e-6
     check(tempered, tmp_path, 2e-6)  # logits of a thousand have digits of 1e-4 in float32
