@@ -488,9 +488,10 @@ and the matrix count rows, whatever their weights.
 ## Thresholds
 
 Of two classes `nnrun evaluate` also tells from which probability of the second one on 80, 90, 95 and 99% of its rows
-are found on dev, with which precision, and how many of the others are taken for it. `--json` has the ROC curve and
-precision over recall of each class, up to 20 of them, as `curves`: at most 200 thresholds each. The report draws
-both.
+are found on dev, with which precision, and how many of the others are taken for it. Thresholds are told with four
+digits, or as many as part the same rows: given to `nnrun predict --threshold` they do what was said. `--json` has the
+ROC curve and precision over recall of each class, up to 20 of them, as `curves`: at most 200 thresholds each. The
+report draws both.
 
 Where mistakes do not cost the same, 0.5 is the wrong threshold. `--cost CLASS=COST` says what it costs to take a row
 of a class for the other one, 1 where nothing is said: with `--cost malignant=10` ten benign rows may be taken for

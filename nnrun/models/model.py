@@ -269,7 +269,7 @@ def at_threshold(model: Model, threshold: float | None) -> Model:
             f"--threshold {threshold:g} is not between 0 and 1: it is the probability from which on {classes[1]!r} is "
             "predicted, such as 0.3"
         )
-    return replace(model, threshold=threshold)
+    return replace(model, threshold=float(threshold))
 
 
 def best_of(run: StoredRun) -> StoredRun:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_FLOOR, Decimal
+from math import nextafter
 from typing import NotRequired, TypedDict
 
 import numpy as np
@@ -15,6 +17,7 @@ from nnrun.text import closest, one_of, shown
 MOST_POINTS = 200  # of a curve that is written or drawn
 MOST_CLASSES = 20  # that have a curve each
 RECALLS = (0.8, 0.9, 0.95, 0.99)  # that are told on a screen
+DIGITS = 4  # of a threshold, or as many more as tell two rows apart
 
 
 class CurveDocument(TypedDict):
@@ -66,6 +69,11 @@ class Curve:
         """The place of the highest threshold that finds such a share of the class."""
         return int(np.argmax(self.recall >= recall - 1e-12))
 
+    def threshold(self, place: int) -> float:
+        """One to be typed that parts the rows as the one at this place does."""
+        high, low = [*self.thresholds[place : place + 2].tolist(), 0.0][:2]
+        return typed(low, high, high)
+
     def kept(self) -> Array:
         """Places of at most MOST_POINTS, both ends among them, evenly along both axes of the ROC curve."""
         count = len(self.thresholds)
@@ -88,6 +96,20 @@ class Curve:
 
 def _shares(counts: Array, whole: float) -> Array:
     return np.full(len(counts), np.nan) if whole == 0 else counts / whole
+
+
+def typed(low: float, high: float, wanted: float) -> float:
+    """A number of few digits just below `wanted` that is above `low`, not above `high`, and below 1.
+
+    So it takes for the second class the rows from the probability `high` on, and none of those with `low` or less.
+    """
+    wanted = min(wanted, nextafter(1, 0))
+    exact = Decimal(repr(wanted))
+    for digits in range(DIGITS, 17):
+        found = float(exact.quantize(Decimal(1).scaleb(exact.adjusted() + 1 - digits), ROUND_FLOOR))
+        if low < found <= high:
+            return found
+    return wanted
 
 
 def curves_of(y: Array, p: Array, classes: Sequence[str]) -> dict[str, Curve]:
@@ -152,7 +174,7 @@ def _number(text: str) -> float | None:
 def cheapest(parts: Mapping[str, tuple[Array, Array]], part: str, costs: Mapping[str, float]) -> CostDocument:
     """The threshold that costs least on a part, from codes `(m,)` and probabilities of the second class, by part.
 
-    Where several cost the same, the one next to that of exact probabilities. It lies half-way between two rows.
+    Where several cost the same, the one next to that of exact probabilities. It lies about half-way between two rows.
     """
     (other, positive), (miss_other, miss) = costs, costs.values()
     y, p = parts[part]
@@ -163,14 +185,13 @@ def cheapest(parts: Mapping[str, tuple[Array, Array]], part: str, costs: Mapping
     around = np.concatenate([[1.0], curve.thresholds, [0.0]])
     edges = (around[:-1] + around[1:]) / 2
     one_class = float(min(spent[0], spent[-1]) / len(y))
-    if curve.thresholds[0] == 1:
-        spent[0] = np.inf  # of rows that are as sure as can be no threshold says the other class
+    spent[(edges == 0) | (edges == 1)] = np.inf  # of rows that are as sure as can be no threshold says the other class
     best = np.flatnonzero(spent <= spent.min() + 1e-12)
     place = int(best[np.argmin(np.abs(edges[best] - exact))])
     document: CostDocument = {
         "costs": dict(costs),
         "positive": positive,
-        "threshold": float(edges[place]),
+        "threshold": typed(float(around[place + 1]), float(around[place]), float(edges[place])),
         "exact": exact,
         "part": part,
         "cost": float(spent[place] / len(y)),

@@ -179,7 +179,7 @@ def _threshold(model: Model) -> list[str]:
     if model.threshold is None:
         return []
     _, second = model.target.classes or ()
-    return [f"{second!r} is predicted from a probability of {model.threshold:g} on, whatever is more probable"]
+    return [f"{second!r} is predicted from a probability of {model.threshold} on, whatever is more probable"]
 
 
 def probability_notices(model: Model) -> list[str]:

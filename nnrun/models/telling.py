@@ -171,7 +171,7 @@ def threshold_table(found: Evaluation) -> list[str]:
         return []
     places = [curve.at_recall(recall) for recall in RECALLS]
     heads = [f"{found.judged}, to find of {shortened(name, LONGEST_NAME)}", *(f"{recall:.0%}" for recall in RECALLS)]
-    rows = {"probability from": [number(curve.thresholds[at]) for at in places]}
+    rows = {"probability from": [str(curve.threshold(at)) for at in places]}
     rows |= {"precision": [percent(curve.precision[at]) for at in places]}
     rows |= {"others taken for it": [percent(curve.false_positive_rate[at]) for at in places]}
     return columns([heads, *([what, *cells] for what, cells in rows.items())], right=range(1, len(heads)))
@@ -189,7 +189,7 @@ def cost_words(cost: CostDocument) -> list[str]:
     name, part = cost["positive"], set_name(cost["part"])
     missed = all_of(f"{counted(rows, 'row')} of {of}" for of, rows in cost["missed"].items())
     told = [
-        f"say {name} from a probability of {number(cost['threshold'])} on, where exact probabilities would have "
+        f"say {name} from a probability of {cost['threshold']} on, where exact probabilities would have "
         f"{number(cost['exact'])}: {number(cost['cost'])} a row on {part}, {missed} taken for the other",
         f"from 0.5 on it is {number(cost['usual'])} a row, and one class for all at least {number(cost['one_class'])}",
     ]

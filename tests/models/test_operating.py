@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_curve, roc_curve
 
+from nnrun.data.raw import read_parts
 from nnrun.errors import UsageError
-from nnrun.models.operating import MOST_POINTS, Curve, cheapest, curves_of, read_costs
+from nnrun.models.model import at_threshold, load_model
+from nnrun.models.operating import MOST_POINTS, RECALLS, Curve, cheapest, curves_of, read_costs, typed
+from nnrun.models.telling import threshold_table
+from nnrun.models.verbs import evaluate
+from nnrun.runs.listener import Outcome
+from nnrun.runs.stored import StoredRun
 
 CLASSES = ("healthy", "ill")
 
@@ -85,6 +93,43 @@ def test_a_threshold_is_one_that_predictions_can_have() -> None:
     assert (never["threshold"], never["cost"]) == (0.75, pytest.approx(19 / 6)), "which no threshold says here"
     always = cheapest({"dev": (y[:4], p[:4] / 2 + 0.2)}, "dev", {"healthy": 1.0, "ill": 9.0})
     assert always["threshold"] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.4, 0.98237, "0.9823"),  # not 0.9824, from which on the row is no more
+        (0.98231, 0.98237, "0.98237"),  # not 0.9823, from which on there is another
+        (0.9999998, 0.99999993547, "0.9999999"),
+        (0.3, 1.0, "0.9999"),  # as 1 is no threshold
+        (0.0, 1.55648e-11, "1.556e-11"),
+        (0.1, 0.3, "0.3"),
+    ],
+)
+def test_a_threshold_is_told_so_that_it_parts_the_rows_that_it_parted(low: float, high: float, expected: str) -> None:
+    found = typed(low, high, high)
+    assert str(found) == expected and low < found <= high
+
+
+def test_a_threshold_that_is_told_does_what_it_promised(train_run: Callable[..., Outcome]) -> None:
+    """Typed as it stands on the screen, for the same rows; of a network that is as good as certain of most of them."""
+    settings = ("data.source=breast_cancer", "network.hidden=[8]", "training.epochs=3", "optimizer.learning_rate=1")
+    model = load_model(StoredRun(train_run(*settings).run))
+    rows = read_parts(model.config.data)["dev"]
+    p, ill = model.predict(rows), rows.frame[model.target.name].to_numpy() == "malignant"
+    assert np.sort(p[ill, 1])[len(p[ill]) // 5] > 1 - 1e-7
+    (of_cheap, of_dear) = (evaluate(model, costs=[text]) for text in ("malignant=1000", "benign=1000"))
+    (curve,) = of_cheap.curves.values()
+    for recall, text in zip(RECALLS, threshold_table(of_cheap)[1].split()[2:], strict=True):
+        said = at_threshold(model, float(text)).decided(p) == 1
+        assert said[ill].mean() >= recall
+        assert ill[said].mean() == pytest.approx(curve.precision[curve.at_recall(recall)])
+    for found in (of_cheap, of_dear):
+        cost = found.cost
+        assert cost is not None
+        said = at_threshold(model, cost["threshold"]).decided(p) == 1
+        spent = cost["costs"]["benign"] * (said & ~ill) + cost["costs"]["malignant"] * (~said & ill)
+        assert cost["cost"] == pytest.approx(spent.mean())
 
 
 def test_costs_are_read() -> None:

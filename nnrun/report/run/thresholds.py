@@ -12,7 +12,7 @@ from nnrun.report.page.charts import GREY, ORANGE, Chart, Trace, axis, colour, c
 from nnrun.report.page.html import Markup, listing, sentence_case
 from nnrun.report.page.page import Grid, Section, left_out
 from nnrun.report.run.quality import PART, ROOM, Classified
-from nnrun.text import number, percent
+from nnrun.text import percent
 
 TITLE = "Thresholds"
 USUAL = 0.5
@@ -63,7 +63,7 @@ def _precision(curves: Mapping[str, Curve], cost: CostDocument | None) -> Chart:
 def _line(k: int, name: str, curve: Curve, x: str, y: str, start: tuple[float, float] | None = None) -> Trace:
     at = curve.kept()
     values = [(float(getattr(curve, x)[i]), float(getattr(curve, y)[i])) for i in at]
-    text = [f"{short(name)} from {number(float(curve.thresholds[i]))} on" for i in at]
+    text = [f"{short(name)} from {curve.threshold(int(i))} on" for i in at]
     if start:
         values, text = [start, *values], [f"{short(name)}: never said", *text]
     xs, ys = zip(*values, strict=True)
@@ -80,7 +80,7 @@ def _marks(curves: Mapping[str, Curve], cost: CostDocument | None, x: str, y: st
     (curve,) = curves.values()
     places = {f"from {USUAL:g} on": (USUAL, GREY)}
     if cost:
-        places[f"cheapest, from {number(cost['threshold'])} on"] = (cost["threshold"], ORANGE)
+        places[f"cheapest, from {cost['threshold']} on"] = (cost["threshold"], ORANGE)
     found = []
     for name, (threshold, color) in places.items():
         at = int(np.count_nonzero(curve.thresholds >= threshold)) - 1
