@@ -212,7 +212,7 @@ def _tempered(found: Calibrated, run: Trained, parts: Sequence[str]) -> Model:
     """The model with the temperature that dev asks for; notes what it does to each part."""
     raw = {part: _raw(run, part) for part in parts}
     dev = raw["dev"]
-    temperature, notes = told_temperature(dev.loss, dev.logits, dev.y, dev.weights)
+    temperature, notes = told_temperature(dev.loss, dev.logits, dev.y, dev.weights, run.alike("dev"))
     found.notes += notes
     for part, of in raw.items():
         found.parts[part] = {"rows": len(of.y), "before": of.sureness(NONE), "after": of.sureness(temperature)}
