@@ -29,6 +29,8 @@ from nnrun.runs.rundir import DATA, RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.text import shown_name
 
+Stretch = tuple[str, slice]  # rows of a part
+
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
@@ -231,30 +233,26 @@ class Reader:
         require_own(run, self._sets[key])
         return self._sets[key]
 
-    def said(self, candidates: Sequence[Candidate], parts: Sequence[str]) -> dict[str, Array]:
-        """Logits of each part `(K, m, width)`, as the networks have them."""
-        first, dtype = candidates[0].run, max(one.run.config.training.dtype for one in candidates)
-        dataset = self.dataset(first)
-        width = make_loss(first.config, dataset).width
-        found = {part: np.empty((len(candidates), len(dataset.parts[part].y), width), dtype) for part in parts}
-        for k, one in enumerate(candidates):
-            for part, rows, logits in self._says(one.run, parts):
-                found[part][k, rows] = logits
-        return found
-
-    def _says(self, run: StoredRun, parts: Sequence[str]) -> Iterator[tuple[str, slice, Array]]:
-        """(part, rows, logits `(rows, width)`), chunk by chunk."""
+    def says(self, run: StoredRun, stretches: Sequence[Stretch]) -> Iterator[Array]:
+        """Logits `(rows, width)` of each stretch, as the network has them."""
         model, dataset = replace(load_model(run), temperature=1.0), self.dataset(run)  # a member has none in the pool
-        for part in parts:
-            for rows, logits in model.logits(dataset.parts[part].x):
-                yield part, rows, logits
+        for part, among in stretches:
+            x = dataset.parts[part].x[among]
+            found = np.empty((len(x), model.loss.width), model.dtype)
+            for rows, logits in model.logits(x):
+                found[rows] = logits
+            yield found
 
     def panel(self, candidates: Sequence[Candidate], metric: str) -> Panel:
         """What all of them say of the dev set."""
         run = candidates[0].run
         dataset = self.dataset(run)
         dev, target, loss = examples(dataset, "dev"), dataset.fitted.target, make_loss(run.config, dataset)
-        predicted = np.ascontiguousarray(loss.predict(self.said(candidates, ["dev"])["dev"]))
+        dtype = max(one.run.config.training.dtype for one in candidates)
+        predicted = np.empty((len(candidates), len(dev.y), len(target.classes or [0])), dtype)
+        for k, one in enumerate(candidates):
+            (logits,) = self.says(one.run, [("dev", slice(None))])
+            predicted[k] = loss.predict(logits)
         scale = dev.error_scale / dev.total
         groups = dataset.parts["dev"].groups
         return Panel(predicted, dev.y, loss, metric, weights_of(dev), scale, target.own, groups)

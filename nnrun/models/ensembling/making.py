@@ -11,7 +11,7 @@ import numpy as np
 from nnrun.data.split import STORED
 from nnrun.errors import UsageError
 from nnrun.files import checksum, json_lines, sealed_document
-from nnrun.models.ensembling.candidates import Candidate, Reader
+from nnrun.models.ensembling.candidates import Candidate, Reader, Stretch
 from nnrun.runs.assembly import make_loss
 from nnrun.runs.environment import describe
 from nnrun.runs.judge import wanted
@@ -34,6 +34,7 @@ from nnrun.runs.rundir import (
 )
 
 COPIED = (CONFIG, RESOLVED, RECORD, DATA, EPOCHS, EVENTS, LOG)  # of a member, and the checkpoint of its best epoch
+AT_ONCE = 1 << 24  # numbers that members say before they are pooled
 SNAPSHOTS = "snapshots"  # how members came about that are states of one run
 
 
@@ -129,12 +130,26 @@ def finals(chosen: Chosen, reader: Reader) -> Final:
     dataset = reader.dataset(first)
     loss, names = make_loss(first.config, dataset), wanted(first.config, dataset)
     parts = told_of(first.config, [part for part in STORED if part in dataset.parts])
-    said = reader.said(chosen.members, parts)
+    pooled = {part: np.empty((len(dataset.parts[part].y), loss.width)) for part in parts}
+    for stretches in _stretches({part: len(of) for part, of in pooled.items()}, len(weights) * loss.width):
+        said = [list(reader.says(one.run, stretches)) for one in chosen.members]
+        for (part, among), logits in zip(stretches, zip(*said, strict=True), strict=True):
+            pooled[part][among] = loss.pool(np.stack(logits), np.array(weights))
     found: Final = {}
     for part in parts:
-        pooled = loss.pool(said.pop(part), np.array(weights))
-        found |= measures(loss, dataset, part, pooled.astype(np.float64), names)
+        found |= measures(loss, dataset, part, pooled.pop(part), names)
     return found | {"cost": _cost(found, chosen)}
+
+
+def _stretches(rows: Mapping[str, int], numbers: int) -> Iterator[list[Stretch]]:
+    """The rows of these parts, each of so many numbers: all at once, or at most AT_ONCE numbers at a time."""
+    most = max(1, AT_ONCE // numbers)
+    found = [
+        (part, slice(start, min(start + most, count)))
+        for part, count in rows.items()
+        for start in range(0, count, most)
+    ]
+    yield from [found] if sum(rows.values()) <= most else ([each] for each in found)
 
 
 def _cost(final: Final, chosen: Chosen) -> float | None:

@@ -17,9 +17,11 @@ from typing import Any
 
 import pytest
 
+from nnrun.engine.losses import SoftmaxCrossEntropy
+from nnrun.engine.parameters import Array
 from nnrun.errors import DataError, UsageError
 from nnrun.files import sealed, to_json
-from nnrun.models.ensembling import candidates
+from nnrun.models.ensembling import candidates, making
 from nnrun.models.ensembling.verbs import of_named
 from nnrun.models.model import Model, load_model
 from nnrun.models.verbs import evaluate
@@ -66,6 +68,22 @@ def test_what_is_written_is_what_an_evaluation_finds(train_run: Train, settings:
             assert value == pytest.approx(found.value(key), rel=1e-5), key
     penalties = [(final["cost"] or 0) - (final["train_loss"] or 0) for final in own]
     assert made.final["cost"] == pytest.approx((made.final["train_loss"] or 0) + sum(penalties) / 2)
+
+
+def test_what_members_say_is_pooled_in_stretches(train_run: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So memory does not grow with members times rows: here 12 numbers, of 2 members and 3 classes 2 rows."""
+    runs = several(train_run)
+    whole = StoredRun(of_named(runs, runs[0].path.parent)).final
+    pooled, rows = SoftmaxCrossEntropy.pool, list[int]()
+
+    def seen(self: SoftmaxCrossEntropy, logits: Array, weights: Array) -> Array:
+        rows.append(logits.shape[1])
+        return pooled(self, logits, weights)
+
+    monkeypatch.setattr(SoftmaxCrossEntropy, "pool", seen)
+    monkeypatch.setattr(making, "AT_ONCE", 12)
+    assert StoredRun(of_named(runs, runs[0].path.parent)).final == whole
+    assert max(rows) == 2
 
 
 def test_one_member_at_a_time_is_in_memory(train_run: Train, monkeypatch: pytest.MonkeyPatch) -> None:
