@@ -162,7 +162,8 @@ class _Sets:
         return ["classes"]
 
     def cells(self, x: Array, predicted: Array) -> Iterator[Array]:
-        inside = 1 - predicted <= self.interval["margin"]
+        last = np.finfo(self.model.dtype).eps  # early versions calibrated by probabilities in this precision
+        inside = 1 - predicted <= self.interval["margin"] + last
         inside[np.arange(len(inside)), self.model.decided(predicted)] = True
         names = np.array(self.model.target.classes, dtype=object)
         yield np.array([SEPARATOR.join(names[row]) for row in inside], dtype=object)

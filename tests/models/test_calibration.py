@@ -29,7 +29,7 @@ from nnrun.models.rows import Predictions
 from nnrun.models.telling import calibration_page
 from nnrun.models.temperature import fitted_temperature, told_temperature
 from nnrun.models.trained import trained
-from nnrun.models.uncertainty import asked_for
+from nnrun.models.uncertainty import IntervalDocument, _Sets, asked_for
 from nnrun.models.verbs import evaluate
 from nnrun.runs import verbs
 from nnrun.runs.listener import Outcome
@@ -489,6 +489,18 @@ def test_sets_hold_all_classes_that_are_probable_enough(train_run: Train, source
             assert name in told.split("|") or 1 - own[classes.index(name)] > q
         held = [name in told.split("|") for told, name in zip(frame["classes"], names, strict=True)]
         assert np.mean(held) >= level
+
+
+def test_a_margin_in_the_precision_of_the_run_holds_the_row_that_it_is_of(train_run: Train) -> None:
+    """As early versions wrote them: rounded to float32, half of them lie below what the row lacks in float64."""
+    model = model_of(train_run(*QUICK, "data.source=breast_cancer").run)
+    p = model.predict(read_parts(model.config.data)["test"])
+    margins = 1 - p[:, 0].astype(np.float32).astype(float)
+    assert (margins < 1 - p[:, 0]).any()
+    for row, own in zip(p, margins, strict=True):
+        interval = IntervalDocument(level=0.9, margin=own, part="test", rows=len(p))
+        ((names,),) = _Sets(interval, model, "", "").cells(p[:1], row[None])
+        assert (model.target.classes or [])[0] in names.split("|")
 
 
 # what members say
