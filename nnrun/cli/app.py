@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from functools import cache
 from pathlib import Path
@@ -48,7 +48,7 @@ from nnrun.cli import (
 from nnrun.cli import list as list_
 from nnrun.cli.common import everywhere, fail_in_json
 from nnrun.errors import UsageError
-from nnrun.installation import NAME, as_options, command, shipped, usual_runs
+from nnrun.installation import NAME, as_options, command, shipped
 
 INSTALL, SHOW = "--install-completion", "--show-completion"  # of typer
 
@@ -179,19 +179,15 @@ class Predicting(Command):
         try:
             return super().parse_args(ctx, args)
         except Exception as error:
-            typed = ctx.params.get("run")
-            if typed and getattr(getattr(error, "param", None), "name", None) == "data":
-                _tell_what_is_first(error, typed, ctx.params.get("runs") or usual_runs())
+            if getattr(getattr(error, "param", None), "name", None) == "data":
+                _tell_what_is_first(error, ctx.params.get("run"))
             raise
 
 
-def _tell_what_is_first(error: Any, typed: str, runs: Path) -> None:
-    from nnrun.runs.finding import find_run
-
-    try:
-        find_run(runs, typed)
-    except (UsageError, OSError):  # such as a name that is too long
-        error.message = f"The run comes first: {command('predict', 'latest', typed)}"
+def _tell_what_is_first(error: Any, typed: str | None) -> None:
+    with suppress(OSError):  # such as a name that is too long
+        if typed == "-" or (typed and Path(typed).is_file()):
+            error.message = f"The run comes first: {command('predict', 'latest', typed)}"
 
 
 def _print_version(wanted: bool) -> None:

@@ -67,6 +67,7 @@ def test_the_help_shows_where_several_runs_are_taken(nnrun: Nnrun) -> None:
 
 
 def test_rows_that_are_named_alone_are_told_that_the_run_comes_first(nnrun: Nnrun) -> None:
+    assert nnrun("predict", "latest").err.endswith("Missing argument 'DATA'.\n")  # whether there is a run or none
     nnrun("train", "-q", *QUICK)
     shutil.copy(DIGITS, "my new.csv")
     told = "The run comes first: nnrun predict latest 'my new.csv'"
