@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice, product
 from pathlib import Path
+from string import ascii_uppercase
+from time import process_time
 from typing import Any
 
 import pandas as pd
@@ -102,6 +105,16 @@ def test_codes_are_no_numbers_with_a_mark(csv: Csv, load: Load, how: str) -> Non
     path = csv("code,z,y", *(f"{how.format(100 + i, i)},{i % 9},{i % 7}" for i in range(60)))
     assert told_of(load(path, target="y", task="regression")) == []
     assert not any("taken for text" in told for told in proposed(path).overview.notices)
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_numbers_with_an_ending_each_take_no_time(csv: Csv, load: Load, every: int) -> None:
+    endings = ["".join(letters) for letters in islice(product(ascii_uppercase, repeat=3), 6000)]
+    cells = [f"{1000 + i}{ending if i % every == 0 else ' kg'}" for i, ending in enumerate(endings)]
+    path = csv("booking,z,y", *(f"{cell},{i % 9},{i % 7}" for i, cell in enumerate(cells)))
+    before = process_time()
+    load(path, target="y", task="regression")
+    assert process_time() - before < 3  # a walk over all endings for each of them takes 20 s
 
 
 # text of a file that keeps numbers and text apart

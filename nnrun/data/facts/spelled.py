@@ -14,7 +14,7 @@ from nnrun.data.files.table import Table
 from nnrun.data.files.values import Indices, missing_of
 
 _PLAIN = Spelling()
-_LOOKED_AT, _FEWEST = 1000, 0.1  # texts, and the share of different ones that are numbers where many are
+_LOOKED_AT, _FEWEST = 1000, 0.1  # texts, and the share of different ones that are numbers written alike where many are
 _ALIKE = str.maketrans("23456789", "11111111")
 
 NO_NUMBER, NO_UNIT = "is not a number", "has no unit"
@@ -29,8 +29,8 @@ def spellings(table: Table, column: str, others: npt.NDArray[np.bool_]) -> tuple
     """
     codes = np.where(missing_of(table.column(column)), -1, 0)
     texts = table.frame[column][others].astype(str)
-    looked_at = [str(text) for text in texts.iloc[:: len(texts) // _LOOKED_AT + 1].unique()]
-    if sum(1 for text in looked_at if _spelled(text, table.decimal)) < _FEWEST * len(looked_at):
+    looked_at = [_spelled(str(text), table.decimal) for text in texts.iloc[:: len(texts) // _LOOKED_AT + 1].unique()]
+    if max(Counter(filter(None, looked_at)).values(), default=0) < _FEWEST * len(looked_at):
         codes[others] = np.where(texts.isin(UNKNOWN), -1, 1)
         return codes, [_PLAIN, None]
     places, different = texts.factorize()
@@ -64,11 +64,12 @@ class Spelled:
         self._rows: Counter[Spelling | None] = Counter()
         self._first: dict[Spelling | None, tuple[int, Place]] = {}  # with the number of the row
         self._are_codes = False
+        self._known: Spelling | None = None  # how most are written, once asked for
         self.is_typed = False  # read from a file in which numbers are no text
 
     def see(self, table: Table, column: str, others: npt.NDArray[np.bool_]) -> None:
         """Take in the next rows, of which `others` are no plain numbers."""
-        series = table.frame[column]
+        self._known, series = None, table.frame[column]
         codes, known = spellings(table, column, others)
         for code, place, rows in zip(*np.unique(codes, return_index=True, return_counts=True), strict=True):
             if code >= 0:
@@ -123,6 +124,12 @@ class Spelled:
 
     @property
     def _most(self) -> Spelling:
+        """How most numbers are written."""
+        if self._known is None:
+            self._known = self._found()
+        return self._known
+
+    def _found(self) -> Spelling:
         """The unit that most numbers have, and the mark that groups the thousands of most of these."""
         units: Counter[tuple[str, bool]] = Counter()
         for spelling, rows in self._rows.items():
