@@ -26,7 +26,6 @@ from nnrun.runs.grouped import blocks
 from nnrun.runs.judge import weights_of
 from nnrun.runs.members import FOLDS, has_members, members_of, read_ensemble, refitted
 from nnrun.runs.stored import StoredRun
-from nnrun.text import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,14 +102,6 @@ class Trained:
         if not self.folds:
             return read_parts(self.config.data)
         return _one_after_the_other([read_parts(fold.config.data) for fold in self.folds])
-
-    @property
-    def read_otherwise(self) -> list[str]:
-        """What is said where its networks learned other features than its data has now; nothing of ensembles."""
-        from nnrun.runs.preparing import read_otherwise  # here, since who predicts trains nothing
-
-        own = self.folds or ([] if has_members(self.run.directory) else [self])
-        return [told for one in own for told in read_otherwise(one.run, one.dataset)]
 
     def place(self, part: str, row: int) -> str:
         """Where one of the rows of a part, those of all pieces one after the other, stands in the source."""
@@ -193,7 +184,7 @@ def trained(run: StoredRun) -> Trained:
 
 def _with_data(run: StoredRun, beside: Path) -> Trained:
     from nnrun.runs.moving import told_if_gone
-    from nnrun.runs.preparing import CACHE  # here, since who predicts trains nothing
+    from nnrun.runs.preparing import CACHE, require_own  # here, since who predicts trains nothing
 
     try:
         with told_if_gone(run):
@@ -202,19 +193,6 @@ def _with_data(run: StoredRun, beside: Path) -> Trained:
         raise DataError(f"the data of {run.name}: {error}") from None
     require_own(run, dataset)
     return Trained(run, dataset)
-
-
-def require_own(run: StoredRun, dataset: Dataset) -> None:
-    """DataError unless a data set is that of the run, and its rows become as many features as its network takes."""
-    from nnrun.runs.preparing import same_data
-
-    if not same_data(run, dataset):
-        raise DataError(f"{run.name}: the data is no longer what this run was trained on; train anew")
-    if (known := len(run.data.features)) != dataset.n_features:
-        raise DataError(
-            f"{run.name}: the rows are the same, but are read as {counted(dataset.n_features, 'feature')} now, and it "
-            f"learned from {known}, as another version read them; train anew"
-        )
 
 
 def _for_all(model: Model, members: Sequence[Trained], parts: Sequence[str]) -> Dataset:

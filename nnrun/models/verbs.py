@@ -73,7 +73,6 @@ def _on_own_parts(found: Evaluation, run: Trained) -> None:
     if found.boosting or found.costs:  # which are judged and chosen on dev
         run.require_dev()
     reason = why_not(found.model.run)
-    found.notes += run.read_otherwise
     for part in run.dataset.parts:
         if part == "dev" and run.knows_dev:
             found.notes.append(without_dev(run.run.directory))

@@ -42,7 +42,7 @@ from nnrun.runs.preparing import (
     first_files,
     located,
     prepared,
-    same_data,
+    require_own,
     until_told,
     would_diverge_again,
 )
@@ -97,8 +97,7 @@ def resume(run: RunDir, listener: Listener, told_to_stop: ToldToStop) -> Outcome
             raise would_diverge_again(run, loaded.config)
         mend(run, loaded.config)
         whole = prepared(loaded, run.path.parent, until_told(listener.preparing, told_to_stop))
-        if not same_data(before, whole):
-            raise DataError(f"{run.id}: the data is no longer what this run began with; train anew")
+        require_own(before, whole)
         return _go_on(run, loaded, listener, told_to_stop)
 
 
@@ -176,7 +175,7 @@ def _of_member(
     heard = until_told(listener.preparing, told_to_stop)
     dataset = load_dataset(config.data, config.training.dtype, whole.path.parent / CACHE, heard)
     if not StoredRun(whole).data.same_files(dataset.fitted):
-        raise DataError(f"{whole.id}: the data is no longer what this run began with; train anew")
+        raise DataError(f"{whole.id}: the data is no longer what this run was trained on; train anew")
     if not run.exists:
         drop_abandoned(run.path.parent, UNFINISHED)
         RunDir.create_at(run.path, {**first_files(run.id, config, None, dataset, (), None), EPOCHS: b""})

@@ -172,6 +172,14 @@ def read_otherwise(before: StoredRun, dataset: Dataset) -> list[str]:
     return [f"the rows are the same, but are not read as when {before.name} was trained: {found}"] if found else []
 
 
+def require_own(run: StoredRun, dataset: Dataset, anew: str = "train anew") -> None:
+    """DataError unless a data set is that of the run, and its rows become the features and classes of its networks."""
+    if not same_data(run, dataset):
+        raise DataError(f"{run.name}: the data is no longer what this run was trained on; {anew}")
+    for told in read_otherwise(run, dataset):
+        raise DataError(f"{told}; {anew}")
+
+
 def would_diverge_again(run: RunDir, config: Config) -> UsageError:
     """Why a run that has diverged does not go on, and what is done in its place."""
     shorter = [*as_options(short_enough(config)), *elsewhere(run.path.parent)]

@@ -19,7 +19,7 @@ from nnrun.config.config import Config
 from nnrun.config.dump import one_line
 from nnrun.config.overrides import configured, parse_settings, value_at
 from nnrun.config.values import Settings
-from nnrun.errors import DataError, UsageError
+from nnrun.errors import UsageError
 from nnrun.files import json_lines
 from nnrun.installation import command
 from nnrun.runs.checkpoints import start_before
@@ -27,7 +27,7 @@ from nnrun.runs.finding import is_search, search_of
 from nnrun.runs.full_disk import training
 from nnrun.runs.listener import Listener, Outcome, Relay, ToldToStop
 from nnrun.runs.members import has_members, member, refuse_gathered, whole_of
-from nnrun.runs.preparing import create, prepare, same_data, until_told
+from nnrun.runs.preparing import create, prepare, require_own, until_told
 from nnrun.runs.records import Parent, Row
 from nnrun.runs.rundir import CONFIG, EPOCHS, EVENTS, RunDir, now
 from nnrun.runs.stored import StoredRun, best_row
@@ -59,8 +59,7 @@ def rewind(
     loaded = replace(before.loaded(), config=config, text=run.read(CONFIG))
     root = run.path.parent
     dataset, session = prepare(loaded, root, until_told(listener.preparing, told_to_stop))
-    if not same_data(before, dataset):
-        raise DataError(f"{run.id}: the data is no longer what this run learned from, so no epoch of it comes again")
+    require_own(before, dataset)
     start, checkpoints = start_before(run, epoch)
     if start < (first := before.rows[0]["epoch"]) and first > 1:
         raise UsageError(

@@ -32,6 +32,7 @@ from nnrun.runs.preparing import (
     create,
     prepare,
     prepared,
+    require_own,
     same_data,
     session_of,
     until_told,
@@ -196,8 +197,7 @@ def _go_on(run: RunDir, epochs: int | None, listener: Listener, told_to_stop: To
     _refuse_senseless(before, planned, wanted)
     loaded = replace(loaded, text=run.read(CONFIG), config=wanted)
     dataset, session = prepare(loaded, run.path.parent, until_told(listener.preparing, told_to_stop))
-    if not same_data(before, dataset):
-        raise DataError(f"{run.id}: the data is no longer what this run began with; train anew")
+    require_own(before, dataset)
     try:
         session.load(run)
     except UsageError as error:  # nobody has asked for another network, so the file is not this run's

@@ -10,13 +10,13 @@ from pathlib import Path
 from nnrun.config.config import Config
 from nnrun.config.load import Loaded
 from nnrun.data.dataset import Dataset
-from nnrun.errors import DataError, UsageError
+from nnrun.errors import UsageError
 from nnrun.runs.assembly import check_memory
 from nnrun.runs.engines import by_numpy
 from nnrun.runs.finding import PLAN
 from nnrun.runs.folds import refuse_unfit
 from nnrun.runs.moving import move_source, other_data
-from nnrun.runs.preparing import begun, first_files, located, prepared, same_data, session_of, until_told
+from nnrun.runs.preparing import begun, first_files, located, prepared, require_own, same_data, session_of, until_told
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.executors import Executor
@@ -82,10 +82,9 @@ def reopened(
     options = options.after(plan.limits)
     with closing(options.executor(told_to_stop)) as executor, run.locked():
         dataset = prepared(loaded, run.path.parent, until_told(watcher.preparing, told_to_stop))
-        if not same_data(StoredRun(run), dataset):
-            if options.moved:
-                raise other_data(run)
-            raise DataError(f"{run.id}: the data is no longer what this {what} began with; begin a new one")
+        if options.moved and not same_data(StoredRun(run), dataset):
+            raise other_data(run)
+        require_own(StoredRun(run), dataset, f"begin a new {what}")
         with located(loaded):
             check_memory(loaded.config, dataset)
         yield Search(run, loaded.config, dataset, plan, options, executor, [loaded.config])

@@ -398,11 +398,11 @@ def test_data_that_changes_between_two_folds_ends_the_run(tmp_path: Path, train_
         def epoch(self, row: Row) -> None:
             path.write_text(path.read_text().replace("4,", "5,"))
 
-    with pytest.raises(DataError, match="no longer what this run began with"):
+    with pytest.raises(DataError, match="no longer what this run was trained on"):
         train_run(f"data.source={path}", "data.target=y", "data.folds=3", "training.epochs=1", listener=Meddles())
     (run,) = list_runs(tmp_path / "runs")
     assert run.status == "failed" and [fold.exists for fold in members_of(run)] == [True, False, False]
-    with pytest.raises(DataError, match="no longer what this run began with"):
+    with pytest.raises(DataError, match="no longer what this run was trained on"):
         verbs.resume(run)
 
 

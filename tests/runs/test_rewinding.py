@@ -302,7 +302,7 @@ def test_what_learned_from_other_data_is_not_reached_again(train_run: Train, tmp
     np.savez(path, x=x, y=x[:, 0] > 0)
     run = train_run(f"data.source={path}", "network.hidden=[4]", "training.epochs=4").run
     np.savez(path, x=x + 1, y=x[:, 0] > 0)
-    with pytest.raises(DataError, match="the data is no longer what this run learned from"):
+    with pytest.raises(DataError, match="the data is no longer what this run was trained on"):
         rewind(run, "2")
     assert len(list_runs(run.path.parent)) == 1
 

@@ -348,7 +348,7 @@ def test_changed_data_is_refused(train_run: Train, bits: Bits, csv: Path) -> Non
     before = bits(run)
     lines = csv.read_text().splitlines()
     csv.write_text("\n".join(lines[:-1]) + "\n")
-    with pytest.raises(DataError, match="the data is no longer what this run began with"):
+    with pytest.raises(DataError, match="the data is no longer what this run was trained on"):
         verbs.resume(run, epochs=5)
     assert bits(run) == before
     csv.write_text("\n".join(lines) + "\n")  # the same content with another time

@@ -16,14 +16,13 @@ from nnrun.files import checksum, sha256_of
 from nnrun.installation import command, elsewhere
 from nnrun.models.ensembling.selection import Panel
 from nnrun.models.model import load_model
-from nnrun.models.trained import require_own
 from nnrun.runs.assembly import examples, make_loss
 from nnrun.runs.checkpoints import why_dropped
 from nnrun.runs.finding import listing
 from nnrun.runs.judge import weights_of
 from nnrun.runs.members import FOLDS, has_members, members_of, read_ensemble
 from nnrun.runs.moving import told_if_gone
-from nnrun.runs.preparing import CACHE
+from nnrun.runs.preparing import CACHE, require_own
 from nnrun.runs.records import TRAINED
 from nnrun.runs.rundir import DATA, RunDir
 from nnrun.runs.stored import StoredRun
