@@ -611,7 +611,12 @@ at all. While a run trains, mistakes of rows are not known: rows of groups are t
 what Kish says, the interval is too narrow, and a note says so.
 
 `diagnosis.base_error` (or `--base-error`) is the error of the best known way, such as a human expert. It is 0 unless
-given, which is rarely true: where labels are noisy, part of what is called avoidable is not.
+given, which is rarely true: where labels are noisy, part of what is called avoidable is not. `--estimate-base` bounds
+it, for classes, from how often the nearest neighbour of a row has another class (Cover and Hart 1967, *IEEE
+Transactions on Information Theory* 13, 21-27). A noisy label makes mistakes of its own row and of each whose neighbour
+that is, so these do not count as independent in its 95% interval: the variance of their share takes in all pairs of
+rows that are linked so (as of dyads: Aronow, Samii and Assenova 2015, *Political Analysis* 23, 564-577), and comes to
+so many independent rows. The interval is of chance among rows alone, not of how far off their neighbours lie.
 
 A gap may be negative. It is never high then, but it has a reason of its own, which is printed: see the table.
 

@@ -122,3 +122,26 @@ def independent_rows(
     known = spread / of_mean * (Z / student(count)) ** 2
     seen = min(len(np.unique(codes[values > mean])), len(np.unique(codes[values < mean])))
     return max(1, min(round(known), round((seen + 1) / (seen / known + 1 / prior)), rows))
+
+
+def independent_pairs(values: Array, first: Indices, second: Indices) -> int:
+    """How many independent rows would have a mean as sure as that of values `(pairs,)`, each of a pair of rows.
+
+    Values of pairs that share a row go together, and those that share none are independent: the variance of the mean is
+    the sum of the products of their deviations over all pairs of pairs that share a row (Fafchamps & Gubert 2007,
+    Journal of Development Economics 83, 326-350; Aronow, Samii & Assenova 2015, Political Analysis 23, 564-577). Rows
+    are whole numbers from 0. Where few of the values differ from the others, that is hardly known, and drawn to what
+    it is where each row errs rarely and for itself, which is then a mistake of each of its pairs: 2n² / Σk² of n pairs,
+    k of them of a row. At least 1, and never more than there are pairs.
+    """
+    count, mean = len(values), float(values.mean())
+    rows = int(max(first.max(), second.max())) + 1
+    of_row = sum(np.bincount(side, minlength=rows) for side in (first, second))
+    prior = 2 * count**2 / float(np.square(of_row, dtype=float).sum())
+    deviations = values - mean
+    of_rows = sum(np.bincount(side, deviations, rows) for side in (first, second))
+    same = numbered(np.minimum(first, second) * rows + np.maximum(first, second))  # counted twice, once for each row
+    total = float(np.square(of_rows).sum() - np.square(np.bincount(same, deviations)).sum())
+    seen = min(np.count_nonzero(values > mean), np.count_nonzero(values < mean))
+    known = count * float(np.square(deviations).sum()) / total if seen and total > 0 else prior
+    return max(1, min(round((seen + 1) / (seen / known + 1 / prior)), count))

@@ -26,6 +26,7 @@ from nnrun.runs.grouped import (
     blocks,
     error_of_mean,
     half_each_way,
+    independent_pairs,
     independent_rows,
     pseudo_values,
     student,
@@ -323,3 +324,26 @@ def test_more_training_data_are_more_patients(patients: Path, train_run: Train) 
 def test_a_regression_has_no_intervals(patients: Path, train_run: Train) -> None:
     record = train_run(*settings(patients, "data.target=a")).record
     assert not any("effective" in name for name in record["final"])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.2, 0.5])
+def test_pairs_that_share_a_row_go_together(share: float) -> None:
+    """Against the sum over all pairs of pairs; some are the same two rows, and their members are in any order."""
+    rng = np.random.default_rng(2)
+    first, second = np.arange(200), (np.arange(200) + rng.integers(1, 4, 200) * rng.choice([-1, 1], 200)) % 200
+    values = (rng.random(200) < share).astype(float)
+    a, b = first[:, None], second[:, None]
+    linked = (a == first) | (a == second) | (b == first) | (b == second)
+    deviations = values - values.mean()
+    prior = 2 * 200**2 / np.square(1 + np.bincount(second, minlength=200)).sum()
+    seen = min(values.sum(), 200 - values.sum())
+    known = 200 * deviations @ deviations / (deviations @ linked @ deviations) if seen else prior
+    assert independent_pairs(values, first, second) == round((seen + 1) / (seen / known + 1 / prior))
+
+
+def test_pairs_that_share_no_row_count_alike() -> None:
+    assert independent_pairs(np.arange(50) % 2 * 1.0, np.arange(50), np.arange(50, 100)) == 50
+
+
+def test_pairs_of_one_row_are_one() -> None:
+    assert independent_pairs(np.arange(50) % 2 * 1.0, np.arange(50), np.full(50, 50)) < 4

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnrun.data.dataset import Dataset, Part
+from nnrun.data.groups import numbered
 from nnrun.data.split import BY_LOT, STORED
 from nnrun.engine.randomness import stream
 from nnrun.errors import UsageError
 from nnrun.models.trained import trained
-from nnrun.runs.grouped import independent_rows
+from nnrun.runs.grouped import independent_pairs, independent_rows
 from nnrun.runs.proportions import wilson
 from nnrun.runs.stored import StoredRun
 from nnrun.text import listed, percent, wrapped
@@ -72,10 +73,10 @@ def estimate(dataset: Dataset) -> BaseEstimate:
         raise UsageError("no base error can be estimated: all features are codes of categories, which have no distance")
     alone = dataset.fitted.split["rule"] not in BY_LOT
     sought, among = _by_train(dataset) if alone else (_among_themselves(dataset), None)
-    wrong, same = _neighbours(sought, among)
-    error, rows, classes, groups = float(wrong.mean()), len(wrong), len(dataset.classes), sought.groups
-    sure = rows if groups is None else independent_rows(wrong.astype(np.float64), groups)
-    low, high = (cover_hart(end, classes) for end in wilson(error, sure))
+    nearest = _nearest(sought.x, None) if among is None else _nearest(among.x, sought.x)
+    wrong, same = _compared(nearest, sought, among)
+    error, rows, classes = float(wrong.mean()), len(wrong), len(dataset.classes)
+    low, high = (cover_hart(end, classes) for end in wilson(error, _sure_as(wrong, nearest, sought, among)))
     found: BaseEstimate = {
         "base_error": cover_hart(error, classes),
         "low": low,
@@ -105,11 +106,26 @@ def _by_train(dataset: Dataset) -> tuple[Part, Part]:
     return _sample(_rows(dataset, "dev")), _sample(_rows(dataset, "train"))
 
 
-def _neighbours(sought: Part, among: Part | None) -> tuple[Array, Array]:
+def _compared(nearest: Array, sought: Part, among: Part | None) -> tuple[Array, Array]:
     """Of each example whether its neighbour has another class, and whether it is the same in every feature."""
-    others, x = (sought, None) if among is None else (among, sought.x)
-    nearest = _nearest(others.x, x)
+    others = sought if among is None else among
     return others.y[nearest] != sought.y, (others.x[nearest] == sought.x).all(axis=1)
+
+
+def _sure_as(wrong: Array, nearest: Array, sought: Part, among: Part | None) -> int:
+    """Independent rows that the error of the neighbours is as sure as.
+
+    A label that is noise makes mistakes of its own row and of all whose neighbour that is. So do groups, whose rows are
+    alike, and are the fewer the more there are of them in each.
+    """
+    mistakes, rows = wrong.astype(np.float64), np.arange(len(wrong))
+    if among is None:
+        return independent_pairs(mistakes, rows, nearest)
+    if sought.groups is None or among.groups is None:
+        return independent_pairs(mistakes, rows, len(rows) + nearest)
+    groups = numbered(np.concatenate([sought.groups, among.groups[nearest]]))
+    linked = independent_pairs(mistakes, groups[: len(rows)], groups[len(rows) :])
+    return min(linked, independent_rows(mistakes, sought.groups))
 
 
 def _neighbours_that_differ(sought: Part, among: Part | None) -> float:

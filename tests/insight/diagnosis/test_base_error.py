@@ -14,7 +14,10 @@ from nnrun.data.dataset import Dataset, Part, load_dataset
 from nnrun.errors import UsageError
 from nnrun.insight.diagnosis import base_error
 from nnrun.insight.diagnosis.base_error import (
+    _compared,
+    _nearest,
     _neighbours_that_differ,
+    _sure_as,
     base_error_lines,
     cover_hart,
     estimate,
@@ -80,6 +83,23 @@ def test_where_classes_are_weighted_the_estimate_is_of_that_error(tmp_path: Path
     assert balanced["rows"] == pytest.approx(640, abs=80)  # a tenth of 3,200, and as many others
     assert "% balanced (95%" in base_error_lines(balanced)[0]
     assert "rows were drawn by their weights" in balanced["caveats"][0]
+
+
+@pytest.mark.parametrize("noise", [0.2, 0.01])
+@pytest.mark.parametrize("apart", [False, True])
+def test_the_interval_holds_the_truth_as_often_as_it_says(apart: bool, noise: float) -> None:
+    """Labels of one class, of which some are noise by chance alone, so that the bound is the best possible error."""
+
+    def holds(seed: int) -> bool:
+        rng = np.random.default_rng(seed)
+        rows = Part(rng.random((400, 2)), (rng.random(400) < noise).astype(int))
+        sought, among = (rows.take(np.arange(200)), rows.take(np.arange(200, 400))) if apart else (rows, None)
+        nearest = _nearest(among.x, sought.x) if among else _nearest(rows.x, None)
+        wrong = _compared(nearest, sought, among)[0]
+        low, high = wilson(float(wrong.mean()), _sure_as(wrong, nearest, sought, among))
+        return cover_hart(low, 2) <= noise <= cover_hart(high, 2)
+
+    assert np.mean([holds(seed) for seed in range(100)]) >= 0.92
 
 
 def test_scales_do_not_matter_even_where_the_config_leaves_them(tmp_path: Path) -> None:
