@@ -553,7 +553,8 @@ nnrun diagnose --train-error 1% --train-dev-error 9% --dev-error 10%
 ```
 
 An error is a fraction below 1, or has a per-cent sign; 15 alone is refused, since it could mean either. For CI,
-`--fail-on variance,bias` exits with 6 if one of them is high. `--json` prints one document, which a run keeps as
+`--fail-on variance,bias` exits with 6 if one of them is high; so it does, with the reason, for `mismatch` without a
+train-dev error and `dev_overfit` without a test error. `--json` prints one document, which a run keeps as
 diagnosis.json. The advice on bare errors changes the config that lies here, nnrun.yaml or config.yaml, else the bundled
 digits example.
 
@@ -569,7 +570,7 @@ error, or else the dev loss. Of advice there is what holds whatever the network 
 only a ratio means something. nnrun adds λ/(2m) Σ W² to the cost of a batch of m rows, and so λ/m · W to the gradient
 (m is not the rows of the training set): that is `l2(λ/(2m))` of Keras, and `weight_decay=λ/m` of PyTorch's SGD and
 Adam, whose `AdamW` has another rule. The advice names both for batches of 32. What the curves do not tell is to be
-measured, and is said so; `--fail-on` is not held by what cannot be told.
+measured, and is said so; `--fail-on` exits with 6 there, too.
 
 ## The gaps
 

@@ -74,7 +74,10 @@ Tolerance = Annotated[
 ]
 FailOn = Annotated[
     list[str] | None,
-    typer.Option(metavar="KINDS", help="Exit with 6 if one is high: bias,variance,mismatch,dev_overfit; repeatable."),
+    typer.Option(
+        metavar="KINDS",
+        help="Exit with 6 if one is high, or was not measured: bias,variance,mismatch,dev_overfit; repeatable.",
+    ),
 ]
 By = Annotated[str | None, typer.Option(metavar="COLUMN", help="Errors by the values of a column, such as the target.")]
 EstimateBase = Annotated[
@@ -157,11 +160,13 @@ def _tell(found: Judged, closer: Mapping[str, Look], json: bool, quiet: bool) ->
 
 
 def _hold(gates: Sequence[str], found: Judged) -> None:
-    """A gate on what is not known is not held either."""
+    """A gate on what is not known is not held either; each reason is told once."""
     if failed := [kind for kind in gates if kind in found.high]:
         say(f"nnrun: {' and '.join(failed)} high, which --fail-on forbids")
-    if unknown := [kind for kind in gates if kind in found.unknown]:
-        say(f"nnrun: {' and '.join(unknown)} cannot be told from these curves, so --fail-on is not held")
+    unknown = {kind: found.unknown[kind] for kind in gates if kind in found.unknown}
+    for why in dict.fromkeys(unknown.values()):
+        kinds = " and ".join(kind for kind in unknown if unknown[kind] == why)
+        say(f"nnrun: {kinds} cannot be told {why}, so --fail-on is not held")
     if failed or unknown:
         raise typer.Exit(GATE_FAILED)
 

@@ -92,11 +92,11 @@ class Elsewhere:
         return {kind for kind, word in words.items() if word == HIGH}
 
     @property
-    def unknown(self) -> set[str]:
-        """The kinds that nothing in the file speaks of."""
+    def unknown(self) -> dict[str, str]:
+        """The kinds that nothing in the file speaks of, each with why."""
         judged = {kind for kind, word in self.document["verdict"].items() if word is not None}
         told = {"bias", "variance"} if self.verdict else {"bias"} if self.evidence.status == "diverged" else set()
-        return {"bias", "variance", "mismatch", "dev_overfit"} - (judged & told) - self.high
+        return dict.fromkeys(self.document["verdict"].keys() - (judged & told) - self.high, "from these curves")
 
     @property
     def tries(self) -> list[Try]:

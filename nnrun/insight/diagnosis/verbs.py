@@ -39,7 +39,7 @@ from nnrun.runs.symptoms.evidence import CalmerRate, Evidence, evidence_of
 from nnrun.runs.symptoms.symptoms import rate_after_divergence
 from nnrun.runs.telling import symptom_lines
 from nnrun.runs.verdict import HIGH, Verdict, error_kind, error_name, of_run, summary, yardstick
-from nnrun.text import counted, wrapped
+from nnrun.text import counted, set_name, wrapped
 
 if TYPE_CHECKING:
     from nnrun.insight.diagnosis.base_error import BaseEstimate
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from nnrun.insight.diagnosis.regions import Regions
     from nnrun.search.state import Options
 
+TOLD_BY = {"mismatch": "train_dev", "dev_overfit": "test"}  # sets that not everybody has
 Numbers = Mapping[str, float | None]  # of one epoch, such as dev_error; empty where none is finished
 
 
@@ -85,9 +86,10 @@ class Diagnosis:
         return {kind for kind, word in self.document["verdict"].items() if word == HIGH}
 
     @property
-    def unknown(self) -> set[str]:
-        """The kinds that cannot be judged: none where there are errors."""
-        return set()
+    def unknown(self) -> dict[str, str]:
+        """The kinds that were not judged, each with what that is for want of."""
+        words: Mapping[str, object] = self.document["verdict"]
+        return {kind: f"without a {set_name(part)} error" for kind, part in TOLD_BY.items() if words[kind] is None}
 
 
 def nobody(line: str) -> None:
