@@ -642,7 +642,8 @@ Each rule looks at the config, the curves, the layers (with `training.layer_stat
 how much speaks for it, times how much of the whole gap is its kind's: bias counts one and a half times, since a
 network that cannot fit its training set is mended first, unless its best epoch came early and the dev loss turned;
 then the bias comes of stopping, and variance is the problem, or data mismatch where that is high and variance is not.
-Where no base error above 0 is given and a linear model does no worse on the dev set, the rest may be noise; so it
+Where no base error above 0 is given and a linear model does no worse on the dev set, as far as its 95% interval and the
+tolerance tell, and no better there than the network on the training set, the rest may be noise; so it
 may be where a regression stopped early and neither does better there than the mean of the target. Remedies against
 bias count less then, and the sentence says what they hang on. Where a constant, the mean of the target or the most
 frequent class, errs no more on the training rows (2% of its error aside), the sentence says that nothing was learned:

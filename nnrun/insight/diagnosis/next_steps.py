@@ -21,7 +21,7 @@ def to_bound(run: StoredRun, evidence: Evidence) -> list[Action]:
     """The error that is possible at all, where what is left may be noise."""
     if not evidence.noise or run.data.classes is None:  # neighbours bound no regression's error
         return []
-    why = "A linear model makes no fewer mistakes, so the rest may be noise: bound what is possible at all."
+    why = "A linear model does no worse on dev, so the rest may be noise: bound what is possible at all."
     return [Action(why, command("diagnose", str(run.path), "--estimate-base"), BASE)]
 
 

@@ -175,14 +175,19 @@ class Evidence:
 
     @property
     def noise(self) -> bool:
-        """Whether what is called bias may be noise: nobody gave a base error, and a linear network does no better."""
+        """Whether what is called bias may be noise: nobody gave a base error, and a linear model does no worse on dev.
+
+        As far as its interval and the tolerance tell; one that does worse than the network, even on the rows that this
+        was trained on, has left the more to learn.
+        """
         if self.linear_error is None or self.verdict is None or self.guessing:
             return False
         if not self.all_tried:
             return self.in_vain and self.linear_error + self.verdict.tolerance >= self.guess
         size = self.verdict.sizes.get("dev")  # none of a regression
-        most = wilson(self.linear_error, size)[1] if size else self.linear_error
-        return self.verdict.errors["train"] <= most + self.verdict.tolerance
+        low, high = wilson(self.linear_error, size) if size else (self.linear_error, self.linear_error)
+        errors, tolerance = self.verdict.errors, self.verdict.tolerance
+        return errors["train"] <= high + tolerance and errors["dev"] >= low - tolerance
 
     @property
     def rate(self) -> float:

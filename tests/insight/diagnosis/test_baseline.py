@@ -100,6 +100,18 @@ def test_a_network_that_a_linear_model_beats_is_biased_whatever_the_noise(tmp_pa
     assert "if the base error" not in diagnosed(run).told
 
 
+def test_what_no_linear_model_can_learn_is_no_noise(tmp_path: Path) -> None:
+    """Exclusive or, for which two units are too few and a linear model guesses."""
+    x = np.random.default_rng(0).uniform(-1, 1, (600, 2))
+    frame = pd.DataFrame(x, columns=["a", "b"]).assign(y=np.where((x[:, 0] > 0) ^ (x[:, 1] > 0), "yes", "no"))
+    adam = ("optimizer.name=adam", "optimizer.learning_rate=0.03")
+    run = trained(tmp_path, frame, "network.hidden=[2]", *adam, "training.epochs=40", "seed=3")
+    found = diagnosed(run)
+    assert linear_dev_error(run) == pytest.approx(0.5, abs=0.1)
+    assert found.told.startswith("High bias") and "if the base error" not in found.told
+    assert "network.hidden=[64]" in found.actions[0].command
+
+
 def test_without_the_data_it_is_not_known(tmp_path: Path) -> None:
     run = trained(tmp_path, noisy(300))
     (tmp_path / "table.csv").unlink()

@@ -502,6 +502,10 @@ def test_where_a_linear_model_does_no_worse_the_rest_may_be_noise() -> None:
     assert not worse_than_linear.noise, "what a linear model can do is no noise"
     assert first(worse_than_linear) == {"network.hidden": [128, 64]}
     assert not seen((0.12, 0.13), "still falling", rows=rows, linear_error=0.12).noise, "training was not over"
+    assert not seen((0.12, 0.13), "flat", rows=rows, linear_error=0.15).noise, "a linear model does worse"
+    few = judge({"base": 0.0, "train": 0.12, "dev": 0.13}, {"train": 1000, "dev": 100}, 0.015)
+    assert replace(doubtful, linear_error=0.15, verdict=few).noise, "which 100 rows do not tell"
+    assert not replace(doubtful, linear_error=0.5, verdict=few).noise
 
 
 def test_where_nothing_does_better_than_the_mean_early_stopping_is_no_sign_of_bias() -> None:
