@@ -623,11 +623,13 @@ A gap may be negative. It is never high then, but it has a reason of its own, wh
 
 For a regression the errors are 1 − R², the share of the target's variance that stays unexplained, with
 `data.target_transform: log` of its logarithm's, and called 1 − R² of the log. It is no proportion of examples, so
-there is no interval and the value alone decides. By column (`--by`) each error is a mean of squared errors, and has
-the interval of its logarithm (delta method, Student's t), which is never below 0; with few rows it holds the mean
-less often than 95% of the time, 91% of 10 rows with normal errors, and 85% with tails as long as Laplace's. Fewer
-than 10 rows tell no interval, and their gaps are unclear. Gaps put both intervals together (Zou and Donner 2008,
-*Statistics in Medicine* 27, 1693-1702), as Newcombe's do."""
+there is no interval and the value alone decides: of a small set a gap may be high by chance, such as overfitting of
+dev where the best of many epochs was taken, and `--fail-on` then fails by chance as well. By column (`--by`) each
+error is a mean of squared errors, and has the interval of its logarithm (delta method, Student's t), which is never
+below 0; with few rows it holds the mean less often than 95% of the time, 91% of 10 rows with normal errors, and 85%
+with tails as long as Laplace's. Fewer than 10 rows tell no interval, and their gaps are unclear. Gaps put both
+intervals together (Zou and Donner 2008, *Statistics in Medicine* 27, 1693-1702), as Newcombe's do. So a gap that is
+high of the whole set may be unclear of each of its parts, which is the more careful word."""
 
 CURVES = """\
 ## What the curves show
