@@ -654,8 +654,9 @@ a search, and a weak one is not blamed for what may be noise. Where always sayin
 balance would err hardly more, errors tell little, which the sentence says, too, and the classes are to be weighed
 first. After a divergence some lower rates are tried on the run's data, for a second or two, and the one that lowers the
 loss most is advised; where none lowers it, `nnrun check` is, and without the data a tenth of the rate, at most the
-usual one. No two moves pull the same way and back, and none changes what a search has just chosen, or searches by a
-dev set that was overfitted. The three to five weightiest moves are printed, each as a command; after a divergence there
+usual one. No two moves pull the same way and back, and none searches by a dev set that was overfitted. None changes
+what a search chose among, in its best run and its other trials, or what an improvement adopted: that was tried, by
+more trainings than one. The three to five weightiest moves are printed, each as a command; after a divergence there
 may be fewer, as another seed, another split or more epochs would say nothing then.
 Where the bias of a table is high, one more command comes last, `nnrun evaluate RUN --baselines`: whether boosted trees
 fit what the network does not is measured on its own rows ([metrics.md](metrics.md#baselines)). Images go without it.

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from nnrun.errors import DataError, UsageError
 from nnrun.installation import command
-from nnrun.runs.finding import trial_of
+from nnrun.runs.finding import search_of, trial_of
 from nnrun.runs.kinds import kind_of
 from nnrun.runs.reading import RESTORE, misfit
 from nnrun.runs.records import HELD
@@ -98,6 +98,14 @@ class StoredSearch:
         return [trial for trial in whole if until(trial["number"]) >= self.plan.epochs]
 
     @property
+    def decided(self) -> frozenset[str]:
+        """The dotted keys whose values trials have decided: those of the space; of an improvement the adopted ones."""
+        if kind_of(self.run.directory) != "improvement":
+            return frozenset(self.plan.space.keys)
+        best = self.record["best_trial"]
+        return frozenset(key for record in self.kept if record["number"] == best for key in record["values"])
+
+    @property
     def cut_short(self) -> str | None:
         """How many other trials there are, and why, in words; None where all were given all epochs."""
         plan, short = self.plan, len(self.trials) - len(self.whole)
@@ -153,3 +161,9 @@ class StoredSearch:
         """Whether there is no trial behind the last one, as of a grid; a strategy that learns can always draw one."""
         kind = STRATEGIES[self.plan.strategy]
         return not kind.learns and kind(self.plan.brief()).propose(self.plan.total) is None
+
+
+def decided_for(run: RunDir) -> frozenset[str]:
+    """The keys that trials have decided of the search or improvement that a run belongs to; none of any other run."""
+    above = search_of(run)
+    return StoredSearch(StoredRun(above)).decided if above else frozenset()

@@ -366,6 +366,11 @@ def test_a_search(nnrun: Nnrun, typed: Typed, config: Write) -> None:
     assert document["trials"]["count"] == 6
     first, middle, third = document["trials"]["dev_error_quartiles"]
     assert first <= middle <= third
+    for inside in ("", "/best", "/trials/0001"):  # what the search has chosen stays as it is
+        advised = nnrun("diagnose", f"{the_run()}{inside}", "--json").json["next"]
+        assert not any("learning_rate" in action["command"] or " search " in action["command"] for action in advised)
+    assert nnrun("report", f"{the_run()}/best").code == 0
+    assert "--set optimizer.learning_rate" not in (the_run() / "best/report.html").read_text()
     for line in done.next:
         ran = typed(line if "evaluate" in line else f"{line} -q")
         assert ran.code == 0, ran.err

@@ -79,7 +79,11 @@ def test_it_tells_each_step_and_the_other_commands_take_its_directory(
     shown = nnrun("show", found.name)
     assert "step  advice" in shown.out
     assert "changes  " in shown.out
-    assert nnrun("show", found.name, "--json").json["improvement"]["ending"]["adopted"] >= 1
+    ending = nnrun("show", found.name, "--json").json["improvement"]["ending"]
+    assert ending["adopted"] >= 1
+    advised = [action["command"] for action in nnrun("diagnose", found.name, "--json").json["next"]]
+    assert advised
+    assert not any(f" {key}=" in command for key in ending["end"]["settings"] for command in advised)
     assert nnrun("show", found.name, "--csv").out.startswith("number,")
     assert nnrun("list").out.count("-improve-") == 1
     trained = nnrun("list", "--json").json["runs"][-1]["id"]

@@ -112,7 +112,7 @@ def ranked(evidence: Evidence, remedies: Mapping[str, Remedy]) -> list[Ranked]:
 
 
 def decided(move: Move, searched: frozenset[str]) -> bool:
-    """Whether a search has chosen among values of what the move changes, and so knows better."""
+    """Whether trials have decided what the move changes, and so know better."""
     widths = {WIDTHS} if {"network.width", "network.depth"} & searched else set()
     changed = set(HOLDING) if "search.space" in move.settings else set(move.settings)
     return bool(changed & (searched | widths))
@@ -261,8 +261,8 @@ REMEDIES: dict[str, Remedy] = {
     ),
     "search": Remedy(
         "either",
-        "always, but after a search or with overfitting of dev; sooner where the bias may be noise, or a regression's "
-        "variance is high by little",
+        "always, but after a search or an improvement, or with overfitting of dev; sooner where the bias may be noise, "
+        "or a regression's variance is high by little",
         search,
     ),
     "half the network": Remedy(

@@ -55,7 +55,7 @@ def of_a_search(
         counts = ", ".join(f"{sum(r['status'] == s for r in records)} {s}" for s in ("done", "diverged", "failed"))
         going_on = f"; `{command(*stored.to_go_on)}` goes on" if stored.to_go_on else ""
         raise UsageError(f"{search.id} has no best trial yet ({counts}){going_on}")
-    found = of_a_run(search.best, base, tolerance, usual, options, frozenset(stored.plan.space.written()))
+    found = of_a_run(search.best, base, tolerance, usual, options)
     data = search.record["data"]
     against = yardstick(search.best.config.diagnosis, base, tolerance)
     verdicts = [v for r in stored.whole if (v := of_run(r["final"] or {}, data, against)) is not None]

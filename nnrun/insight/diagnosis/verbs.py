@@ -39,6 +39,7 @@ from nnrun.runs.symptoms.evidence import CalmerRate, Evidence, evidence_of
 from nnrun.runs.symptoms.symptoms import rate_after_divergence
 from nnrun.runs.telling import symptom_lines
 from nnrun.runs.verdict import HIGH, Verdict, error_kind, error_name, of_run, summary, yardstick
+from nnrun.search.stored import decided_for
 from nnrun.text import counted, set_name, wrapped
 
 if TYPE_CHECKING:
@@ -115,18 +116,17 @@ def of_a_run(
     tolerance: float | None,
     usual: Path,
     options: Sequence[str],
-    searched: frozenset[str] = frozenset(),
     tell: Callable[[str], None] = nobody,
 ) -> Diagnosis:
     """A run by its best epoch: the final errors, or those so far; kept in its diagnosis.json unless it is running.
 
-    `searched` are the keys among whose values a search has chosen this run's, `tell` hears of what takes a moment.
+    No advice changes what the trials of a search have decided. `tell` hears of what takes a moment.
     Raises UsageError where there is nothing to judge yet, or no dev row that the network has not learned.
     """
     if run.config.data.without_dev and run.status != "diverged":
         raise UsageError(without_dev(run.directory))
     record, final = run.record, _errors(run)
-    evidence, assumed = considered(run, base, tolerance, searched, tell)
+    evidence, assumed = considered(run, base, tolerance, decided_for(run.directory), tell)
     verdict, diverged = evidence.verdict, run.status == "diverged"
     if verdict is None and not diverged:
         raise UsageError(_nothing_to_judge(run, final))

@@ -77,7 +77,7 @@ class Evidence:
     outputs: int = 1  # units of the last layer
     linear_error: float | None = None  # of a linear model on the dev set, where nobody gave a base error
     calmer: CalmerRate | None = None  # what was tried after a divergence, where the data are still there
-    searched: frozenset[str] = frozenset()  # keys that a search has chosen among
+    searched: frozenset[str] = frozenset()  # keys whose values a search or an improvement decided
 
     @property
     def training(self) -> bool:
