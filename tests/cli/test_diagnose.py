@@ -457,6 +457,19 @@ def test_the_lowest_whole_number_is_the_end_of_a_range(nnrun: Nnrun, typed: Type
     assert nnrun("show", "--json").json["search"]["space"]["network.width"]["int_log"] == [1, 400]
 
 
+def test_no_search_goes_on_by_a_dev_set_that_was_overfitted(nnrun: Nnrun) -> None:
+    space = ("--set", "search.space={network.width: {int_log: [8, 400]}}")
+    assert nnrun("search", "-q", "--trials", "1", "--workers", "1", *QUICK, *space).code == 0
+    best = the_run() / "best"
+    final = json.loads((best / "run.json").read_text())["final"]
+    assert any("nnrun search" in line for line in nnrun("diagnose").next)
+    change(best, final=final | {"test_error": 1.0})
+    done = nnrun("diagnose")
+    assert "overfitting of dev" in done.out
+    assert done.next
+    assert not any(f"nnrun {verb}" in line for verb in ("search", "resume") for line in done.next)
+
+
 def test_the_usual_space_is_moved_on_by_a_short_command(nnrun: Nnrun, config: Write) -> None:
     config("data: {source: iris}\nnetwork: {hidden: [4]}\ntraining: {epochs: 2}\noptimizer: {learning_rate: 0.1}\n")
     nnrun("search", "-q", "--trials", "1", "--workers", "1")

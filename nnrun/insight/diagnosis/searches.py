@@ -65,7 +65,8 @@ def of_a_search(
         lines += wrapped(stored.cut_short, "note     ")
     if told := ties(records, stored.plan.objective, error_kind_of(stored.record)):
         lines += wrapped(told, "note     ")
-    actions = first_of([*_next(stored, options), *found.actions])
+    worn = found.verdict is not None and found.verdict.judgement("dev_overfit") == HIGH  # more trials fit it further
+    actions = first_of([*(() if worn else _next(stored, options)), *found.actions])
     return replace(found, lines=lines, actions=actions, spread=spread)
 
 
