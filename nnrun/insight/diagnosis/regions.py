@@ -216,7 +216,12 @@ def compare(
             region["train_dev"] = error_of(between, proportions)
             region["mismatch"] = _gap(dev, between, against.tolerance, proportions)
         regions.append(region)
-    return sorted(regions, key=lambda region: [-(error["error"] or 0.0) for error in (region["dev"], region["train"])])
+    return sorted(regions, key=lambda region: [_from_above(region[part]) for part in ("dev", "train")])
+
+
+def _from_above(error: PartError) -> float:
+    """By which the highest error comes first, and one that nobody knows last."""
+    return 1.0 if error["error"] is None else -error["error"]
 
 
 def error_of(found: Mistakes, proportions: bool) -> PartError:

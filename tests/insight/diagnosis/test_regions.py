@@ -65,18 +65,18 @@ def test_a_region_has_bias_or_variance_by_the_rule_of_the_whole_set() -> None:
 
 
 def test_the_worst_comes_first_with_wilson_intervals_and_its_share_of_the_mistakes() -> None:
-    train, names = mistakes(a=(0, 10), b=(0, 10), c=(0, 10))
-    dev, of_dev = mistakes(b=(1, 9), a=(3, 7))
+    train, names = mistakes(c=(5, 5), a=(0, 10), b=(0, 10), good=(0, 10))
+    dev, of_dev = mistakes(b=(1, 9), a=(3, 7), good=(0, 10))
     values, named = {"train": Mistakes(train), "dev": Mistakes(dev)}, {"train": names, "dev": of_dev}
     found = compare(values, named, Diagnosis(), proportions=True)
-    assert [region["region"] for region in found] == ["a", "b", "c"]
+    assert [region["region"] for region in found] == ["a", "b", "good", "c"], "what has no dev row comes last"
     worst, last = found[0], found[-1]
     # Of 3 in 10 the exact lower end, and Wilson's upper one: (0.3 + 0.192 + 1.96 · √(0.021 + 0.0096)) / 1.384
     assert (worst["dev"]["low"], worst["dev"]["high"]) == (
         pytest.approx(0.0667, abs=1e-4),
         pytest.approx(0.6032, abs=1e-4),
     )
-    assert [region["share_of_dev"] for region in found] == [0.75, 0.25, 0.0]
+    assert [region["share_of_dev"] for region in found] == [0.75, 0.25, 0.0, 0.0]
     assert last["dev"] == {"rows": 0, "error": None, "low": None, "high": None}
     assert last["variance"] == {"value": None, "low": None, "high": None, "judgement": "unclear"}
 
