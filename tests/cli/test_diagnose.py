@@ -183,6 +183,12 @@ def test_commands_for_numbers_run_as_printed(typed: Typed, config: Write) -> Non
         assert ran.code == 0, ran.err
 
 
+def test_the_dev_examples_that_cannot_tell_are_those_that_were_given(nnrun: Nnrun) -> None:
+    sizes = ("--train-size", "2000", "--dev-size", "300")
+    words = " ".join(nnrun("diagnose", "--train-error", "1%", "--dev-error", "3%", *sizes).out.split())
+    assert ". 300 dev examples cannot tell: of 5 folds each is dev once" in words
+
+
 def test_advice_for_numbers_is_about_the_bundled_example_where_no_config_lies(nnrun: Nnrun) -> None:
     """configs/digits.yaml has two layers of 128 and 64, dropout 0.3 and L2 0.01; the usual values are others."""
     biased = nnrun("diagnose", "--train-error", "5.8%", "--dev-error", "6%", "--json").json["next"]

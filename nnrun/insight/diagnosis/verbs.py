@@ -102,7 +102,7 @@ def of_numbers(verdict: Verdict, config: Path, named: bool, assumed: bool) -> Di
 
     `named` says whether commands name that config; without a name they train the bundled example, which it is then.
     """
-    evidence = Evidence(load_config(config).config, verdict=verdict)
+    evidence = Evidence(load_config(config).config, verdict=verdict, dev_rows=verdict.sizes.get("dev", 0))
     told = summary(verdict)
     whose = config.name if named else "the bundled digits example"
     hint = f"The commands below change {whose}. `nnrun diagnose` on a run reads its curves as well and says more."
