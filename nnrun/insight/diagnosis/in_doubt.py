@@ -191,7 +191,8 @@ def search(e: Evidence) -> Move | None:
 def cheaper(e: Evidence) -> Move | None:
     """A network of half the size, where this one has nothing left to learn."""
     hidden = e.config.network.hidden
-    if (not e.settled and (e.bias or e.variance)) or HIGH in _words(e) or e.guessing or not hidden or max(hidden) < 16:
+    small = not e.large_gaps and (e.settled or not (e.bias or e.variance))
+    if not small or e.guessing or not hidden or max(hidden) < 16:
         return None
     why = "Both gaps are small: half the width may do as well, for less."
     return Move(7, why, {"network.hidden": [max(8, width // 2) for width in hidden]})

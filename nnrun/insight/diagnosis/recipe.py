@@ -266,7 +266,7 @@ REMEDIES: dict[str, Remedy] = {
         search,
     ),
     "half the network": Remedy(
-        "either", "no bias and no variance, and no other gap that is high", cheaper, untried=SAVES_TIME
+        "either", "no bias and no variance, and no other gap above the tolerance", cheaper, untried=SAVES_TIME
     ),
     "another seed": Remedy("either", "not diverged", another_seed, untried="all seeds are trained"),
     "another split": Remedy(

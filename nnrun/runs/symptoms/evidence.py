@@ -118,6 +118,11 @@ class Evidence:
         return sure * min(max(gaps[kind].value, 0.0), 1.0) / whole if whole else 0.0
 
     @property
+    def large_gaps(self) -> bool:
+        """Whether a gap lies above the tolerance, however sure that is."""
+        return self.verdict is not None and any(g.value > self.verdict.tolerance for g in self.verdict.gaps.values())
+
+    @property
     def guessing(self) -> bool:
         """Whether one class has most rows, and always saying it would err no more often: then errors tell little."""
         return self.verdict is not None and NEAR_GUESSING * self.guess <= self.verdict.errors["train"] <= RARE

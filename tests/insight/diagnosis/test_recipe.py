@@ -182,6 +182,15 @@ def test_while_another_gap_is_high_nobody_is_told_that_both_are_small(above: dic
     assert not any("Both gaps are small" in move.why for move in found)
 
 
+@pytest.mark.parametrize(("wrong", "small"), [({"dev": 1}, False), ({"dev": 0, "test": 2}, False), ({"dev": 0}, True)])
+def test_a_gap_of_ten_points_is_not_small_for_being_unclear(wrong: dict[str, int], small: bool) -> None:
+    errors = {"base": 0.0, "train": 0.0} | {part: count / 10 for part, count in wrong.items()}
+    verdict = judge(errors, {"train": 100, **dict.fromkeys(wrong, 10)}, 0.015)
+    evidence = Evidence(Config(), verdict=verdict, dev_rows=10)
+    assert evidence.settled
+    assert any("Both gaps are small" in move.why for move in moves(evidence, REMEDIES)) == small
+
+
 def test_a_bias_of_stopping_early_beside_a_mismatch_asks_for_no_more_epochs() -> None:
     verdict = judge({"base": 0.0, "train": 0.13, "train_dev": 0.14, "dev": 0.26}, {}, 0.015)
     signs = frozenset({"dev turned", "still falling"})
