@@ -15,6 +15,7 @@ MOST_DROPPED = 0.7
 WEIGHTS_PER_ROW = 10
 NARROWEST = 16
 MEMBERS = 5
+PATIENCE = 10  # epochs, where there are as many to spare
 SPACE = "regularization"  # a name
 LINEAR_SPACE = "{regularization.l2: {log: [0.1, 10]}}"  # a network without hidden layers has nothing to drop
 
@@ -67,8 +68,8 @@ def smaller(e: Evidence) -> Move | None:
         return None
     many = e.train_rows and e.weights > WEIGHTS_PER_ROW * e.train_rows
     to = [max(NARROWEST, width // 4) for width in hidden] if many else [max(NARROWEST, w // 2) for w in hidden]
-    ratio = f"{e.weights:,} weights for {e.train_rows:,} examples" if e.train_rows else "A smaller network"
-    return Move(25 if many else 15, f"{ratio}: a smaller network has less room for chance.", {"network.hidden": to})
+    start = f"{e.weights:,} weights for {e.train_rows:,} examples: a" if e.train_rows else "A"
+    return Move(25 if many else 15, f"{start} smaller network has less room for chance.", {"network.hidden": to})
 
 
 def small_batches(e: Evidence) -> Move | None:
@@ -81,11 +82,12 @@ def small_batches(e: Evidence) -> Move | None:
 
 
 def stop_early(e: Evidence) -> Move | None:
-    """Training that goes on long after its best epoch."""
-    if e.config.regularization.early_stopping or "dev turned" not in e.signs:
+    """Training that goes on after its best epoch, for twice as many epochs at least as are waited for."""
+    patience = min(PATIENCE, (len(e.rows) - (e.best_epoch or 0)) // 2)
+    if e.config.regularization.early_stopping or "dev turned" not in e.signs or patience < 1:
         return None
     why = f"The best epoch was {e.best_epoch} of {len(e.rows)}: early stopping gives the same for less time."
-    return Move(30, why, {"regularization.early_stopping": {"patience": 10}})
+    return Move(30, why, {"regularization.early_stopping": {"patience": patience}})
 
 
 def together(e: Evidence) -> Move | None:

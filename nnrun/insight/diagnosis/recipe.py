@@ -226,7 +226,11 @@ REMEDIES: dict[str, Remedy] = {
     "search regularisation": Remedy("variance", "always", search_strength),
     "small batches": Remedy("variance", "no batch norm yet", small_batches),
     "early stopping": Remedy(
-        "variance", "dev turned, and no early stopping yet", stop_early, elsewhere=True, untried=SAVES_TIME
+        "variance",
+        "dev turned, no early stopping yet, and two epochs or more after the best one",
+        stop_early,
+        elsewhere=True,
+        untried=SAVES_TIME,
     ),
     "weigh the classes": Remedy(
         "either",

@@ -131,6 +131,8 @@ def measured_by(evidence: Evidence) -> list[str]:
     found = {name: _told_of(SIGNS[name], evidence.mismatched) for name in sorted(evidence.signs)}
     if "still falling" in found and evidence.stopped_early:
         found["still falling"] = f"{STOPPED} {evidence.best_epoch}"
+    elif "dev turned" in found:  # since when the training loss falls by what is learned by heart
+        found.pop("still falling", None)
     return [line for told in found.values() for line in wrapped(told, "curves   ")]
 
 

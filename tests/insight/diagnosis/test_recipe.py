@@ -98,7 +98,7 @@ SITUATIONS: dict[str, tuple[Evidence, dict[str, Any]]] = {
     "by heart, narrow": (seen(LOOSE, values={"network": {"hidden": [8]}}), {"regularization.l2": 1.0}),
     "L2 alone": (seen(LOOSE, values={"regularization": {"l2": 1}}), {"regularization.dropout": 0.5}),
     "bias of an early best epoch": (
-        seen((0.2, 0.25), "dev turned"),
+        seen((0.2, 0.25), "dev turned", best_epoch=3, rows=[EPOCH] * 20),
         {"regularization.dropout": 0.3, "regularization.l2": 0.3},
     ),
 }  # fmt: skip
@@ -180,6 +180,14 @@ def test_while_another_gap_is_high_nobody_is_told_that_both_are_small(above: dic
     found = moves(Evidence(Config(), verdict=judge({"base": 0.0, "train": 0.01} | above, {}, 0.015)), REMEDIES)
     assert len(found) >= 3
     assert not any("Both gaps are small" in move.why for move in found)
+
+
+@pytest.mark.parametrize(("best", "epochs", "patience"), [(2, 8, 3), (3, 40, 10), (6, 8, 1), (7, 8, None)])
+def test_early_stopping_is_advised_where_it_would_have_stopped(best: int, epochs: int, patience: int | None) -> None:
+    move = REMEDIES["early stopping"].propose(seen(LOOSE, "dev turned", best_epoch=best, rows=[EPOCH] * epochs))
+    advised = move.settings["regularization.early_stopping"]["patience"] if move else None
+    assert advised == patience
+    assert patience is None or best + patience < epochs
 
 
 @pytest.mark.parametrize(("wrong", "small"), [({"dev": 1}, False), ({"dev": 0, "test": 2}, False), ({"dev": 0}, True)])

@@ -75,6 +75,12 @@ def test_a_rising_dev_loss_is_mismatch_where_train_dev_is_fine(
     assert ("began to learn its training set by heart" in said) != mismatched
 
 
+def test_a_training_loss_that_falls_on_since_the_dev_loss_turned_is_no_training_that_was_too_short() -> None:
+    told = measured_by(Evidence(Config(), signs=frozenset({"dev turned", "still falling"})))
+    assert " ".join(" ".join(told).split()).endswith("the network began to learn its training set by heart")
+    assert len(told) == 2
+
+
 def test_a_loss_that_falls_when_training_stops_early_is_no_training_that_was_too_short() -> None:
     told = " ".join(
         measured_by(Evidence(Config(), signs=frozenset(["still falling"]), stopped_early=True, best_epoch=8))
