@@ -132,11 +132,11 @@ def best_words(record: RetestRecord, verdict: RetestVerdict, best: OldBest, metr
         return f"{place}; how far it is from {other} cannot be told"
     low, high = (metric_step(end, metric.key) for end in interval)
     way = "behind" if difference > 0 else "ahead of"
-    answer = "still among the best" if best["among_the_best"] else "no longer among the best"
+    answer = ("may still be" if difference > 0 else "still") if best["among_the_best"] else "no longer"
     if best["among_the_best"] and (interval[0] or 0) > 0:
-        answer = f"too little to count, {answer}"
+        answer = "too little to count, still"
     far = metric_step(abs(difference), metric.key).removeprefix("+") + (" points" if in_percent(metric.key) else "")
-    return f"{place}; {far} {way} {other} ({low} to {high}): {answer}"
+    return f"{place}; {far} {way} {other} ({low} to {high}): {answer} among the best"
 
 
 def group_words(group: Group) -> str:

@@ -16,6 +16,15 @@ def test_a_difference_that_is_sure_but_small_is_called_so() -> None:
     assert words.endswith("): too little to count, still among the best")
 
 
+def test_a_difference_that_may_be_chance_leaves_open_where_the_old_best_stands() -> None:
+    values = [[0.1, 0.2, 0.3], seeds(0.3), [0.1, 0.15, 0.25], seeds(0.4)]
+    found = verdict([0.01, 0.02], values)
+    assert found["best"] is not None
+    words = best_words(record([0.01, 0.02], 2), found, found["best"], Objective("dev_error"))
+    assert "points behind fresh 1 (-" in words
+    assert words.endswith("): may still be among the best")
+
+
 def test_a_metric_that_is_maximised_is_told_as_it_is_read() -> None:
     values = [[-0.90, -0.91, -0.92], [-0.80, -0.81, -0.82], [-0.5, -0.51, -0.52], [-0.6, -0.61, -0.62]]
     found = verdict([-0.95, -0.90], values, metric="-dev_auc")
