@@ -183,6 +183,21 @@ def test_commands_for_numbers_run_as_printed(typed: Typed, config: Write) -> Non
         assert ran.code == 0, ran.err
 
 
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ("--train-error 5% --dev-error 5% --train-size 5", "Too few examples to tell: 5 train."),
+        ("--train-error 5% --dev-error 5% --dev-size 5000", "The size of the set, --train-size, would tell"),
+        (
+            "--train-error 0 --train-size 90 --train-dev-error 3% --train-dev-size 5000 --dev-error 3% --dev-size 5000",
+            "Too few examples to tell: 90 train.",
+        ),
+    ],
+)
+def test_the_set_that_is_too_small_is_named_once(nnrun: Nnrun, numbers: str, words: str) -> None:
+    assert words in " ".join(nnrun("diagnose", *numbers.split()).out.split())
+
+
 def test_the_dev_examples_that_cannot_tell_are_those_that_were_given(nnrun: Nnrun) -> None:
     sizes = ("--train-size", "2000", "--dev-size", "300")
     words = " ".join(nnrun("diagnose", "--train-error", "1%", "--dev-error", "3%", *sizes).out.split())

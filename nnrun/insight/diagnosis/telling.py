@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import NamedTuple, NotRequired, TypedDict
 
 from nnrun.insight.diagnosis.against_bias import held_strongly
@@ -82,7 +83,7 @@ def explanation(
     `error` as in `error_name`; `assumed`: no base error above 0 is given; `alike`: rows are.
     """
     notes = [RULES[kind].below for kind, gap in verdict.gaps.items() if gap.value < 0]
-    if doubts := [_doubt(verdict, kind) for kind, gap in verdict.gaps.items() if gap.judgement == UNCLEAR]:
+    if doubts := _doubts(verdict):
         notes.append(f"too few examples to tell: {', '.join(doubts)}")
     lacking = [set_name(part) for part in verdict.errors if part != "base" and part not in verdict.sizes]
     if "R²" in error:
@@ -93,7 +94,8 @@ def explanation(
         )
     elif lacking:
         options = " and ".join(f"--{part}-size" for part in lacking)
-        notes.append(f"the sizes of the sets, {options}, would tell how sure this is")
+        sizes = "size of the set" if len(lacking) == 1 else "sizes of the sets"
+        notes.append(f"the {sizes}, {options}, would tell how sure this is")
     elif alike:
         notes.append(alike)
     base = f"the base error is {percent(verdict.errors['base'])}"
@@ -145,14 +147,22 @@ def _sentence(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _doubt(verdict: Verdict, kind: str) -> str:
-    """Which set is too small to judge a step by, and how many examples would do."""
-    gap = verdict.gaps[kind]
-    part = gap.end if gap.end in verdict.sizes else gap.start
-    enough = deciding_size(verdict, kind)
+def _doubts(verdict: Verdict) -> list[str]:
+    """Which sets are too small to judge the unclear steps by, and how many examples would do."""
+    found: dict[str, list[int]] = {}
+    for kind, gap in verdict.gaps.items():
+        if gap.judgement == UNCLEAR:
+            enough, sizes = deciding_size(verdict, kind) or 0, verdict.sizes
+            upper = gap.end in sizes and (enough or sizes[gap.end] <= sizes.get(gap.start, inf))
+            found.setdefault(gap.end if upper else gap.start, []).append(enough if upper else 0)
+    return [_doubt(verdict, part, enough) for part, enough in found.items()]
+
+
+def _doubt(verdict: Verdict, part: str, enough: Sequence[int]) -> str:
+    """The size of a set, and the one at which all its steps would be clear; 0 where it alone would not do."""
     rows = verdict.rows_of(part)
-    how = f" (about {enough:,} would do)" if enough and enough <= MANY_TIMES * rows else ""
-    return f"{rows:,} {set_name(part)}{how}"
+    would_do = all(enough) and max(enough) <= MANY_TIMES * rows
+    return f"{rows:,} {set_name(part)}" + (f" (about {max(enough):,} would do)" if would_do else "")
 
 
 def advice(actions: Sequence[Action]) -> list[str]:
