@@ -175,7 +175,7 @@ def put(values: Tree, places: Places, setting: Setting) -> None:
             inside[part] = _opened(here, inside.get(part), values)
             places.forget(here)
         inside = inside[part]
-    inside[last] = setting.value
+    inside[last] = copy.deepcopy(setting.value)  # else a later setting below this key would be written into it
     places.replace(path, setting.argument)
 
 

@@ -11,6 +11,7 @@ import pytest
 from nnrun.config.changes import at, may_change, old_values, stage, with_changes
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
+from nnrun.config.overrides import value_at
 from nnrun.config.space.parsing import load_space, parse_space
 from nnrun.errors import ConfigError
 
@@ -62,6 +63,17 @@ def test_the_later_of_two_changes_holds_whatever_lies_in_which() -> None:
         {"name": "constant"}, {"name": "exponential", "base": 0.5}, {"name": "exponential", "base": 0.7},
         {"name": "cosine", "final": 0.0, "cycles": 1}, {"name": "cosine", "final": 0.1, "cycles": 1},
     ]  # fmt: skip
+
+
+def test_a_change_below_one_that_is_set_as_a_whole_leaves_that_as_it_was() -> None:
+    """The earlier one holds until then, however often the configuration is asked for what holds later."""
+    schedule, every = {"name": "staircase", "every": 2, "factor": 0.5}, "optimizer.schedule.every"
+    changes = {5: {"optimizer.schedule": schedule}, 20: {every: 10}}
+    loaded = load_config(None, [f"training.changes={changes}"]).config
+    nudged = with_changes(made({5: {"optimizer.schedule": dict(schedule)}}), 20, {every: 10})
+    for config in (loaded, nudged):
+        held = [value_at(at(config, epoch), every) for epoch in (20, 19, 5, 4)]
+        assert (held, config.training.changes) == ([10, 2, 2, None], changes)
 
 
 def test_of_two_changes_from_one_epoch_the_later_given_holds() -> None:

@@ -128,6 +128,15 @@ def test_rates_and_steps_are_those_of_the_epoch(train_run: Train) -> None:
     assert [after - before for before, after in zip([0, *steps], steps, strict=False)] == [4, 4, 4, 7, 7, 1, 1]
 
 
+def test_a_schedule_holds_as_it_was_set_until_an_option_of_it_changes(train_run: Train, bits: Bits) -> None:
+    """It halves the rate every second epoch, every third one from epoch 6 on; and its file trains the same again."""
+    schedule = {"name": "staircase", "every": 2, "factor": 0.5}
+    changes = {2: {"optimizer.schedule": schedule}, 6: {"optimizer.schedule.every": 3}}
+    run = train_run(*SETTINGS, "optimizer.learning_rate=0.64", changing(changes)).run
+    assert [row["learning_rate"] for row in run.metrics()] == [0.64, 0.64, 0.32, 0.32, 0.16, 0.32, 0.16, 0.16]
+    assert bits(verbs.train(load_config(run.resolved), run.path.parent.parent / "again").run) == bits(run)
+
+
 def test_until_an_epoch_nothing_has_changed(train_run: Train) -> None:
     """Each of these changes what comes from its epoch on, and no bit of what comes before."""
     plain = train_run(*SETTINGS).rows
