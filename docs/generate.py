@@ -160,8 +160,8 @@ FILES = {
     "like in the training part (`profiles`), and the split as rule, seed, sizes and hash",
     "metrics.jsonl": "one JSON object an epoch",
     "events.jsonl": "started, resumed, stopped early, pruned, symptom, done, interrupted, diverged, evaluated (on its "
-    "test part), and what was asked of it: changed (the first epoch of it, key, old, new, note, host and process), "
-    "refused, paused, continued, told to stop; with times",
+    "test part), and what was asked of it: changed (the first epoch of it, key, old, new, replaced: the changes that "
+    "it took the place of, note, host and process), refused, paused, continued, told to stop; with times",
     "log.txt": "what the screen showed, and remarks: that a small set could be taken at once (`batch_size: full`), and "
     "that early stopping mixes two aims",
     "checkpoints/best.safetensors": "parameters of the epoch with the lowest dev error, or the best `metrics.primary`; "

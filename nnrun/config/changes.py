@@ -218,6 +218,11 @@ def _other_total(before: Config, now: Config, epoch: int) -> str | None:
     return None
 
 
+def replaced(config: Config, epoch: int, key: str) -> Settings:
+    """The changes of an epoch that one of this key from there on takes the place of."""
+    return {other: value for other, value in config.training.changes.get(epoch, {}).items() if is_below(other, key)}
+
+
 def old_values(config: Config, epoch: int, settings: Settings) -> Settings:
     """What these keys hold in the epoch before the change."""
     before = at(config, epoch)

@@ -103,9 +103,7 @@ class Event(TypedDict):
     """What happened besides epochs: a line of events.jsonl; the latter keys are those of single kinds."""
 
     time: str
-    # Started, resumed, stopped early, pruned, symptom, evaluated, how the run ended, or what was asked of it: changed,
-    # refused, paused, continued, told to stop.
-    event: str
+    event: str  # started, symptom, evaluated, how the run ended, or what was asked of it: changed, refused, paused, …
     epoch: int | None
     step: NotRequired[int]
     best_epoch: NotRequired[int]
@@ -120,6 +118,7 @@ class Event(TypedDict):
     key: NotRequired[str]  # of a change, which holds from that epoch on
     old: NotRequired[Any]
     new: NotRequired[Any]
+    replaced: NotRequired[dict[str, Any]]  # other changes of that epoch, whose place it took
     request: NotRequired[str]  # its name, which the lines of one request share
     note: NotRequired[str | None]
     host: NotRequired[str]  # of who asked

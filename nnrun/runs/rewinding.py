@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nnrun.config.changes import at, old_values, with_changes
+from nnrun.config.changes import at, is_below, old_values, with_changes
 from nnrun.config.config import Config
 from nnrun.config.dump import one_line
 from nnrun.config.overrides import configured, parse_settings, value_at
@@ -28,8 +28,9 @@ from nnrun.runs.full_disk import training
 from nnrun.runs.listener import Listener, Outcome, Relay, ToldToStop
 from nnrun.runs.members import has_members, member, refuse_gathered, whole_of
 from nnrun.runs.preparing import create, prepare, require_own, until_told
-from nnrun.runs.records import Parent, Row
+from nnrun.runs.records import Event, Parent, Row
 from nnrun.runs.rundir import CONFIG, EPOCHS, EVENTS, RunDir, now
+from nnrun.runs.steering import changes_made
 from nnrun.runs.stored import StoredRun, best_row
 
 BEST, LAST = "best", "last"
@@ -125,12 +126,20 @@ def _until(run: StoredRun, epoch: int) -> Config:
     """The parent's configuration without what it was nudged to later; what was planned from the beginning stays."""
     nudges = [event for event in run.events if event["event"] == "changed" and (event["epoch"] or 0) > epoch]
     changes = {start: dict(settings) for start, settings in run.config.training.changes.items()}
-    for event in reversed(nudges):  # so that of several from one epoch the first has the last word on what was there
-        start, key, old = event["epoch"] or 0, event["key"], event["old"]
-        changes[start].pop(key, None)
-        if old != value_at(at(run.config, start - 1), key):  # it took the place of what was planned from there
-            changes[start][key] = old
+    while nudges:
+        event = nudges.pop()  # the last one first, which may have taken the place of one before
+        held = changes.setdefault(event["epoch"] or 0, {})
+        held.pop(event["key"], None)
+        held |= event["replaced"] if "replaced" in event else _planned(run, event, nudges)
     return configured(run.config, {"training.changes": {start: held for start, held in changes.items() if held}})
+
+
+def _planned(run: StoredRun, event: Event, earlier: Sequence[Event]) -> Settings:
+    """What was planned from the epoch of a nudge that does not tell of it: an old value that did not hold before."""
+    start, key, old = event["epoch"] or 0, event["key"], event["old"]
+    others = [other["key"] for other in earlier if other["epoch"] == start]
+    nudged = any(is_below(key, other) or is_below(other, key) for other in others)  # so this is the value of that
+    return {} if nudged or old == value_at(at(run.config, start - 1), key) else {key: old}
 
 
 def _changed(config: Config, to: str, epoch: int, settings: Settings) -> Config:
@@ -144,10 +153,8 @@ def _changed(config: Config, to: str, epoch: int, settings: Settings) -> Config:
 def _events(run: StoredRun, config: Config, epoch: int, settings: Settings, note: str | None) -> list[object]:
     """The parent's changes up to the fork, and the child's own, as if it had been nudged there."""
     who = {"request": f"rewind-{secrets.token_hex(4)}", "note": note, "host": platform.node(), "process": os.getpid()}
-    own = [
-        {"time": now(), "event": "changed", "epoch": epoch + 1, "key": key, "old": old, "new": settings[key], **who}
-        for key, old in old_values(config, epoch + 1, settings).items()
-    ]
+    made = changes_made(config, epoch + 1, settings)
+    own = [{"time": now(), "event": "changed", **change, **who} for change in made]
     return [*run.changes_until(epoch), *own]
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
-from nnrun.config.changes import old_values, with_changes
+from nnrun.config.changes import old_values, replaced, with_changes
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml
 from nnrun.config.values import Settings
@@ -173,6 +173,13 @@ def refuse(run: RunDir, asked: Asked, epoch: int | None, why: str) -> None:
     strike(run, asked.name)
 
 
+def changes_made(config: Config, epoch: int, settings: Settings) -> Iterator[dict[str, Any]]:
+    """Settings that are to hold from an epoch of a configuration on, with all that undoing them needs, for events."""
+    for key, old in old_values(config, epoch, settings).items():
+        others = replaced(config, epoch, key)
+        yield {"epoch": epoch, "key": key, "old": old, "new": settings[key], **({"replaced": others} if others else {})}
+
+
 def write_down(run: RunDir, config: Config, epoch: int, name: str, request: Request) -> Config:
     """Journal a change that holds from an epoch on, a line a key; then the configuration with it; then strike it.
 
@@ -181,9 +188,9 @@ def write_down(run: RunDir, config: Config, epoch: int, name: str, request: Requ
     settings = changes_asked(request)
     changed = with_changes(config, epoch, settings)
     told = {event.get("key") for event in run.events() if event.get("request") == name}
-    for key, old in old_values(config, epoch, settings).items():
-        if key not in told:
-            run.event("changed", durable=True, epoch=epoch, key=key, old=old, new=settings[key], **by(name, request))
+    for made in changes_made(config, epoch, settings):
+        if made["key"] not in told:
+            run.event("changed", durable=True, **made, **by(name, request))
     run.write(RESOLVED, sealed_text(dump_yaml(changed.resolved())), durable=True)
     strike(run, name)
     return changed

@@ -15,6 +15,7 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError, DataError, UsageError
+from nnrun.files import json_lines
 from nnrun.report.run.report import run_page
 from nnrun.runs import checkpoints, requests, session, steering, verbs
 from nnrun.runs.checkpoints import state_of
@@ -218,6 +219,38 @@ def test_a_run_that_was_nudged_goes_back_before_its_nudges(train_run: Train, tmp
             change for change in (4, 9, 10) if change <= epoch
         }
         assert bits(again(child, tmp_path)) == bits(child)
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_each_nudge_is_undone_whatever_it_took_the_place_of(train_run: Train, bits: Bits, tells: bool) -> None:
+    """An option and then all of its section from one epoch on, planned or not; and a rate that was planned from an
+    epoch on in which a nudge had it already, which only the event of the next nudge tells.
+    """
+    average = "training.average"
+    planned: dict[int, Any] = {6: {f"{average}.ema": 0.9}, 9: {RATE: 0.005}} if tells else {}
+    settings = (*SETTINGS, "training.epochs=12", f"training.changes={planned}")
+    after = {3: [f"{RATE}=0.005"], 5: [f"{average}.ema=0.8", f"{average}={{swa: 8}}"], 8: [f"{RATE}=0.001"]}
+
+    class OneByOne(Listener):
+        def started(self, run: RunDir, *told: Any) -> None:
+            self.run = run
+
+        def epoch(self, row: Row) -> None:
+            for setting in after.get(row["epoch"], []):
+                ask(self.run, "change", [setting])
+
+    run = train_run(*settings, listener=OneByOne()).run
+    assert [row["learning_rate"] for row in run.metrics()] == [0.02] * 3 + [0.005] * 5 + [0.001] * 4
+    if not tells:  # as an older nnrun wrote them
+        kept = [{key: value for key, value in event.items() if key != "replaced"} for event in run.events()]
+        lines = json_lines(kept)
+        run.write("events.jsonl", lines)
+        run.update_record(written=None)
+    children = {epoch: rewind(run, str(epoch)).run for epoch in (2, 6)}
+    assert bits(children[2]) == bits(train_run(*settings).run)
+    expected = {**planned, 4: {RATE: 0.005}, 6: {average: {"swa": 8}}}
+    assert StoredRun(children[6]).config.training.changes == expected
+    assert bits(rewind(children[6], "2").run) == bits(children[2])
 
 
 @pytest.mark.parametrize(
