@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from nnrun.config.config import Config
 from nnrun.config.dump import one_line
@@ -167,6 +167,21 @@ def without(changes: Mapping[int, Settings], keys: Iterable[str]) -> dict[int, S
         for epoch, held in changes.items()
     }
     return {epoch: held for epoch, held in left.items() if held}
+
+
+def making_way(config: Config, epoch: int, keys: Sequence[str]) -> tuple[dict[int, Settings], Settings]:
+    """The changes that are left where these keys are set in an epoch, and what they are set in.
+
+    An option of what was changed as a whole until then is one of what holds now, which so stands in place of the
+    changes that led there.
+    """
+    changes = config.training.changes
+    past = {start: settings for start, settings in changes.items() if start <= epoch}
+    changed = {other for settings in past.values() for other in settings}
+    whole = sorted(other for other in changed if any(is_below(key, other) and key != other for key in keys))
+    now = at(config, epoch)
+    left = {start: settings for start, settings in changes.items() if start > epoch} | without(past, whole)
+    return without(left, keys), {key: value_at(now, key) for key in whole}
 
 
 def in_force(changes: Mapping[int, Settings], settings: Settings) -> Settings:

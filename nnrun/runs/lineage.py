@@ -101,13 +101,14 @@ def fork_of(run: StoredRun, parent: StoredRun | None) -> list[Change]:
         return [change for change in changes_in(run.events) if change.epoch == first]
     if parent is None:
         return []
-    old, new = settings_held(parent.settings, origin["epoch"]), settings_held(run.settings, first)
+    nudged = {change.key: change.new for change in changes_in(run.events) if change.epoch == first}
+    old, new = settings_held(parent.settings, origin["epoch"], nudged), settings_held(run.settings, first)
     keys = [key for key in {**old, **new} if yaml_text(old.get(key)) != yaml_text(new.get(key))]
     return [Change(first, key, old.get(key), new.get(key), run.written["created"]) for key in keys]
 
 
-def settings_held(settings: Settings, epoch: int) -> Settings:
-    """Settings as they hold in an epoch, by the changes of `training.changes` until then."""
+def settings_held(settings: Settings, epoch: int, then: Settings | None = None) -> Settings:
+    """Settings as they hold in an epoch, by the changes of `training.changes` until then, and others after them."""
     found = {key: value for key, value in settings.items() if key != CHANGES}
     changes = settings.get(CHANGES)
     until = {
@@ -115,7 +116,8 @@ def settings_held(settings: Settings, epoch: int) -> Settings:
         for start, values in (changes.items() if isinstance(changes, Mapping) else ())
         if isinstance(start, int) and start <= epoch and isinstance(values, Mapping)
     }
-    for key, value in (change for start in sorted(until) for change in until[start].items()):
+    stages = [*(until[start] for start in sorted(until)), then or {}]
+    for key, value in (change for changed in stages for change in changed.items()):
         others = {name: old for name, old in found.items() if name != key and not name.startswith(f"{key}.")}
         found = others | dict(flat({key: value}))
     return found

@@ -173,6 +173,13 @@ class StoredRun:
         """What it was nudged to until then, which a child inherits."""
         return [event for event in self.events if event["event"] == "changed" and (event["epoch"] or 0) <= epoch]
 
+    def changes_left(self, epoch: int, keys: Sequence[str]) -> list[Event]:
+        """What a child of that epoch inherits that sets these keys: also later nudges, as of a pause, of others."""
+        from nnrun.config.changes import is_below
+
+        until, every = self.changes_until(epoch), [event for event in self.events if event["event"] == "changed"]
+        return [one for one in every if one in until or not any(is_below(one["key"], key) for key in keys)]
+
     @cached_property
     def events(self) -> list[Event]:
         """What happened besides epochs."""

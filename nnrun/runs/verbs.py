@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nnrun.config.changes import CHANGES, TOTAL, at, begun_before, changed, without
+from nnrun.config.changes import CHANGES, TOTAL, at, begun_before, changed, making_way
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml, one_line
 from nnrun.config.load import Loaded
@@ -227,7 +227,8 @@ def _begin_child(
 ) -> Outcome:
     """A run of its own that goes on from the parent's last state by other settings."""
     before, root = StoredRun(parent), parent.path.parent
-    loaded = with_settings(before, settings, parent.read(CONFIG))
+    trained = before.rows[-1]["epoch"] if before.rows else 0
+    loaded = with_settings(before, settings, parent.read(CONFIG), trained + 1)
     dataset, session = prepare(loaded, root, until_told(listener.preparing, told_to_stop))
     _refuse_other_meaning(before, dataset)
     session.load(parent, with_scores=_judged_alike(before, loaded.config, dataset))
@@ -240,7 +241,7 @@ def _begin_child(
         why = other if only_source(settings) else ""
         loaded.notices.append(f"{why}{parent.id} may have been trained on rows that are dev or test here")
     origin: Parent = {"id": parent.id, "epoch": session.trainer.epoch}
-    files = {EVENTS: json_lines(before.changes_until(origin["epoch"])).encode()}
+    files = {EVENTS: json_lines(before.changes_left(origin["epoch"], [*map(key_of, settings)])).encode()}
     child = create(root, loaded, dataset, argv, parent=origin, files=files)
     with training(child):
         (outcome,) = session.train([child], listener, told_to_stop, loaded.notices, steered=True)
@@ -255,11 +256,12 @@ def _keep_averages(session: Session, before: StoredRun, dataset: Dataset) -> Non
         session.trainer.continue_from(as_it_was.trainer)
 
 
-def with_settings(before: StoredRun, settings: Sequence[str], text: bytes) -> Loaded:
-    """A run's configuration, with this text, and other values, which no change on its way takes back."""
-    left = without(before.config.training.changes, [*map(key_of, settings)])
-    dropped = [] if left == before.config.training.changes else [f"{'.'.join(CHANGES)}={one_line(left)}"]
-    return replace(before.loaded([*dropped, *settings]), text=text)
+def with_settings(before: StoredRun, settings: Sequence[str], text: bytes, epoch: int = 1) -> Loaded:
+    """A run's configuration, with this text, and other values from an epoch on, which no change before takes back."""
+    left, whole = making_way(before.config, epoch, [*map(key_of, settings)])
+    dropped = {} if left == before.config.training.changes else {".".join(CHANGES): left}
+    first = [f"{key}={one_line(value)}" for key, value in {**dropped, **whole}.items()]
+    return replace(before.loaded([*first, *settings]), text=text)
 
 
 def _refuse_senseless(run: StoredRun, before: Config, wanted: Config) -> None:

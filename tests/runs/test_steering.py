@@ -17,10 +17,12 @@ from nnrun.config.config import Config
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError, DataError, UsageError
 from nnrun.runs import requests, session, steering, verbs
+from nnrun.runs.lineage import fork_of
 from nnrun.runs.listener import Listener, Outcome
 from nnrun.runs.records import Event, Row
 from nnrun.runs.requests import answer_to, ask
 from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import Beginning, answer_lines
 
 Train = Callable[..., Outcome]
@@ -346,6 +348,21 @@ def test_stop_and_resume_end_with_the_same_bits(train_run: Train, bits: Bits) ->
     assert heard.lines == ["stopping as it was asked for"]
     assert verbs.resume(stopped.run).status == "done"
     assert bits(stopped.run) == bits(whole)
+
+
+def test_a_change_that_is_still_to_hold_goes_on_in_a_child(train_run: Train) -> None:
+    """Its event too, with its note, so that it counts as a nudge, and not as what was typed; but for keys set anew."""
+
+    def nudge_and_stop(run: RunDir) -> None:
+        ask(run, "change", [f"{RATE}=0.05", "regularization.l2=0.5"], "flat")
+        ask(run, "stop")
+
+    parent = train_run(*SETTINGS, listener=Asks({3: nudge_and_stop})).run
+    child = StoredRun(verbs.resume(parent, None, [f"{RATE}=0.01"]).run)
+    inherited = [(event["epoch"], event["key"], event["note"]) for event in happened(child.directory)]
+    assert (len(parent.metrics()), inherited) == (3, [(4, "regularization.l2", "flat")])
+    assert [change.key for change in fork_of(child, StoredRun(parent))] == [RATE]
+    assert child.config.training.changes == {4: {"regularization.l2": 0.5}}
 
 
 def test_a_signal_ends_a_pause(train_run: Train, bits: Bits) -> None:

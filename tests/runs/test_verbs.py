@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from nnrun.config.load import load_config
+from nnrun.config.schema import EarlyStopping
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.errors import ConfigError, DataError, UsageError
 from nnrun.runs import verbs
@@ -21,6 +22,7 @@ from nnrun.runs.checkpoints import load_weights
 from nnrun.runs.finding import list_runs
 from nnrun.runs.listener import Outcome
 from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 
 Train = Callable[..., Outcome]
 Bits = Callable[[RunDir], dict[str, Any]]
@@ -174,6 +176,24 @@ def test_a_child_has_its_settings_whatever_its_parent_changed_on_its_way(train_r
     assert [row["epoch"] for row in child.rows] == [6, 7]
     assert child.config.optimizer.learning_rate == 0.3
     assert child.config.training.changes == {2: {"regularization.l2": 1.0}}
+
+
+def test_an_option_of_a_child_is_one_of_what_its_parent_changed_to(train_run: Train) -> None:
+    """A schedule or early stopping that has been set as a whole; what is planned for later stays planned."""
+    rate, stopping = "optimizer.learning_rate", "regularization.early_stopping"
+    changes = (
+        f"{{2: {{optimizer.schedule: {{name: staircase, every: 10}}, {stopping}: {{patience: 50}}}}, "
+        f"3: {{{stopping}.min_delta: 1.0}}, 9: {{{rate}: 0.25, {stopping}: null}}}}"
+    )
+    parent = train_run("data.source=iris", "training.epochs=6", f"{rate}=0.5", f"training.changes={changes}").run
+    child = verbs.resume(parent, 12, ["optimizer.schedule.every=2"])
+    assert [row["learning_rate"] for row in child.rows] == [0.0625, 0.0625, *[0.25 / 16] * 2, *[0.25 / 32] * 2]
+    assert StoredRun(child.run).config.training.changes == {
+        2: {stopping: {"patience": 50}}, 3: {f"{stopping}.min_delta": 1.0}, 9: {rate: 0.25, stopping: None}
+    }  # fmt: skip
+    early = verbs.resume(parent, 12, [f"{stopping}.patience=2"])
+    assert early.record["stopped_early"]
+    assert early.config.regularization.early_stopping == EarlyStopping(patience=2, min_delta=1.0)
 
 
 def test_a_child_whose_override_changes_nothing_is_the_run_continued(train_run: Train, bits: Bits) -> None:
