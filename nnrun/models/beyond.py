@@ -46,7 +46,7 @@ def of_part(part: str, target: Target, predicted: Array, place: Callable[[str, i
 
 def _beyond(target: Target, predicted: Array) -> dict[str, npt.NDArray[np.bool_]]:
     """The rows that are predicted so, by what is told of them, where there are any."""
-    lost = np.asarray((~np.isfinite(predicted.reshape(len(predicted), -1))).any(axis=1))
+    lost = np.asarray(~np.isfinite(predicted).all(axis=tuple(range(1, predicted.ndim))))
     found = {_BY_LOG: target.beyond(predicted), _OF_CLASSES if target.classes else _LOST: lost}
     return {what: rows for what, rows in found.items() if rows.any()}
 
