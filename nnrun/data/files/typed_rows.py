@@ -25,12 +25,16 @@ def as_text(rows: Iterable[Iterable[object]]) -> bytes:
 def noting_spaces(
     rows: Iterable[Iterable[object]], names: Sequence[str], columns: Collection[str], found: dict[str, dict[int, str]]
 ) -> Iterator[Iterable[object]]:
-    """The rows; the cells of these columns that have spaces before them are found, by column and by row."""
+    """The rows; the cells of these columns that have spaces before them are found, by column and by row.
+
+    A row may end before the last column, as one of a sheet does with its last cell that is filled.
+    """
     places = [(place, name) for place, name in enumerate(names) if name in columns]
     for number, row in enumerate(rows):
         cells = [*row]
         for place, name in places:
-            if isinstance(cell := cells[place], str) and cell.startswith(" "):
+            cell = cells[place] if place < len(cells) else None
+            if isinstance(cell, str) and cell.startswith(" "):
                 found.setdefault(name, {})[number] = cell
         yield cells
 

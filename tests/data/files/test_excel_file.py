@@ -102,6 +102,7 @@ def test_rows_keep_the_numbers_that_a_spreadsheet_shows(book: Book) -> None:
     table = read_table(path)
     assert (table.columns, list(table.lines or ()), table.header_line) == (["x", "y"], [4, 7, 8], 3)
     assert table.frame["y"].isna().tolist() == [False, False, True]
+    assert read_table(path, Reading(categories=frozenset("y"))).frame.equals(table.frame)
     assert table.at_cell(1, "y") == f"{path}:7:3"
     _, two = read_chunks(path, 2)
     assert (list(two.lines or ()), two.first_row, two.frame["x"].tolist()) == ([8], 2, [3])
