@@ -137,7 +137,7 @@ def _inputs_of_category(column: Column) -> list[Input]:
     """Text, which ONNX has no operator to take blanks from: whether the caller has to, if there are some around it."""
     has_blanks = any(value != value.strip() for value in (*column.vocabulary, *column.pooled))
     text = "text with the blanks around it that it has in training" if has_blanks else "text without blanks around it"
-    return [Input(column.name, np.str_, f"{text}, empty if missing")]
+    return [Input(column.name, np.str_, text if "" in column.vocabulary else f"{text}, empty if missing")]
 
 
 def _features_of_category(column: Column, graph: Graph, names: Sequence[str]) -> list[str]:
@@ -147,13 +147,13 @@ def _features_of_category(column: Column, graph: Graph, names: Sequence[str]) ->
     """
     last = len(column.vocabulary) + 1
     missing = last if column.indicator or column.embedding is None else 0
-    known = {text: code for text, code in column.codes.items() if code}
+    known = {"": missing} | {text: code for text, code in column.codes.items() if code}
     codes = graph.node(
         "LabelEncoder",
         *names,
         domain=ML,
-        keys_strings=["", *known],
-        values_int64s=[missing, *known.values()],
+        keys_strings=[*known],
+        values_int64s=[*known.values()],
         default_int64=0,
     )
     if column.embedding is not None:

@@ -169,7 +169,8 @@ def test_words_for_a_missing_value_may_be_categories(train_run: Train, tmp_path:
     """In a source whose values have types, they are words like others; elsewhere they stay missing."""
     towns(["NA", "None", "", "Ulm"]).to_parquet(tmp_path / "towns.parquet")
     model = trained(train_run, tmp_path / "towns.parquet")
-    assert export(model, FORMATS["numpy"], tmp_path / "towns.py").difference < TOLERANCE
+    for format in ("numpy", "onnx"):
+        assert export(model, FORMATS[format], tmp_path / f"towns.{format}").difference < TOLERANCE
     says = written(model, tmp_path)["predict"]
     frame = pd.DataFrame({"x": [0.5, 0.5, 0.5, None], "town": ["NA", "", None, "Ulm"]})
     frame.to_parquet(tmp_path / "new.parquet")
