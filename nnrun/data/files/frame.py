@@ -61,7 +61,7 @@ def read_frame(frame: pd.DataFrame, name: str, reading: Reading, columns: Collec
 
 def _indented(cells: pd.Series[Any]) -> dict[int, str]:
     """The texts that have spaces before them, by their place."""
-    return {place: cell for place, cell in enumerate(cells) if isinstance(cell, str) and cell.startswith(" ")}
+    return {k: cell for k, cell in enumerate(cells.to_numpy(object)) if isinstance(cell, str) and cell.startswith(" ")}
 
 
 def refuse_index(frame: pd.DataFrame, name: str, variable: str, columns: Collection[str | None]) -> None:
