@@ -167,11 +167,9 @@ def outputs(stack: Stack, k: int, x: Array) -> Array:
 def numbers(column: Column, values: Sequence[Any]) -> Array:
     """The numbers, 1 and 0 of a boolean, the mean of training where one is missing; ValueError at any other value."""
     plain, is_truth = _plain(values), column["kind"] == "boolean"
-    if plain is None:
-        found = np.array([_number(column, value) for value in values])
-    else:
-        missing = np.isin(plain, np.array(MISSING_NUMBERS, plain.dtype if plain.dtype.kind == "f" else float))
-        found = np.where(missing, np.nan, plain.astype(float))
+    found = np.array([_number(column, value) for value in values]) if plain is None else plain.astype(float)
+    if plain is not None and MISSING_NUMBERS:
+        found[np.isin(plain, np.array(MISSING_NUMBERS, plain.dtype if plain.dtype.kind == "f" else float))] = np.nan
     wrong = ~np.isin(found, (0, 1)) & ~np.isnan(found) if is_truth else np.isinf(found)
     if wrong.any():
         what = "neither true nor false" if is_truth else "not a finite number"
