@@ -90,11 +90,11 @@ NOTHING = {"None", "nan", "NaT", "<NA>"}  # an unknown value that is no text, as
 TRUTH = {"true": 1.0, "yes": 1.0, "t": 1.0, "y": 1.0, "1": 1.0, "false": 0.0, "no": 0.0, "f": 0.0, "n": 0.0, "0": 0.0}
 PARTS = {"year": 0, "month": 1, "weekday": 6, "hour": 3, "minute": 4}  # where they stand in a timetuple
 ISO = re.compile(
-    r"(\d{4})-(\d\d?)(?:-(\d\d?))?(?:[T ](\d\d?)(?::?(\d\d)(?::?\d\d(?:\.\d+)?)?)? ?(Z|[+-]\d\d:?\d\d)?)?$"
+    r"(\d{4})-(\d\d?)(?:-(\d\d?))?(?:[T ](\d\d?)(?::?(\d\d)(?::?\d\d(?:\.\d+)?)?)? ?(Z|[+-]\d\d:?\d\d)?)?$", re.ASCII
 )
 NUMBER = re.compile(  # thousands grouped or not, with a sign such as $ or %, perhaps with a unit of letters behind it
     r"(\()?([%$€£¥\s]*+)([-+\u2212\u2013]?)([%$€£¥\s]*+)"
-    r"([1-9]\d{0,2}(?:[,'\u2019\s]\d{3})+(?:\.\d*)?|(?:\d++\.?\d*+|\.\d+)(?:[eE][-+]?\d+)?)"
+    r"([1-9][0-9]{0,2}(?:[,'\u2019\s][0-9]{3})+(?:\.[0-9]*)?|(?:[0-9]++\.?[0-9]*+|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)"
     r"\s*+(-?)([%$€£¥\s]*+(?:[A-Za-z\u00b5\u03bc\u00b0\u03a9][A-Za-z/\u00b0\u00b2\u00b3]{0,9})?)(?(1)\))"
 )
 NO_NUMBER = {"n.a.", "n.a", "N.A.", "N.A", "n.d.", "--", "---", "\u2013", "\u2014"}  # an unknown one
@@ -205,8 +205,7 @@ def _codes(column: Column, values: Sequence[Any], missing: int) -> Array:
 
 def _code(known: Mapping[str, int], value: Any) -> int:
     """Of the text as it stands, else without spaces before it, else without blanks around it; 0 for an unknown one."""
-    text = str(value)
-    return next((known[one] for one in (text, _text(value), text.lstrip(" "), text.strip()) if one in known), 0)
+    return next((known[one] for one in (str(value), _text(value), _cell(value), str(value).strip()) if one in known), 0)
 
 
 def dates(column: Column, values: Sequence[Any]) -> Array:
@@ -225,15 +224,14 @@ def _filled(column: Column, values: Array, missing: Array | None = None) -> Arra
 
 
 def _number(column: Column, value: Any) -> float:
-    text = str(value).strip()
-    if _is_missing(column, value) or text in NO_NUMBER:
+    text, word, is_truth = str(value).strip(), _cell(value).lower(), column["kind"] == "boolean"
+    if _is_missing(column, value) or (text in NO_NUMBER and not is_truth):
         return np.nan
-    if isinstance(value, (bool, np.bool_)) or (column["kind"] == "boolean" and text.lower() in TRUTH):
-        return TRUTH[text.lower()]
+    if isinstance(value, (bool, np.bool_)) or (is_truth and word in TRUTH):
+        return TRUTH[word]
     if COMMAS and "," in text:
         raise ValueError(f"{value!r} in column {column['name']!r} has a comma; write decimals with a point")
-    found = NUMBER.fullmatch(text)
-    if found is None:
+    if not (found := NUMBER.fullmatch(text)):
         return np.inf
     digits = re.sub(r"[,'\u2019\s]", "", found[5])
     unit, known = re.sub(r"\s", "", found[2] + found[4] + found[7]), column.get("unit")
@@ -245,9 +243,13 @@ def _number(column: Column, value: Any) -> float:
 
 
 def _is_missing(column: Column, value: Any) -> bool:
-    text, named = str(value), NAMED.get(column["name"], ())
-    is_word = text.strip() in MISSING and text not in named and text.strip() not in named
-    return is_word or (text in NOTHING and not isinstance(value, str))
+    cell, named = _cell(value), NAMED.get(column["name"], ())
+    is_word = cell in MISSING and cell not in named and str(value) not in named
+    return is_word or (cell in NOTHING and not isinstance(value, str))
+
+
+def _cell(value: Any) -> str:
+    return str(value).lstrip(" ")  # spaces before a text mean nothing in a CSV file
 
 
 def _text(value: Any) -> str:
@@ -256,7 +258,7 @@ def _text(value: Any) -> str:
 
 def _moment(column: Column, value: Any) -> datetime:
     value = value.astype("datetime64[us]").item() if isinstance(value, np.datetime64) else value
-    moment = datetime.fromisoformat(str(value)) if isinstance(value, date) else _read_moment(column, str(value).strip())
+    moment = datetime.fromisoformat(str(value)) if isinstance(value, date) else _read_moment(column, _cell(value))
     try:
         return moment if moment.tzinfo is None else moment.astimezone(UTC)
     except OverflowError:

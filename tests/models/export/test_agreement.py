@@ -287,16 +287,21 @@ def test_the_python_file_knows_the_signs_and_words_that_training_knows() -> None
     assert all(standalone.NUMBER.fullmatch(text) for unit in UNITS for text in (f"{unit}5", f"5 {unit}"))
 
 
-@pytest.mark.parametrize("text", ["(5", "5)", "--5", "1,23", "12,3456", "$", "kg", "5 6 7", "1e400", "0x1F", "inf"])
+@pytest.mark.parametrize(
+    "text", ["(5", "5)", "--5", "1,23", "12,3456", "$", "kg", "5 6 7", "1e400", "0x1F", "inf", "\uff15"]
+)
 def test_what_is_no_number_is_told(text: str) -> None:
     with pytest.raises(ValueError, match="is not a finite number"):
         standalone.numbers({"name": "age", "kind": "number", "indicator": False, "fills": [0.0]}, [text])
 
 
 def test_numbers_that_are_no_text_are_not_read_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And mean what their text means."""
+    """And mean what their text means; where none stands for a missing value, none is sought."""
     amount: standalone.Column = {"name": "age", "kind": "number", "indicator": True, "fills": [7.0]}
     truth = amount | {"kind": "boolean"}
+    with monkeypatch.context() as patched:
+        patched.setattr(np, "isin", pytest.fail)
+        np.testing.assert_array_equal(standalone.numbers(amount, [3, np.nan]), [[3, 0], [7, 1]])
     monkeypatch.setattr(standalone, "MISSING_NUMBERS", [-99.5, 0.0])
     monkeypatch.setattr(standalone, "MISSING", {"", "-99.5", "0", "0.0"})
     values = [3, 2.5, -1, -99.5, 0, float("nan"), 1e300]

@@ -86,7 +86,7 @@ def test_the_check_is_given_categories_with_blanks(train_run: Train, tmp_path: P
 
     def as_it_stands(model: Model, path: Path) -> None:
         numpy_file.write(model, path)
-        path.write_text(path.read_text(encoding="utf-8").replace(', text.lstrip(" "), text.strip())', ")"))
+        path.write_text(path.read_text(encoding="utf-8").replace(", _cell(value), str(value).strip())", ")"))
 
     with pytest.raises(NnrunError, match="the written model differs"):
         export(model, FORMATS["numpy"]._replace(write=as_it_stands), tmp_path / "towns.py")
@@ -178,6 +178,20 @@ def test_words_for_a_missing_value_may_be_categories(train_run: Train, tmp_path:
     assert len(np.unique(new[:3, 1])) == 3
     np.testing.assert_allclose(says(frame.to_dict("list")), new, atol=TOLERANCE)
     np.testing.assert_allclose(says([{"x": "NA", "town": "Ulm"}]), new[3:], atol=TOLERANCE)
+
+
+def test_words_for_a_missing_value_are_missing_as_they_stand(train_run: Train, tmp_path: Path) -> None:
+    """But for spaces before them; with a blank behind them they are other words."""
+    towns(["NA", "Ulm", "Bonn"]).to_csv(tmp_path / "towns.csv", index=False)
+    model = trained(train_run, tmp_path / "towns.csv", "data.format.missing=[unknown]")
+    rows = pd.DataFrame({"x": 0.5, "town": [None, " NA", "unknown ", "NA\t"]})
+    found = model.predict(in_memory(model, rows))[:, 1]
+    assert found[0] == found[1] != found[2] == found[3]
+    np.testing.assert_allclose(written(model, tmp_path)["predict"](rows)[:, 1], found, atol=TOLERANCE)
+    new = tmp_path / "new.csv"
+    new.write_text("x,town\n0.5,\n0.5, NA\n0.5,unknown \n0.5,NA\t\n")
+    np.testing.assert_allclose(commanded(tmp_path / "model.py", new), found, atol=TOLERANCE)
+    np.testing.assert_array_equal(model.predict(read_table(new, model.fitted.reading))[:, 1], found)
 
 
 def test_only_the_words_of_the_configuration_are_missing(train_run: Train, tmp_path: Path) -> None:
@@ -362,7 +376,7 @@ def test_truths_are_true_or_false(train_run: Train, tmp_path: Path) -> None:
         np.testing.assert_array_equal(says([{"x": 1, "member": value}]), yes)
     for value in (-9, "-9", np.nan, ""):
         np.testing.assert_array_equal(says([{"x": 1, "member": value}]), gap)
-    for value in (2, -7, 0.5, "2", np.float32(1.5)):
+    for value in (2, -7, 0.5, "2", np.float32(1.5), "--", "n.a.", "yes "):
         with pytest.raises(ValueError, match="in column 'member' is neither true nor false"):
             says([{"x": 1, "member": value}])
     for value in ("3 km", "1 km", "$1"):
