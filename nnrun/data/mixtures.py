@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.kinds import example
-from nnrun.data.facts.spelled import NO_NUMBER, NO_UNIT
 from nnrun.data.facts.survey import Survey
+from nnrun.data.files.numerals import NO_NUMBER, NO_UNIT
 from nnrun.data.files.table import CORRECT, FEW_VALUES, MOSTLY_NUMBERS
 from nnrun.errors import DataError
 from nnrun.text import shown

@@ -71,6 +71,15 @@ def test_another_unit_may_be_meant(csv: Csv) -> None:
     assert any("59 of 60 values are numbers with years, 1 is not, the first '1 year'" in told for told in notices)
 
 
+def test_a_declared_column_blames_the_cell_that_the_notice_names(csv: Csv, load: Load) -> None:
+    cells = [str(i) if 4 <= i < 34 else f"${i % 4}" for i in range(100)]  # more plain texts, in fewer rows
+    path = csv("price,z,y", *(f"{cell},{i % 9},{i % 7}" for i, cell in enumerate(cells)))
+    (told,) = told_of(load(path, target="y", task="regression"))
+    assert "70 of 100 values are numbers with $, 30 are not, the first '4' " in told
+    with pytest.raises(DataError, match=r":6:1: '4' has no unit, where others have \$, but data\.kinds says"):
+        load(path, target="y", task="regression", kinds={"price": "number"})
+
+
 def test_words_that_come_again_among_prices_are_missing_values(csv: Csv) -> None:
     made = proposed(written(csv, "${:,.2f}", dict.fromkeys(range(0, 60, 9), "unknown")))
     assert made.choices["data.format.missing"].value == ["unknown"]

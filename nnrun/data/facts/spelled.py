@@ -9,15 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.files.cells import codes_notice
-from nnrun.data.files.numerals import UNKNOWN, Spelling, spelling_of, unread_spelling
+from nnrun.data.files.numerals import UNKNOWN, Spelling, most_written, spelling_of, unlike, unread_spelling
 from nnrun.data.files.table import Table
 from nnrun.data.files.values import Indices, missing_of
 
 _PLAIN = Spelling()
 _LOOKED_AT, _FEWEST = 1000, 0.1  # texts, and the share of different ones that are numbers written alike where many are
 _ALIKE = str.maketrans("23456789", "11111111")
-
-NO_NUMBER, NO_UNIT = "is not a number", "has no unit"
 
 Place = tuple[str, str]  # where a cell stands, and its text
 
@@ -103,9 +101,7 @@ class Spelled:
     def first_other(self) -> tuple[Place, str]:
         """The place and the text of the first that is none, and what it is."""
         first, spelling = min((first, other) for other, first in self._first.items() if not self.fits(other))
-        if spelling is None or spelling.unit == self.unit:
-            return first[1], NO_NUMBER
-        return first[1], f"is in {spelling.unit}" if spelling.unit else NO_UNIT
+        return first[1], unlike(spelling, self._most)
 
     @property
     def is_read(self) -> bool:
@@ -119,22 +115,11 @@ class Spelled:
 
     def fits(self, spelling: Spelling | None) -> bool:
         """Whether what is written so is one of the numbers."""
-        most = self._most
-        return spelling is not None and spelling[::2] == most[::2] and spelling.mark in ("", most.mark)
+        return spelling is not None and spelling.fits(self._most)
 
     @property
     def _most(self) -> Spelling:
         """How most numbers are written."""
         if self._known is None:
-            self._known = self._found()
+            self._known = most_written(self._rows)
         return self._known
-
-    def _found(self) -> Spelling:
-        """The unit that most numbers have, and the mark that groups the thousands of most of these."""
-        units: Counter[tuple[str, bool]] = Counter()
-        for spelling, rows in self._rows.items():
-            units[(spelling.unit, spelling.is_read) if spelling else ("", True)] += rows if spelling else 0
-        unit, is_read = max(units, key=lambda each: units[each], default=("", True))
-        marks = {spelling.mark: rows for spelling, rows in self._rows.items() if spelling and spelling.unit == unit}
-        grouping = max(filter(None, marks), key=lambda mark: marks[mark], default="")
-        return Spelling(unit, grouping, is_read)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Apostrophes and spaces between digits, also narrow ones, group thousands and nothing else.
 _SPACES = ("'", "\u2019", " ", "\u00a0", "\u2009", "\u202f")
+
+NO_NUMBER, NO_UNIT = "is not a number", "has no unit"
 
 UNKNOWN = frozenset({"n.a.", "n.a", "N.A.", "N.A", "n.d.", "--", "---", "\u2013", "\u2014"})
 _MINUS = re.compile("^[\u2212\u2013](?=[0-9.,])")
@@ -117,34 +119,57 @@ def _number(mark: str, decimal: str) -> re.Pattern[str]:
     )
 
 
-def odd_among(values: Sequence[str], decimal: str, known: str | None) -> tuple[str, str] | None:
-    """The first of different texts that keeps a column from being one of numbers, and what it is; None if none does.
-
-    The unit and the grouping of thousands are those of most, but for a unit that is `known`, which may also lack in all
-    numbers, if it is not `%`.
-    """
-    read = {value: spelling_of(value, decimal) for value in values if value.strip() not in UNKNOWN}
-    units = Counter(found.unit for found in read.values() if found)
-    marks = Counter(found.mark for found in read.values() if found and found.mark)
-    unit = known if known is not None else max(units, key=lambda each: units[each], default="")
-    if unit != "%" and unit not in units and "" in units:
-        unit = ""
-    fitting = ("", max(marks, key=lambda each: marks[each], default=""))
-    for value, found in read.items():
-        if found is None or found.mark not in fitting:
-            return value, "is not a number"
-        if found.unit != unit:
-            is_so = f"is in {found.unit}" if found.unit else "has no unit"
-            return value, f"{is_so}, where {'training had' if unit == known else 'others have'} {unit or 'none'}"
-    return None
-
-
 class Spelling(NamedTuple):
     """The unit or sign of a number, the mark that groups its thousands, and whether text files may have it so."""
 
     unit: str = ""
     mark: str = ""
     is_read: bool = True
+
+    def fits(self, most: Spelling) -> bool:
+        """Whether a number is written as most are, its thousands grouped or not."""
+        return self[::2] == most[::2] and self.mark in ("", most.mark)
+
+
+def most_written(rows: Mapping[Spelling | None, int], unit: str | None = None) -> Spelling:
+    """The unit that most numbers have, if none is given, and the mark that groups the thousands of most of these."""
+    units: Counter[tuple[str, bool]] = Counter()
+    marks: dict[tuple[str, bool], Counter[str]] = {}
+    for spelling, count in rows.items():
+        if spelling:
+            units[spelling[::2]] += count
+            marks.setdefault(spelling[::2], Counter())[spelling.mark] += count if spelling.mark else 0
+    most = max(units, key=units.__getitem__, default=("", True)) if unit is None else (unit, True)
+    grouping = marks.get(most, Counter())
+    return Spelling(most[0], max(grouping, key=grouping.__getitem__, default=""), most[1])
+
+
+def unlike(spelling: Spelling | None, most: Spelling) -> str:
+    """What a text is that is not written as most numbers are."""
+    if spelling is None or spelling.unit == most.unit:
+        return NO_NUMBER
+    return f"is in {spelling.unit}" if spelling.unit else NO_UNIT
+
+
+def odd_among(texts: Mapping[str, int], decimal: str, known: str | None) -> tuple[str, str] | None:
+    """The first of different texts that keeps a column from being one of numbers, and what it is; None if none does.
+
+    The unit and the grouping of thousands are those of most rows, which are given by text, but for a unit that is
+    `known`, which may also lack in all numbers, if it is not `%`.
+    """
+    read = {text: spelling_of(text, decimal) for text in texts if text.strip() not in UNKNOWN}
+    rows: Counter[Spelling | None] = Counter()
+    for text, found in read.items():
+        rows[found] += texts[text]
+    units = {found.unit for found in rows if found}
+    lacks = known not in (None, "%", *units) and "" in units
+    most = most_written(rows, "" if lacks else known)
+    for text, found in read.items():
+        if found is None or not found.fits(most):
+            what = unlike(found, most)
+            others = f"{'training had' if most.unit == known else 'others have'} {most.unit or 'none'}"
+            return text, what if what == NO_NUMBER else f"{what}, where {others}"
+    return None
 
 
 def spelling_of(value: str, decimal: str) -> Spelling | None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from nnrun.data.files.content import Content
 from nnrun.data.files.content import joined as joined_content
-from nnrun.data.files.numerals import odd_among
+from nnrun.data.files.numerals import NO_NUMBER, odd_among
 from nnrun.data.files.values import Array, Floats, Indices, Values, kind_of, missing_of
 from nnrun.errors import DataError
 from nnrun.text import MANY, closest, listed, shown
@@ -274,9 +274,10 @@ def odd_of(table: Table, column: str) -> tuple[npt.NDArray[np.bool_], str]:
     odd = None
     if slips.any():
         texts = table.frame[column].astype(str)
-        different = [*texts[~missing_of(table.column(column))].unique()]
-        odd = odd_among(different, table.decimal, None if known is None else known.get(column, ""))
-    return (slips, "is not a number") if odd is None else ((texts == odd[0]).to_numpy(dtype=bool), odd[1])
+        places, different = texts[~missing_of(table.column(column))].factorize()
+        rows = dict(zip(different, np.bincount(places).tolist(), strict=True))
+        odd = odd_among(rows, table.decimal, None if known is None else known.get(column, ""))
+    return (slips, NO_NUMBER) if odd is None else ((texts == odd[0]).to_numpy(dtype=bool), odd[1])
 
 
 def _parsed(table: Table, values: Values) -> Floats:
