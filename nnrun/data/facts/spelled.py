@@ -65,8 +65,8 @@ class Spelled:
         self._known: Spelling | None = None  # how most are written, once asked for
         self.is_typed = False  # read from a file in which numbers are no text
 
-    def see(self, table: Table, column: str, others: npt.NDArray[np.bool_]) -> None:
-        """Take in the next rows, of which `others` are no plain numbers."""
+    def see(self, table: Table, column: str, others: npt.NDArray[np.bool_]) -> tuple[Indices, list[Spelling | None]]:
+        """Take in the next rows, of which `others` are no plain numbers; give back their `spellings`."""
         self._known, series = None, table.frame[column]
         codes, known = spellings(table, column, others)
         for code, place, rows in zip(*np.unique(codes, return_index=True, return_counts=True), strict=True):
@@ -76,6 +76,7 @@ class Spelled:
                 self._first.setdefault(known[code], (row, (table.at_cell(row, column), str(series[row]))))
         self.is_typed = table.lines is None
         self._are_codes |= self.is_typed and bool(codes_notice(column, series.astype(str)[codes == 0]))
+        return codes, known
 
     @property
     def unit(self) -> str:

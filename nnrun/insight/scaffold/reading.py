@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnrun.config.data_section import Data
-from nnrun.data.facts.spelled import Spelled, spellings
+from nnrun.data.facts.spelled import Spelled
 from nnrun.data.files.chunks import Chunks
 from nnrun.data.files.content import Framed
 from nnrun.data.files.dialect import UNITS
@@ -63,10 +63,9 @@ def _words(table: Table, name: str) -> list[str]:
         return []
     series: pd.Series[str] = table.frame[name]
     slips, found = slips_of(table, name), Spelled()
-    found.see(table, name, slips)
+    codes, known = found.see(table, name, slips)
     if found.numbers < MANY_NUMBERS * int(series.count()):
         return []
-    codes, known = spellings(table, name, slips)
     fits = np.array([*map(found.fits, known), True])[codes]  # the last of them where a value is missing
     counts = labels(series[~fits]).value_counts()
     if not 0 < len(counts) <= MOST_WORDS or counts.min() < AGAIN or any(map(_may_say_something, counts.index)):
@@ -101,11 +100,13 @@ def _with_numbers(config: Data, table: Table) -> tuple[Data, Table]:
 
 
 def _is_stored_as_text(table: Table, name: str) -> bool:
-    if kind_of(table.column(name)) != "category" or name in table.unreadable:
+    if table.lines is not None or kind_of(table.column(name)) != "category" or name in table.unreadable:
         return False
     slips, found = slips_of(table, name), Spelled()
+    if slips.any():
+        return False
     found.see(table, name, slips)
-    return not slips.any() and found.are_plain and table.frame[name].nunique() > FEW_VALUES
+    return found.are_plain and table.frame[name].nunique() > FEW_VALUES
 
 
 def _are_digits(series: pd.Series[str]) -> bool:
