@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator
 
 from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.kinds import example
+from nnrun.data.facts.spelled import Spelled
 from nnrun.data.facts.survey import Survey
+from nnrun.data.files.dialect import UNITS
 from nnrun.data.files.numerals import NO_NUMBER, NO_UNIT
 from nnrun.data.files.table import CORRECT, FEW_VALUES, MOSTLY_NUMBERS
 from nnrun.errors import DataError
@@ -15,6 +17,9 @@ from nnrun.text import shown
 
 # Share of the values of a column of text from which on it is told that they are numbers: plain ones, those with a unit.
 SOME_NUMBERS, SOME_WITH_UNIT = 0.2, 0.5
+
+_REWRITE = "rewrite these"
+_REWRITE_OR_LIST = f"{_REWRITE}, or list them in data.format.missing,"
 
 
 def mixtures(found: Survey, columns: Iterable[str]) -> list[str]:
@@ -28,7 +33,8 @@ def _told(facts: ColumnFacts, is_target: bool) -> str | None:
     if facts.meaning.kind != "date" and (told := _of_numbers(facts, is_target)):
         return told
     if undated.format and not is_target:
-        return _mixed(facts, False, "dates", f" like {example(undated.format)}", undated.rows, undated.first)
+        like, dates = f" like {example(undated.format)}", facts.present - undated.rows
+        return _mixed(facts, False, "dates", like, (dates, undated.rows), undated.first)
     return None
 
 
@@ -38,27 +44,44 @@ def _of_numbers(facts: ColumnFacts, is_target: bool) -> str | None:
         return _all_numbers(facts, is_target) if spelled.are_plain else None
     if not spelled.is_read:
         return _unread(facts, is_target) if spelled.numbers >= MOSTLY_NUMBERS * facts.present else None
-    if spelled.others and spelled.numbers >= (SOME_WITH_UNIT if spelled.unit else SOME_NUMBERS) * facts.present:
-        like = f" with {spelled.unit}" if spelled.unit else ""
-        return _mixed(facts, is_target, "numbers", like, spelled.others, spelled.first_other[0])
+    cure = _REWRITE if spelled.other_units else _REWRITE_OR_LIST  # an amount in another unit is not missing
+    if spelled.others and spelled.numbers >= _enough(spelled) * facts.present:
+        like, counts = f" with {spelled.unit}" if spelled.unit else "", (spelled.numbers, spelled.others)
+        return _mixed(facts, is_target, "numbers", like, counts, spelled.first_other[0], cure)
     if plain >= SOME_NUMBERS * facts.present:
-        return _mixed(facts, is_target, "numbers", "", facts.slips, facts.first_slip)
+        return _mixed(facts, is_target, "numbers", "", (plain, facts.slips), facts.first_slip, cure)
     return None
 
 
-def _mixed(facts: ColumnFacts, is_target: bool, what: str, like: str, others: int, first: tuple[str, str]) -> str:
-    place, text = first
+def _enough(spelled: Spelled) -> float:
+    """The share of numbers from which on they are told; more where numbers end in different letters, as codes do."""
+    if spelled.unit and spelled.unit[0] not in UNITS and spelled.other_units - {""}:
+        return MOSTLY_NUMBERS
+    return SOME_WITH_UNIT if spelled.unit else SOME_NUMBERS
+
+
+def _mixed(
+    facts: ColumnFacts,
+    is_target: bool,
+    what: str,
+    like: str,
+    counts: tuple[int, int],
+    first: tuple[str, str],
+    cure: str = _REWRITE_OR_LIST,
+) -> str:
+    """With how many are `what`, and how many are not."""
+    (place, text), (fitting, others) = first, counts
     return (
-        f"{_taken(facts, is_target)}: {facts.present - others:,} of {facts.present:,} values are {what}{like}, "
-        f"{others:,} {'is' if others == 1 else 'are'} not, the first {shown(text)} ({place}); rewrite these, or list "
-        f"them in data.format.missing, to learn from {what}; {_as_text(facts, is_target)}"
+        f"{_taken(facts, is_target)}: {fitting:,} of {fitting + others:,} values are {what}{like}, {others:,} "
+        f"{'is' if others == 1 else 'are'} not, the first {shown(text)} ({place}); {cure} to learn from {what}; "
+        f"{_as_text(facts, is_target)}"
     )
 
 
 def _unread(facts: ColumnFacts, is_target: bool) -> str:
     spelled = facts.spelled
     return (
-        f"{_taken(facts, is_target)}: {spelled.numbers:,} of {facts.present:,} values are numbers like "
+        f"{_taken(facts, is_target)}: {spelled.numbers:,} of {spelled.present:,} values are numbers like "
         f"{shown(spelled.first_number)}, which are not read{' from such a file' if spelled.is_typed else ''}; write "
         f"them as plain numbers to learn from these; {_as_text(facts, is_target)}"
     )
@@ -96,7 +119,7 @@ def check_slips(found: Survey, columns: Iterable[str], however_written: bool = F
 def _slips_however_written(facts: ColumnFacts) -> float:
     """How many slips there are; without end where there are none, or they may be more than that."""
     spelled = facts.spelled
-    if not (spelled.others and spelled.is_read) or spelled.first_other[1] not in (NO_NUMBER, NO_UNIT):
+    if not (spelled.others and spelled.is_read) or spelled.other_units - {""}:
         return math.inf
     return spelled.others
 
@@ -105,15 +128,16 @@ def _first_slip(facts: ColumnFacts) -> tuple[tuple[str, str], str]:
     """The place and the text, and what is wrong with it."""
     spelled = facts.spelled
     if not spelled.others:
-        return facts.first_slip, _unlike(facts, NO_NUMBER, facts.present - facts.slips, "are")
+        return facts.first_slip, _unlike(facts, NO_NUMBER, (facts.present - facts.slips, facts.present), "are")
     first, what = spelled.first_other
     if what == NO_UNIT:
-        return first, _unlike(facts, NO_UNIT, spelled.numbers, f"have {spelled.unit}")
-    return first, _unlike(facts, NO_NUMBER, spelled.numbers, "are")
+        return first, _unlike(facts, NO_UNIT, (spelled.numbers, spelled.present), f"have {spelled.unit}")
+    return first, _unlike(facts, NO_NUMBER, (spelled.numbers, spelled.present), "are")
 
 
-def _unlike(facts: ColumnFacts, what: str, rows: int, others: str) -> str:
-    return f"{what}, but {rows} of {facts.present} values of column {facts.name!r} {others}"
+def _unlike(facts: ColumnFacts, what: str, counts: tuple[int, int], others: str) -> str:
+    rows, present = counts
+    return f"{what}, but {rows} of {present} values of column {facts.name!r} {others}"
 
 
 def _of_many_texts(found: Survey, columns: Iterable[str]) -> Iterator[ColumnFacts]:

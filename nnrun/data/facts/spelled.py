@@ -89,9 +89,14 @@ class Spelled:
         return sum(rows for spelling, rows in self._rows.items() if self.fits(spelling))
 
     @property
+    def present(self) -> int:
+        """The rows with a value; what means a missing one among numbers is none."""
+        return self._rows.total()
+
+    @property
     def others(self) -> int:
         """The rows with anything else."""
-        return self._rows.total() - self.numbers
+        return self.present - self.numbers
 
     @property
     def first_number(self) -> str:
@@ -113,6 +118,11 @@ class Spelled:
     def are_plain(self) -> bool:
         """Whether texts of a file in which numbers are no text are all plain numbers, and no codes."""
         return self.is_typed and self._rows.keys() == {_PLAIN} and not self._are_codes
+
+    @property
+    def other_units(self) -> set[str]:
+        """The units of numbers that have another than most, empty for those without one."""
+        return {spelling.unit for spelling in self._rows if spelling} - {self.unit}
 
     def fits(self, spelling: Spelling | None) -> bool:
         """Whether what is written so is one of the numbers."""
