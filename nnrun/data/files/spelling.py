@@ -40,12 +40,16 @@ def without_fraction(label: str) -> str:
     return found[1] if found and found[2] else label
 
 
-def spelled_apart(labels: Iterable[Hashable]) -> list[str]:
-    """Texts that differ by blanks or case alone, those of each kind in one piece: `'Rome' and 'rome '`."""
+def spelled_apart(labels: Iterable[Hashable], letters: int = 0) -> list[str]:
+    """Texts that differ by blanks or case alone, those of each kind in one piece: `'Rome' and 'rome '`.
+
+    Case tells those of fewer letters apart.
+    """
     alike: dict[str, dict[str, None]] = {}
     for label in labels:
         if isinstance(label, str):
-            alike.setdefault(" ".join(label.casefold().split()), {})[label] = None
+            plain = " ".join(label.split())
+            alike.setdefault(plain.casefold() if sum(map(str.isalpha, plain)) >= letters else plain, {})[label] = None
     return [" and ".join(map(repr, spelled)) for spelled in alike.values() if len(spelled) > 1]
 
 

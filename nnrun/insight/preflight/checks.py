@@ -104,10 +104,10 @@ CHECKS: dict[str, Check] = {
     "kinds": Check(
         columns.check_kinds,
         "numbers that are codes: values that tell, in an order that does not; categories that differ by blanks or case "
-        "alone (warn)",
+        "alone, if data.kinds does not name them (warn)",
         f"{columns.FEWEST_VALUES} to {columns.MOST_VALUES} whole numbers that explain {columns.TELLS:.0%} of the "
         f"target, a straight line at most {columns.MOSTLY_LINEAR:.0%} of that, neighbours no more alike than in the "
-        f"{columns.BY_CHANCE:.0%} smoothest of {columns.SHUFFLES} shuffles",
+        f"{columns.BY_CHANCE:.0%} smoothest of {columns.SHUFFLES} shuffles; case from {columns.WORD} letters on",
         "von Neumann 1941",
     ),
     "leak": Check(

@@ -38,6 +38,8 @@ TELLS = 0.02  # share of the target that the values must explain, each by itself
 MOSTLY_LINEAR = 0.25  # of that, what a straight line may explain at most
 SHUFFLES, BY_CHANCE = 199, 0.1  # the order helps where so few of the shuffled ones are as smooth
 
+WORD = 4  # letters of a value from which on case tells nothing; Co and CO, mA and MA, Ab and aB are others
+
 
 def check_constant(context: Context) -> Finding:
     """Columns with one value in the training part."""
@@ -202,9 +204,10 @@ def check_kinds(context: Context) -> Finding:
     target = frame[context.target]
     goal = np.asarray(target, np.float64)[:, None] if context.dataset.task == "regression" else _one_hot(codes(target))
     found = [name for name in context.columns if name not in declared and is_unordered(frame[name], goal)]
+    known = {str(name): kind for name, kind in declared.items()}
     if not found and (alike := _spelled_apart(context)):
-        return judge_spelling(alike)
-    return judge_kinds(found, {str(name): kind for name, kind in declared.items()})
+        return judge_spelling(alike, known)
+    return judge_kinds(found, known)
 
 
 def judge_kinds(found: list[str], declared: dict[str, Any]) -> Finding:
@@ -217,17 +220,19 @@ def judge_kinds(found: list[str], declared: dict[str, Any]) -> Finding:
 
 
 def _spelled_apart(context: Context) -> dict[str, list[str]]:
-    """By column the values of any part that differ by blanks or case alone."""
-    names = [column["name"] for column in context.dataset.fitted.document["columns"] if column["kind"] == "category"]
+    """By column the values of any part that differ by blanks or case alone, unless data.kinds names it."""
+    declared, columns = context.config.data.declared, context.dataset.fitted.document["columns"]
+    names = [of["name"] for of in columns if of["kind"] == "category" and of["name"] not in declared]
     frames = [context.frame(part) for part in context.parts]
-    found = {name: spelled_apart(value for frame in frames for value in frame[name].unique()) for name in names}
+    found = {name: spelled_apart((value for frame in frames for value in frame[name].unique()), WORD) for name in names}
     return {name: alike for name, alike in found.items() if alike}
 
 
-def judge_spelling(alike: Mapping[str, Sequence[str]]) -> Finding:
+def judge_spelling(alike: Mapping[str, Sequence[str]], declared: dict[str, Any]) -> Finding:
     """Values of one thing have a feature each, and a network learns each of them from a part of the rows."""
     told = listed([f"{name} ({listed(spelled)})" for name, spelled in alike.items()])
-    cure = f"write each of them in one way in column {listed([*alike])}"
+    apart = setting("data.kinds", {**declared, **dict.fromkeys(alike, "category")})
+    cure = f"write each of them in one way in column {listed([*alike])}, or say that they differ: {apart}"
     return Finding("warn", f"values that differ by blanks or case alone: {told}", cure, {"columns": [*alike]})
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from nnrun.config.load import load_config
+from nnrun.data.files.spelling import spelled_apart
 from nnrun.errors import ConfigError, DataError
 from nnrun.insight.diagnosis.verbs import of_a_run
 from nnrun.insight.preflight.checks import CHECKS
@@ -91,9 +92,17 @@ def test_groups_and_categories_that_differ_by_blanks_or_case_alone(tmp_path: Pat
     assert 20 < len(found.numbers["alike"]) < 80  # of 100, of which 44 would stand in one part by chance
     found = checked("kinds", tmp_path, frame, "data.group=who")
     assert found.text == "values that differ by blanks or case alone: town ('Rome ' and 'rome')"
+    assert "--set 'data.kinds={town: category}'" in str(found.cure)
+    assert checked("kinds", tmp_path, frame, "data.group=who", "data.kinds={town: category}").status == "pass"
     alone = TABLE.assign(who=[f"K{i // 6}" for i in range(600)], town=[towns[i % 2] for i in range(600)])
     for name in ("rows", "kinds"):
         assert checked(name, tmp_path, alone, "data.group=who").status == "pass"
+
+
+def test_case_tells_short_values_apart(tmp_path: Path) -> None:
+    frame = TABLE.assign(gene=[("AB", "Ab", "aB", "ab")[i % 4] for i in range(600)])
+    assert checked("kinds", tmp_path, frame).status == "pass"
+    assert spelled_apart(["Co", "CO", "Co ", "Rome", "ROME"], 4) == ["'Co' and 'Co '", "'Rome' and 'ROME'"]
 
 
 def test_many_classes_of_few_rows() -> None:
