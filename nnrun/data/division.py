@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.facts.survey import Survey, TargetFacts
+from nnrun.data.facts.survey import Survey
 from nnrun.data.files.table import Table
 from nnrun.data.files.values import Indices
 from nnrun.data.fitted import WrittenSplit
 from nnrun.data.groups import ranked
+from nnrun.data.mixtures import mixtures
 from nnrun.data.split import (
     NO_PART,
     STORED,
@@ -34,7 +35,6 @@ from nnrun.text import counted, listed, set_name
 
 if TYPE_CHECKING:
     from nnrun.config.data_section import Data
-
 
 Codes = npt.NDArray[np.int32]
 Locate = Callable[[int, str], str]  # row and column of the one source -> the place of the cell
@@ -117,8 +117,7 @@ def divide(config: Data, found: Mapping[str, Survey], classes: tuple[str, ...] |
         source = next(iter(found))  # the only one, or that of the training part
         splits[source] = _held_out(config, splits[source], found[source], by_class)
     notices = [notice for split in splits.values() for notice in split.notices]
-    notices += [*_extra_columns(found), *_without_target(found)]
-    notices += _classes_absent(found, splits, classes, locate)
+    notices += [*_extra_columns(found), *_without_target(found), *_classes_absent(found, splits, classes, locate)]
     notices += [ALL_TRAIN] if config.without_dev else []
     groups = {part: s.group.codes for part, s in found.items() if s.group}
     division = Division(splits, notices, groups, {part: ranked(s.time.times) for part, s in found.items() if s.time})
@@ -212,7 +211,7 @@ def _classes_absent(
     for part, counts in _rows_by_class(found, splits, classes).items():
         absent = [label for label, count in zip(classes, counts, strict=True) if not count]
         if absent and part == "train":
-            raise DataError(_absent_from_train(found["all"].target, splits["all"], absent[0], locate))
+            raise DataError(_absent_from_train(found["all"], splits["all"], absent[0], locate))
         if absent:
             where = f"the {part} part{_of(folds) if part == 'dev' else ''}"
             notices.append(f"{set_name(where)} has no row of class {', '.join(absent)}")
@@ -244,13 +243,15 @@ def _rows_by_class(
     return counts
 
 
-def _absent_from_train(target: TargetFacts, split: Split, label: str, locate: Locate) -> str:
+def _absent_from_train(found: Survey, split: Split, label: str, locate: Locate) -> str:
+    target = found.target
     assert target.labels is not None
     rows = np.flatnonzero(target.labels.codes == target.labels.index[label])
     count, row = len(rows), rows[np.argmin(split.part_of[rows])]  # the first row in the first part that has one
+    cures = mixtures(found, [target.name]) if target.wanted == "auto" else []
     return (
-        f"{locate(int(row), target.name)}: class {label!r} has {count} {'row' if count == 1 else 'rows'} "
-        f"and none came into the training part{_of(split.folds)}; {'; '.join([_cure(split), *target.notices])}"
+        f"{locate(int(row), target.name)}: class {label!r} has {counted(count, 'row')} and none came into the training "
+        f"part{_of(split.folds)}; {'; '.join(cures or [_cure(split), *target.notices])}"
     )
 
 
@@ -262,10 +263,9 @@ def _cure(split: Split) -> str:
     if split.folds:
         late = "it comes after the rows that train: take fewer folds, or leave its rows out"
         return late if split.rule == "time" else "add rows of it, or remove it"
-    return _CURES.get(split.rule, _BY_LOT)
+    return _CURES.get(split.rule, "add rows of it, remove it, or try another data.split_seed")
 
 
-_BY_LOT = "add rows of it, remove it, or try another data.split_seed"
 _CURES = {  # of rules that draw nothing
     "time": "it comes after the rows that train: give the training part more in data.split, or leave its rows out",
     "files": "add rows of it to the training file, or remove it",
