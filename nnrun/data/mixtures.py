@@ -87,7 +87,9 @@ def _unread(facts: ColumnFacts, is_target: bool) -> str:
     )
 
 
-def _all_numbers(facts: ColumnFacts, is_target: bool) -> str:
+def _all_numbers(facts: ColumnFacts, is_target: bool) -> str | None:
+    if facts.spelled.are_digits and not is_target and facts.reason_to_leave_out():
+        return None  # they look like codes, and are told to be left out
     cure = "data.task: regression predicts" if is_target else f"data.kinds: {{{facts.name}: number}} learns from"
     return (
         f"{_taken(facts, is_target)}, as the file stores it, but all {facts.present:,} values are numbers; {cure} "

@@ -201,6 +201,15 @@ def test_codes_stored_as_text_stay_text(tmp_path: Path, load: Load, cells: list[
     assert "data.kinds" not in proposed(path).choices
 
 
+def test_digits_stored_as_text_are_told_unless_they_are_left_out(tmp_path: Path, load: Load) -> None:
+    codes = [f"{100 + i}" for i in range(ROWS)]
+    data = load(stored(tmp_path, x=codes), target="y", task="regression")
+    assert not told_of(data) and any("column 'x' is left out" in told for told in data.notices)
+    for cells in ([*codes[:-1], "1.5"], [*codes[:30], *codes[:30]]):
+        (told,) = told_of(load(stored(tmp_path, x=cells), target="y", task="regression"))
+        assert "all 60 values are numbers" in told
+
+
 def test_prices_stored_as_text_are_told(tmp_path: Path, load: Load) -> None:
     (told,) = told_of(load(stored(tmp_path, x=[f"${cell}" for cell in NUMBERS]), target="y", task="regression"))
     assert "60 of 60 values are numbers like '$0.000', which are not read from such a file; write them as" in told

@@ -61,7 +61,7 @@ class Spelled:
     def __init__(self) -> None:
         self._rows: Counter[Spelling | None] = Counter()
         self._first: dict[Spelling | None, tuple[int, Place]] = {}  # with the number of the row
-        self._are_codes = False
+        self._are_codes, self.are_digits = False, True  # alone, where numbers are no text
         self._known: Spelling | None = None  # how most are written, once asked for
         self.is_typed = False  # read from a file in which numbers are no text
 
@@ -75,7 +75,10 @@ class Spelled:
                 row = table.row(int(place))
                 self._first.setdefault(known[code], (row, (table.at_cell(row, column), str(series[row]))))
         self.is_typed = table.lines is None
-        self._are_codes |= self.is_typed and bool(codes_notice(column, series.astype(str)[codes == 0]))
+        if self.is_typed:
+            plain = series.astype(str)[codes == 0]
+            self._are_codes |= bool(codes_notice(column, plain))
+            self.are_digits &= bool(plain.str.isdecimal().all())
         return codes, known
 
     @property
