@@ -27,7 +27,7 @@ def test_a_document_that_lacks_much_gives_the_rest() -> None:
 def test_an_early_run_is_read_as_files_usually_are() -> None:
     column = {"name": "code", "kind": "category"}
     assert fitted(columns=[column], target={"name": "y"}).reading == Reading(
-        text=frozenset({"code"}), features=("code",), target="y"
+        text=frozenset({"code"}), categories=frozenset({"code"}), features=("code",), target="y"
     )
 
 
