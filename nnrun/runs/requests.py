@@ -100,7 +100,7 @@ def _checked(run: RunDir, arguments: Sequence[str]) -> list[str]:
     settings, stored = parse_settings(arguments), StoredRun(run)
     if not settings:
         raise UsageError("nothing to change; give --set KEY=VALUE")
-    epoch = len(stored.rows) + 1
+    epoch = stored.epoch + 1
     if held(with_changes(stored.config, epoch, settings), epoch) == held(stored.config, epoch):
         raise UsageError(f"{' and '.join(arguments)}: that holds already")
     return list(arguments)

@@ -104,7 +104,7 @@ def _parent(run: RunDir) -> StoredRun:
 
 def _epoch(run: StoredRun, to: str) -> int:
     """The epoch that is meant; UsageError where the run has not trained it."""
-    trained = run.rows[-1]["epoch"] if run.rows else 0
+    trained = run.epoch
     best = best_row(run.rows, run.config.metrics.primary).get("epoch")
     named = {BEST: int(best) if best else 0, LAST: trained}
     if to not in named and not re.fullmatch(r"-?[0-9]{1,9}", to):

@@ -89,7 +89,7 @@ class StoredRun:
         """The configuration as it holds in the last epoch so far."""
         from nnrun.config.changes import at
 
-        return at(self.config, max(1, len(self.rows))) if self.config.training.changes else self.config
+        return at(self.config, max(1, self.epoch)) if self.config.training.changes else self.config
 
     def loaded(self, overrides: Sequence[str] = ()) -> Loaded:
         """The configuration with overrides, and where each value stands; ConfigError as for a file."""
@@ -165,6 +165,14 @@ class StoredRun:
         return self.directory.metrics()
 
     @property
+    def epoch(self) -> int:
+        """The epoch at whose end it stands: a child of `resume --set` has rows of those after the fork alone."""
+        if self.rows:
+            return self.rows[-1]["epoch"]
+        parent = self.written.get("parent")
+        return parent["epoch"] if parent and "state" not in parent else 0  # a child that rewinds has rows, or none yet
+
+    @property
     def flat_rows(self) -> list[dict[str, Number]]:
         """One record an epoch for a table: without what is more than one number."""
         return [{key: value for key, value in numbers(row).items() if key not in NESTED} for row in self.rows]
@@ -206,7 +214,7 @@ def record_of(run: StoredRun) -> RunRecord:
     record = head_of(run)
     if run.under_way and not run.is_search:
         seconds = sum(row["seconds"] for row in run.rows)
-        return record | {"epochs": len(run.rows), "seconds": seconds, "final": None, "best_epoch": None}
+        return record | {"epochs": run.epoch, "seconds": seconds, "final": None, "best_epoch": None}
     return record
 
 

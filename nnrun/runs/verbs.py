@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nnrun.config.changes import CHANGES, TOTAL, at, begun_before, changed, making_way
+from nnrun.config.changes import CHANGES, TOTAL, at, begun_before, changed, making_way, open_ended
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml, one_line
 from nnrun.config.load import Loaded
@@ -213,7 +213,7 @@ def _with_total(run: StoredRun, config: Config, epochs: int) -> Config:
     """With another total; of a run that changes on its way from where it stands, as the total may have shaped rates."""
     if not config.training.changes:
         return configured(config, {TOTAL: epochs})
-    if epochs <= (trained := len(run.rows)):
+    if epochs <= (trained := run.epoch):
         raise _too_few(run.directory, trained, epochs)
     return changed(config, trained + 1, {TOTAL: epochs})
 
@@ -227,8 +227,7 @@ def _begin_child(
 ) -> Outcome:
     """A run of its own that goes on from the parent's last state by other settings."""
     before, root = StoredRun(parent), parent.path.parent
-    trained = before.rows[-1]["epoch"] if before.rows else 0
-    loaded = with_settings(before, settings, parent.read(CONFIG), trained + 1)
+    loaded = with_settings(before, settings, parent.read(CONFIG), before.epoch + 1)
     dataset, session = prepare(loaded, root, until_told(listener.preparing, told_to_stop))
     _refuse_other_meaning(before, dataset)
     session.load(parent, with_scores=_judged_alike(before, loaded.config, dataset))
@@ -266,7 +265,7 @@ def with_settings(before: StoredRun, settings: Sequence[str], text: bytes, epoch
 
 def _refuse_senseless(run: StoredRun, before: Config, wanted: Config) -> None:
     """Where going on would not be what was begun: the configuration as it stands, and with the new total."""
-    before, config = at(before, len(run.rows) + 1), at(wanted, len(run.rows) + 1)
+    before, config = at(before, run.epoch + 1), at(wanted, run.epoch + 1)
     planned, epochs, schedule = before.training.epochs, config.training.epochs, config.optimizer.schedule
     child = command("resume", str(run.path), "--epochs", str(epochs), "--set", "optimizer.schedule=constant")
     if epochs != planned and schedule.build().needs_total:

@@ -22,7 +22,7 @@ from nnrun.runs.listener import Listener, Outcome
 from nnrun.runs.records import Event, Row
 from nnrun.runs.requests import answer_to, ask
 from nnrun.runs.rundir import RunDir
-from nnrun.runs.stored import StoredRun
+from nnrun.runs.stored import StoredRun, record_of
 from nnrun.runs.telling import Beginning, answer_lines
 
 Train = Callable[..., Outcome]
@@ -554,3 +554,31 @@ def test_what_holds_already_is_no_change(train_run: Train) -> None:
 
     run = train_run(*SETTINGS, listener=Asks({2: ask_again})).run
     assert happened(run) == []
+
+
+def test_what_is_asked_of_a_child_counts_from_the_first_epoch_of_all(train_run: Train) -> None:
+    """The rows of a child of `resume --set` begin after its parent's: 6 of them are 12 epochs, not 6."""
+    latest = list[float]()
+
+    def look(run: RunDir) -> None:
+        latest.append(StoredRun(run).latest.optimizer.learning_rate)
+        ask(run, "change", [f"{RATE}=0.003"])
+
+    parent = train_run(*SETTINGS[:-1], "training.epochs=6").run
+    asks = Asks({8: change(f"{RATE}=0.001"), 10: look})
+    child = verbs.resume(parent, 12, [f"{RATE}=0.003"], listener=asks).run
+    assert rates(child) == [0.003] * 2 + [0.001] * 2 + [0.003] * 2
+    assert latest == [0.001]
+    child.update_record(status="running")
+    assert record_of(StoredRun(child))["epochs"] == 12
+
+
+def test_a_new_total_holds_from_where_a_child_stands(train_run: Train) -> None:
+    parent = train_run(*SETTINGS[:-1], "training.epochs=6").run
+    asks = Asks({8: change("training.epochs=14"), 10: lambda run: ask(run, "stop")})
+    child = verbs.resume(parent, 12, [f"{RATE}=0.003"], listener=asks).run
+    assert verbs.resume(child, 16).record["epochs"] == 16
+    assert load_config(child.resolved).config.training.changes == {
+        9: {"training.epochs": 14},
+        11: {"training.epochs": 16},
+    }

@@ -189,7 +189,7 @@ def longer(e: Evidence) -> Move | None:
         return None  # nothing came of all these epochs
     if e.stopped_early and e.config.regularization.early_stopping:
         patience = e.config.regularization.early_stopping.patience
-        why = f"Training stopped early, after {len(e.rows)} of {epochs} epochs, with the training set not fitted."
+        why = f"Training stopped early, after {e.epochs} of {epochs} epochs, with the training set not fitted."
         return Move(50, why, {"regularization.early_stopping.patience": LONGER * patience})
     short = 0 < len(e.rows) < 8
     weight = 70 if "still falling" in e.signs or short else 25

@@ -83,10 +83,10 @@ def small_batches(e: Evidence) -> Move | None:
 
 def stop_early(e: Evidence) -> Move | None:
     """Training that goes on after its best epoch, for twice as many epochs at least as are waited for."""
-    patience = min(PATIENCE, (len(e.rows) - (e.best_epoch or 0)) // 2)
+    patience = min(PATIENCE, (e.epochs - (e.best_epoch or 0)) // 2)
     if e.config.regularization.early_stopping or "dev turned" not in e.signs or patience < 1:
         return None
-    why = f"The best epoch was {e.best_epoch} of {len(e.rows)}: early stopping gives the same for less time."
+    why = f"The best epoch was {e.best_epoch} of {e.epochs}: early stopping gives the same for less time."
     return Move(30, why, {"regularization.early_stopping": {"patience": patience}})
 
 

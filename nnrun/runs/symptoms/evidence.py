@@ -133,6 +133,11 @@ class Evidence:
         return self.verdict is not None and self.verdict.perfect
 
     @property
+    def epochs(self) -> int:
+        """How many are trained; a child of `resume --set` has rows of its own epochs alone."""
+        return self.rows[-1]["epoch"] if self.rows else 0
+
+    @property
     def settled(self) -> bool:
         """Whether no gap is high and the dev set shows one error at most, where better and luckier look alike."""
         if self.verdict is None or self.status == "diverged":

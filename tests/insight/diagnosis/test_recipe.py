@@ -17,7 +17,7 @@ from nnrun.insight.diagnosis.telling import sentence
 from nnrun.runs.symptoms.evidence import CalmerRate, Evidence
 from nnrun.runs.verdict import judge
 
-EPOCH = {"train_loss": 0.5, "cost": 0.5}
+EPOCH = {"epoch": 20, "train_loss": 0.5, "cost": 0.5}
 RAW = {"data": {"normalize": "none"}}
 BIASED, LOOSE, GOOD = (0.3, 0.31), (0.0, 0.1), (0.005, 0.01)
 
@@ -184,7 +184,8 @@ def test_while_another_gap_is_high_nobody_is_told_that_both_are_small(above: dic
 
 @pytest.mark.parametrize(("best", "epochs", "patience"), [(2, 8, 3), (3, 40, 10), (6, 8, 1), (7, 8, None)])
 def test_early_stopping_is_advised_where_it_would_have_stopped(best: int, epochs: int, patience: int | None) -> None:
-    move = REMEDIES["early stopping"].propose(seen(LOOSE, "dev turned", best_epoch=best, rows=[EPOCH] * epochs))
+    rows = [EPOCH | {"epoch": epochs}] * epochs
+    move = REMEDIES["early stopping"].propose(seen(LOOSE, "dev turned", best_epoch=best, rows=rows))
     advised = move.settings["regularization.early_stopping"]["patience"] if move else None
     assert advised == patience
     assert patience is None or best + patience < epochs
@@ -267,7 +268,7 @@ def test_all_that_regularises_is_lowered_at_once_and_sooner_where_it_takes_much_
     }  # fmt: skip
     little, much = (
         REMEDIES["less regularisation"].propose(
-            seen(BIASED, rows=[{"train_loss": loss, "cost": 1.0}] * 20, values={"regularization": {"l2": 0.1}})
+            seen(BIASED, rows=[EPOCH | {"train_loss": loss, "cost": 1.0}] * 20, values={"regularization": {"l2": 0.1}})
         )
         for loss in (0.9, 0.7)
     )
