@@ -127,6 +127,14 @@ def changed(config: Config, epoch: int, settings: Settings) -> Config:
     return configured(config, {".".join(CHANGES): {**held, epoch: {**others, **settings}}})
 
 
+def open_ended(config: Config, epoch: int, settings: Settings) -> Config:
+    """The configuration without later totals, where these settings from an epoch on give one that is to hold."""
+    held = config.training.changes
+    later = {start for start in held if start > epoch and TOTAL in settings}
+    left = {start: held[start] for start in held if start not in later}
+    return configured(config, {".".join(CHANGES): left | without({start: held[start] for start in later}, [TOTAL])})
+
+
 def check(config: Config, places: Places) -> None:
     """Raise a ConfigError with every change that cannot be made, each at its place."""
     if found := list(_problems(config, places)):

@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nnrun.config.changes import at, is_below, old_values, with_changes
+from nnrun.config.changes import at, is_below, old_values, open_ended, with_changes
 from nnrun.config.config import Config
 from nnrun.config.dump import one_line
 from nnrun.config.overrides import configured, parse_settings, value_at
@@ -144,7 +144,7 @@ def _planned(run: StoredRun, event: Event, earlier: Sequence[Event]) -> Settings
 
 def _changed(config: Config, to: str, epoch: int, settings: Settings) -> Config:
     """With these settings from the fork on; UsageError where no epoch is left in which they could hold."""
-    config = with_changes(config, epoch + 1, settings)
+    config = with_changes(open_ended(config, epoch + 1, settings), epoch + 1, settings)
     if epoch >= (total := at(config, epoch + 1).training.epochs):
         raise UsageError(f"--to {to}: all {total} planned epochs are trained there; give --set training.epochs=N too")
     return config

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nnrun.config.changes import CHANGES, TOTAL, at, begun_before, changed, making_way, open_ended
+from nnrun.config.changes import CHANGES, TOTAL, at, begun_before, changed, making_way, open_ended, without
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml, one_line
 from nnrun.config.load import Loaded
@@ -215,7 +215,8 @@ def _with_total(run: StoredRun, config: Config, epochs: int) -> Config:
         return configured(config, {TOTAL: epochs})
     if epochs <= (trained := run.epoch):
         raise _too_few(run.directory, trained, epochs)
-    return changed(config, trained + 1, {TOTAL: epochs})
+    total = {TOTAL: epochs}
+    return changed(open_ended(config, trained + 1, total), trained + 1, total)
 
 
 def _too_few(run: RunDir, trained: int, total: int) -> UsageError:

@@ -76,6 +76,13 @@ def nudged(train_run: Train, root: Path, after: dict[int, list[str]], *settings:
     return train_run(*settings, root=root, listener=Asks(lambda: list_runs(root)[0], after)).run
 
 
+def stopped_after(epoch: int, train_run: Train, *settings: str) -> RunDir:
+    heard: list[Row] = []
+    listener = Listener()
+    listener.epoch = heard.append  # type: ignore[method-assign]
+    return train_run(*settings, listener=listener, told_to_stop=lambda: len(heard) == epoch).run
+
+
 def content(run: RunDir) -> dict[str, bytes]:
     return {str(path.relative_to(run.path)): path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
 
@@ -318,6 +325,17 @@ def test_a_run_that_only_goes_on_has_no_past_of_its_own(train_run: Train, monkey
     with pytest.raises(UsageError, match="began at epoch 7 and keeps no state of that time; rewind its parent"):
         rewind(child, "9")
     assert rewind(child, "12").status == "done"
+
+
+def test_the_total_that_is_given_last_holds(train_run: Train, tmp_path: Path) -> None:
+    """Neither the total of an earlier `resume --epochs` takes it back, nor one that was planned."""
+    run = nudged(train_run, tmp_path / "runs", {4: [f"{RATE}=0.01"]}, *SETTINGS, "training.epochs=8")
+    verbs.resume(run, 12)
+    assert rewind(run, "6", ["training.epochs=9"]).record["epochs"] == 9
+    assert rewind(run, "6", [f"{RATE}=0.001"]).record["epochs"] == 12
+    plan = "training.changes={4: {optimizer.learning_rate: 0.01}, 8: {training.epochs: 10, regularization.l2: 0.1}}"
+    outcome = verbs.resume(stopped_after(5, train_run, *SETTINGS, "training.epochs=9", plan), 12)
+    assert (outcome.record["epochs"], outcome.config.regularization.l2) == (12, 0.1)
 
 
 def test_what_would_never_hold_is_refused(parent: RunDir) -> None:
