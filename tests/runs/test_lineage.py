@@ -150,11 +150,11 @@ def test_a_parents_name_leads_nowhere_else(parent: RunDir, written: str) -> None
 
 def test_what_a_child_changed_is_told_from_what_its_parent_had_come_to(parent: RunDir) -> None:
     """As a nudged parent and its child of `resume` have it in their configs."""
-    child = resumed(parent, f"{RATE}=0.001")
+    child = resumed(parent, f"{RATE}=0.001", "training.epochs=8")
     changes = {parent: {3: {RATE: 0.002}}, child: {3: {RATE: 0.002}, 7: {RATE: 0.001, DROPOUT: 0.5}}}
     for run, on_the_way in changes.items():
         settings = yaml.safe_load(run.resolved.read_bytes())
-        settings["training"]["changes"] = on_the_way
+        settings["training"] |= {"changes": on_the_way, "epochs": 8}
         run.resolved.write_text(yaml.safe_dump(settings))
     run = StoredRun(child)
     assert {*told(fork_of(run, parent_of(run)))} == {f"7 {RATE} 0.002 → 0.001", f"7 {DROPOUT} 0 → 0.5"}

@@ -20,7 +20,7 @@ from nnrun.errors import ConfigError, DataError, UsageError
 from nnrun.runs import verbs
 from nnrun.runs.checkpoints import load_weights
 from nnrun.runs.finding import list_runs
-from nnrun.runs.listener import Outcome
+from nnrun.runs.listener import Listener, Outcome
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 
@@ -267,7 +267,10 @@ def test_another_optimizer_starts_with_empty_slots(train_run: Train) -> None:
     """Adam and momentum both keep a vector v, but of other gradients, in other scales."""
     settings = ("data.source=iris", "network.hidden=[4]", "optimizer.learning_rate=0.01", "training.epochs=5")
     parent = train_run(*settings, "optimizer.name=adam").run
-    child = verbs.resume(parent, 5, ["optimizer.name=momentum"]).run
+    begun: list[object] = []
+    listener = Listener()
+    listener.started = lambda *given: begun.append(given)  # type: ignore[method-assign]
+    child = verbs.resume(parent, 6, ["optimizer.name=momentum"], listener, told_to_stop=lambda: bool(begun)).run
     loaded, before = child.load_checkpoint("last"), parent.load_checkpoint("last")
     assert loaded is not None and before is not None
     assert np.any(before[0]["optimizer.v"])
@@ -317,7 +320,12 @@ def test_fewer_epochs_than_are_trained_and_two_totals_are_refused(train_run: Tra
         verbs.resume(run, 6, ["optimizer.learning_rate=0.1", "training.epochs=9"])
     with pytest.raises(UsageError, match=r"--epochs 6 and --set training=\{epochs: 9\} are two totals"):
         verbs.resume(run, 6, ["training={epochs: 9}"])
+    for settings, total in ((["training.epochs=2"], 2), (["optimizer.learning_rate=0.1"], 4)):
+        why = f"has trained 4 epochs already, and {total} are planned for the child; .* such as --epochs 8"
+        with pytest.raises(UsageError, match=why):
+            verbs.resume(run, overrides=settings)
     assert run.read("resolved.yaml") == resolved
+    assert [each.id for each in list_runs(run.path.parent)] == [run.id]
 
 
 def test_a_run_in_use_is_left_alone(train_run: Train) -> None:

@@ -376,9 +376,9 @@ def test_what_is_typed_beside_a_resume_is_part_of_it(page: Any, root: Path) -> N
     page.get_by_role("button", name=run.id).click()
     resume = page.locator("#acts").get_by_role("button", name="resume")
     resume.wait_for()
-    page.get_by_label("a change").fill("optimizer.learning_rate=0.01")
+    page.get_by_label("a change").fill("training.epochs=40")
     resume.click()
-    until(page, "document.getElementById('answer').textContent.includes('--set=optimizer.learning_rate=0.01')")
+    until(page, "document.getElementById('answer').textContent.includes('--set=training.epochs=40')")
     page.wait_for_selector("#runs tbody tr:nth-child(3)")
 
 

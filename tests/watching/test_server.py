@@ -172,7 +172,7 @@ def test_settings_beside_a_resume_make_a_child_or_are_refused(root: Path, tmp_pa
     own = Path(shutil.copytree(root, tmp_path / "runs"))
     run = RunDir(own / the_run(own))
     run.update_record(status="failed")
-    asked = {"do": "resume", "id": run.id, "settings": ["optimizer.learning_rate=0.01"]}
+    asked = {"do": "resume", "id": run.id, "settings": ["optimizer.learning_rate=0.01", "training.epochs=4"]}
     for server in serving(begin(own, 0)):
         ask(server, "/selected")
         told = json.loads(act(server, asked, X_Token=server.token)[1])["told"]
