@@ -13,7 +13,7 @@ from nnrun.config.values import KeyPath, Settings, Tree
 from nnrun.errors import ConfigError
 
 CHANGES = ("training", "changes")
-TOTAL, AVERAGE = "training.epochs", "training.average"
+TOTAL, AVERAGE, EARLY_STOPPING = "training.epochs", "training.average", "regularization.early_stopping"
 
 # What may change, section by section, with all that stands below these keys.
 MAY_CHANGE = {

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple, TypedDict, cast, get_args
 
-from nnrun.config.changes import TOTAL, at, held, with_changes
+from nnrun.config.changes import EARLY_STOPPING, TOTAL, at, held, with_changes
 from nnrun.config.config import Config
 from nnrun.config.overrides import parse_settings
 from nnrun.config.values import Settings
@@ -144,19 +144,19 @@ def _instead(run: RunDir, status: str) -> str:
         away = f"; it began on {host}, and what trains there cannot be seen from {platform.node()}"
         elsewhere = away if host not in (None, platform.node()) else ""
         return f"it was interrupted, and `{command('resume', name)}` goes on{elsewhere}"
-    rows = [] if is_search(run) or has_members(run) else StoredRun(run).rows
-    if not rows:
+    stored = StoredRun(run)
+    if is_search(run) or has_members(run) or not stored.rows:
         return f"it is {status}"
-    settings = as_options(_to_go_on(StoredRun(run).config, rows[-1]["epoch"]))
+    settings = as_options(_to_go_on(stored.config, stored.epoch, bool(record.get("stopped_early"))))
     again = command("rewind", name, "--to", "last", *settings)
     return f"it is {status}, and `{again}` begins a child that goes on from there"
 
 
-def _to_go_on(config: Config, trained: int) -> list[str]:
-    """What leaves a child something to train after so many epochs: all planned ones may be trained."""
+def _to_go_on(config: Config, trained: int, stopped_early: bool) -> list[str]:
+    """What leaves a child something to train after so many epochs: it may have stopped, or trained all planned ones."""
     now = at(config, trained + 1)
     if trained < now.training.epochs:
-        return ["KEY=VALUE"]
+        return [*([f"{EARLY_STOPPING}=null"] if stopped_early else []), "KEY=VALUE"]
     steady = ["optimizer.schedule=constant"] if now.optimizer.schedule.build().needs_total else []
     return [f"{TOTAL}={2 * trained}", *steady]
 

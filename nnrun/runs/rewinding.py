@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nnrun.config.changes import at, is_below, old_values, open_ended, with_changes
+from nnrun.config.changes import EARLY_STOPPING, at, is_below, old_values, open_ended, with_changes
 from nnrun.config.config import Config
 from nnrun.config.dump import one_line
 from nnrun.config.overrides import configured, parse_settings, value_at
@@ -78,7 +78,8 @@ def rewind(
     with training(child):
         session.load(child)
         heard = Retraced(listener, again, f"{run.id} at the end of epoch {epoch}")
-        notices = [*loaded.notices, *_told(run.id, epoch, start), *_set(kept, epoch, settings)]
+        told = [*_told(run.id, epoch, start), *_set(kept, epoch, settings), *_decided(before, config, epoch)]
+        notices = [*loaded.notices, *told]
         (outcome,) = session.train([child], heard, told_to_stop, notices, steered=True)
     return outcome
 
@@ -170,6 +171,15 @@ def _set(config: Config, epoch: int, settings: Settings) -> list[str]:
     old = old_values(config, epoch + 1, settings)
     told = ", ".join(f"{key} {one_line(old[key])} → {one_line(value)}" for key, value in settings.items())
     return [f"from epoch {epoch + 1} on: {told}"] if told else []
+
+
+def _decided(before: StoredRun, config: Config, epoch: int) -> list[str]:
+    """That early stopping would end the child as it ended the parent there, where it is to wait no longer than then."""
+    then, now = (value_at(at(config, number), EARLY_STOPPING) for number in (epoch, epoch + 1))
+    if not before.written.get("stopped_early") or epoch < before.epoch or now != then:
+        return []
+    ends = f"early stopping ended {before.id} there, and ends this one unless its next epoch is the best"
+    return [f"{ends}; --set {EARLY_STOPPING}=null trains on"]
 
 
 class Retraced(Relay):

@@ -307,6 +307,13 @@ def test_a_run_that_stopped_early_can_wait_for_longer(train_run: Train, bits: Bi
     child = rewind(run, "last", ["regularization.early_stopping.patience=5"])
     assert (len(child.rows), child.record["stopped_early"]) == (stopped + 2, True)
     assert bits(again(child.run, tmp_path)) == bits(child.run)
+    assert "early stopping ended" not in child.run.read("log.txt").decode()
+    once = rewind(run, "last", [f"{RATE}=0.001"])
+    assert len(once.rows) == stopped + 1
+    told = " ".join(once.run.read("log.txt").decode().split())
+    assert "early stopping ended" in told and "--set regularization.early_stopping=null trains on" in told
+    with pytest.raises(UsageError, match=r"--set regularization\.early_stopping=null --set KEY=VALUE"):
+        ask(run, "change", [f"{RATE}=0.001"])
     same = rewind(run, "last")
     assert (same.status, bits(same.run)) == ("done", bits(run))
     freed = rewind(run, "2", ["regularization.early_stopping=null"])
