@@ -103,7 +103,7 @@ class Event(TypedDict):
     """What happened besides epochs: a line of events.jsonl; the latter keys are those of single kinds."""
 
     time: str
-    event: str  # started, symptom, evaluated, how the run ended, or what was asked of it: changed, refused, paused, …
+    event: str  # started, symptom, evaluated, differs, how the run ended, or what was asked of it: changed, refused, …
     epoch: int | None
     step: NotRequired[int]
     best_epoch: NotRequired[int]

@@ -12,6 +12,7 @@ import platform
 import re
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from nnrun.config.changes import EARLY_STOPPING, at, is_below, old_values, open_ended, with_changes
@@ -19,12 +20,13 @@ from nnrun.config.config import Config
 from nnrun.config.dump import one_line
 from nnrun.config.overrides import configured, parse_settings, value_at
 from nnrun.config.values import Settings
-from nnrun.errors import UsageError
+from nnrun.errors import NnrunError, UsageError
 from nnrun.files import json_lines
 from nnrun.installation import command
-from nnrun.runs.checkpoints import start_before
+from nnrun.runs.checkpoints import fork_due, start_before
 from nnrun.runs.finding import is_search, search_of
 from nnrun.runs.full_disk import training
+from nnrun.runs.lineage import parent_of
 from nnrun.runs.listener import Listener, Outcome, Relay, ToldToStop
 from nnrun.runs.members import has_members, member, refuse_gathered, whole_of
 from nnrun.runs.preparing import create, prepare, require_own, until_told
@@ -34,6 +36,7 @@ from nnrun.runs.steering import changes_made
 from nnrun.runs.stored import StoredRun, best_row
 
 BEST, LAST = "best", "last"
+DIFFERS = "differs"  # the event of an epoch that did not come out as it did then
 TIMES = ("seconds",)  # columns of an epoch that are not the same when it is trained again
 
 
@@ -74,13 +77,11 @@ def rewind(
     }
     parent: Parent = {"id": run.id, "epoch": epoch, "state": None}
     child = create(root, loaded, dataset, argv, parent=parent, files=files)
-    again = [row for row in before.rows if start < row["epoch"] <= epoch]
     with training(child):
         session.load(child)
-        heard = Retraced(listener, again, f"{run.id} at the end of epoch {epoch}")
         told = [*_told(run.id, epoch, start), *_set(kept, epoch, settings), *_decided(before, config, epoch)]
         notices = [*loaded.notices, *told]
-        (outcome,) = session.train([child], heard, told_to_stop, notices, steered=True)
+        (outcome,) = session.train([child], comparing(child, listener), told_to_stop, notices, steered=True)
     return outcome
 
 
@@ -174,7 +175,7 @@ def _set(config: Config, epoch: int, settings: Settings) -> list[str]:
 
 
 def _decided(before: StoredRun, config: Config, epoch: int) -> list[str]:
-    """That early stopping would end the child as it ended the parent there, where it is to wait no longer than then."""
+    """A line where early stopping would end the child as it ended the parent there, as it is to wait no longer."""
     then, now = (value_at(at(config, number), EARLY_STOPPING) for number in (epoch, epoch + 1))
     if not before.written.get("stopped_early") or epoch < before.epoch or now != then:
         return []
@@ -182,12 +183,23 @@ def _decided(before: StoredRun, config: Config, epoch: int) -> list[str]:
     return [f"{ends}; --set {EARLY_STOPPING}=null trains on"]
 
 
+def comparing(child: RunDir, listener: Listener) -> Listener:
+    """The listener, and before it one that compares as long as the child has not come to where its parent stood."""
+    due = fork_due(child)
+    if due is not None:
+        with suppress(NnrunError):  # a parent that is gone, or damaged, keeps no child from going on
+            if parent := parent_of(StoredRun(child)):
+                rows = [row for row in parent.rows if row["epoch"] <= due]
+                return Retraced(child, listener, rows, f"{parent.id} at the end of epoch {due}")
+    return listener
+
+
 class Retraced(Relay):
     """Hands on what it hears, and compares the epochs up to the fork with the parent's."""
 
-    def __init__(self, listener: Listener, expected: Sequence[Row], place: str) -> None:
+    def __init__(self, child: RunDir, listener: Listener, expected: Sequence[Row], place: str) -> None:
         super().__init__(listener)
-        self.place = place
+        self.child, self.place = child, place
         self._expected = {row["epoch"]: _lasting(row) for row in expected}
 
     def epoch(self, row: Row) -> None:
@@ -195,10 +207,13 @@ class Retraced(Relay):
         self.listener.epoch(row)
         known = self._expected.get(row["epoch"])
         if known is not None and known != _lasting(row):
-            self.listener.told(
-                f"note     epoch {row['epoch']} did not come out as it did then, so this is not quite {self.place}: "
+            why = (
+                f"epoch {row['epoch']} did not come out as it did then, so this is not quite {self.place}: "
                 "another machine, BLAS or version of nnrun rounds differently"
             )
+            self.child.event(DIFFERS, epoch=row["epoch"], why=why)
+            self.child.log([line := f"note     {why}"])
+            self.listener.told(line)
             self._expected.clear()
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nnrun.config.changes import CHANGES, TOTAL, at, begun_before, changed, making_way, open_ended, without
+from nnrun.config.changes import CHANGES, TOTAL, at, begun_before, changed, making_way, open_ended
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml, one_line
 from nnrun.config.load import Loaded
@@ -39,6 +39,7 @@ from nnrun.runs.preparing import (
     would_diverge_again,
 )
 from nnrun.runs.records import ENDED, Given, Parent
+from nnrun.runs.rewinding import comparing
 from nnrun.runs.rundir import CONFIG, EVENTS, RESOLVED, RunDir
 from nnrun.runs.session import Session
 from nnrun.runs.steering import mend
@@ -205,7 +206,7 @@ def _go_on(run: RunDir, epochs: int | None, listener: Listener, told_to_stop: To
     if session.trainer.epoch > session.planned:
         raise _too_few(run, session.trainer.epoch, session.planned)
     run.write(RESOLVED, sealed_text(dump_yaml(wanted.resolved())))
-    (outcome,) = session.train([run], listener, told_to_stop, loaded.notices, steered=True)
+    (outcome,) = session.train([run], comparing(run, listener), told_to_stop, loaded.notices, steered=True)
     return outcome
 
 

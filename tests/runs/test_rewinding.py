@@ -424,23 +424,34 @@ def test_a_rewind_that_was_killed_is_resumed_to_the_same_end(
     assert [e["epoch"] for e in run.events() if e["event"] == "changed"] == [8]
 
 
-def test_what_does_not_come_out_as_it_did_is_said(parent: RunDir) -> None:
-    """As on another machine: once, and only of epochs up to the fork."""
+def rewrite(run: RunDir, rows: Any) -> None:
+    run.write("metrics.jsonl", json_lines(rows))
+    run.update_record(written=run.written())
+
+
+def test_what_does_not_come_out_as_it_did_is_said(parent: RunDir, monkeypatch: Any) -> None:
+    """As on another machine: once, only of epochs up to the fork, and also where a killed child is resumed."""
+    keeping(monkeypatch, math.inf)
+    monkeypatch.setattr(session, "SECONDS_BETWEEN_CHECKPOINTS", math.inf)
+    rewrite(parent, [row | {"seconds": 9.0} for row in parent.metrics()])
+    assert "did not come out" not in rewind(parent, "7").run.read("log.txt").decode()
+    rewrite(parent, [row | {"dev_loss": 9.0} if row["epoch"] > 4 else row for row in parent.metrics()])
     heard: list[str] = []
 
     class Hears(Listener):
         def told(self, line: str) -> None:
             heard.append(line)
 
-    rows = parent.metrics()
-    retraced = Retraced(Hears(), rows[4:7], "PARENT at the end of epoch 7")
-    for row in rows:
-        retraced.epoch(row | {"seconds": 9.0})
-    assert heard == []
-    retraced = Retraced(Hears(), rows[4:7], "PARENT at the end of epoch 7")
-    for row in rows:
-        retraced.epoch(row | {"dev_loss": 9.0})
+    child = rewind(parent, "7", listener=Hears()).run
+    exit_code(lambda: rewind(parent, "7", listener=Dies(5)))
+    again = verbs.resume(next(run for run in list_runs(parent.path.parent) if run.status == "interrupted")).run
+    for run in (child, again):
+        assert [event["epoch"] for event in run.events() if event["event"] == "differs"] == [5]
+        assert run.read("log.txt").decode().count("epoch 5 did not come out as it did then") == 1
     assert [line.split(",")[0] for line in heard] == ["note     epoch 5 did not come out as it did then"]
+    shutil.rmtree(parent.path)
+    again.update_record(status="interrupted", parent={"id": parent.id, "epoch": 7, "state": None})
+    assert verbs.resume(again).status == "done"
 
 
 def test_what_is_asked_of_a_child_on_its_way_to_the_fork_holds_behind_it(
@@ -454,14 +465,14 @@ def test_what_is_asked_of_a_child_on_its_way_to_the_fork_holds_behind_it(
     assert bits(again(child, tmp_path)) == bits(child)
 
 
-def test_all_that_is_heard_is_handed_on() -> None:
+def test_all_that_is_heard_is_handed_on(parent: RunDir) -> None:
     heard: list[str] = []
 
     class Hears(Listener):
         def __getattribute__(self, name: str) -> Any:
             return lambda *given: heard.append(name)
 
-    retraced = Retraced(Hears(), [], "there")
+    retraced = Retraced(parent, Hears(), [], "there")
     names = [name for name in vars(Listener) if not name.startswith("_")]
     for name in names:
         getattr(retraced, name)({"epoch": 1})
