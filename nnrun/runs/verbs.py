@@ -235,7 +235,7 @@ def _begin_child(
     session.load(parent, with_scores=_judged_alike(before, loaded.config, dataset))
     _keep_averages(session, before, dataset)
     now = session.trainer.epoch + 1
-    if now > session.planned:
+    if now > session.planned and not only_source(settings):  # on other rows it can be evaluated
         planned = f"{session.planned} are planned for the child; give a larger total, such as --epochs {2 * (now - 1)}"
         raise UsageError(f"{parent.id} has trained {now - 1} epochs already, and {planned}")
     if why := begun_before(at(before.config, now), at(loaded.config, now), now):
