@@ -101,8 +101,10 @@ def fork_of(run: StoredRun, parent: StoredRun | None) -> list[Change]:
         return [change for change in changes_in(run.events) if change.epoch == first]
     if parent is None:
         return []
-    nudged = {change.key: change.new for change in changes_in(run.events) if change.epoch == first}
-    old, new = settings_held(parent.settings, origin["epoch"], nudged), settings_held(run.settings, first)
+    of_parent = {(*change.step, change.key) for change in changes_in(parent.events)}
+    nudged = [change for change in changes_in(run.events) if change.epoch == first]
+    inherited = {change.key: change.new for change in nudged if (*change.step, change.key) in of_parent}
+    old, new = settings_held(parent.settings, origin["epoch"], inherited), settings_held(run.settings, first)
     keys = [key for key in {**old, **new} if yaml_text(old.get(key)) != yaml_text(new.get(key))]
     return [Change(first, key, old.get(key), new.get(key), run.written["created"]) for key in keys]
 
