@@ -180,6 +180,17 @@ def require_own(run: StoredRun, dataset: Dataset, anew: str = "train anew") -> N
         raise DataError(f"{told}; {anew}")
 
 
+def require_beginning(run: StoredRun, epoch: int) -> None:
+    """UsageError where a child of `resume --set`, of which this epoch is saved, lacks what it went on from."""
+    origin = run.written.get("parent")
+    if origin and "state" not in origin and epoch < origin["epoch"]:
+        anew = command("resume", origin["id"], "--set", "KEY=VALUE", *elsewhere(run.path.parent))
+        raise UsageError(
+            f"{run.name} ended before it had saved the state of {origin['id']} that it goes on from; `{anew}` begins "
+            "such a child anew"
+        )
+
+
 def would_diverge_again(run: RunDir, config: Config) -> UsageError:
     """Why a run that has diverged does not go on, and what is done in its place."""
     shorter = [*as_options(short_enough(config)), *elsewhere(run.path.parent)]

@@ -32,6 +32,7 @@ from nnrun.runs.preparing import (
     create,
     prepare,
     prepared,
+    require_beginning,
     require_own,
     same_data,
     session_of,
@@ -203,6 +204,7 @@ def _go_on(run: RunDir, epochs: int | None, listener: Listener, told_to_stop: To
         session.load(run)
     except UsageError as error:  # nobody has asked for another network, so the file is not this run's
         raise DataError(str(error)) from None
+    require_beginning(before, session.trainer.epoch)
     if session.trainer.epoch > session.planned:
         raise _too_few(run, session.trainer.epoch, session.planned)
     run.write(RESOLVED, sealed_text(dump_yaml(wanted.resolved())))

@@ -437,6 +437,9 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
     "watching/starting:start": "test_what_is_started_is_told_as_it_can_be_typed",
     "models/drift/comparing:__init__": "test_a_run_that_kept_too_little_predicts_as_ever",
     "watching/details:_commands": "test_the_commands_of_a_run_can_be_typed",
+    "runs/preparing:require_beginning": (
+        "test_a_child_that_was_killed_before_it_was_saved_does_not_begin_with_new_weights"
+    ),
     "runs/preparing:would_diverge_again": "test_a_run_of_folds_that_diverged_says_what_helps",
     "runs/requests:_refuse_member": "test_what_a_run_of_folds_says_to_type_can_be_typed",
     "runs/verbs:_as_begun": "test_what_a_run_of_folds_says_to_type_can_be_typed",

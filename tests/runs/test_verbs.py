@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -21,8 +23,10 @@ from nnrun.runs import verbs
 from nnrun.runs.checkpoints import load_weights
 from nnrun.runs.finding import list_runs
 from nnrun.runs.listener import Listener, Outcome
+from nnrun.runs.records import Row
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
+from tests.forked import exit_code
 
 Train = Callable[..., Outcome]
 Bits = Callable[[RunDir], dict[str, Any]]
@@ -239,6 +243,23 @@ def test_a_child_goes_on_with_other_rows(train_run: Train, tmp_path: Path, monke
         (tmp_path / name).write_text(f"a,b,y\n{rows}")
     run = train_run("data.source=d.csv", "data.target=y", "training.epochs=2").run
     assert verbs.resume(run, 3, ["data.source=more.csv"]).status == "done"
+
+
+def test_a_child_that_was_killed_before_it_was_saved_does_not_begin_with_new_weights(train_run: Train) -> None:
+    class Dies(Listener):
+        def epoch(self, row: Row) -> None:
+            if row["epoch"] == 4:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    parent = train_run("training.epochs=2").run
+    faster = ["optimizer.learning_rate=0.01"]
+    assert exit_code(lambda: verbs.resume(parent, 5, faster, listener=Dies())) == -signal.SIGKILL
+    (child,) = (run for run in list_runs(parent.path.parent) if run.id != parent.id)
+    shutil.rmtree(child.path / "checkpoints", ignore_errors=True)  # on a slow machine it was saved by then
+    with pytest.raises(UsageError, match=rf"ended before .*`nnrun resume {parent.id} --set KEY=VALUE.*` begins"):
+        verbs.resume(RunDir(child.path))
+    assert [row["epoch"] for row in RunDir(child.path).metrics()][:1] == [3]
+    assert verbs.resume(RunDir(parent.path), 5, faster).status == "done"
 
 
 def test_a_child_that_is_interrupted_can_be_resumed(train_run: Train, bits: Bits) -> None:
