@@ -121,8 +121,8 @@ def resume(
     to train or not, so that it can be evaluated.
 
     Raises UsageError where that makes no sense: a schedule shaped by the planned total with another total, fewer
-    epochs than are trained, a child with none to train, a diverged run without a change, overrides that change the
-    network's shape, its features, classes or target; DataError where the data changed.
+    epochs than are trained, a diverged run without a change, overrides that change the network's shape, its features,
+    classes or target; DataError where the data changed.
     """
     if search := search_of(run):
         raise UsageError(
@@ -237,9 +237,8 @@ def _begin_child(
     session.load(parent, with_scores=_judged_alike(before, loaded.config, dataset))
     _keep_averages(session, before, dataset)
     now = session.trainer.epoch + 1
-    if now > session.planned and not only_source(settings):  # on other rows it can be evaluated
-        planned = f"{session.planned} are planned for the child; give a larger total, such as --epochs {2 * (now - 1)}"
-        raise UsageError(f"{parent.id} has trained {now - 1} epochs already, and {planned}")
+    if session.planned < session.trainer.epoch:
+        raise _too_few(parent, session.trainer.epoch, session.planned)
     if why := begun_before(at(before.config, now), at(loaded.config, now), now):
         raise UsageError(f"{parent.id} goes on in epoch {now}: {why}")
     if not same_data(before, dataset):

@@ -341,10 +341,8 @@ def test_fewer_epochs_than_are_trained_and_two_totals_are_refused(train_run: Tra
         verbs.resume(run, 6, ["optimizer.learning_rate=0.1", "training.epochs=9"])
     with pytest.raises(UsageError, match=r"--epochs 6 and --set training=\{epochs: 9\} are two totals"):
         verbs.resume(run, 6, ["training={epochs: 9}"])
-    for settings, total in ((["training.epochs=2"], 2), (["optimizer.learning_rate=0.1"], 4)):
-        why = f"has trained 4 epochs already, and {total} are planned for the child; .* such as --epochs 8"
-        with pytest.raises(UsageError, match=why):
-            verbs.resume(run, overrides=settings)
+    with pytest.raises(UsageError, match=r"has trained 4 epochs already; the new total must be larger, got 2"):
+        verbs.resume(run, overrides=["training.epochs=2"])
     assert run.read("resolved.yaml") == resolved
     assert [each.id for each in list_runs(run.path.parent)] == [run.id]
 
