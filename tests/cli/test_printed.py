@@ -454,7 +454,7 @@ WORDS_ALONE = {  # that name an option or a command which was typed, or whose va
     "cli/diagnose:_hold", "cli/diagnose:_of_curves", "cli/clean:clean", "cli/tag:tag",
     "cli/report:_refuse_both", "cli/export:export", "cli/show:show", "tracking/mlflow_store:command_to_look",
     "cli/diagnose:_workers", "cli/ensemble:_train_apart", "search/verbs:begin_seeds", "runs/verbs:_with_epochs",
-    "tracking/tensorboard_files:command_to_look", "runs/rewinding:_decided", "runs/verbs:_begin_child",
+    "tracking/tensorboard_files:command_to_look", "runs/rewinding:_decided",
     "models/ensembling/verbs:of_search", "cli/evaluate:_broken", "cli/common:tell_drift", "cli/init:_refuse",
     "models/drift/telling:drift_lines", "models/importance/telling:importance_page",
     "cli/init:_source", "cli/predict:_by", "config/data_section:", "config/versions:",
