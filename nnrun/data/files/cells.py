@@ -33,11 +33,19 @@ MISSING = (
     "NULL", "NaN", "None", "n/a", "nan", "null", "?", "-",
 )  # fmt: skip
 
+Missing = list[str] | dict[str, list[str]]  # the cells that mean a missing value, of all columns or by column
 
-def read_cells(name: str, text: bytes, names: Sequence[str], dialect: Dialect, **how: Any) -> pd.DataFrame:
-    """Rows without a header as pandas reads them; `how` are further arguments. Raises DataError if it cannot."""
+
+def read_cells(
+    name: str, text: bytes, names: Sequence[str], dialect: Dialect, missing: Missing | None = None, **how: Any
+) -> pd.DataFrame:
+    """Rows without a header as pandas reads them; `how` are further arguments. Raises DataError if it cannot.
+
+    `missing` is what means a missing value, None: what usually does.
+    """
     import pandas as pd
 
+    missing = _missing_cells(dialect, names) if missing is None else missing
     try:
         found: Any = pd.read_csv(
             io.BytesIO(text),  # a StringIO would take four bytes a character
@@ -49,21 +57,20 @@ def read_cells(name: str, text: bytes, names: Sequence[str], dialect: Dialect, *
             skipinitialspace=True,
             skip_blank_lines=False,  # those that are left are rows of a single column
             keep_default_na=False,
-            **({"na_values": _missing_cells(dialect, names)} | how),
+            na_values=missing,
+            **how,
         )
     except (ValueError, OverflowError) as error:
         raise DataError(f"{name}: pandas cannot read it ({error}); check the file") from None
     frame: pd.DataFrame = found
-    if not how.get("na_values", True):
-        return frame
-    if raw := _columns_without_gaps(frame, _missing_cells(dialect, names)):
+    if raw := _columns_without_gaps(frame, missing) if missing else []:
         cells = read_cells(name, text, names, dialect, usecols=raw, dtype=str)
         for column in raw:
             frame[column] = _whole_numbers(cells[column])
     return frame
 
 
-def _columns_without_gaps(frame: pd.DataFrame, missing: list[str] | dict[str, list[str]]) -> list[str]:
+def _columns_without_gaps(frame: pd.DataFrame, missing: Missing) -> list[str]:
     """Columns of text in which no missing cell was seen, though there are some.
 
     pandas forgets to look for them once a whole number of a column has no room in 64 bits.
@@ -79,7 +86,7 @@ def _whole_numbers(cells: pd.Series[Any]) -> pd.Series[Any]:
     return cells.astype(object).map(int, na_action="ignore") if whole else cells
 
 
-def _missing_cells(dialect: Dialect, names: Sequence[str]) -> list[str] | dict[str, list[str]]:
+def _missing_cells(dialect: Dialect, names: Sequence[str]) -> Missing:
     """What means a missing value, for pandas; by column where the target has classes that would mean one elsewhere."""
     reading = dialect.reading
     everywhere = [*(MISSING if reading.usual_missing else [""]), *reading.missing]
@@ -100,7 +107,7 @@ def classes_among_missing(table: Table, names: Sequence[str], dialect: Dialect, 
         return {}
     if kind_of(series) == "number" and series.notna().any():
         return {}
-    cells = read_cells(table.name, text, names, dialect, usecols=[reading.target], dtype=str, na_values=[])
+    cells = read_cells(table.name, text, names, dialect, usecols=[reading.target], dtype=str, missing=[])
     return _among_missing(cells[reading.target].str.strip(), reading.missing)
 
 
