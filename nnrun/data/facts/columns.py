@@ -26,7 +26,7 @@ class ColumnFacts:
         self.is_learned = declared != "drop" and not splits
         self.kinds: set[Kind] = set()  # of the pieces, each read by itself
         self.units: set[str] = set()  # of the pieces that hold numbers, empty where a piece has none
-        self.lacks_words = True  # whether its texts are all words for a missing number
+        self.only_unknown = True  # whether its texts are all words for a missing number
         self.present = self.missing = self.slips = 0
         self.first_missing = ""  # the place
         self.first_slip = ("", "")  # the place and the text that is no number
@@ -77,7 +77,7 @@ class ColumnFacts:
         self.texts.see(series)
         if not self.texts.formats:
             self.undated.see(table, self.name, formats, self.present)
-        self.lacks_words = self.lacks_words and bool(series.dropna().astype(str).str.strip().isin(UNKNOWN).all())
+        self.only_unknown = self.only_unknown and bool(series.dropna().astype(str).str.strip().isin(UNKNOWN).all())
         slips, what = odd_of(table, self.name) if self.declared == "number" else (slips_of(table, self.name), "")
         if self.declared is None and self.is_learned:
             self.spelled.see(table, self.name, slips)

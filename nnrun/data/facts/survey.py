@@ -295,5 +295,5 @@ def survey(chunks: Chunks, begin: Callable[[Table], Survey]) -> Survey:
     mixed = [name for name, facts in found.columns.items() if facts.is_mixed]
     if not mixed:
         return found
-    chunks.read_alike(mixed, [name for name in mixed if found.columns[name].lacks_words and name != found.target.name])
+    chunks.read_alike(mixed, [name for name in mixed if found.columns[name].only_unknown and name != found.target.name])
     return survey(chunks, begin)
