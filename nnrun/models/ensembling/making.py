@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from nnrun.data.split import STORED
+from nnrun.engine.batches import batch_bounds
 from nnrun.errors import UsageError
 from nnrun.files import checksum, json_lines, sealed_document
 from nnrun.models.ensembling.candidates import Candidate, Reader, Stretch
@@ -144,11 +145,7 @@ def finals(chosen: Chosen, reader: Reader) -> Final:
 def _stretches(rows: Mapping[str, int], numbers: int) -> Iterator[list[Stretch]]:
     """The rows of these parts, each of so many numbers: all at once, or at most AT_ONCE numbers at a time."""
     most = max(1, AT_ONCE // numbers)
-    found = [
-        (part, slice(start, min(start + most, count)))
-        for part, count in rows.items()
-        for start in range(0, count, most)
-    ]
+    found = [(part, slice(*bound)) for part, count in rows.items() for bound in batch_bounds(count, most)]
     yield from [found] if sum(rows.values()) <= most else ([each] for each in found)
 
 
