@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from nnrun.config.changes import CHANGES, TOTAL, without
+from nnrun.config.changes import CHANGES, EARLY_STOPPING, TOTAL, without
 from nnrun.config.config import Config
 from nnrun.config.load import Loaded
 from nnrun.config.overrides import configured
@@ -52,8 +52,6 @@ from nnrun.runs.session import Session
 from nnrun.runs.steering import Steering, mend
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import summary
-
-WAITING = "regularization.early_stopping"
 
 
 def train(
@@ -159,8 +157,8 @@ def _planned(run: RunDir, config: Config, outcomes: Sequence[Outcome]) -> Iterat
     if run.read_record().get("refit"):
         epochs = mean_epoch(outcomes)
         run.update_record(refit={"epochs": epochs})
-        left = without(config.training.changes, [TOTAL, WAITING])
-        settings = {TOTAL: epochs, WAITING: None, ".".join(CHANGES): left}
+        left = without(config.training.changes, [TOTAL, EARLY_STOPPING])
+        settings = {TOTAL: epochs, EARLY_STOPPING: None, ".".join(CHANGES): left}
         yield in_fold(configured(config, settings), ALL)
 
 
