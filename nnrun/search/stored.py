@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from nnrun.errors import DataError, UsageError
 from nnrun.installation import command
-from nnrun.runs.finding import search_of, trial_of
+from nnrun.runs.finding import trial_of
 from nnrun.runs.kinds import kind_of
 from nnrun.runs.reading import RESTORE, misfit
 from nnrun.runs.records import HELD
@@ -161,9 +161,3 @@ class StoredSearch:
         """Whether there is no trial behind the last one, as of a grid; a strategy that learns can always draw one."""
         kind = STRATEGIES[self.plan.strategy]
         return not kind.learns and kind(self.plan.brief()).propose(self.plan.total) is None
-
-
-def decided_for(run: RunDir) -> frozenset[str]:
-    """The keys that trials have decided of the search or improvement that a run belongs to; none of any other run."""
-    above = search_of(run)
-    return StoredSearch(StoredRun(above)).decided if above else frozenset()

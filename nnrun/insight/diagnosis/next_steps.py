@@ -1,9 +1,10 @@
-"""What there is to do with a run itself, before or beside the changes of the recipe."""
+"""What there is to do with a run itself, before or beside the changes of the recipe, and what trials have decided."""
 
 from __future__ import annotations
 
 from nnrun.insight.diagnosis.telling import TREES, Action
 from nnrun.installation import command
+from nnrun.runs.finding import search_of
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.symptoms.evidence import Evidence
 
@@ -32,3 +33,12 @@ def to_compare(run: StoredRun, evidence: Evidence) -> list[Action]:
     why = "On tables boosted trees often fit what a network does not: see whether they do here."
     why += " This reads the test part." if run.record["data"]["rows"].get("test") else ""
     return [Action(why, command("evaluate", str(run.path), "--baselines"), TREES)]
+
+
+def decided_for(run: StoredRun) -> frozenset[str]:
+    """The keys that trials have decided of the search or improvement that a run belongs to; none of any other run."""
+    if (above := search_of(run.directory)) is None:
+        return frozenset()
+    from nnrun.search.stored import StoredSearch  # here, as most runs have none, and it takes longer to load than they
+
+    return StoredSearch(StoredRun(above)).decided

@@ -12,7 +12,7 @@ from nnrun.config.load import load_config
 from nnrun.errors import NnrunError, UsageError
 from nnrun.files import to_json
 from nnrun.insight.diagnosis.keeping import keep
-from nnrun.insight.diagnosis.next_steps import BASE, to_bound, to_compare, to_finish
+from nnrun.insight.diagnosis.next_steps import BASE, decided_for, to_bound, to_compare, to_finish
 from nnrun.insight.diagnosis.origin import Origin, origin_of
 from nnrun.insight.diagnosis.recipe import REMEDIES, moves
 from nnrun.insight.diagnosis.telling import (
@@ -39,7 +39,6 @@ from nnrun.runs.symptoms.evidence import CalmerRate, Evidence, evidence_of
 from nnrun.runs.symptoms.symptoms import rate_after_divergence
 from nnrun.runs.telling import symptom_lines
 from nnrun.runs.verdict import HIGH, Verdict, error_kind, error_name, of_run, summary, yardstick
-from nnrun.search.stored import decided_for
 from nnrun.text import counted, set_name, wrapped
 
 if TYPE_CHECKING:
@@ -126,7 +125,7 @@ def of_a_run(
     if run.config.data.without_dev and run.status != "diverged":
         raise UsageError(without_dev(run.directory))
     record, final = run.record, _errors(run)
-    evidence, assumed = considered(run, base, tolerance, decided_for(run.directory), tell)
+    evidence, assumed = considered(run, base, tolerance, decided_for(run), tell)
     verdict, diverged = evidence.verdict, run.status == "diverged"
     if verdict is None and not diverged:
         raise UsageError(_nothing_to_judge(run, final))
