@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from asyncio import run_coroutine_threadsafe
+from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nnrun.errors import NnrunError
 from nnrun.search.cluster.allowance import ROOM
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 GONE = "the scheduler of the cluster is gone; what is finished is kept, and resuming the search continues it"
 OVER = "the search is over"
+T = TypeVar("T")
 LOST = -9  # the exit code that a worker which is not there any more is taken to have
 
 
@@ -56,24 +58,21 @@ class Answers:
         """What is raised then."""
         return SchedulerGoneError() if self._gone else NnrunError(OVER)
 
-    def wait_for(self, future: Any, address: str) -> None:
-        """Until a worker has done what it was asked; what it raised, WorkerDiedError where it has left, and so on.
-
-        NnrunError where all is over.
-        """
-        self._patiently(self._end_of(future), future, address)
-
     def fetch(self, future: Any, address: str, most: int = ROOM) -> Any:
         """The bytes or text that a worker was asked for, so many at most; errors as above, and DataError for more.
 
         It stays on the worker until it is fetched, and a worker that leaves in between takes it along: dask would wait
         for another one that may not come.
         """
-        return self._patiently(self._gathered(future, most), future, address)
+        try:
+            return self.of(self._gathered(future, most), address)
+        except (NnrunError, WorkerDiedError):
+            future.cancel()
+            raise
 
     async def _gathered(self, future: Any, most: int) -> Any:
         """Not begun where it is larger by what the worker has told of it, as dask reads messages of any size whole."""
-        await self._end_of(future)  # dask has words of its own for a gathering that is given up before
+        await self.end_of(future)  # dask has words of its own for a gathering that is given up before
         with suppress(KeyError, OSError):  # it is gone, or the scheduler is, which is told below
             sizes = await self._client.nbytes([future.key], summary=False, asynchronous=True)
             refuse_more(sizes[future.key], most)
@@ -82,37 +81,43 @@ class Answers:
             refuse_more(len(found), most)
         return found
 
-    async def _end_of(self, future: Any) -> None:
-        await future.exception(asynchronous=True)  # which waits, and fetches nothing
+    async def end_of(self, future: Any) -> None:
+        """Wait until it has ended, and raise what the worker did; nothing is fetched."""
+        await future.exception(asynchronous=True)
         if future.status != "finished":
             await self._client.gather(future, asynchronous=True)  # raises what the worker did
 
-    def _patiently(self, coroutine: Any, future: Any, address: str) -> Any:
-        """What comes of it, in the background, unless the worker leaves first."""
-        ended = threading.Event()  # by the answer, or by the look that misses the worker
+    def of(self, coroutine: Coroutine[Any, Any, T], address: str) -> T:
+        """What comes of it in the background; WorkerDiedError where the worker has left before, and so on.
+
+        NnrunError where all is over.
+        """
+        ended = threading.Event()
         loop: Any = self._client.loop
         found = run_coroutine_threadsafe(coroutine, loop.asyncio_loop)
         found.add_done_callback(lambda found: ended.set())
+        try:
+            self.wait(ended, found.done, address)
+            return found.result()
+        except CancelledError:  # as all are when the connection is lost
+            raise SchedulerGoneError from None
+        except Exception as error:
+            if type(error).__name__ == "KilledWorker":
+                raise WorkerDiedError(LOST) from None
+            raise
+        finally:
+            found.cancel()
+
+    def wait(self, ended: threading.Event, is_true: Callable[[], bool], address: str) -> None:
+        """Until the event, which is the end of vain waiting too: errors as above, unless it is true then."""
         with self._lock:
             self._waits[ended] = address
             self._end_vain_waits()
         ended.wait()
         with self._lock:
             del self._waits[ended]
-        try:
-            if not found.done():
-                found.cancel()
-                raise self.why_over() if self.over else WorkerDiedError(LOST)
-            return found.result()
-        except CancelledError:  # as all are when the connection is lost
-            raise SchedulerGoneError from None
-        except (NnrunError, WorkerDiedError):
-            future.cancel()
-            raise
-        except Exception as error:
-            if type(error).__name__ == "KilledWorker":
-                raise WorkerDiedError(LOST) from None
-            raise
+        if not is_true():
+            raise self.why_over() if self.over else WorkerDiedError(LOST)
 
     def _end_vain_waits(self) -> None:
         for ended, address in self._waits.items():

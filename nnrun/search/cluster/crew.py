@@ -16,6 +16,7 @@ from nnrun.errors import NnrunError, StoppedError, UsageError
 from nnrun.runs.listener import ToldToStop
 from nnrun.search.cluster import worker
 from nnrun.search.cluster.answers import Answers
+from nnrun.search.cluster.asking import Asking
 from nnrun.search.cluster.sameness import Kind, Probe, differences, probe, probe_job
 from nnrun.search.executors import Pool, WorkerDiedError
 from nnrun.text import counted
@@ -47,6 +48,7 @@ class Crew:
     ) -> None:
         self.client, self.memory, self.any_bits = client, memory, any_bits
         self.answers = Answers(client)
+        self.asking = Asking(client, self.answers)
         self._ours, self._news = {_name(USUAL): ours}, list[str]()
         self._change = threading.Condition()
         self._present: set[str] = set()
@@ -190,8 +192,8 @@ class Crew:
             present = set()
             self.lost()
         with self._change:
-            new, self._present = present - set(self._compared), present
-            for address in set(self._compared) - present:
+            new, left, self._present = present - set(self._compared), set(self._compared) - present, present
+            for address in left:
                 was_counted = self._compared.pop(address)
                 self._count()
                 if was_counted:
@@ -201,6 +203,8 @@ class Crew:
             self._compared |= dict.fromkeys(new)
             self.answers.only_of(present)
             self._change.notify_all()
+        for address in left:
+            self.asking.forget(address)
         return [self._examiners.submit(self._welcome, address) for address in new]
 
     def _welcome(self, address: str) -> None:

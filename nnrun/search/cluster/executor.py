@@ -17,14 +17,16 @@ from nnrun.errors import DataError, UsageError
 from nnrun.runs.finding import trial_name
 from nnrun.runs.listener import ToldToStop
 from nnrun.search.cluster import allowance, worker
+from nnrun.search.cluster.allowance import ROOM
 from nnrun.search.cluster.answers import SchedulerGoneError
 from nnrun.search.cluster.arrivals import Arrivals, answer_in, names_of
+from nnrun.search.cluster.asking import Asked
 from nnrun.search.cluster.connecting import connected, exposed
 from nnrun.search.cluster.crew import USUAL, Crew, own_probe
 from nnrun.search.cluster.departures import Departures
 from nnrun.search.cluster.parcels import Freight, most_of_parcel
 from nnrun.search.cluster.sameness import Kind
-from nnrun.search.cluster.worker import NotTrainedError, Refusal, Request, Train
+from nnrun.search.cluster.worker import Refusal, Request, Train
 from nnrun.search.executors import Failure, Result, SentJob, Work, WorkerDiedError
 from nnrun.search.executors import Job as AJob
 from nnrun.search.trials import Job
@@ -37,9 +39,9 @@ LONGEST_WORDS = 10_000  # of why a trial failed, which the ledger keeps
 
 
 class Trained(NamedTuple):
-    """A job that has ended well, whose result is still where it was trained."""
+    """A job that has ended well, whose answer is still where it was trained."""
 
-    future: Any  # dask's
+    asked: Asked
     bits: str  # of its worker
 
 
@@ -113,7 +115,7 @@ class Cluster:
                     trained = self._trained(work, job, crew, address)
                 if isinstance(trained, Trained):
                     with self._another_meanwhile(freed):
-                        return self._fetched(trained, job, crew, address)
+                        trained = self._fetched(trained, job, crew, address)
             except SchedulerGoneError:
                 self._await_another(crew)
                 continue
@@ -162,7 +164,7 @@ class Cluster:
             return None
         request, freights = self._request(job, kind, bits)
         for _ in range(MOST_SENDINGS):
-            refusal = self._asked(work, request, crew, address)
+            refusal = self._asked(work, {**request, "token": secrets.token_hex(8)}, crew, address)
             if isinstance(refusal, Trained):
                 return refusal
             if refusal.get("changed"):
@@ -178,12 +180,11 @@ class Cluster:
 
     def _asked(self, work: Train, request: Request, crew: Crew, address: str) -> Trained | Refusal:
         """Hand over a request, and wait until it has ended."""
-        future = crew.client.submit(worker.attempt, work, json.dumps(request), workers=[address], pure=False)
-        try:
-            crew.answers.wait_for(future, address)
-        except NotTrainedError as error:
-            return error.refusal
-        return Trained(future, request["bits"])
+        asked = crew.asking.ask(work, request, address)
+        return self._refusal(asked, crew) if asked.refused else Trained(asked, request["bits"])
+
+    def _refusal(self, asked: Asked, crew: Crew) -> Refusal:
+        return cast(Refusal, json.loads(crew.asking.fetch(asked, ROOM)))
 
     def _failure(self, refusal: Refusal, crew: Crew, address: str) -> Failure | None:
         """Why a worker that could be asked has trained nothing."""
@@ -197,13 +198,19 @@ class Cluster:
         return {**refusal["failure"], "error": refusal["failure"]["error"][:LONGEST_WORDS]}
 
     def _fetched(self, trained: Trained, job: SentJob, crew: Crew, address: str) -> Any:
-        """What a worker has trained, put where it belongs, or its answer; a Failure where that is refused."""
+        """What a worker has trained, put where it belongs, or its answer; a Failure where that is refused.
+
+        None where the worker could not pack it.
+        """
+        crew.asking.wait_for(trained.asked)  # first, as what follows would hold up the threads with the next job
+        if trained.asked.refused:
+            return self._failure(self._refusal(trained.asked, crew), crew, address)
         most = allowance.of_each(job, self._departures.fitted)
         try:
             if "folder" not in job:
-                return answer_in(crew.answers.fetch(trained.future, address, most))
+                return answer_in(crew.asking.fetch(trained.asked, most))
             leaving = cast(Job, job)
-            parcel = crew.answers.fetch(trained.future, address, most_of_parcel(most, names_of(leaving)))
+            parcel = crew.asking.fetch(trained.asked, most_of_parcel(most, names_of(leaving)))
             return self._arrivals.settle(leaving, parcel, most, trained.bits if self.any_bits else None)
         except DataError as error:
             numbers = ", ".join(str(trial["number"]) for trial in job["trials"])
@@ -216,6 +223,7 @@ class Cluster:
         if resumed is not None:
             parent = Freight.of(Path(cast(Job, job)["folder"]) / trial_name(resumed))
         request: Request = {
+            "token": "",  # of each asking
             "job": job,
             "kind": kind,
             "bits": bits,

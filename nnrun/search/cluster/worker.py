@@ -8,7 +8,6 @@ nobody waits for that any more.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import shutil
 import threading
@@ -16,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import ExitStack, contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
@@ -33,11 +32,13 @@ FOLDER, UNFINISHED, COMING = "nnrun", ".unfinished-", "coming-"
 UNTIL_UNUSED = 600  # seconds in which nobody has sent a piece of a folder, or begun a trial that needs it
 BETWEEN_LOOKS = 0.5  # seconds; a look is whether somebody still waits for what is done here
 Train = Callable[[SentJob], Any]
+Left = Callable[[], bytes]  # packs what training has left: the parcel of its directories, or an answer without any
 
 
 class Request(TypedDict):
     """A job as it travels: what it needs of folders is named by their content."""
 
+    token: str  # of this asking
     job: SentJob
     kind: Kind
     bits: str  # that this worker's training came to: another process may have its address by now
@@ -58,7 +59,7 @@ class Refusal(TypedDict):
 
 
 class NotTrainedError(Exception):
-    """An attempt that came to nothing, so that who asked need not fetch anything to know."""
+    """An attempt that came to nothing."""
 
     def __init__(self, refusal: Refusal) -> None:
         self.refusal = refusal
@@ -75,7 +76,6 @@ _probes: dict[str, Probe] = {}  # of this process, by kind
 
 def examine(text: str) -> str:
     """The probe of this worker, made where its trials train."""
-    logging.getLogger("distributed.worker").addFilter(_is_no_refusal)
     with suppress(OSError):  # of which trials tell
         _store()  # where that is only a task can ask, and data may come before the first trial
     request = json.loads(text)
@@ -85,11 +85,6 @@ def examine(text: str) -> str:
     if "bits" in result:
         _probes[json.dumps(kind)] = result
     return json.dumps(result)
-
-
-def _is_no_refusal(record: logging.LogRecord) -> bool:
-    """The search tells of those that matter; dask calls them errors, and most are of data that come at once."""
-    return NotTrainedError.__name__ not in record.getMessage()
 
 
 def begin_folder(name: str, size: int, sender: str) -> bool:
@@ -141,19 +136,8 @@ def end_folder(name: str, sender: str) -> bool:
     return whole
 
 
-def attempt(work: Train, text: str) -> bytes:
-    """Train the trials of a request: the parcel of their directories, or the answer of a job that leaves none.
-
-    Raises NotTrainedError and nothing else, and that without a context, which would be sent too: dask fails to send
-    some errors, and whoever waits for them waits for ever.
-    """
-    answer = _answer(work, json.loads(text))
-    if isinstance(answer, bytes):
-        return answer
-    raise NotTrainedError(answer)
-
-
-def _answer(work: Train, request: Request) -> bytes | Refusal:
+def attempt(work: Train, request: Request) -> Left | Refusal:
+    """Train the trials of a request."""
     try:
         with _turn():
             return _attempted(work, request)
@@ -182,7 +166,7 @@ def _named(request: Request) -> list[str]:
     return sorted({*request["entries"].values(), *([request["parent"]] if request["parent"] else [])})
 
 
-def _attempted(work: Train, request: Request) -> bytes:
+def _attempted(work: Train, request: Request) -> Left:
     known = _probes.get(json.dumps(request["kind"]))
     if known is None or known["bits"] != request["bits"]:
         raise NotTrainedError({"changed": True})
@@ -190,12 +174,19 @@ def _attempted(work: Train, request: Request) -> bytes:
         raise NotTrainedError({"need": missing})
     for name in _named(request):
         os.utime(_store() / name)
-    with _folder() as folder:
+    with ExitStack() as held:
+        folder = held.enter_context(filling(_store(), UNFINISHED))
         result = _done(work, _placed(request, known, folder), request["memory"], request["timeout"])
         if "error" in result:
             raise NotTrainedError(_failed(request, result))
         if "folder" not in request["job"]:
-            return json.dumps(result).encode()
+            return partial(bytes, json.dumps(result).encode())
+        return partial(_parcel, request, folder, held.pop_all())
+
+
+def _parcel(request: Request, folder: Path, held: ExitStack) -> bytes:
+    """The directories that were left in a folder, which is removed."""
+    with held:
         shutil.rmtree(folder / _continued(request), ignore_errors=True)
         return packed(folder)
 
@@ -234,14 +225,6 @@ def _is_wanted() -> bool:
     here = get_worker()
     task = here.state.tasks.get(here.get_current_task())
     return task is not None and task.state != "cancelled"
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    """For an attempt; it is removed while its answer is on the way, which takes 5 ms where the disk has other work."""
-    with ExitStack() as held:
-        yield held.enter_context(filling(_store(), UNFINISHED))
-        threading.Thread(target=held.pop_all().close, daemon=True).start()
 
 
 def _placed(request: Request, known: Probe, folder: Path) -> SentJob:

@@ -18,13 +18,13 @@ from nnrun.config.load import load_config
 from nnrun.errors import DataError
 from nnrun.runs.preparing import CACHE
 from nnrun.runs.removing import Removal, cached, remove
-from nnrun.search.cluster import worker
+from nnrun.search.cluster import seat, worker
 from nnrun.search.cluster.connecting import connected
 from nnrun.search.cluster.crew import USUAL, Crew
 from nnrun.search.cluster.departures import Departures
 from nnrun.search.cluster.executor import BROKEN, Cluster
 from nnrun.search.cluster.parcels import Freight
-from nnrun.search.cluster.worker import NotTrainedError, Request, attempt
+from nnrun.search.cluster.worker import Request, attempt
 from nnrun.search.executors import Inline, SentJob
 from nnrun.search.study import Watcher
 from nnrun.search.trials import dataset_of
@@ -121,9 +121,10 @@ def rows(job: SentJob) -> dict[str, Any]:
     return {"rows": dataset_of(Config.from_values(job["trials"][0]["config"]), job).sizes["rows"]}
 
 
-def request(job: SentJob, ready: Departures) -> str:
+def request(job: SentJob, ready: Departures) -> Request:
     entries = {section: freight.digest for section, freight in ready.entries_of(job).items()}
-    asked: Request = {
+    return {
+        "token": "t",
         "job": job,
         "kind": USUAL,
         "bits": "b",
@@ -132,7 +133,6 @@ def request(job: SentJob, ready: Departures) -> str:
         "timeout": None,
         "memory": None,
     }
-    return json.dumps(asked)
 
 
 @pytest.mark.parametrize("harm", ["nothing", "cut", "file", "folder"])
@@ -147,11 +147,11 @@ def test_a_worker_asks_again_for_what_it_has_lost(harm: str, here: Path, job: Se
     elif harm == "folder":
         shutil.rmtree(here / freight.digest)
     if harm != "nothing":
-        with pytest.raises(NotTrainedError) as lost:
-            attempt(rows, asked)
-        assert lost.value.refusal == {"need": [freight.digest]}
+        assert attempt(rows, asked) == {"need": [freight.digest]}
         assert send(freight)
-    assert sum(json.loads(attempt(rows, asked))["rows"].values()) == 60
+    left = attempt(rows, asked)
+    assert callable(left)
+    assert sum(json.loads(left())["rows"].values()) == 60
 
 
 def test_a_trial_that_fails_by_itself_is_told(here: Path, job: SentJob, ready: Departures) -> None:
@@ -159,15 +159,13 @@ def test_a_trial_that_fails_by_itself_is_told(here: Path, job: SentJob, ready: D
         raise ValueError("no")
 
     assert send(freight_of(job, ready))
-    with pytest.raises(NotTrainedError) as failed:
-        attempt(fail, request(job, ready))
-    assert failed.value.refusal == {"failure": {"error": "ValueError: no", "disk_full": False}}
+    assert attempt(fail, request(job, ready)) == {"failure": {"error": "ValueError: no", "disk_full": False}}
 
 
 def test_what_cannot_be_packed_is_told(
     here: Path, job: SentJob, ready: Departures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By an error of the one kind that a search waits for."""
+    """When it has been told already that it is trained."""
 
     def packed(folder: Path) -> bytes:
         raise MemoryError("no room")
@@ -175,10 +173,13 @@ def test_what_cannot_be_packed_is_told(
     monkeypatch.setattr(worker, "packed", packed)
     leaving = {**job, "folder": "", "here": {"git": None}, "trials": [{**job["trials"][0], "resume": None}]}
     assert send(freight_of(job, ready))
-    with pytest.raises(NotTrainedError) as failed:
-        attempt(rows, request(leaving, ready))  # type: ignore[arg-type]
-    assert failed.value.refusal == {"failure": {"error": "MemoryError: no room", "disk_full": False}}
-    assert failed.value.__context__ is None
+    told = list[seat.Told]()
+    sitting = seat.Seat("task", told.append)
+    with sitting.packer:
+        sitting.train(rows, json.dumps(request(leaving, ready)))  # type: ignore[arg-type]
+    assert [each["size"] is None for each in told] == [True, False]
+    assert json.loads(seat.answer("t")) == {"failure": {"error": "MemoryError: no room", "disk_full": False}}
+    assert [*here.glob(".*")] == []
 
 
 def test_two_searches_send_the_same_at_once(here: Path, job: SentJob, ready: Departures) -> None:

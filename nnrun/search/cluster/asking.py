@@ -1,0 +1,164 @@
+"""What workers are asked to train: a task of dask sits on each at work (`seat.py`), and has its jobs by messages.
+
+A message goes straight to the worker where that can be reached from here, else by the scheduler, and so does the answer
+when it is fetched. That a job has ended is told by an event of dask. All of this together takes less than half the time
+of a task for each job (`benchmarks/cluster_overhead.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from asyncio import run_coroutine_threadsafe
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from nnrun.search.cluster import seat
+from nnrun.search.cluster.answers import LOST, Answers
+from nnrun.search.cluster.parcels import refuse_more
+from nnrun.search.cluster.worker import Request, Train
+from nnrun.search.executors import WorkerDiedError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+UNTIL_REACHED = 2.0  # seconds
+
+
+class Asked:
+    """A job that a worker has, and what is known of it by now."""
+
+    def __init__(self, token: str, address: str) -> None:
+        self.token, self.address = token, address
+        self.task: Any = None  # dask's future
+        self.ended, self.answered = threading.Event(), threading.Event()
+        self.size: int | None = None  # bytes of the answer
+        self.has_ended, self.refused = False, False
+        self.lost = False  # the task is over, and nothing was told
+
+    def hear(self, told: seat.Told) -> None:
+        """One of two messages."""
+        if told["size"] is not None:
+            self.size, self.refused = int(told["size"]), bool(told["refused"])
+            self.answered.set()
+        self.has_ended = True
+        self.ended.set()
+
+    def lose(self) -> None:
+        """Nothing will be told any more."""
+        self.lost = self.size is None
+        self.ended.set()
+        self.answered.set()
+
+
+class Asking:
+    """Hands out jobs by a client, and fetches what they come to."""
+
+    def __init__(self, client: Client, answers: Answers) -> None:
+        self._client, self._answers = client, answers
+        self._topic = f"nnrun-{client.id}"
+        self._tasks: dict[str, Any] = {}  # by the worker that they sit on
+        self._asked: dict[str, Asked] = {}  # by token
+        self._straight: dict[str, bool] = {}  # whether a worker can be reached without the scheduler
+        client.subscribe_topic(self._topic, self._hear)
+
+    def ask(self, work: Train, request: Request, address: str) -> Asked:
+        """Hand over a request, and wait until it has ended; errors as of `Answers`."""
+        asked = Asked(request["token"], address)
+        asked.task, self._asked[asked.token] = self._tasks.get(address), asked
+        given = (asked.token, work, json.dumps(request))
+        try:
+            if not asked.task or not self._handed_over(address, asked.task.key, *given):
+                asked.task = self._tasks[address] = self._begun(address, *given)
+            self._wait(asked, asked.ended, lambda: asked.has_ended)
+        except BaseException:
+            self.forget(address)
+            raise
+        return asked
+
+    def fetch(self, asked: Asked, most: int) -> bytes:
+        """The answer, of so many bytes at most; errors as of `Answers`, and DataError for more."""
+        self.wait_for(asked)
+        del self._asked[asked.token]
+        refuse_more(asked.size or 0, most)  # by what is told of it, as dask reads messages of any size whole
+        found: bytes = self._answers.of(self._called(asked.address, seat.answer, asked.token), asked.address)
+        refuse_more(len(found), most)
+        return found
+
+    def wait_for(self, asked: Asked) -> None:
+        """Until there is an answer to fetch; errors as of `Answers`."""
+        self._wait(asked, asked.answered, lambda: asked.size is not None)
+
+    def forget(self, address: str) -> None:
+        """Cancel what sits on a worker, or did: another process may come to have its address."""
+        self._straight.pop(address, None)
+        if task := self._tasks.pop(address, None):
+            task.cancel()
+
+    def _handed_over(self, address: str, task: str, *given: Any) -> bool:
+        """Whether the task has the job; a message that is lost is as good as none, as the task knows its tokens."""
+        with suppress(OSError):
+            return bool(self._answers.of(self._called(address, seat.hand_over, task, *given), address))
+        return False
+
+    def _begun(self, address: str, *given: Any) -> Any:
+        """A task that begins with the job."""
+        task = self._client.submit(seat.sit, *given, self._topic, workers=[address], pure=False)
+        if address not in self._straight:
+            self._straight[address] = False
+            self._in_background(self._reach(address))
+        self._in_background(self._answers.end_of(task)).add_done_callback(lambda found: self._lose(task))
+        return task
+
+    def _lose(self, task: Any) -> None:
+        for asked in list(self._asked.values()):
+            if asked.task is task:
+                asked.lose()
+
+    def _hear(self, event: Any) -> None:
+        """An event of dask: its time, and what a seat tells."""
+        with suppress(KeyError, TypeError, ValueError):  # anybody may have written it
+            told: seat.Told = event[1]
+            self._asked[told["token"]].hear(told)
+
+    def _wait(self, asked: Asked, event: threading.Event, is_true: Callable[[], bool]) -> None:
+        try:
+            self._answers.wait(event, lambda: asked.lost or is_true(), asked.address)
+            if not is_true():
+                self._answers.of(self._answers.end_of(asked.task), asked.address)  # raises why
+                raise WorkerDiedError(LOST)
+        except BaseException:
+            del self._asked[asked.token]
+            raise
+
+    def _in_background(self, coroutine: Any) -> Any:
+        loop: Any = self._client.loop
+        return run_coroutine_threadsafe(coroutine, loop.asyncio_loop)
+
+    async def _reach(self, address: str) -> None:
+        """See whether a worker answers without the scheduler."""
+        with suppress(Exception):  # of networks, and of their certificates
+            await asyncio.wait_for(self._straight_to(address, seat.there), UNTIL_REACHED)
+            self._straight[address] = True
+
+    async def _called(self, address: str, function: Callable[..., Any], *given: Any) -> Any:
+        """What a function comes to on a worker; OSError where that is not reached."""
+        if self._straight.get(address):
+            try:
+                return await self._straight_to(address, function, *given)
+            except OSError:
+                self._straight[address] = False
+        return (await self._client.run(function, *given, workers=[address]))[address]
+
+    async def _straight_to(self, address: str, function: Callable[..., Any], *given: Any) -> Any:
+        """As dask's `run`, which goes by the scheduler."""
+        from distributed.core import clean_exception
+        from distributed.protocol.pickle import dumps
+
+        message = {"function": dumps(function), "args": dumps(given), "kwargs": dumps({}), "wait": True}
+        told = await self._client.rpc(address).run(**message)
+        if told["status"] != "OK":
+            raise clean_exception(**told)[1] or OSError
+        return told["result"]

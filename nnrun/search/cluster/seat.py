@@ -1,0 +1,126 @@
+"""The task that sits on a worker while a search has jobs for it, which come by messages: those are quicker than tasks.
+
+To dask the worker is busy meanwhile, so nobody takes it for one that could go; others have their turn after each job.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import NamedTuple, TypedDict
+
+from nnrun.search.cluster.worker import Left, Refusal, Train, attempt
+from nnrun.search.executors import failure_of
+
+LINGER = 0.1  # seconds in which the next job must come
+PUT_OFF = 0.005  # seconds until what a job has left is packed, which would hold up the next one's message
+
+
+class Told(TypedDict):
+    """What is told of a job by an event of dask: that it has ended, and then how many bytes its answer has."""
+
+    token: str
+    size: int | None
+    refused: bool  # it came to nothing, and the answer says why
+
+
+class _Answer(NamedTuple):
+    """A parcel, or a refusal as text, until it is fetched."""
+
+    task: str
+    content: bytes
+
+
+class Seat:
+    """A task at work: what it is to train next, and what it packs meanwhile."""
+
+    def __init__(self, task: str, tell: Callable[[Told], None]) -> None:
+        self.task, self.packer = task, ThreadPoolExecutor(1)
+        self.jobs, self._taken = SimpleQueue[tuple[Train, str]](), set[str]()
+        self._tell = tell
+
+    def put(self, token: str, work: Train, text: str) -> None:
+        """One more job, unless it is here: who does not learn that a message has arrived sends it again."""
+        if token not in self._taken:
+            self._taken.add(token)
+            self.jobs.put((work, text))
+
+    def train(self, work: Train, text: str) -> None:
+        """Do a job, and tell when it has ended; the next one does not wait until it is packed."""
+        request = json.loads(text)
+        left = attempt(work, request)
+        if callable(left):
+            self._tell({"token": request["token"], "size": None, "refused": False})
+            self.packer.submit(self._pack, request["token"], left)
+        else:
+            self._keep(request["token"], left)
+
+    def _pack(self, token: str, left: Left) -> None:
+        time.sleep(PUT_OFF)
+        try:
+            self._keep(token, left())
+        except Exception as error:  # of the disk
+            self._keep(token, {"failure": failure_of(error)})
+
+    def _keep(self, token: str, answer: bytes | Refusal) -> None:
+        refused = not isinstance(answer, bytes)
+        content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        _answers[token] = _Answer(self.task, content)
+        self._tell({"token": token, "size": len(content), "refused": refused})
+
+
+_lock = threading.Lock()
+_seats: dict[str, Seat] = {}  # those that take jobs, by the key of their task
+_answers: dict[str, _Answer] = {}  # by token
+
+
+def sit(token: str, work: Train, text: str, topic: str) -> None:
+    """Do a job, and then those that `hand_over` brings, until none comes for a while or others wait for this worker."""
+    from distributed import get_worker
+
+    here = get_worker()
+    seat = Seat(str(here.get_current_task()), partial(here.log_event, topic))
+    seat.put(token, work, text)
+    _seats[seat.task] = seat
+    for lost in [token for token, answer in list(_answers.items()) if answer.task not in here.state.tasks]:
+        _answers.pop(lost, None)  # of a search that is gone
+    try:
+        with seat.packer:
+            while job := _next(seat, 0 if here.state.ready else LINGER):
+                seat.train(*job)
+    finally:
+        _seats.pop(seat.task, None)
+
+
+def _next(seat: Seat, seconds: float) -> tuple[Train, str] | None:
+    """What is to be done; None where nothing comes, and nothing is taken any more."""
+    with suppress(Empty):
+        return seat.jobs.get(timeout=seconds)
+    with _lock:
+        if not seat.jobs.empty():
+            return seat.jobs.get()
+        del _seats[seat.task]
+        return None
+
+
+def there() -> None:
+    """Nothing: whoever calls this has reached the worker."""
+
+
+def hand_over(task: str, token: str, work: Train, text: str) -> bool:
+    """Whether the task has the job now; one that has ended takes none."""
+    with _lock:
+        if task in _seats:
+            _seats[task].put(token, work, text)
+        return task in _seats
+
+
+def answer(token: str) -> bytes:
+    """What the job came to, once."""
+    return _answers.pop(token).content

@@ -1,0 +1,143 @@
+"""The task that sits on a worker, and the messages by which it has its jobs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nnrun.config.load import load_config
+from nnrun.search.cluster import seat
+from nnrun.search.cluster.asking import Asked, Asking
+from nnrun.search.cluster.connecting import connected
+from nnrun.search.cluster.executor import Cluster
+from nnrun.search.executors import SentJob
+from tests.search.cluster.conftest import ByHand, until
+from tests.search.conftest import CONFIG
+
+pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+
+
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ByHand]:
+    """A cluster of one."""
+    with closing(ByHand(tmp_path_factory.mktemp("one"))) as cluster:
+        cluster.worker("--no-nanny")
+        yield cluster
+
+
+@pytest.fixture
+def search(worker: ByHand, tmp_path: Path) -> Iterator[Callable[[], Cluster]]:
+    """Begins one, which has sent its data."""
+    begun = list[Cluster]()
+
+    def search() -> Cluster:
+        begun.append(Cluster(str(worker.file), None, None, any_bits=False))
+        assert done(begun[-1], tmp_path).result() == {}
+        return begun[-1]
+
+    yield search
+    for each in begun:
+        each.close()
+
+
+def done(search: Cluster, folder: Path, what: str = "{}") -> Future[Any]:
+    """A job that comes to what an expression comes to in the child."""
+    config = load_config(None, text=CONFIG).config.resolved()
+    work: Any = partial(eval, what)
+    job: SentJob = {"cache": str(folder), "trials": [{"number": 0, "config": config}]}
+    return search.submit(work, job)
+
+
+def slow(search: Cluster, folder: Path) -> list[Future[Any]]:
+    """Jobs for some seconds, of which two are over."""
+    found = [done(search, folder, "__import__('time').sleep(0.2) or {}") for _ in range(20)]
+    until(lambda: sum(each.done() for each in found) > 1)
+    return found
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The worker of each task that is begun."""
+    found, begin = list[str](), Asking._begun
+
+    def noted(self: Asking, address: str, *given: Any) -> Any:
+        found.append(address)
+        return begin(self, address, *given)
+
+    monkeypatch.setattr(Asking, "_begun", noted)
+    return found
+
+
+def test_one_task_has_many_jobs(search: Callable[[], Cluster], begun: list[str], tmp_path: Path) -> None:
+    cluster = search()
+    time.sleep(5 * seat.LINGER)
+    begun.clear()
+    assert [each.result() for each in [done(cluster, tmp_path) for _ in range(20)]] == [{}] * 20
+    assert len(begun) < 5  # one, but where this machine stands still
+    time.sleep(5 * seat.LINGER)
+    assert done(cluster, tmp_path).result() == {}  # the task has ended meanwhile
+    assert len(begun) > 1
+
+
+def test_searches_take_turns(search: Callable[[], Cluster], tmp_path: Path) -> None:
+    """Though one of them has the next job ready whenever one has ended."""
+    first, other = search(), search()
+    many = slow(first, tmp_path)
+    assert done(other, tmp_path).result() == {}
+    assert not all(each.done() for each in many)
+    assert [each.result() for each in many] == [{}] * 20
+
+
+def test_other_tasks_take_turns_too(search: Callable[[], Cluster], worker: ByHand, tmp_path: Path) -> None:
+    many = slow(search(), tmp_path)
+    with connected(str(worker.file)) as client:
+        assert client.submit(sum, [1, 2], pure=False).result(timeout=60) == 3
+    assert not all(each.done() for each in many)
+    assert [each.result() for each in many] == [{}] * 20
+
+
+@pytest.mark.parametrize("broken", ["before", "behind"])
+def test_a_worker_that_cannot_be_reached_is_asked_by_the_scheduler(
+    broken: str, search: Callable[[], Cluster], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or not any more; a message that has arrived all the same is not taken twice."""
+    straight, tried = Asking._straight_to, list[str]()
+
+    async def cut(self: Asking, address: str, function: Any, *given: Any) -> Any:
+        tried.append(function.__name__)
+        if broken == "before":
+            raise OSError
+        found = await straight(self, address, function, *given)
+        if function is seat.hand_over:
+            raise OSError
+        return found
+
+    monkeypatch.setattr(Asking, "_straight_to", cut)
+    cluster = search()
+    if broken == "behind":
+        until(lambda: [*cluster._crew.asking._straight.values()] == [True])
+    count = tmp_path / "count"
+    write = f"open({str(count)!r}, 'a').write('x') and {{}}"
+    found = [done(cluster, tmp_path, write) for _ in range(5)]
+    assert [each.result() for each in found] == [{}] * 5
+    assert count.read_text() == "x" * 5
+    assert tried == ["there"] if broken == "before" else tried.count("hand_over") == 1
+
+
+def test_a_task_that_has_ended_takes_no_job() -> None:
+    assert not seat.hand_over("no task", "token", dict, "{}")
+
+
+def test_what_anybody_may_write_changes_nothing(search: Callable[[], Cluster], tmp_path: Path) -> None:
+    asking = search()._crew.asking
+    asked = asking._asked["token"] = Asked("token", "worker")
+    for told in ({}, {"token": "other", "size": 1}, {"token": "token", "size": "many"}, 3, {"token": []}):
+        asking._hear((0.0, told))
+    assert not asked.has_ended and not asked.answered.is_set()
