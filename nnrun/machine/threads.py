@@ -7,15 +7,17 @@ in their order.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
+import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import copy_context
 from functools import cache, lru_cache, partial
 from queue import SimpleQueue
-from threading import RLock, Thread, get_ident
+from threading import Lock, RLock, Thread, get_ident
 from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
 
 from nnrun.errors import UsageError
@@ -36,6 +38,7 @@ LIBRARIES = (  # the variable that each reads
     "VECLIB_MAXIMUM_THREADS",  # Accelerate, of macOS
 )
 OURS, MOST = "NNRUN_THREADS", 1024
+SECONDS_TO_END = 5.0  # that tasks which are at work when the process ends may take
 
 _cores = cache(usable_cores)
 # Of each library, how many threads it had before each block that has not ended. The garbage collector may end one while
@@ -253,12 +256,29 @@ def _interrupts(begun: int, ended: Sequence[None], woken: SimpleQueue[None]) -> 
 def _team(helpers: int) -> SimpleQueue[Callable[[], None]]:
     """What so many threads wait for; a pool of the standard library takes 25 µs more to wake one, of 60."""
     calls = SimpleQueue[Callable[[], None]]()
+    at_work = [Lock() for _ in range(helpers)]
 
-    def answer() -> None:
+    def answer(own: Lock) -> None:
         while True:
-            calls.get()()
+            call = calls.get()
+            with own:
+                call()
 
-    for _ in range(helpers):
-        Thread(target=answer, name="nnrun", daemon=True).start()
+    for own in at_work:
+        Thread(target=answer, args=[own], name="nnrun", daemon=True).start()
+    atexit.register(_dismiss, at_work, os.getpid())
     os.register_at_fork(after_in_child=_team.cache_clear)  # threads are not taken along
     return calls
+
+
+def _dismiss(at_work: Sequence[Lock], process: int) -> None:
+    """Let nobody begin anything any more, and wait for what is at work: the process is about to end.
+
+    A thread that comes back from a library of C++ behind the interpreter's end would abort the process.
+    """
+    if os.getpid() != process:  # a fork took no threads along, but locks as they were
+        return
+    until = time.monotonic() + SECONDS_TO_END
+    with suppress(KeyboardInterrupt):  # whoever cannot wait
+        for own in at_work:
+            own.acquire(timeout=max(0.0, until - time.monotonic()))

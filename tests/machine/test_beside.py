@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -53,3 +57,27 @@ def test_who_goes_no_further_waits_for_nobody(most: int, monkeypatch: pytest.Mon
     closing.join()
     assert not waits
     assert [*beside(work, range(9), most)] == [*range(9)], "others are served"
+
+
+def test_a_process_ends_when_nobody_works_any_more(tmp_path: Path) -> None:
+    """A thread in a library of C++ that came back behind the end of the interpreter would abort it, with code 134."""
+    program = """
+import sys, threading, time
+from nnrun.machine.threads import beside
+
+at_work = threading.Event()
+
+def work(piece):
+    if piece:
+        at_work.set()
+        time.sleep(0.3)
+    open(f"{piece}", "w").close()
+
+results = beside(work, range(9), 1)
+next(results)
+at_work.wait()
+sys.exit(3)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env={**os.environ, threads.OURS: "2"})
+    assert done.returncode == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1"], "nothing else was begun"
