@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from nnrun.cli import completing, search
+from nnrun.cli import completing, search, train
 from nnrun.cli.common import RUNS, Debug, Json, Quiet, Runs, Threads, Verbose, explained
 from nnrun.cli.terminal.signals import tidy_end
 from nnrun.cli.terminal.streams import json_result, result, say
-from nnrun.cli.train import EXIT_CODES
-from nnrun.cli.train import _report as _report_run
-from nnrun.installation import called, command, elsewhere, export_format
+from nnrun.installation import called, command, export_format
 
 if TYPE_CHECKING:
     from nnrun.runs.listener import Listener, Outcome, ToldToStop
@@ -110,7 +108,7 @@ def _train_seeds(run: RunDir, seeds: int, shown: Shown) -> None:
     from nnrun.models.ensembling.training import train_seeds
 
     outcome, code = _trained(shown, lambda *heard: train_seeds(run, seeds, shown.runs, *heard))
-    _report_trained(outcome, shown)
+    _tell_trained(outcome, shown)
     raise typer.Exit(code)
 
 
@@ -135,7 +133,7 @@ def _train_apart(run: RunDir, seeds: int | None, cluster: str | None, any_bits: 
     if len(trained) < seeds:
         search.tell(outcome, shown.json, shown.quiet)
         _say_left(outcome, seeds, len(trained))
-        raise typer.Exit(search.exit_code(outcome, stop) or EXIT_CODES["diverged"])
+        raise typer.Exit(search.exit_code(outcome, stop) or train.EXIT_CODES["diverged"])
     with tidy_end():
         made = of_named(sorted(trained, key=lambda each: each.id), shown.runs, argv=sys.argv)
     _report(made, shown.json, shown.quiet)
@@ -160,7 +158,7 @@ def _train_cycles(run: RunDir, cycles: int, shown: Shown) -> None:
         outcome, code = _trained(shown, lambda *heard: train_cycles(run, cycles, shown.runs, *heard))
         run = outcome.run
         if outcome.status != "done":
-            _report_trained(outcome, shown)
+            _tell_trained(outcome, shown)
             if outcome.status == "interrupted" and not shown.json:
                 result(next_line(command("ensemble", called(run.path), "--snapshots", str(cycles))))
             raise typer.Exit(code)
@@ -169,19 +167,18 @@ def _train_cycles(run: RunDir, cycles: int, shown: Shown) -> None:
     _report(made, shown.json, shown.quiet)
 
 
-def _trained(shown: Shown, train: Callable[[Listener, ToldToStop, list[str]], Outcome]) -> tuple[Outcome, int]:
+def _trained(shown: Shown, verb: Callable[[Listener, ToldToStop, list[str]], Outcome]) -> tuple[Outcome, int]:
     """What training on the screen came to, and the exit code."""
     from nnrun.cli.terminal.signals import stop_request
     from nnrun.cli.terminal.training_screen import console
 
     with console(shown.quiet or shown.json, shown.verbose) as screen, stop_request(screen) as stop:
-        outcome = train(screen, stop, sys.argv)
-    return outcome, EXIT_CODES.get(outcome.status, stop.exit_code)
+        outcome = verb(screen, stop, sys.argv)
+    return outcome, train.exit_code(outcome, stop)
 
 
-def _report_trained(outcome: Outcome, shown: Shown) -> None:
-    again = ["train", str(outcome.run.resolved), *elsewhere(shown.runs)]
-    _report_run(outcome, shown.json, shown.quiet, again, [])
+def _tell_trained(outcome: Outcome, shown: Shown) -> None:
+    train.tell_as_resolved(outcome, shown.runs, shown.json, shown.quiet)
 
 
 def _of_search(found: Sequence[RunDir], top: int | None, greedy: int | None, runs: Path) -> RunDir:

@@ -6,9 +6,8 @@ import sys
 
 import typer
 
+from nnrun.cli import train
 from nnrun.cli.common import RUNS, Debug, Json, Quiet, RunArgument, Runs, Threads, Verbose, explained
-from nnrun.cli.train import EXIT_CODES, _report
-from nnrun.installation import elsewhere
 
 
 @explained
@@ -35,6 +34,5 @@ def rerun(
     found = find_run(runs, run)
     with console(quiet or json, verbose) as screen, stop_request(screen) as stop:
         outcome, repeated = rerun_run(found, runs, screen, stop, sys.argv)
-    again = ["train", str(outcome.run.resolved), *elsewhere(runs)]
-    _report(outcome, json, quiet, again, [], repeated=repeated)
-    raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))
+    train.tell_as_resolved(outcome, runs, json, quiet, repeated)
+    raise typer.Exit(train.exit_code(outcome, stop))

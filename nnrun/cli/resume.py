@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnrun.cli import ensemble, improve, retest, search
+from nnrun.cli import ensemble, improve, retest, search, train
 from nnrun.cli.common import RUNS, Debug, Json, Quiet, RunArgument, Runs, Settings, Threads, Verbose, explained
 from nnrun.cli.nudge import ask_and_tell
 from nnrun.cli.terminal.streams import say
-from nnrun.cli.train import EXIT_CODES, _report, _to_go_on
 from nnrun.errors import refuse_for
-from nnrun.installation import elsewhere
+from nnrun.installation import as_options, command
 
 if TYPE_CHECKING:
     from nnrun.runs.kinds import Kind
+    from nnrun.runs.listener import Outcome
     from nnrun.runs.rundir import RunDir
     from nnrun.search.state import Options
 
@@ -95,7 +95,18 @@ def _resume_run(
         return ensemble._report(outcome.run, json, quiet)
     if outcome.status == "done" and not screen.heard:
         say(f"note     nothing was left to train; `{_to_go_on(outcome)}` goes on")
-    directory = outcome.run.path
-    again = ["train", str(outcome.run.resolved), *elsewhere(directory.parent)]
-    _report(outcome, json, quiet, again, [])
-    raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))
+    train.tell_as_resolved(outcome, outcome.run.path.parent, json, quiet)
+    raise typer.Exit(train.exit_code(outcome, stop))
+
+
+def _to_go_on(outcome: Outcome) -> str:
+    """The command that trains a run on that is over."""
+    run, config = str(outcome.run.path), outcome.config
+    if config.data.in_folds:
+        return command(
+            "train", str(outcome.run.resolved), *as_options([f"training.epochs={2 * config.training.epochs}"])
+        )
+    if outcome.record["stopped_early"]:
+        return command("resume", run, *as_options(["regularization.early_stopping=null"]))
+    settings = ["optimizer.schedule=constant"] if config.optimizer.schedule.build().needs_total else []
+    return command("resume", run, "--epochs", str(2 * config.training.epochs), *as_options(settings))

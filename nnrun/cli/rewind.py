@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
+from nnrun.cli import train
 from nnrun.cli.common import RUNS, Debug, Json, Quiet, RunArgument, Runs, Settings, Threads, Verbose, explained
-from nnrun.cli.train import EXIT_CODES, _report
-from nnrun.installation import elsewhere
 
 
 @explained
@@ -41,6 +40,5 @@ def rewind(
     found = find_run(runs, run)
     with console(quiet or json, verbose) as screen, stop_request(screen) as stop:
         outcome = rewind_run(found, to, settings or [], note, screen, stop, sys.argv)
-    again = ["train", str(outcome.run.resolved), *elsewhere(outcome.run.path.parent)]
-    _report(outcome, json, quiet, again, [])
-    raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))
+    train.tell_as_resolved(outcome, outcome.run.path.parent, json, quiet)
+    raise typer.Exit(train.exit_code(outcome, stop))

@@ -1,4 +1,4 @@
-"""Commands that train: train and resume."""
+"""The command train, and how all that train a run tell what came of it."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from nnrun.cli.terminal.streams import json_result, result
 from nnrun.installation import as_options, called, command, elsewhere, key_of
 
 if TYPE_CHECKING:
+    from nnrun.cli.terminal.signals import StopRequest
     from nnrun.runs.lineage import Repeated
     from nnrun.runs.listener import Outcome
     from nnrun.runs.records import Given
@@ -65,24 +66,21 @@ def train(
         given: Given = {"config": None if config is None else str(config), "settings": settings or []}
         outcome = train_run(loaded, runs, screen, stop, sys.argv, given, refit)
     again = ["train", *([] if config is None else [str(config)]), *elsewhere(runs)]
-    _report(outcome, json, quiet, again, settings or [], if_asked(report, outcome.run, runs))
-    raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))
+    _tell(outcome, json, quiet, again, settings or [], if_asked(report, outcome.run, runs))
+    raise typer.Exit(exit_code(outcome, stop))
 
 
-def _to_go_on(outcome: Outcome) -> str:
-    """The command that trains a run on that is over."""
-    run, config = str(outcome.run.path), outcome.config
-    if config.data.in_folds:
-        return command(
-            "train", str(outcome.run.resolved), *as_options([f"training.epochs={2 * config.training.epochs}"])
-        )
-    if outcome.record["stopped_early"]:
-        return command("resume", run, *as_options(["regularization.early_stopping=null"]))
-    settings = ["optimizer.schedule=constant"] if config.optimizer.schedule.build().needs_total else []
-    return command("resume", run, "--epochs", str(2 * config.training.epochs), *as_options(settings))
+def exit_code(outcome: Outcome, stop: StopRequest) -> int:
+    """The exit code of what trains a run: by how it ended, that of a signal where one stopped it."""
+    return EXIT_CODES.get(outcome.status, stop.exit_code)
 
 
-def _report(
+def tell_as_resolved(outcome: Outcome, runs: Path, json: bool, quiet: bool, repeated: Repeated | None = None) -> None:
+    """The result of a run that no config file was named for: `train` is told to take its resolved.yaml."""
+    _tell(outcome, json, quiet, ["train", str(outcome.run.resolved), *elsewhere(runs)], [], repeated=repeated)
+
+
+def _tell(
     outcome: Outcome,
     json: bool,
     quiet: bool,
