@@ -27,6 +27,7 @@ from nnrun.cli.common import (
 from nnrun.cli.report import Report, entry, if_asked, told
 from nnrun.cli.terminal.streams import csv_result, json_result, result, say
 from nnrun.installation import command, elsewhere
+from nnrun.runs.verdict import LEAST_SEEDS
 
 if TYPE_CHECKING:
     from nnrun.config.load import Loaded
@@ -50,7 +51,9 @@ BudgetOption = Annotated[
     str, typer.Option("--budget", metavar="AMOUNT", help="What to spend at most: 10m, 2h, 2000epochs or 30runs.")
 ]
 Target = Annotated[str | None, typer.Option(metavar="ERROR", help="End at a dev error as low as this: 0.02 or 2%.")]
-Seeds = Annotated[int, typer.Option(metavar="N", help="Trainings of each setting, with seeds of their own.", min=3)]
+Seeds = Annotated[
+    int, typer.Option(metavar="N", help="Trainings of each setting, with seeds of their own.", min=LEAST_SEEDS)
+]
 
 
 @explained

@@ -14,6 +14,7 @@ from nnrun.cli.common import RUNS, Debug, Json, Quiet, Runs, Settings, Threads, 
 from nnrun.cli.report import Report, entry, if_asked, told
 from nnrun.cli.terminal.streams import json_result, result, say
 from nnrun.installation import command
+from nnrun.runs.verdict import LEAST_SEEDS
 
 if TYPE_CHECKING:
     from nnrun.runs.rundir import RunDir
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from nnrun.search.running import SearchOutcome
     from nnrun.search.state import Options
     from nnrun.search.stored import StoredSearch
-
-LEAST_SEEDS = 3  # fewer say next to nothing about luck
 
 SearchArgument = Annotated[
     str | None,

@@ -40,6 +40,7 @@ from nnrun.runs.finding import trial_of
 from nnrun.runs.kinds import IMPROVE
 from nnrun.runs.rundir import CONFIG, RunDir
 from nnrun.runs.stored import StoredRun
+from nnrun.runs.verdict import LEAST_SEEDS
 from nnrun.search.duration import epoch_seconds
 from nnrun.search.opening import create, extended, opened, reopened
 from nnrun.search.plan import Plan
@@ -49,7 +50,6 @@ from nnrun.search.state import Options, Search
 from nnrun.search.study import Watcher
 from nnrun.text import counted, duration, percent
 
-LEAST_SEEDS = 3  # fewer say next to nothing about luck
 CURED = ("network.", "optimizer.", "training.", "data.normalize")  # what a cure may change here
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SETS = ("base", *PARTS)  # the ladder, from below
 DIGITS = 9  # that gaps are rounded to before they are compared: 0.30 − 0.15 is not 0.15 in binary
 SURE = "effective_rows"  # of a part: the independent rows its error is as sure as, if rows are in groups or weighted
+LEAST_SEEDS = 3  # that a setting is trained with; fewer say next to nothing about luck
 HIGH, LOW, UNCLEAR = "high", "low", "unclear"
 
 

@@ -22,6 +22,7 @@ from nnrun.runs.kinds import RETEST
 from nnrun.runs.preparing import same_data
 from nnrun.runs.rundir import CONFIG, RunDir
 from nnrun.runs.stored import StoredRun
+from nnrun.runs.verdict import LEAST_SEEDS
 from nnrun.search.opening import create, extended, opened, reopened
 from nnrun.search.plan import Plan
 from nnrun.search.record import TrialRecord
@@ -38,7 +39,6 @@ from nnrun.search.verbs import refuse_misfit
 from nnrun.text import all_of, counted
 
 TAKEN = ("data", "network")  # sections of a config that is named beside the search; all others stay the search's
-LEAST_SEEDS = 3  # fewer say next to nothing about luck
 OWN = ("name", "seed", "search", *TAKEN)  # sections and keys in which such a config may differ without a word
 
 
