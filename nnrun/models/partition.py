@@ -12,10 +12,9 @@ from nnrun.data.files.sources import source_files
 from nnrun.data.files.table import Table
 from nnrun.data.prepare import Divided, divided
 from nnrun.data.split import STORED
-from nnrun.errors import DataError
 from nnrun.models.model import best_of
 from nnrun.runs.conclusion import in_folds
-from nnrun.runs.moving import told_if_gone
+from nnrun.runs.moving import told_if_gone, trained_on_other_data
 from nnrun.runs.stored import StoredRun
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class Partition:
         before = [(file["part"], file["sha256"], file["rows"]) for file in known.files]
         moved = not self._in_folds and first.division.sha256 != known.split["sha256"]
         if now != before or moved:
-            raise DataError(f"{self.run.name}: the data is no longer what this run was trained on; train anew")
+            raise trained_on_other_data(self.run)
 
     @property
     def files(self) -> list[Path]:

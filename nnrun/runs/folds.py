@@ -17,7 +17,6 @@ from nnrun.config.overrides import configured
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.data.files.chunks import Heard
 from nnrun.data.split import STORED
-from nnrun.errors import DataError
 from nnrun.files import json_lines
 from nnrun.locks import drop_abandoned
 from nnrun.runs.conclusion import (
@@ -34,6 +33,7 @@ from nnrun.runs.conclusion import (
 from nnrun.runs.full_disk import training
 from nnrun.runs.listener import Listener, Outcome, Relay, ToldToStop
 from nnrun.runs.members import ALL, FOLDER, fold_line, member
+from nnrun.runs.moving import trained_on_other_data
 from nnrun.runs.preparing import (
     CACHE,
     begun,
@@ -173,7 +173,7 @@ def _of_member(
     heard = until_told(listener.preparing, told_to_stop)
     dataset = load_dataset(config.data, config.training.dtype, whole.path.parent / CACHE, heard)
     if not StoredRun(whole).data.same_files(dataset.fitted):
-        raise DataError(f"{whole.id}: the data is no longer what this run was trained on; train anew")
+        raise trained_on_other_data(StoredRun(whole))
     if not run.exists:
         drop_abandoned(run.path.parent, UNFINISHED)
         RunDir.create_at(run.path, {**first_files(run.id, config, None, dataset, (), None), EPOCHS: b""})

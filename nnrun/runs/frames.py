@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nnrun.config.dump import one_line
 from nnrun.config.load import Loaded, overridden
 from nnrun.config.messages import LONGEST_ARGUMENT
-from nnrun.data.files.frame import refuse_cells, refuse_foreign, refuse_index, write_csv
+from nnrun.data.files.frame import half_a_character, refuse_cells, refuse_foreign, refuse_index, write_csv
 from nnrun.data.split import STORED
 from nnrun.errors import ConfigError, DataError, UsageError
 from nnrun.files import TEMPORARY, sha256_of
@@ -88,8 +88,7 @@ def _kept(frame: pd.DataFrame, name: str, root: Path, columns: Collection[str | 
         finally:
             temporary.unlink(missing_ok=True)
     except UnicodeEncodeError as error:
-        half = ascii(error.object[error.start])
-        raise DataError(f"{name}: {half} in a text is only half of a character; write it anew") from None
+        raise half_a_character(name, error) from None
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise DataError(f"{folder}: {name} cannot be written there ({why}); runs=… names another folder") from None

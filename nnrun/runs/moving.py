@@ -74,6 +74,11 @@ def other_data(run: RunDir) -> DataError:
     return DataError(f"{run.id}: {why}, and {ANOTHER}")
 
 
+def trained_on_other_data(run: StoredRun, anew: str = "train anew") -> DataError:
+    """Why what needs the very rows of a run does nothing with those that its data holds by now."""
+    return DataError(f"{run.name}: the data is no longer what this run was trained on; {anew}")
+
+
 def move_source(run: RunDir, settings: Sequence[str]) -> None:
     """Write into a run where its data lies now, and into all runs in it, as their own data is read again.
 

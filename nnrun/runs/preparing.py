@@ -18,7 +18,7 @@ from nnrun.installation import as_options, command, elsewhere
 from nnrun.runs.engines import decided
 from nnrun.runs.environment import describe
 from nnrun.runs.listener import ToldToStop
-from nnrun.runs.moving import if_gone
+from nnrun.runs.moving import if_gone, trained_on_other_data
 from nnrun.runs.records import DataRecord, Environment, Given, Parent, RunRecord
 from nnrun.runs.rundir import CONFIG, DATA, EPOCHS, RECORD, RESOLVED, SCHEMA_VERSION, RunDir, now
 from nnrun.runs.session import Session
@@ -175,7 +175,7 @@ def read_otherwise(before: StoredRun, dataset: Dataset) -> list[str]:
 def require_own(run: StoredRun, dataset: Dataset, anew: str = "train anew") -> None:
     """DataError unless a data set is that of the run, and its rows become the features and classes of its networks."""
     if not same_data(run, dataset):
-        raise DataError(f"{run.name}: the data is no longer what this run was trained on; {anew}")
+        raise trained_on_other_data(run, anew)
     for told in read_otherwise(run, dataset):
         raise DataError(f"{told}; {anew}")
 

@@ -197,8 +197,13 @@ class StoredRun:
 def head_of(run: StoredRun) -> RunRecord:
     """run.json with the status as it is now; DataError where it holds no record of a run."""
     if not run.written.keys() >= WRITTEN_FIRST or "rows" not in run.written["data"]:
-        raise DataError(f"{run.path / RECORD}: holds no record of a run")
+        raise lacks_record(run)
     return run.record
+
+
+def lacks_record(run: StoredRun) -> DataError:
+    """Why run.json is refused that has not the keys of a run, or other things under them."""
+    return DataError(f"{run.path / RECORD}: holds no record of a run")
 
 
 def ended_with_rung(record: RunRecord, config: Config) -> bool:

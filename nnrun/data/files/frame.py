@@ -50,13 +50,18 @@ def read_frame(frame: pd.DataFrame, name: str, reading: Reading, columns: Collec
     try:
         piece = Piece(cells.getvalue().encode(), range(1, len(table) + 1), 0, indented=indented)
     except UnicodeEncodeError as error:
-        half = ascii(error.object[error.start])
-        raise DataError(f"{name}: {half} in a text is only half of a character; write it anew") from None
+        raise half_a_character(name, error) from None
     read = next(tables_of(Path(name), header, dialect, iter([piece]), ()))
     whole = table.frame.assign(**{column: read.frame[column] for column in texts})
     notices = (*table.notices, *read.notices)
     dated = frozenset(column for column in texts if _has_dates(table.frame[column]))
     return replace(table, content=Framed(whole), notices=notices, units=read.units, decimal=read.decimal, dated=dated)
+
+
+def half_a_character(name: str, error: UnicodeEncodeError) -> DataError:
+    """Why a table is refused that has a text which no encoding can write."""
+    half = ascii(error.object[error.start])
+    return DataError(f"{name}: {half} in a text is only half of a character; write it anew")
 
 
 def _indented(cells: pd.Series[Any]) -> dict[int, str]:

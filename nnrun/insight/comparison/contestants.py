@@ -10,14 +10,13 @@ from string import ascii_uppercase
 
 from nnrun.config.values import Settings
 from nnrun.engine.scores import usual_loss
-from nnrun.errors import DataError, UsageError
+from nnrun.errors import UsageError
 from nnrun.files import identity
 from nnrun.runs.finding import find_run, listing, search_of, trial_of
 from nnrun.runs.lineage import Change, fork_of, nudges, parent_of, trained_by
 from nnrun.runs.members import has_members, is_gathered, read_ensemble
 from nnrun.runs.records import RunRecord, numbers
-from nnrun.runs.rundir import RECORD
-from nnrun.runs.stored import StoredRun, record_of
+from nnrun.runs.stored import StoredRun, lacks_record, record_of
 from nnrun.runs.verdict import SURE, error_kind
 from nnrun.search.ledger import Ledger
 from nnrun.search.record import best_of, ranked
@@ -197,7 +196,7 @@ def _refuse_damaged(contestant: Contestant) -> None:
     try:
         _ = contestant.settings, contestant.metrics, contestant.measured_on, contestant.data_name
     except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{contestant.run.path / RECORD}: holds no record of a run") from error
+        raise lacks_record(contestant.run) from error
 
 
 def _labels() -> Iterator[str]:
