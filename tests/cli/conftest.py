@@ -52,6 +52,12 @@ class Done(NamedTuple):
         return [line.removeprefix("next").strip() for line in self.out.splitlines() if line.startswith("next ")]
 
 
+def change_record(run: Path, **values: Any) -> None:
+    """Other values in run.json."""
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(record | values))
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current directory."""

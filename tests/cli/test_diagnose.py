@@ -14,7 +14,7 @@ import pytest
 from nnrun.files import sealed, to_json
 from nnrun.insight.diagnosis.telling import grouping, weighing
 from nnrun.runs.verdict import judge
-from tests.cli.conftest import QUICK, Done, OnTerminal
+from tests.cli.conftest import QUICK, Done, OnTerminal, change_record
 
 Nnrun = Callable[..., Done]
 Write = Callable[..., Path]
@@ -25,11 +25,6 @@ NUMBERS = ("--train-error", "15%", "--dev-error", "0.30")
 def the_run() -> Path:
     (run,) = Path("runs").glob("[!.]*")
     return run
-
-
-def change(run: Path, **values: Any) -> None:
-    record = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps(record | values))
 
 
 def verdict(done: Done) -> tuple[str, str]:
@@ -323,7 +318,7 @@ def test_a_diverged_run_is_biased_and_lowers_its_rate(nnrun: Nnrun, typed: Typed
 def test_an_interrupted_run_is_to_be_finished_first(nnrun: Nnrun, config: Write) -> None:
     nnrun("train", config(), "-q")
     run = the_run()
-    change(run, status="running", final=None)  # as a kill leaves it
+    change_record(run, status="running", final=None)  # as a kill leaves it
     done = nnrun("diagnose")
     assert (done.code, done.next[0]) == (0, f"nnrun resume {run}")
     assert "interrupted: not all of 3 epochs are trained, by epoch" in done.out
@@ -346,7 +341,7 @@ def test_a_run_that_is_still_going(nnrun: Nnrun, start: Callable[..., Any], conf
 @pytest.mark.parametrize("final", [{}, {"train_error": 0.1}, {"train_error": None, "dev_error": 0.1}])
 def test_a_run_without_errors_to_compare(nnrun: Nnrun, config: Write, final: dict[str, Any]) -> None:
     nnrun("train", config(), "-q")
-    change(the_run(), final=final, written=None)  # so that lines may be missing
+    change_record(the_run(), final=final, written=None)  # so that lines may be missing
     if not final:
         (the_run() / "metrics.jsonl").write_text("")
     done = nnrun("diagnose")
@@ -484,7 +479,7 @@ def test_no_search_goes_on_by_a_dev_set_that_was_overfitted(nnrun: Nnrun) -> Non
     best = the_run() / "best"
     final = json.loads((best / "run.json").read_text())["final"]
     assert any("nnrun search" in line for line in nnrun("diagnose").next)
-    change(best, final=final | {"test_error": 1.0})
+    change_record(best, final=final | {"test_error": 1.0})
     done = nnrun("diagnose")
     assert "overfitting of dev" in done.out
     assert done.next

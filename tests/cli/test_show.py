@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from nnrun.runs.rundir import RunDir
-from tests.cli.conftest import DURATION, QUICK, Done
+from tests.cli.conftest import DURATION, QUICK, Done, change_record
 from tests.panda import nudge, rewind
 
 Nnrun = Callable[..., Done]
@@ -24,11 +24,6 @@ Write = Callable[..., Path]
 
 def runs() -> list[Path]:
     return sorted(Path("runs").glob("[!.]*"))
-
-
-def change(run: Path, **values: Any) -> None:
-    record = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps(record | values))
 
 
 def forget(run: Path, *keys: str) -> None:
@@ -144,7 +139,7 @@ def test_a_run_killed_before_its_first_checkpoint(nnrun: Nnrun, start: Callable[
 def test_a_killed_run_is_told_by_its_epochs(nnrun: Nnrun, trained: Path) -> None:
     # As kill -9 leaves it: run.json as it was at the start, three epochs in metrics.jsonl.
     forget(trained, "epochs", "seconds", "best_epoch", "final", "stopped_early", "divergence", "ended")
-    change(trained, status="running")
+    change_record(trained, status="running")
     # Whether the best epoch has a column hangs on how long the time is.
     assert re.search(rf"interrupted +3 +(?:\d +)?[\d.]+% +[\d.]+% +– +{DURATION}\n", nnrun("list").out)
     shown = nnrun("show")
@@ -154,7 +149,7 @@ def test_a_killed_run_is_told_by_its_epochs(nnrun: Nnrun, trained: Path) -> None
 
 
 def test_a_failed_run_says_why(nnrun: Nnrun, trained: Path) -> None:
-    change(trained, status="failed", error="No space left on device")
+    change_record(trained, status="failed", error="No space left on device")
     assert re.search(rf"\nfailed after 3 epochs in {DURATION}: No space left on device\n", nnrun("show").out)
 
 
@@ -170,7 +165,7 @@ def test_a_trial_of_a_rung_says_that_its_rung_ended(nnrun: Nnrun) -> None:
         r"\nnote     the best of a rung go on in its search; `nnrun (rerun) (.*)` trains .* to epoch 3\n", shown
     )
     assert note and nnrun(*note.groups()).code == 0
-    change(search, status="interrupted")
+    change_record(search, status="interrupted")
     assert f"go on in its search: `nnrun resume {search.resolve()}`; " in nnrun("show", str(trial)).out
 
 
@@ -178,7 +173,7 @@ def test_the_newer_of_two_runs_of_one_second_is_the_latest(nnrun: Nnrun, trained
     for suffix, created in (("ffff", "2026-01-01T00:00:00.100+00:00"), ("0000", "2026-01-01T00:00:00.900+00:00")):
         copy = Path(f"runs/20260101-000000-run-{suffix}")
         shutil.copytree(trained, copy)
-        change(copy, created=created)
+        change_record(copy, created=created)
     shutil.rmtree(trained)
     assert nnrun("show", "--json").json["id"].endswith("-0000")
     assert [run["id"][-4:] for run in nnrun("list", "--json").json["runs"]] == ["ffff", "0000"]

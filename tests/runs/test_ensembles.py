@@ -16,7 +16,7 @@ from nnrun.config.load import load_config
 from nnrun.engine.evaluation import logits_in_chunks
 from nnrun.engine.trainer import Trainer
 from nnrun.errors import DataError, UsageError
-from nnrun.runs import checkpoints, requests, session, steering, verbs
+from nnrun.runs import checkpoints, session, verbs
 from nnrun.runs.assembly import make_trainer, memory_needed, networks_of
 from nnrun.runs.engines import saved_seconds
 from nnrun.runs.listener import Listener, Outcome
@@ -28,6 +28,8 @@ from nnrun.runs.rundir import EPOCHS, RunDir
 from nnrun.runs.session import Session
 from nnrun.runs.stored import StoredRun
 from tests.forked import exit_code
+
+pytestmark = pytest.mark.usefixtures("_looks_each_time")
 
 Train = Callable[..., Outcome]
 Bits = Callable[[RunDir], dict[str, Any]]
@@ -42,12 +44,6 @@ TRICKS = (
 TOGETHER = f"network.ensemble={SEEDS}"
 OWN_SEEDS = [(f"seed={4 + k}",) for k in range(SEEDS)]
 RATE = "optimizer.learning_rate"
-
-
-@pytest.fixture(autouse=True)
-def _looks_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (requests, steering):
-        monkeypatch.setattr(module, "SECONDS_BETWEEN_LOOKS", 0.0)
 
 
 def tensors(run: RunDir, name: str = "last") -> dict[str, Any]:

@@ -26,7 +26,7 @@ from nnrun.models.importance.measuring import importance
 from nnrun.models.model import load_model
 from nnrun.models.verbs import evaluate
 from nnrun.report.verbs import report_of
-from nnrun.runs import requests, steering, verbs
+from nnrun.runs import verbs
 from nnrun.runs.checkpoints import load_weights
 from nnrun.runs.conclusion import mean_rows
 from nnrun.runs.finding import find_run, list_runs, name_of
@@ -273,13 +273,7 @@ class Asks(Listener):
         self.lines.append(line)
 
 
-@pytest.fixture
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (requests, steering):
-        monkeypatch.setattr(module, "SECONDS_BETWEEN_LOOKS", 0.0)
-
-
-@pytest.mark.usefixtures("_at_once")
+@pytest.mark.usefixtures("_looks_each_time")
 def test_stopped_in_a_fold_it_goes_on_there(train_run: Train, bits: Bits) -> None:
     whole, outcome = train_run(*IRIS).run, train_run(*IRIS, listener=Asks("stop"))
     run = outcome.run
@@ -291,7 +285,7 @@ def test_stopped_in_a_fold_it_goes_on_there(train_run: Train, bits: Bits) -> Non
     assert not (run.path / "requests").exists()
 
 
-@pytest.mark.usefixtures("_at_once")
+@pytest.mark.usefixtures("_looks_each_time")
 def test_a_pause_of_the_whole_holds_its_fold(train_run: Train, bits: Bits) -> None:
     whole, heard = train_run(*IRIS).run, Asks("pause", "resume")
     run = train_run(*IRIS, listener=heard).run

@@ -17,7 +17,7 @@ from nnrun.config.load import load_config
 from nnrun.errors import ConfigError, DataError, UsageError
 from nnrun.files import json_lines
 from nnrun.report.run.report import run_page
-from nnrun.runs import checkpoints, requests, session, steering, verbs
+from nnrun.runs import checkpoints, session, verbs
 from nnrun.runs.checkpoints import state_of
 from nnrun.runs.finding import list_runs
 from nnrun.runs.listener import Listener, Outcome
@@ -28,6 +28,8 @@ from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.tensors import checksum_of
 from tests.forked import exit_code
+
+pytestmark = pytest.mark.usefixtures("_looks_each_time")
 
 Train = Callable[..., Outcome]
 Bits = Callable[[RunDir], dict[str, Any]]
@@ -53,12 +55,6 @@ def states(monkeypatch: pytest.MonkeyPatch) -> dict[int, str]:
 
     monkeypatch.setattr(session.Session, "_look", seen)
     return found
-
-
-@pytest.fixture(autouse=True)
-def _looks_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (requests, steering):
-        monkeypatch.setattr(module, "SECONDS_BETWEEN_LOOKS", 0.0)
 
 
 class Asks(Listener):

@@ -25,6 +25,8 @@ from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun, record_of
 from nnrun.runs.telling import Beginning, answer_lines
 
+pytestmark = pytest.mark.usefixtures("_looks_each_time")
+
 Train = Callable[..., Outcome]
 Bits = Callable[[RunDir], dict[str, Any]]
 
@@ -33,13 +35,6 @@ SETTINGS = (
     "optimizer.name=momentum", "training.epochs=12",
 )  # fmt: skip
 RATE = "optimizer.learning_rate"
-
-
-@pytest.fixture(autouse=True)
-def _looks_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not five times a second: these epochs take a millisecond."""
-    for module in (requests, steering):
-        monkeypatch.setattr(module, "SECONDS_BETWEEN_LOOKS", 0.0)
 
 
 class Asks(Listener):

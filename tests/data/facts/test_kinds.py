@@ -12,28 +12,13 @@ import pytest
 from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.kinds import DATE_FORMATS, Meaning, Texts, example, possible_formats, read_dates
 from nnrun.data.facts.offsets import with_offset
-from nnrun.data.features.learner import Learner
-from nnrun.data.features.numbers import Normalize
 from nnrun.data.features.preprocess import Preprocessor
-from nnrun.data.files.content import Framed
-from nnrun.data.files.table import Table
 from nnrun.errors import DataError
-
-
-def table(**columns: list[Any]) -> Table:
-    return Table(Framed(pd.DataFrame(columns)), "test", "")
+from tests.data.in_memory import fitted_on, table
 
 
 def facts(values: list[Any]) -> ColumnFacts:
     return ColumnFacts.of(table(x=values), "x")
-
-
-def fitted_on(rows: Table, normalize: Normalize = "standard") -> Preprocessor:
-    """All columns of a table in memory."""
-    learners = [Learner(name, ColumnFacts.of(rows, name).meaning) for name in rows.columns]
-    for learner in learners:
-        learner.see(rows)
-    return Preprocessor.learned(learners, normalize)
 
 
 def fit(**columns: list[Any]) -> Preprocessor:

@@ -6,20 +6,14 @@ import json
 from collections import Counter
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from nnrun.data.facts.kinds import Meaning
 from nnrun.data.features.categories import Encode, Limits, embedding_size
 from nnrun.data.features.learner import Learner
 from nnrun.data.features.preprocess import Preprocessor
-from nnrun.data.files.content import Framed
-from nnrun.data.files.table import Table
 from nnrun.engine.embedding import Embedding
-
-
-def table(**columns: list[Any]) -> Table:
-    return Table(Framed(pd.DataFrame(columns)), "test", "")
+from tests.data.in_memory import table
 
 
 def learner(values: list[Any], limits: Limits) -> Learner:

@@ -10,36 +10,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.tallies import Moments
 from nnrun.data.features.columns import Column
-from nnrun.data.features.learner import Learner
-from nnrun.data.features.numbers import Normalize
 from nnrun.data.features.preprocess import Preprocessor
-from nnrun.data.files.content import Framed
-from nnrun.data.files.table import Table
 from nnrun.data.files.values import labels
 from nnrun.errors import DataError
-
-
-def table(**columns: list[Any]) -> Table:
-    return Table(Framed(pd.DataFrame(columns)), "test", "")
-
-
-def fit(rows: Table, normalize: Normalize = "standard") -> Preprocessor:
-    """All columns of a table in memory."""
-    learners = [Learner(name, ColumnFacts.of(rows, name).meaning) for name in rows.columns]
-    for learner in learners:
-        learner.see(rows)
-    return Preprocessor.learned(learners, normalize)
-
+from tests.data.in_memory import fitted_on, table
 
 TRAIN = table(size=[1.0, 3.0, None, 5.0], color=["red", None, "blue", "red"], sold=[True, False, True, True])
 NEW = table(size=[None, 7.0], color=["green", None], sold=[False, True])
 
 
 def test_columns_become_features() -> None:
-    fitted = fit(TRAIN, "none")
+    fitted = fitted_on(TRAIN, "none")
     assert fitted.features == ["size", "size is missing", "color=blue", "color=red", "color is missing", "sold"]
     # The mean of 1, 3, 5 stands in for the missing size.
     assert fitted.transform(TRAIN).tolist() == [
@@ -53,13 +36,13 @@ def test_columns_become_features() -> None:
 
 
 def test_each_column_knows_its_features() -> None:
-    made = fit(table(x=[1.0, None, 3.0], kind=["a", "b", "a"], z=[1.5, 2.5, 4.0]))
+    made = fitted_on(table(x=[1.0, None, 3.0], kind=["a", "b", "a"], z=[1.5, 2.5, 4.0]))
     assert [owner.name for owner in made.owners] == ["x", "x", "kind", "kind", "z"]
     assert made.places == {"x": [0, 1], "kind": [2, 3], "z": [4]}
 
 
 def test_standard_normalisation() -> None:
-    fitted = fit(table(a=[1.0, 3.0, 5.0], color=["p", "q", "q"]))
+    fitted = fitted_on(table(a=[1.0, 3.0, 5.0], color=["p", "q", "q"]))
     # a: mean 3, variance (4 + 0 + 4)/3; the marks of p and q stay 0 or 1.
     assert fitted.means == pytest.approx((3, 0, 0))
     assert fitted.deviations == pytest.approx((math.sqrt(8 / 3), 1, 1))
@@ -67,25 +50,25 @@ def test_standard_normalisation() -> None:
 
 
 def test_marks_of_gaps_and_of_rare_values_stay_0_or_1() -> None:
-    fitted = fit(table(a=[1.0, None, *[3.0] * 98], sold=[True] * 50 + [False] * 50))
+    fitted = fitted_on(table(a=[1.0, None, *[3.0] * 98], sold=[True] * 50 + [False] * 50))
     assert fitted.features == ["a", "a is missing", "sold"]
     assert fitted.transform(table(a=[None], sold=[True]))[0] == pytest.approx([0, 1, 1])  # half are sold: (1 − 0.5)/0.5
 
 
 def test_missing_values_that_training_did_not_have() -> None:
-    fitted = fit(table(a=[1.0, 3.0], color=["p", "q"]), "none")
+    fitted = fitted_on(table(a=[1.0, 3.0], color=["p", "q"]), "none")
     assert fitted.transform(table(a=[None, 9.0], color=["q", None])).tolist() == [[2, 0, 1], [9, 0, 0]]
 
 
 def test_a_constant_column_stays_finite() -> None:
     # The mean of three times 0.1 is not 0.1 in floating point; a deviation of 1e-17 would blow the rest up.
-    fitted = fit(table(a=[0.1, 0.1, 0.1], color=["p", "p", "p"]))
+    fitted = fitted_on(table(a=[0.1, 0.1, 0.1], color=["p", "p", "p"]))
     assert fitted.deviations == (1.0, 1.0)
     assert fitted.transform(table(a=[0.1, 0.6], color=["p", "q"])).tolist() == [[0, 1], [0.5, 0]]
 
 
 def test_a_column_that_is_empty_in_training() -> None:
-    fitted = fit(table(a=[math.nan, math.nan]))
+    fitted = fitted_on(table(a=[math.nan, math.nan]))
     assert fitted.transform(table(a=[math.nan, 3.0])).tolist() == [[0, 1], [3, 0]]
 
 
@@ -97,7 +80,7 @@ def test_scales_at_the_ends_of_float64(scale: float) -> None:
 
 @pytest.mark.parametrize(("values", "vocabulary"), [(["7", "7.0", "12,0"], ["12", "7"]), (["7.0"], ["7"])])
 def test_a_whole_number_is_one_category_however_it_is_written(values: list[str], vocabulary: list[str]) -> None:
-    fitted = fit(table(store=values))
+    fitted = fitted_on(table(store=values))
     assert fitted.features == [f"store={value}" for value in vocabulary]
     assert fitted.transform(table(store=["7", "7.0", None])).tolist() == [
         [value == "7" for value in vocabulary], [value == "7" for value in vocabulary], [0] * len(vocabulary)
@@ -106,7 +89,7 @@ def test_a_whole_number_is_one_category_however_it_is_written(values: list[str],
 
 @pytest.mark.parametrize("codes", [["1.0", "1.1"], ["1.10", "1"], ["007", "7.0"], ["7", "7.0", "x"]])
 def test_codes_that_are_not_all_whole_numbers_stay_what_they_are(codes: list[str]) -> None:
-    fitted = fit(table(code=codes))
+    fitted = fitted_on(table(code=codes))
     assert fitted.features == [f"code={code}" for code in sorted(codes)]
     assert not fitted.transform(table(code=["1.10.0", "1,0", "7,0"])).any()
 
@@ -118,7 +101,7 @@ def test_versions_among_words_stay_apart() -> None:
 
 
 def test_a_number_with_a_fraction_is_one_category_whatever_stands_beside_it() -> None:
-    fitted = fit(table(code=["1.0", "2.0", "3.5"]))  # as a text file has them, and early runs of other files
+    fitted = fitted_on(table(code=["1.0", "2.0", "3.5"]))  # as a text file has them, and early runs of other files
     assert fitted.transform(table(code=["1", "1.0", "2.0", "9"])).tolist() == [[1, 0, 0], [1, 0, 0], [0, 1, 0], [0] * 3]
     assert labels(pd.Series([1.0, None, 3.5])).tolist()[::2] == ["1", "3.5"] == labels(np.array([1, 3.5])).tolist()
     floats = Column("code", "category", vocabulary=("1", "2", "3.5"))
@@ -126,17 +109,17 @@ def test_a_number_with_a_fraction_is_one_category_whatever_stands_beside_it() ->
 
 
 def test_json_is_enough() -> None:
-    fitted = fit(TRAIN)
+    fitted = fitted_on(TRAIN)
     restored = Preprocessor.from_json(json.loads(json.dumps(fitted.to_json())))
     assert restored == fitted
     assert np.array_equal(restored.transform(NEW), fitted.transform(NEW))
 
 
 def test_words_in_a_column_of_numbers() -> None:
-    fitted = fit(table(a=[1.0, 2.0]))
+    fitted = fitted_on(table(a=[1.0, 2.0]))
     with pytest.raises(DataError, match=r"^test: row 2: 'big' in column 'a' is not a number; correct it"):
         fitted.transform(table(a=["1", "big"]))
-    assert fit(table(a=[1.0, 3.0]), "none").transform(table(a=["1", "2.5"])).tolist() == [[1], [2.5]]
+    assert fitted_on(table(a=[1.0, 3.0]), "none").transform(table(a=["1", "2.5"])).tolist() == [[1], [2.5]]
 
 
 def rows(dev: str) -> list[str]:

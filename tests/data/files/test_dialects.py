@@ -12,25 +12,19 @@ import pandas as pd
 import pytest
 
 from nnrun.config.data_section import Data
-from nnrun.config.text_format import Format
 from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.files.layout import find_layout
 from nnrun.data.files.reading import Reading
-from nnrun.data.files.sources import read_source
 from nnrun.data.files.table import Table
 from nnrun.data.prepare import prepare
 from nnrun.errors import DataError
-from tests.data.reading import read_chunks, read_table
+from tests.data.reading import read, read_chunks, read_table
 
 
 def write(path: Path, text: str, encoding: str = "utf-8") -> Path:
     data = text.encode(encoding)
     path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
     return path
-
-
-def read(path: Path, **format: Any) -> Table:
-    return read_source(Data(source=str(path), format=Format.model_validate(format)))["all"]
 
 
 @pytest.mark.parametrize(("delimiter", "word"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")])

@@ -25,7 +25,7 @@ from nnrun.data.prepare import prepare
 from nnrun.errors import DataError, UsageError
 from nnrun.insight.scaffold.verbs import Wishes, scaffold
 from nnrun.installation import installing
-from tests.data.reading import read_chunks, read_table
+from tests.data.reading import fault, read_chunks, read_table
 
 Book = Callable[..., Path]
 DAY = dt.datetime(2026, 1, 31)
@@ -48,12 +48,6 @@ def book(tmp_path: Path) -> Book:
         return tmp_path / name
 
     return write
-
-
-def fault(path: Path, **reading: Any) -> str:
-    with pytest.raises(DataError) as caught:
-        read_table(path, Reading(**reading))
-    return str(caught.value).removeprefix(str(path))
 
 
 def rewrite(path: Path, change: Callable[[bytes], bytes]) -> None:

@@ -19,7 +19,7 @@ from nnrun.data.files.sources import File, lacks_names
 from nnrun.data.prepare import prepare
 from nnrun.errors import DataError
 from nnrun.insight.scaffold.verbs import Wishes, scaffold
-from tests.data.reading import read_chunks, read_table
+from tests.data.reading import fault, read_chunks, read_table
 
 Jsonl = Callable[..., Path]
 
@@ -34,12 +34,6 @@ def jsonl(tmp_path: Path) -> Jsonl:
         return path
 
     return write
-
-
-def fault(path: Path, **reading: Any) -> str:
-    with pytest.raises(DataError) as caught:
-        read_table(path, Reading(**reading))
-    return str(caught.value).removeprefix(str(path))
 
 
 def messy(i: int) -> dict[str, Any]:

@@ -13,12 +13,11 @@ from nnrun.config.data_section import Data
 from nnrun.config.text_format import Format
 from nnrun.data.files.layout import find_layout
 from nnrun.data.files.reading import Reading
-from nnrun.data.files.sources import lacks_names, read_source
-from nnrun.data.files.table import Table
+from nnrun.data.files.sources import lacks_names
 from nnrun.data.fitted import Fitted
 from nnrun.data.prepare import prepare
 from nnrun.errors import DataError
-from tests.data.reading import read_table
+from tests.data.reading import read, read_table
 
 Csv = Callable[..., Path]
 ROWS = ["5.1,3.5,a", "4.9,3.6,b", "4.7,3.2,a", "4.6,3.1,b"]
@@ -29,10 +28,6 @@ def fault(path: Path, **format: object) -> str:
     with pytest.raises(DataError) as caught:
         read(path, **format)
     return str(caught.value).removeprefix(str(path))
-
-
-def read(path: Path, **format: object) -> Table:
-    return read_source(Data(source=str(path), format=Format.model_validate(format)))["all"]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from nnrun.files import to_json
+from nnrun.insight.comparison.listing import Entry
 from nnrun.runs.rundir import RunDir
 
 MakeRun = Callable[..., RunDir]
@@ -35,6 +36,11 @@ def changed(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]
             place = place[section]
         place[last] = value
     return copy
+
+
+def letters_of(found: Sequence[Entry]) -> str:
+    """The letters that `make_run` was given, in the order of these runs."""
+    return "".join(entry.run.id[-4] for entry in found)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from nnrun.insight.comparison.lines import Member, families, marks_explained, pl
 from nnrun.insight.comparison.listing import Entry, select
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
-from tests.insight.comparison.conftest import MakeRun
+from tests.insight.comparison.conftest import MakeRun, letters_of
 from tests.panda import nudge
 
 RATE, HIDDEN = "optimizer.learning_rate", "network.hidden"
@@ -185,7 +185,3 @@ def test_changes_that_cannot_be_counted_are_told(make_run: MakeRun) -> None:
     _, a, b, legend = table(found, [run.id for run in runs], None, 100, cut=False)
     assert ("*" in a, "5.0% *?  " in b) == (False, True)
     assert legend == "*?: how many were made is unknown, as events.jsonl is damaged"
-
-
-def letters_of(found: list[Entry]) -> str:
-    return "".join(entry.run.id[-4] for entry in found)

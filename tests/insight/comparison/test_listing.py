@@ -18,7 +18,7 @@ from nnrun.insight.comparison.lines import as_csv, plain, table
 from nnrun.insight.comparison.listing import Condition, Entry, older_than, select
 from nnrun.runs.stored import StoredRun
 from nnrun.text import as_number, yaml_text
-from tests.insight.comparison.conftest import MakeRun
+from tests.insight.comparison.conftest import MakeRun, letters_of
 
 
 @pytest.mark.parametrize(
@@ -78,24 +78,20 @@ def test_values_as_they_are_typed() -> None:
     assert [as_number(text) for text in ("3", "2.5%", " 2 % ", "adam", "%")] == [3, 0.025, 0.02, None, None]
 
 
-def letters(entries: list[Entry]) -> str:
-    return "".join(entry.run.id[-4] for entry in entries)
-
-
 def test_sorting_and_filtering(make_run: MakeRun) -> None:
     entries = [
         Entry(StoredRun(make_run("c", {"optimizer.learning_rate": 0.1}, dev_error=0.03))),
         Entry(StoredRun(make_run("b", {"optimizer.name": "sgd"}, dev_error=0.01))),
         Entry(StoredRun(make_run("a", record={"final": None}, curve=()))),
     ]
-    assert letters(select(entries, [], None, reverse=False)) == "cba"
-    assert letters(select(entries, [], None, reverse=True)) == "abc"
-    assert letters(select(entries, [], "dev_error", reverse=False)) == "bca"
-    assert letters(select(entries, [], "dev_error", reverse=True)) == "cba", "without a value last either way"
-    assert letters(select(entries, [], "optimizer.learning_rate", reverse=True)) == "cba"
-    assert letters(select(entries, [], "optimizer.name", reverse=True)) == "bca"
-    assert letters(select(entries, ["dev_error<2%"], None, reverse=False)) == "b"
-    assert letters(select(entries, ["optimizer.name=adam", "dev_error<1"], None, reverse=False)) == "c"
+    assert letters_of(select(entries, [], None, reverse=False)) == "cba"
+    assert letters_of(select(entries, [], None, reverse=True)) == "abc"
+    assert letters_of(select(entries, [], "dev_error", reverse=False)) == "bca"
+    assert letters_of(select(entries, [], "dev_error", reverse=True)) == "cba", "without a value last either way"
+    assert letters_of(select(entries, [], "optimizer.learning_rate", reverse=True)) == "cba"
+    assert letters_of(select(entries, [], "optimizer.name", reverse=True)) == "bca"
+    assert letters_of(select(entries, ["dev_error<2%"], None, reverse=False)) == "b"
+    assert letters_of(select(entries, ["optimizer.name=adam", "dev_error<1"], None, reverse=False)) == "c"
     with pytest.raises(UsageError, match=r"no run has a 'dev_eror', did you mean dev_error\?"):
         select(entries, [], "dev_eror", reverse=False)
     assert select([], ["anything=1"], "anything", reverse=False) == []
@@ -105,14 +101,14 @@ def test_times_are_sorted_as_times(make_run: MakeRun) -> None:
     # 12:30 at UTC+2 is 10:30 at UTC, before 11:00.
     summer = Entry(StoredRun(make_run("s", record={"created": "2026-10-25T12:30:00+02:00"})))
     winter = Entry(StoredRun(make_run("w", record={"created": "2026-10-25T11:00:00+00:00"})))
-    assert letters(select([winter, summer], [], "created", reverse=False)) == "sw"
+    assert letters_of(select([winter, summer], [], "created", reverse=False)) == "sw"
 
 
 def test_the_oldest_comes_first_wherever_it_was_made(make_run: MakeRun) -> None:
     """16:00 in Tokyo is before 8:00 in London, and that before 4:00 in New York."""
     times = {"t": "16:00:00.000+09:00", "l": "08:00:00.000+00:00", "n": "04:00:00.000-05:00"}
     entries = {at: Entry(StoredRun(make_run(at, record={"created": f"2026-01-04T{times[at]}"}))) for at in times}
-    assert letters(select([entries[at] for at in "nlt"], [], None, reverse=False)) == "tln"
+    assert letters_of(select([entries[at] for at in "nlt"], [], None, reverse=False)) == "tln"
 
 
 def test_a_time_that_is_none_stands_behind_the_others_and_is_not_old(make_run: MakeRun) -> None:
@@ -120,8 +116,8 @@ def test_a_time_that_is_none_stands_behind_the_others_and_is_not_old(make_run: M
         Entry(StoredRun(make_run(name, record={"created": created})))
         for name, created in (("w", "yesterday"), ("r", "2020-10-25T11:00:00+00:00"))
     )
-    assert letters(select([wrong, right], [], "created", reverse=False)) == "rw"
-    assert letters(older_than([wrong, right], "1d")) == "r"
+    assert letters_of(select([wrong, right], [], "created", reverse=False)) == "rw"
+    assert letters_of(older_than([wrong, right], "1d")) == "r"
 
 
 def test_a_search_is_one_line_with_its_best(make_run: MakeRun, make_search: MakeRun) -> None:
