@@ -172,15 +172,6 @@ def test_every_trial_can_be_trained_again_to_the_same_bytes(nnrun: Nnrun, config
     assert (again / name).read_bytes() == (trial / name).read_bytes()
 
 
-def test_workers_and_stacking_change_no_result(nnrun: Nnrun, config: Callable[..., Path]) -> None:
-    config(SMALL)
-    ways = {"one": ["--workers", "1"], "two": ["--workers", "2"], "alone": ["--workers", "1", "--stack", "1"]}
-    for runs, options in ways.items():
-        assert nnrun("search", "--runs", runs, *options).code == 0
-    one, two, alone = (outcome(the_search(Path(runs))) for runs in ways)
-    assert one == two == alone
-
-
 def test_the_best_three_can_be_trained_again_at_once_or_later(nnrun: Nnrun, config: Callable[..., Path]) -> None:
     config(SMALL)
     done = nnrun("search", "--workers", "1", "--repeat", "2")
