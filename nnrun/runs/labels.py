@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TypedDict
 
-from nnrun.errors import UsageError
+from nnrun.errors import NnrunError, UsageError
 from nnrun.files import naming, sealed_document
 from nnrun.installation import command
 from nnrun.locks import lock_exclusively
@@ -35,6 +35,14 @@ def labels_of(run: RunDir) -> Labels:
         return {"tags": [], "note": None}
     found = run.read_json(LABELS, Labels)
     return {"tags": [word for word in found["tags"] if TAG.fullmatch(word)], "note": found["note"]}
+
+
+def readable_labels(run: RunDir) -> Labels:
+    """What is written on a run; nothing where that cannot be read."""
+    try:
+        return labels_of(run)
+    except NnrunError:
+        return {"tags": [], "note": None}
 
 
 def tag(run: RunDir, words: Sequence[str], remove: bool = False) -> Labels:

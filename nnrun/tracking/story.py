@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from nnrun.config.values import Settings
-from nnrun.errors import NnrunError
 from nnrun.runs.finding import seconds_of
-from nnrun.runs.labels import labels_of
+from nnrun.runs.labels import readable_labels
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import of_record, summary
 
@@ -72,17 +71,10 @@ def ending_of(run: StoredRun) -> Ending:
     """The ending of a run or a search as its record has it."""
     record = run.record
     best = dict(_flat(record.get("final") or {}))
-    tags, note = _labels(run)
+    labels = readable_labels(run.directory)
+    tags, note = labels["tags"], labels["note"] or ""
     epoch = None if run.is_search else record.get("best_epoch")
     return Ending(run.status, seconds_of(record.get("ended")), epoch, best, _verdict(run), tags, note)
-
-
-def _labels(run: StoredRun) -> tuple[Sequence[str], str]:
-    try:
-        labels = labels_of(run.directory)
-    except NnrunError:
-        return (), ""
-    return labels["tags"], labels["note"] or ""
 
 
 def _verdict(run: StoredRun) -> str:

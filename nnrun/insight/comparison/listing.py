@@ -15,7 +15,7 @@ from nnrun.config.values import Settings, dotted
 from nnrun.errors import NnrunError, UsageError
 from nnrun.insight.comparison.contestants import Contestant
 from nnrun.runs.finding import ID, born, seconds_of
-from nnrun.runs.labels import Labels, labels_of
+from nnrun.runs.labels import Labels, readable_labels
 from nnrun.runs.lineage import nudges
 from nnrun.runs.members import is_gathered
 from nnrun.runs.records import DataSizes, RunStatus
@@ -81,10 +81,7 @@ class Entry:
     @cached_property
     def labels(self) -> Labels:
         """What people wrote on it; nothing where that cannot be read."""
-        try:
-            return labels_of(self.run.directory)
-        except NnrunError:
-            return {"tags": [], "note": None}
+        return readable_labels(self.run.directory)
 
     @cached_property
     def nudges(self) -> int | None:
