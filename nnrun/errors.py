@@ -50,6 +50,11 @@ def _is_nowhere() -> bool:
     return False
 
 
+def library_words(error: BaseException) -> str:
+    """What a library says of a file that it cannot read, in a line."""
+    return (str(error).splitlines() or ["it is damaged"])[0].rstrip(".")
+
+
 def refuse_for(what: str, **options: object) -> None:
     """UsageError if one of these is given, which has no meaning for what is asked for."""
     if given := [name.replace("_", "-") for name, value in options.items() if value not in (None, [], (), False)]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from nnrun.data.files.dialect import MOST_CLASSES, Dialect
 from nnrun.data.files.table import Table, reads_as_number
-from nnrun.data.files.values import EXACT, are_whole, kind_of
+from nnrun.data.files.values import EXACT, are_whole, holds_integers, kind_of
 from nnrun.errors import DataError
 from nnrun.text import counted
 
@@ -199,9 +199,7 @@ def _is_long(series: pd.Series[Any]) -> bool:
     """Whether pandas gave up on 64 bits, or lost digits because a value is missing."""
     if series.dtype.kind == "f":
         return bool(series.hasnans and np.nanmax(np.abs(series.to_numpy()), initial=0) > EXACT)
-    from pandas.api import types
-
-    return series.dtype == object and types.infer_dtype(series, skipna=True) == "integer"
+    return holds_integers(series)
 
 
 def _are_codes(cells: pd.Series[Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -25,6 +24,7 @@ from nnrun.data.files.reading import Header, Reading, name_columns
 from nnrun.data.files.records import Records
 from nnrun.data.files.table import Table
 from nnrun.data.files.text_file import open_text
+from nnrun.data.files.values import as_float, holds_integers
 from nnrun.errors import DataError
 from nnrun.machine.threads import beside
 from nnrun.text import shown
@@ -103,19 +103,8 @@ def _with_other_mark(column: str, series: pd.Series[Any], bare: pd.Series[Any], 
 
 
 def _without_big_integers(series: pd.Series[Any]) -> pd.Series[Any]:
-    """Whole numbers beyond 64 bits arrive as Python objects; they become float64, those beyond that infinite."""
-    from pandas.api import types
-
-    if series.dtype != object:
-        return series
-    return series.map(_as_float).astype("float64") if types.infer_dtype(series, skipna=True) == "integer" else series
-
-
-def _as_float(number: Any) -> float:
-    try:
-        return float(number)
-    except OverflowError:
-        return math.inf if number > 0 else -math.inf
+    """Whole numbers beyond 64 bits become float64, those beyond that infinite."""
+    return series.map(as_float).astype("float64") if holds_integers(series) else series
 
 
 def _certain(series: pd.Series[Any], mark: str, dialect: Dialect) -> bool:

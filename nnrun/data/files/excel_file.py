@@ -25,7 +25,7 @@ from nnrun.data.files.formulas import Unstored, judge_formulas, unstored
 from nnrun.data.files.reading import Header, Reading, name_columns
 from nnrun.data.files.table import Table, suggest
 from nnrun.data.files.typed_rows import Decimals, as_text, noting_spaces
-from nnrun.errors import DataError
+from nnrun.errors import DataError, library_words
 from nnrun.installation import lacking
 from nnrun.text import MANY, listed
 
@@ -168,7 +168,7 @@ def _explained(path: Path) -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     except _UNUSABLE as error:
-        what = (str(error).splitlines() or ["it is damaged"])[0].rstrip(".")
+        what = library_words(error)
         raise DataError(f"{path}: not a usable workbook ({what}); save it anew as .xlsx, or its sheet as CSV") from None
 
 

@@ -20,7 +20,7 @@ from nnrun.data.files.frame import read_frame
 from nnrun.data.files.reading import Header, Reading, name_columns
 from nnrun.data.files.table import Table, stated_numbers
 from nnrun.data.files.values import EXACT, kind_of, labels
-from nnrun.errors import DataError
+from nnrun.errors import DataError, library_words
 from nnrun.installation import lacking
 from nnrun.machine.capacity import lacking_memory
 
@@ -47,11 +47,7 @@ def read_parquet(path: Path, reading: Reading, rows: int | None = None) -> Itera
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         if isinstance(error, (FileNotFoundError, PermissionError)):
             raise
-        raise DataError(f"{path}: not a usable Parquet file ({_first_line(error)})") from None
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or ["it is damaged"])[0].rstrip(".")
+        raise DataError(f"{path}: not a usable Parquet file ({library_words(error)})") from None
 
 
 def _tables(path: Path, file: Any, reading: Reading, rows: int | None) -> Iterator[Table]:

@@ -6,6 +6,7 @@ than a small network to train.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -44,6 +45,21 @@ def kind_of(values: Values) -> Kind:
     if types.is_datetime64_any_dtype(values):
         return "date"
     return "number" if types.is_numeric_dtype(values) else "category"
+
+
+def holds_integers(values: Values) -> bool:
+    """Whether a column holds Python's whole numbers, as which those beyond 64 bits arrive."""
+    from pandas.api import types
+
+    return values.dtype == object and types.infer_dtype(values, skipna=True) == "integer"
+
+
+def as_float(number: float) -> float:
+    """A number, be it whole and of any length, in float64; beyond its range infinite."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def missing_of(values: Values) -> npt.NDArray[np.bool_]:

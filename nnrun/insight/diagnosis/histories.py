@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.data.files.table import reads_as_number
+from nnrun.data.files.values import as_float
 from nnrun.errors import DataError
 from nnrun.insight.diagnosis.history_columns import (
     EPOCH,
@@ -146,12 +147,7 @@ def _plain(value: object, name: str, path: Path, place: int) -> float | None:
         if column_of(name):
             raise DataError(f"{path}: value {place} of {shown_name(name)} is no number: {shown_name(str(value))}")
         return None
-    if value is None:
-        return None
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
+    return None if value is None else as_float(value)
 
 
 def _events(path: Path) -> Table:
