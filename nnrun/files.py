@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import hashlib
+import io
 import json
 import math
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from io import FileIO
@@ -161,6 +163,23 @@ def _encoder(indent: int | None) -> json.JSONEncoder:
 def json_lines(records: Iterable[Any]) -> str:
     """A line each."""
     return "".join(to_json(record) + "\n" for record in records)
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]], usual: Sequence[str] = ()) -> str:
+    """A line of titles and a line a row; every key that a row has is a column, without a row these usual ones.
+
+    Truths, lists and mappings are as in a YAML file; nothing stands for none.
+    """
+    text = io.StringIO()
+    titles = dict.fromkeys(key for row in rows for key in row) or usual
+    writer = csv.DictWriter(text, list(titles), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+    return text.getvalue().rstrip("\n")
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (bool, list, tuple, dict)) else value
 
 
 def finite(value: Any) -> Any:

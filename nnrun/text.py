@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
 import reprlib
 import shutil
@@ -278,20 +275,3 @@ def log_scale(values: Iterable[float]) -> tuple[float, float]:
     logs = [math.log(value) for value in values]
     high = max(logs, default=0.0)
     return min([high - math.log(2), *logs]), high
-
-
-def csv_text(rows: Sequence[Mapping[str, Any]], usual: Sequence[str] = ()) -> str:
-    """A line of titles and a line a row; every key that a row has is a column, without a row these usual ones.
-
-    Truths, lists and mappings are as in a YAML file; nothing stands for none.
-    """
-    text = io.StringIO()
-    titles = dict.fromkeys(key for row in rows for key in row) or usual
-    writer = csv.DictWriter(text, list(titles), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
-    return text.getvalue().rstrip("\n")
-
-
-def _cell(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, (bool, list, tuple, dict)) else value

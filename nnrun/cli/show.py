@@ -31,10 +31,10 @@ def show(
 ) -> None:
     """Show a run: result, epochs, what its config changes, events."""
     from nnrun.errors import UsageError
+    from nnrun.files import csv_text
     from nnrun.runs.finding import find_run
     from nnrun.runs.labels import label_lines, labels_of
     from nnrun.runs.stored import COLUMNS, StoredRun, record_of
-    from nnrun.text import csv_text
 
     if json and csv:
         raise UsageError("--json and --csv: only one of them")

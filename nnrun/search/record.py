@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 from nnrun.config.values import Settings
+from nnrun.files import csv_text
 from nnrun.runs.records import DataSizes, Final, Parent, RunStatus
-from nnrun.text import csv_text, percent
+from nnrun.text import percent
 
 LOSS = "training.loss"  # where it is searched, trials have losses that cannot be compared
 

@@ -10,13 +10,14 @@ from typing import Any
 
 from nnrun.config.values import Settings
 from nnrun.errors import NnrunError
+from nnrun.files import csv_text
 from nnrun.insight.comparison.listing import BROKEN, FACTS, LISTED, Entry
 from nnrun.insight.comparison.tables import GAP, LEAST, Column, Legend, fitted, fitting, folded, total
 from nnrun.runs.lineage import Change, Place, fork_of, tree, watched
 from nnrun.runs.members import is_gathered
 from nnrun.runs.rundir import EVENTS
 from nnrun.runs.verdict import error_name
-from nnrun.text import columns, counted, csv_text, duration, in_percent, metric_value, percent, shortened, yaml_text
+from nnrun.text import columns, counted, duration, in_percent, metric_value, percent, shortened, yaml_text
 
 LEAST_PREFIX = len("20260101-000000")  # shorter ones name a run today and several tomorrow
 UNKNOWN = "*?"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypedDict
 
 from nnrun.config.values import Settings
+from nnrun.files import csv_text
 from nnrun.insight.comparison.contestants import COMPARED_FACTS, Contestant
 from nnrun.insight.comparison.curves import Curve, head
 from nnrun.insight.comparison.differences import Cell, Comparison
@@ -23,7 +24,7 @@ from nnrun.insight.comparison.tables import (
 from nnrun.runs.lineage import Changed, watched
 from nnrun.runs.records import Parent
 from nnrun.runs.telling import next_line
-from nnrun.text import columns, csv_text, in_percent
+from nnrun.text import columns, in_percent
 
 WIDEST_CELL = 16  # of many runs
 WITHIN = "within seed noise"
