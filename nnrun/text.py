@@ -53,6 +53,11 @@ def _joined(names: Sequence[str], word: str) -> str:
     return f"{', '.join(front)} {word} {last}" if front else last
 
 
+def sentence_case(text: str) -> str:
+    """With a capital at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
 def shortened(text: str, width: int) -> str:
     """The beginning, and … for what is missing."""
     return text if len(text) <= width else f"{text[: width - 1]}…"

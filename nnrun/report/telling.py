@@ -10,7 +10,7 @@ from nnrun.insight.comparison.differences import Comparison
 from nnrun.insight.comparison.tables import config_cells, metric_cells
 from nnrun.insight.diagnosis.verbs import Diagnosis, Look
 from nnrun.report.page.charts import Chart
-from nnrun.report.page.html import Markup, code, commands, facts, join, paragraph, sentence_case, table, tag
+from nnrun.report.page.html import Markup, code, commands, facts, join, paragraph, table, tag
 from nnrun.report.page.page import ASSETS, Grid, Page, Section
 from nnrun.report.run import report as of_runs
 from nnrun.report.run.errors import steps_table
@@ -22,7 +22,7 @@ from nnrun.runs.stored import StoredRun
 from nnrun.runs.symptoms.evidence import Finding
 from nnrun.runs.telling import ending
 from nnrun.search.trial_lines import best_few, setting
-from nnrun.text import last_words
+from nnrun.text import last_words, sentence_case
 
 CAPTION = 100  # pixels of a chart's title and note, and the strip for its tools
 TALL = 400  # pixels from which on a chart has the whole width

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nnrun.runs.proportions import difference, wilson
 from nnrun.runs.records import DataSizes, RunRecord
-from nnrun.text import PARTS, all_of, metric_name, percent, points, set_name
+from nnrun.text import PARTS, all_of, metric_name, percent, points, sentence_case, set_name
 
 if TYPE_CHECKING:
     from nnrun.config.schema import Diagnosis
@@ -252,7 +252,7 @@ def summary(verdict: Verdict, noise: str = "") -> str:
     fell = [gap for gap in verdict.gaps.values() if gap.value < 0]
     parts += [f"the {set_name(gap.end)} error is below the {set_name(gap.start)} error" for gap in fell]
     text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]}."
+    return f"{sentence_case(text)}."
 
 
 def _good_news(verdict: Verdict) -> str:

@@ -11,7 +11,7 @@ from nnrun.runs.symptoms.evidence import Evidence, usual_rate
 from nnrun.runs.symptoms.shapes import vanishing
 from nnrun.runs.symptoms.symptoms import rate_after_divergence
 from nnrun.runs.symptoms.thresholds import CRAWLING, QUARTERED
-from nnrun.text import by_hand, counted
+from nnrun.text import by_hand, counted, sentence_case
 
 NARROW, WIDE = 32, 64  # units
 DEEP = 5  # hidden layers
@@ -222,7 +222,7 @@ def larger(e: Evidence) -> Move | None:
         return None
     rest = "Training has come to rest with errors left on its own examples: " if "flat" in e.signs else ""
     why = f"{rest}twice the width gives the network room."
-    return Move(60 if rest else 42, why[0].upper() + why[1:], {"network.hidden": [2 * width for width in hidden]})
+    return Move(60 if rest else 42, sentence_case(why), {"network.hidden": [2 * width for width in hidden]})
 
 
 def _after_divergence(e: Evidence) -> Move | None:

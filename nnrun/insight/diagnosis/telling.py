@@ -13,7 +13,7 @@ from nnrun.runs.symptoms.evidence import Evidence
 from nnrun.runs.symptoms.shapes import SIGNS, Sign
 from nnrun.runs.telling import next_line
 from nnrun.runs.verdict import RULES, SETS, SURE, UNCLEAR, Gap, Verdict, deciding_size, summary
-from nnrun.text import percent, points, set_name, shown_name, wrapped
+from nnrun.text import percent, points, sentence_case, set_name, shown_name, wrapped
 
 TREES = "baselines"  # the look that `nnrun evaluate` takes
 BAR = 30  # characters for the largest error
@@ -102,7 +102,7 @@ def explanation(
     if assumed:
         base = "no base error above 0 is given, so bias is measured from 0"
     notes.append(f"{base}; a gap above {100 * verdict.tolerance:g} points is high")
-    return [*wrapped(told), *(line for note in notes for line in wrapped(f"{_sentence(note)}.", "note     "))]
+    return [*wrapped(told), *(line for note in notes for line in wrapped(f"{sentence_case(note)}.", "note     "))]
 
 
 def grouping(verdict: Verdict, by: str | None) -> str | None:
@@ -141,10 +141,6 @@ def measured_by(evidence: Evidence) -> list[str]:
 def _told_of(sign: Sign, mismatched: bool) -> str:
     meaning = sign.mismatched if mismatched and sign.mismatched else sign.meaning
     return f"{sign.seen}: {meaning}"
-
-
-def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:]
 
 
 def _doubts(verdict: Verdict) -> list[str]:

@@ -10,14 +10,14 @@ from nnrun.insight.comparison.contestants import TRANSFORMED, WEIGHED, WEIGHTS, 
 from nnrun.insight.comparison.lines import beginning, best, epochs, error_is, mark, marks_explained, plain_dev
 from nnrun.insight.comparison.listing import BROKEN, LISTED, Entry, kept_best, rivals
 from nnrun.report.page.charts import Chart, axis, colour, cut, dash, log_axis, whole_axis
-from nnrun.report.page.html import Markup, Sortable, facts, join, listing, paragraph, sentence_case, table, tag
+from nnrun.report.page.html import Markup, Sortable, facts, join, listing, paragraph, table, tag
 from nnrun.report.page.page import Grid, Page, Section, left_out, made_from
 from nnrun.report.run.curves import series
 from nnrun.runs.finding import in_short, list_runs
 from nnrun.runs.records import HELD, Row
 from nnrun.runs.telling import ending
 from nnrun.runs.verdict import error_kind, error_name, metric_title, of_record, summary
-from nnrun.text import counted, duration, in_percent, part_and_name, percent, source_name, yaml_text
+from nnrun.text import counted, duration, in_percent, part_and_name, percent, sentence_case, source_name, yaml_text
 
 BEST = 8  # runs of a data set whose curves are drawn: as many as there are colours
 FAR_APART = 20  # times as many epochs that another run has: the few are seen on a logarithmic axis alone

@@ -99,11 +99,6 @@ def unfolded(title: str, content: Markup) -> Markup:
     return tag("details", tag("summary", title), content)
 
 
-def sentence_case(text: str) -> str:
-    """With a capital at its beginning."""
-    return text[:1].upper() + text[1:]
-
-
 def facts(items: Sequence[tuple[str, str, str]]) -> Markup:
     """What it is, the number, and what belongs to it, side by side."""
     boxes = [tag("div", tag("dt", what), tag("dd", value, tag("small", more))) for what, value, more in items]

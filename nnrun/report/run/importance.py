@@ -11,11 +11,11 @@ from nnrun.models.importance.measuring import WORK, ColumnImportance, Importance
 from nnrun.models.importance.telling import GROUPS_SHOWN, alike_words, leak_words, rise_cells, surely
 from nnrun.models.trained import Trained
 from nnrun.report.page.charts import BLUE, ORANGE, Chart, axis, short, shorts
-from nnrun.report.page.html import Markup, listing, paragraph, sentence_case, table, tag
+from nnrun.report.page.html import Markup, listing, paragraph, table, tag
 from nnrun.report.page.page import Section, left_out
 from nnrun.report.run.examples import shape_of
 from nnrun.runs.grouped import LEVEL
-from nnrun.text import metric_name, number
+from nnrun.text import metric_name, number, sentence_case
 
 SHOWN = 20
 DIVERGING = [(0.0, BLUE), (0.5, "#f5f5f2"), (1.0, ORANGE)]

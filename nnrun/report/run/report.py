@@ -15,7 +15,7 @@ from nnrun.insight.diagnosis.telling import weighing
 from nnrun.insight.diagnosis.verbs import Diagnosis, of_a_run
 from nnrun.models.trained import Trained, trained
 from nnrun.report.page.charts import Chart
-from nnrun.report.page.html import Markup, commands, facts, join, listing, paragraph, sentence_case, table, tag
+from nnrun.report.page.html import Markup, commands, facts, join, listing, paragraph, table, tag
 from nnrun.report.page.page import Page, Section, left_out, made_from
 from nnrun.report.run import background, errors, examples
 from nnrun.report.run.curves import run_curves, statistics_charts, weights_chart
@@ -44,7 +44,7 @@ from nnrun.runs.shape import network_shape
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import ending, measured, symptom_told
 from nnrun.runs.verdict import error_kind, error_name, metric_title
-from nnrun.text import PARTS, counted, duration, metric_value, number, percent, set_name
+from nnrun.text import PARTS, counted, duration, metric_value, number, percent, sentence_case, set_name
 
 Parts = list[Markup | Chart]
 

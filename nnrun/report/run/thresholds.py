@@ -9,10 +9,10 @@ import numpy as np
 from nnrun.models.operating import CostDocument, Curve, cheapest, curves_of
 from nnrun.models.telling import cost_words
 from nnrun.report.page.charts import GREY, ORANGE, Chart, Trace, axis, colour, cut, dash, line, points, short
-from nnrun.report.page.html import Markup, listing, sentence_case
+from nnrun.report.page.html import Markup, listing
 from nnrun.report.page.page import Grid, Section, left_out
 from nnrun.report.run.quality import PART, ROOM, Classified
-from nnrun.text import percent
+from nnrun.text import percent, sentence_case
 
 TITLE = "Thresholds"
 USUAL = 0.5

@@ -10,11 +10,11 @@ from nnrun.improving.record import IMPROVED, Ending, ImproveRecord, StepRecord, 
 from nnrun.improving.telling import alone, asked_told, interval, settings_told
 from nnrun.installation import as_options, command
 from nnrun.report.page.charts import BLUE, GREY, ORANGE, Chart, axis, is_wide, line, log_axis, plain, points
-from nnrun.report.page.html import Markup, code, commands, facts, join, listing, paragraph, sentence_case, table, tag
+from nnrun.report.page.html import Markup, code, commands, facts, join, listing, paragraph, table, tag
 from nnrun.report.page.page import Page, Section, left_out, made_from
 from nnrun.report.run import background
 from nnrun.report.search.results import Results
-from nnrun.text import counted, duration, percent, shortened
+from nnrun.text import counted, duration, percent, sentence_case, shortened
 
 ADOPTED = "adopted"
 LONGEST_WHY = 60  # characters of a step's name in the chart

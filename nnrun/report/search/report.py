@@ -20,7 +20,6 @@ from nnrun.report.page.html import (
     join,
     listing,
     paragraph,
-    sentence_case,
     table,
     tag,
 )
@@ -45,7 +44,7 @@ from nnrun.search.importance import Importance
 from nnrun.search.record import TrialRecord, rank
 from nnrun.search.telling import diverged_lines, expected_line, ties
 from nnrun.search.trial_lines import setting, settings, shown
-from nnrun.text import duration, last_words, metric_key, metric_value, number, percent
+from nnrun.text import duration, last_words, metric_key, metric_value, number, percent, sentence_case
 
 Parts = list[Markup | Chart | Grid]
 NOTE = "note     "

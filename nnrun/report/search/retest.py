@@ -14,7 +14,6 @@ from nnrun.report.page.html import (
     join,
     listing,
     paragraph,
-    sentence_case,
     table,
     tag,
 )
@@ -37,7 +36,7 @@ from nnrun.search.retests.telling import (
     ordered,
 )
 from nnrun.search.trial_lines import setting, shown
-from nnrun.text import counted, duration, last_words, metric_value
+from nnrun.text import counted, duration, last_words, metric_value, sentence_case
 
 APART = 0.16  # of a place in today's order, by which trainings of one setting stand beside each other
 
