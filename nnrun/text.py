@@ -32,6 +32,11 @@ def counted(number: int, unit: str, units: str | None = None) -> str:
     return f"{number:,} {unit if number == 1 else units or f'{unit}s'}"
 
 
+def times(count: int) -> str:
+    """How often: once, 2 times."""
+    return "once" if count == 1 else f"{count} times"
+
+
 def listed(items: Sequence[str], most: int = FEW) -> str:
     """The first few, and how many more there are: `a, b, c and 4 more`."""
     more = len(items) - most

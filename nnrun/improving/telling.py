@@ -12,7 +12,7 @@ from nnrun.improving.budget import Budget
 from nnrun.improving.record import Asked, Ending, Evidence, Fault, ImproveRecord, Measured, StepRecord
 from nnrun.runs.records import Final
 from nnrun.runs.telling import next_line
-from nnrun.text import columns, counted, duration, percent, points, wrapped
+from nnrun.text import columns, counted, duration, percent, points, times, wrapped
 
 NO_CHANGE = "as it was written"
 
@@ -115,7 +115,7 @@ def alone(ending: Ending) -> bool:
 def _test(final: Final, reads: int, whose: str) -> list[str]:
     known = {part: final.get(f"{part}_error") for part in ("train", "dev", "test")}
     errors = ", ".join(f"{part} {percent(error)}" for part, error in known.items() if error is not None)
-    read = f"; test was read {'once' if reads == 1 else f'{reads} times'}" if reads else ""
+    read = f"; test was read {times(reads)}" if reads else ""
     return [f"best     {errors}: {whose}{read}"]
 
 

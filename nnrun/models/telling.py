@@ -33,6 +33,7 @@ from nnrun.text import (
     percent,
     set_name,
     shortened,
+    times,
     wrapped,
 )
 
@@ -278,4 +279,4 @@ def _margins(scores: ScoresRecord, possible: Mapping[Fraction, float], target: T
 
 
 def _reads(count: int) -> str:
-    return f"test part read {'once' if count == 1 else f'{count} times'}, this one included"
+    return f"test part read {times(count)}, this one included"

@@ -29,7 +29,7 @@ from nnrun.search.record import (
 )
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.trial_lines import best_table, compared_by, setting, shown
-from nnrun.text import columns, counted, duration, in_percent, metric_key, metric_value, percent, wrapped
+from nnrun.text import columns, counted, duration, in_percent, metric_key, metric_value, percent, times, wrapped
 
 STAGES = 5  # that are told
 FEWEST_ALIKE = 2
@@ -154,11 +154,9 @@ def test_line(record: SearchRecord, metric: Objective) -> list[str]:
     final = record.get("final") or {}
     if "dev_error" not in final:
         return []
-    reads = record["test_reads"]
-    times = "once" if reads == 1 else f"{reads} times"
     kind = error_kind_of(record)
     dev, test = (_told_of(final, part, metric, kind) for part in ("dev", "test"))
-    test = f"{test} (test part read {times})" if "test_error" in final else "no test part"
+    test = f"{test} (test part read {times(record['test_reads'])})" if "test_error" in final else "no test part"
     return [f"best     trial {record['best_trial']}: {dev}, {test}"]
 
 

@@ -14,7 +14,7 @@ from nnrun.report.page.html import Markup, code, commands, facts, join, listing,
 from nnrun.report.page.page import Page, Section, left_out, made_from
 from nnrun.report.run import background
 from nnrun.report.search.results import Results
-from nnrun.text import counted, duration, percent, sentence_case, shortened
+from nnrun.text import counted, duration, percent, sentence_case, shortened, times
 
 ADOPTED = "adopted"
 LONGEST_WHY = 60  # characters of a step's name in the chart
@@ -76,8 +76,7 @@ def key_numbers(found: Results, record: ImproveRecord) -> Iterator[tuple[str, st
     if final.get("dev_error") is not None and not alone(ending):
         yield "ensemble, dev", percent(final["dev_error"]), f"of {counted(record['asked']['seeds'], 'network')}"
     if final.get("test_error") is not None:
-        reads = found.record.get("test_reads") or 0
-        yield "test error", percent(final["test_error"]), "read once" if reads == 1 else f"read {reads} times"
+        yield "test error", percent(final["test_error"]), f"read {times(found.record.get('test_reads') or 0)}"
     yield "trainings", f"{ending['runs']:,}", counted(ending["epochs"], "epoch")
     yield "training", duration(ending["seconds"]), "of all together"
 

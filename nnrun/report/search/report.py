@@ -44,7 +44,7 @@ from nnrun.search.importance import Importance
 from nnrun.search.record import TrialRecord, rank
 from nnrun.search.telling import diverged_lines, expected_line, ties
 from nnrun.search.trial_lines import setting, settings, shown
-from nnrun.text import duration, last_words, metric_key, metric_value, number, percent, sentence_case
+from nnrun.text import duration, last_words, metric_key, metric_value, number, percent, sentence_case, times
 
 Parts = list[Markup | Chart | Grid]
 NOTE = "note     "
@@ -131,9 +131,8 @@ def key_numbers(found: Results) -> list[tuple[str, str, str]]:
         told.append((f"best {found.metric}", found.told(found.best), f"trial {found.best['number']}"))
     for key in dict.fromkeys((f"test_{found.plan.objective.name}", "test_error")):
         if final.get(key) is not None:
-            reads = "read once" if record["test_reads"] == 1 else f"read {record['test_reads']} times"
             name = metric_key(key, found.error_kind).replace("_", " ")
-            told.append((name, metric_value(final[key], key), reads))
+            told.append((name, metric_value(final[key], key), f"read {times(record['test_reads'])}"))
     counts = Counter(trial["status"] for trial in found.trials)
     ended = ", ".join(f"{count:,} {status}" for status, count in counts.items())
     told.append(("trials", f"{len(found.trials):,}", ended or "none finished"))
