@@ -181,6 +181,11 @@ class Trial(NamedTuple):
         """Whether the loss has risen at the config's rate, or is no number any more."""
         return not self.configured <= (1 + LEAST_FALL) * self.first
 
+    @property
+    def led(self) -> str:
+        """Where the config's rate has led, in words."""
+        return f"to {number(self.configured)}" if math.isfinite(self.configured) else "nowhere, as they diverge"
+
 
 def _trial(context: Context, rate: float) -> Trial:
     """The config beside itself at another rate."""
@@ -197,10 +202,9 @@ def _of_its_own(configured: float, found: RateRange, trial: Trial | None) -> tup
         told = "no suggestion: the loss hardly falls"
         return ("warn", f"{rate} is too high; {told}") if lost else ("pass", told)
     if trial.lost:
-        where = f"to {number(trial.configured)}" if math.isfinite(trial.configured) else "nowhere, as they diverge"
-        return "warn", f"{rate} is too high: from a loss of {number(trial.first)}, {trial.steps} steps lead {where}"
-    led = f"loss {number(trial.first)} → {number(trial.configured)} in {trial.steps} steps"
-    return "pass", f"{rate} is within what works, {led}"
+        return "warn", f"{rate} is too high: from a loss of {number(trial.first)}, {trial.steps} steps lead {trial.led}"
+    fall = f"loss {number(trial.first)} → {number(trial.configured)} in {trial.steps} steps"
+    return "pass", f"{rate} is within what works, {fall}"
 
 
 def judge_rates(
@@ -223,9 +227,8 @@ def judge_rates(
             beyond = ""  # with one step a rate the curve errs, and the trial speaks against it
         return Finding(status, told + beyond, LOWER_RATE if status == "warn" else None, numbers, picture)
     other = round_rate(found.suggestion)
-    here = f"to {number(trial.configured)}" if math.isfinite(trial.configured) else "nowhere, as they diverge"
     text = (
         f"suggests {other:g}: from a loss of {number(trial.first)}, {trial.steps} steps lead to {number(trial.other)}, "
-        f"and at the config's {configured:g} {here}{beyond}"
+        f"and at the config's {configured:g} {trial.led}{beyond}"
     )
     return Finding("warn", text, setting(RATE, other), numbers, picture)
