@@ -147,19 +147,24 @@ def ending(record: RunRecord, status: RunStatus, config: Config | None = None) -
 
 
 def result_table(final: Final, data: DataSizes) -> list[str]:
-    """Errors and losses of the best parameters, a column a part."""
-    parts = [part for part in PARTS if f"{part}_error" in final]
-    table = [["", *map(set_name, parts)]]
-    for name in measured(final):
-        cells = (metric_value(final.get(f"{part}_{name}"), name) for part in parts)
-        table.append([metric_title(name, final, data), *cells])
-    table.append(["cost", number(final["cost"])])
+    """Errors and losses of the best parameters, a column a part, and the cost."""
+    table = [*metric_rows(final, data), ["cost", number(final["cost"])]]
     first = max(9, *(len(row[0]) + 1 for row in table))
     width = max(9, *(len(cell) + 2 for row in table for cell in row[1:]))
     return [f"{row[0]:<{first}}" + "".join(f"{cell:>{width}}" for cell in row[1:]) for row in table]
 
 
-def measured(final: Final) -> list[str]:
+def metric_rows(final: Final, data: DataSizes) -> list[list[str]]:
+    """A row a metric, a column a part; first the names of the parts."""
+    parts = [part for part in PARTS if f"{part}_error" in final]
+    rows = [["", *map(set_name, parts)]]
+    for name in _measured(final):
+        cells = (metric_value(final.get(f"{part}_{name}"), name) for part in parts)
+        rows.append([metric_title(name, final, data), *cells])
+    return rows
+
+
+def _measured(final: Final) -> list[str]:
     """The metrics of its parts, errors first."""
     known = [name for part, name in map(part_and_name, final) if part in PARTS and name != SURE]
     return list(dict.fromkeys([*(name for name in ("error", "plain_error", "rmse", "loss") if name in known), *known]))

@@ -42,9 +42,9 @@ from nnrun.runs.members import has_members, is_gathered, member
 from nnrun.runs.records import DataSizes, Final, RunRecord
 from nnrun.runs.shape import network_shape
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.telling import ending, measured, symptom_told
+from nnrun.runs.telling import ending, metric_rows, symptom_told
 from nnrun.runs.verdict import error_kind, error_name, metric_title
-from nnrun.text import PARTS, counted, duration, metric_value, number, percent, sentence_case, set_name
+from nnrun.text import counted, duration, number, percent, sentence_case, set_name
 
 Parts = list[Markup | Chart]
 
@@ -138,12 +138,8 @@ def _verdict_section(found: Diagnosis | None, record: RunRecord, why_not: str) -
 
 def _metrics_table(final: Final, data: DataSizes) -> Markup:
     """Every metric of the best epoch, a column a part."""
-    parts = [part for part in PARTS if f"{part}_error" in final]
-    rows = [
-        [metric_title(name, final, data), *(metric_value(final.get(f"{part}_{name}"), name) for part in parts)]
-        for name in measured(final)
-    ]
-    return table("The best epoch by every metric", ["metric", *map(set_name, parts)], rows)
+    (_, *parts), *rows = metric_rows(final, data)
+    return table("The best epoch by every metric", ["metric", *parts], rows)
 
 
 def _curves_section(run: StoredRun) -> Section:
