@@ -30,9 +30,8 @@ UNTIL_REACHED = 2.0  # seconds
 class Asked:
     """A job that a worker has, and what is known of it by now."""
 
-    def __init__(self, token: str, address: str) -> None:
-        self.token, self.address = token, address
-        self.task: Any = None  # dask's future
+    def __init__(self, token: str, address: str, task: Any = None) -> None:
+        self.token, self.address, self.task = token, address, task  # the last is dask's future
         self.ended, self.answered = threading.Event(), threading.Event()
         self.size: int | None = None  # bytes of the answer
         self.has_ended, self.refused = False, False
@@ -66,14 +65,12 @@ class Asking:
 
     def ask(self, work: Train, request: Request, address: str) -> Asked:
         """Hand over a request, and wait until it has ended; errors as of `Answers`."""
-        asked = Asked(request["token"], address)
-        asked.task, self._asked[asked.token] = self._tasks.get(address), asked
-        given = (asked.token, work, json.dumps(request))
+        given = (request["token"], work, json.dumps(request))
         try:
-            if not asked.task or not self._handed_over(address, asked.task.key, *given):
-                asked.task = self._tasks[address] = self._begun(address, *given)
+            asked = self._handed_over(address, *given) or self._begun(address, *given)
             self._wait(asked, asked.ended, lambda: asked.has_ended)
         except BaseException:
+            self._asked.pop(request["token"], None)
             self.forget(address)
             raise
         return asked
@@ -83,7 +80,9 @@ class Asking:
         self.wait_for(asked)
         del self._asked[asked.token]
         refuse_more(asked.size or 0, most)  # by what is told of it, as dask reads messages of any size whole
-        found: bytes = self._answers.of(self._called(asked.address, seat.answer, asked.token), asked.address)
+        found: bytes | None = self._answers.of(self._called(asked.address, seat.answer, asked.token), asked.address)
+        if found is None:  # it was on its way before, and did not arrive
+            raise WorkerDiedError(LOST)
         refuse_more(len(found), most)
         return found
 
@@ -95,22 +94,33 @@ class Asking:
         """Cancel what sits on a worker, or did: another process may come to have its address."""
         self._straight.pop(address, None)
         if task := self._tasks.pop(address, None):
-            task.cancel()
+            with suppress(Exception):  # the scheduler may be gone
+                task.cancel()
 
-    def _handed_over(self, address: str, task: str, *given: Any) -> bool:
-        """Whether the task has the job; a message that is lost is as good as none, as the task knows its tokens."""
+    def _handed_over(self, address: str, token: str, *given: Any) -> Asked | None:
+        """To the task that sits there; None where none does any more.
+
+        A message that is lost is as good as none: a task knows its tokens.
+        """
+        if not (task := self._tasks.get(address)):
+            return None
+        asked = self._asked[token] = Asked(token, address, task)
         with suppress(OSError):
-            return bool(self._answers.of(self._called(address, seat.hand_over, task, *given), address))
-        return False
+            if self._answers.of(self._called(address, seat.hand_over, task.key, token, *given), address):
+                return asked
+        return None
 
-    def _begun(self, address: str, *given: Any) -> Any:
-        """A task that begins with the job."""
-        task = self._client.submit(seat.sit, *given, self._topic, workers=[address], pure=False)
+    def _begun(self, address: str, token: str, *given: Any) -> Asked:
+        """To a new task."""
+        asked = self._asked[token] = Asked(token, address)
+        told = (token, *given, self._topic)
+        asked.task = self._tasks[address] = self._client.submit(seat.sit, *told, workers=[address], pure=False)
         if address not in self._straight:
             self._straight[address] = False
             self._in_background(self._reach(address))
-        self._in_background(self._answers.end_of(task)).add_done_callback(lambda found: self._lose(task))
-        return task
+        end = self._in_background(self._answers.end_of(asked.task))
+        end.add_done_callback(lambda found: self._lose(asked.task))
+        return asked
 
     def _lose(self, task: Any) -> None:
         for asked in list(self._asked.values()):
@@ -130,7 +140,7 @@ class Asking:
                 self._answers.of(self._answers.end_of(asked.task), asked.address)  # raises why
                 raise WorkerDiedError(LOST)
         except BaseException:
-            del self._asked[asked.token]
+            self._asked.pop(asked.token, None)
             raise
 
     def _in_background(self, coroutine: Any) -> Any:

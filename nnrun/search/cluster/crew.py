@@ -234,6 +234,9 @@ class Crew:
             return False
         self._hosts[address] = theirs["here"]["host"]["name"]
         found = differences(self._own(kind), theirs)
+        if theirs.get("protocol") != worker.PROTOCOL:
+            self.bench(address, ["its nnrun takes jobs in another way than this one hands them out", *found])
+            return False
         if found and not self.any_bits:
             self.bench(address, ["it would not train to the same bits; --allow-different-bits takes it", *found])
             return False

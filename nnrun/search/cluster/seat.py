@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import NamedTuple, TypedDict
+from typing import TypedDict
+from weakref import WeakValueDictionary
 
 from nnrun.search.cluster.worker import Left, Refusal, Train, attempt
 from nnrun.search.executors import failure_of
@@ -30,11 +31,8 @@ class Told(TypedDict):
     refused: bool  # it came to nothing, and the answer says why
 
 
-class _Answer(NamedTuple):
-    """A parcel, or a refusal as text, until it is fetched."""
-
-    task: str
-    content: bytes
+class Answers(dict[str, bytes]):
+    """Parcels, or refusals as text, by token until they are fetched; there as long as dask keeps the task."""
 
 
 class Seat:
@@ -43,6 +41,7 @@ class Seat:
     def __init__(self, task: str, tell: Callable[[Told], None]) -> None:
         self.task, self.packer = task, ThreadPoolExecutor(1)
         self.jobs, self._taken = SimpleQueue[tuple[Train, str]](), set[str]()
+        self.answers = Answers()
         self._tell = tell
 
     def put(self, token: str, work: Train, text: str) -> None:
@@ -71,31 +70,34 @@ class Seat:
     def _keep(self, token: str, answer: bytes | Refusal) -> None:
         refused = not isinstance(answer, bytes)
         content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-        _answers[token] = _Answer(self.task, content)
+        self.answers[token], _answers[token] = content, self.answers
         self._tell({"token": token, "size": len(content), "refused": refused})
 
 
 _lock = threading.Lock()
 _seats: dict[str, Seat] = {}  # those that take jobs, by the key of their task
-_answers: dict[str, _Answer] = {}  # by token
+_answers = WeakValueDictionary[str, Answers]()  # where the answer is, by token
 
 
-def sit(token: str, work: Train, text: str, topic: str) -> None:
-    """Do a job, and then those that `hand_over` brings, until none comes for a while or others wait for this worker."""
+def sit(token: str, work: Train, text: str, topic: str) -> Answers:
+    """Do a job, and then those that `hand_over` brings, until none comes for a while or others wait for this worker.
+
+    What is not fetched by then is the result of the task, so that it goes when dask lets that go, as of a search that
+    is gone.
+    """
     from distributed import get_worker
 
     here = get_worker()
     seat = Seat(str(here.get_current_task()), partial(here.log_event, topic))
     seat.put(token, work, text)
     _seats[seat.task] = seat
-    for lost in [token for token, answer in list(_answers.items()) if answer.task not in here.state.tasks]:
-        _answers.pop(lost, None)  # of a search that is gone
     try:
         with seat.packer:
-            while job := _next(seat, 0 if here.state.ready else LINGER):
+            while job := _next(seat, 0 if here.state.ready or here.state.constrained else LINGER):
                 seat.train(*job)
     finally:
         _seats.pop(seat.task, None)
+    return seat.answers
 
 
 def _next(seat: Seat, seconds: float) -> tuple[Train, str] | None:
@@ -121,6 +123,6 @@ def hand_over(task: str, token: str, work: Train, text: str) -> bool:
         return task in _seats
 
 
-def answer(token: str) -> bytes:
-    """What the job came to, once."""
-    return _answers.pop(token).content
+def answer(token: str) -> bytes | None:
+    """What the job came to, once; None where that is gone."""
+    return _answers.pop(token, Answers()).pop(token, None)

@@ -28,6 +28,7 @@ from nnrun.search.executors import Failure, Pool, Result, SentJob, Work, WorkerD
 from nnrun.search.executors import Job as AJob
 from nnrun.search.trials import Job
 
+PROTOCOL = 1  # of how jobs come: as messages to a task
 FOLDER, UNFINISHED, COMING = "nnrun", ".unfinished-", "coming-"
 UNTIL_UNUSED = 600  # seconds in which nobody has sent a piece of a folder, or begun a trial that needs it
 BETWEEN_LOOKS = 0.5  # seconds; a look is whether somebody still waits for what is done here
@@ -84,7 +85,7 @@ def examine(text: str) -> str:
         result = _done(probe, probe_job(kind), request["memory"], timeout=None)
     if "bits" in result:
         _probes[json.dumps(kind)] = result
-    return json.dumps(result)
+    return json.dumps({**result, "protocol": PROTOCOL})
 
 
 def begin_folder(name: str, size: int, sender: str) -> bool:

@@ -17,7 +17,7 @@ from nnrun.search.cluster import seat
 from nnrun.search.cluster.asking import Asked, Asking
 from nnrun.search.cluster.connecting import connected
 from nnrun.search.cluster.executor import Cluster
-from nnrun.search.executors import SentJob
+from nnrun.search.executors import SentJob, WorkerDiedError
 from tests.search.cluster.conftest import ByHand, until
 from tests.search.conftest import CONFIG
 
@@ -28,7 +28,7 @@ pytest.importorskip("distributed", reason="the extra `cluster` is not installed"
 def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ByHand]:
     """A cluster of one."""
     with closing(ByHand(tmp_path_factory.mktemp("one"))) as cluster:
-        cluster.worker("--no-nanny")
+        cluster.worker("--no-nanny", "--resources", "room=1")
         yield cluster
 
 
@@ -95,10 +95,20 @@ def test_searches_take_turns(search: Callable[[], Cluster], tmp_path: Path) -> N
     assert [each.result() for each in many] == [{}] * 20
 
 
-def test_other_tasks_take_turns_too(search: Callable[[], Cluster], worker: ByHand, tmp_path: Path) -> None:
+def test_searches_that_take_turns_lose_nothing(search: Callable[[], Cluster], tmp_path: Path) -> None:
+    """Though each has a new task for most of its jobs, and hears of the end of the last one at any time."""
+    both = [search(), search()]
+    found = [done(each, tmp_path) for each in both * 20]
+    assert [each.result() for each in found] == [{}] * 40
+
+
+@pytest.mark.parametrize("resources", [{}, {"room": 1}])
+def test_other_tasks_take_turns_too(
+    resources: dict[str, int], search: Callable[[], Cluster], worker: ByHand, tmp_path: Path
+) -> None:
     many = slow(search(), tmp_path)
     with connected(str(worker.file)) as client:
-        assert client.submit(sum, [1, 2], pure=False).result(timeout=60) == 3
+        assert client.submit(sum, [1, 2], pure=False, resources=resources).result(timeout=60) == 3
     assert not all(each.done() for each in many)
     assert [each.result() for each in many] == [{}] * 20
 
@@ -129,6 +139,50 @@ def test_a_worker_that_cannot_be_reached_is_asked_by_the_scheduler(
     assert [each.result() for each in found] == [{}] * 5
     assert count.read_text() == "x" * 5
     assert tried == ["there"] if broken == "before" else tried.count("hand_over") == 1
+
+
+def test_an_answer_that_does_not_arrive_is_that_of_a_worker_that_was_lost(
+    search: Callable[[], Cluster], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So its job is done again, as often as those of workers are that leave."""
+    cluster, straight = search(), Asking._straight_to
+    until(lambda: [*cluster._crew.asking._straight.values()] == [True])
+
+    async def cut(self: Asking, address: str, function: Any, *given: Any) -> Any:
+        found = await straight(self, address, function, *given)
+        if function is seat.answer:
+            raise OSError
+        return found
+
+    monkeypatch.setattr(Asking, "_straight_to", cut)
+    with pytest.raises(WorkerDiedError) as lost:
+        done(cluster, tmp_path).result()
+    assert lost.value.killed
+    assert done(cluster, tmp_path).result() == {}
+
+
+def test_answers_go_with_their_search(
+    search: Callable[[], Cluster], worker: ByHand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that were not fetched."""
+
+    def gone(self: Asking, asked: Asked, most: int) -> bytes:
+        self.wait_for(asked)
+        raise WorkerDiedError(1)
+
+    cluster = search()
+    monkeypatch.setattr(Asking, "fetch", gone)
+    with pytest.raises(WorkerDiedError):
+        done(cluster, tmp_path).result()
+    with connected(str(worker.file)) as client:
+
+        def kept() -> list[int]:
+            return list(client.run(lambda: len(seat._answers)).values())
+
+        time.sleep(5 * seat.LINGER)
+        assert kept() == [1]
+        cluster.close()
+        until(lambda: kept() == [0])
 
 
 def test_a_task_that_has_ended_takes_no_job() -> None:
