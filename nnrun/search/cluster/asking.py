@@ -80,8 +80,11 @@ class Asking:
         self.wait_for(asked)
         del self._asked[asked.token]
         refuse_more(asked.size or 0, most)  # by what is told of it, as dask reads messages of any size whole
-        found: bytes | None = self._answers.of(self._called(asked.address, seat.answer, asked.token), asked.address)
-        if found is None:  # it was on its way before, and did not arrive
+        found: bytes | None = None
+        with suppress(OSError):
+            asking = self._called(asked.address, seat.answer, asked.task.key, asked.token)
+            found = self._answers.of(asking, asked.address)
+        if found is None:  # it was on its way, and did not arrive
             raise WorkerDiedError(LOST)
         refuse_more(len(found), most)
         return found
@@ -148,10 +151,10 @@ class Asking:
         return run_coroutine_threadsafe(coroutine, loop.asyncio_loop)
 
     async def _reach(self, address: str) -> None:
-        """See whether a worker answers without the scheduler."""
+        """See whether it is the same worker that answers without the scheduler and by it."""
         with suppress(Exception):  # of networks, and of their certificates
-            await asyncio.wait_for(self._straight_to(address, seat.there), UNTIL_REACHED)
-            self._straight[address] = True
+            reached = await asyncio.wait_for(self._straight_to(address, seat.there), UNTIL_REACHED)
+            self._straight[address] = reached == await self._called(address, seat.there)
 
     async def _called(self, address: str, function: Callable[..., Any], *given: Any) -> Any:
         """What a function comes to on a worker; OSError where that is not reached."""

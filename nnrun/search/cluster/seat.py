@@ -6,6 +6,8 @@ To dask the worker is busy meanwhile, so nobody takes it for one that could go; 
 from __future__ import annotations
 
 import json
+import logging
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -13,11 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict, cast
 from weakref import WeakValueDictionary
 
 from nnrun.search.cluster.worker import Left, Refusal, Train, attempt
 from nnrun.search.executors import failure_of
+
+if TYPE_CHECKING:
+    from distributed import Worker
 
 LINGER = 0.1  # seconds in which the next job must come
 PUT_OFF = 0.005  # seconds until what a job has left is packed, which would hold up the next one's message
@@ -74,6 +79,7 @@ class Seat:
         self._tell({"token": token, "size": len(content), "refused": refused})
 
 
+_name = secrets.token_hex(8)  # of this process
 _lock = threading.Lock()
 _seats: dict[str, Seat] = {}  # those that take jobs, by the key of their task
 _answers = WeakValueDictionary[str, Answers]()  # where the answer is, by token
@@ -87,17 +93,29 @@ def sit(token: str, work: Train, text: str, topic: str) -> Answers:
     """
     from distributed import get_worker
 
+    logging.getLogger("distributed.worker").addFilter(_is_no_message)
     here = get_worker()
     seat = Seat(str(here.get_current_task()), partial(here.log_event, topic))
     seat.put(token, work, text)
     _seats[seat.task] = seat
     try:
         with seat.packer:
-            while job := _next(seat, 0 if here.state.ready or here.state.constrained else LINGER):
+            while job := _next(seat, _patience(here)):
                 seat.train(*job)
     finally:
         _seats.pop(seat.task, None)
     return seat.answers
+
+
+def _is_no_message(record: logging.LogRecord) -> bool:
+    """Else dask writes two lines a job."""
+    return record.args not in [(function.__name__,) for function in (there, hand_over, answer)]
+
+
+def _patience(here: Worker) -> float:
+    """Seconds in which the next job must come: none where others wait, or dask stops the worker for want of memory."""
+    is_free = here.status.name == "running" and not here.state.ready and not here.state.constrained
+    return LINGER if is_free else 0
 
 
 def _next(seat: Seat, seconds: float) -> tuple[Train, str] | None:
@@ -111,8 +129,9 @@ def _next(seat: Seat, seconds: float) -> tuple[Train, str] | None:
         return None
 
 
-def there() -> None:
-    """Nothing: whoever calls this has reached the worker."""
+def there() -> str:
+    """Who this is: another worker may have the same address in another network."""
+    return _name
 
 
 def hand_over(task: str, token: str, work: Train, text: str) -> bool:
@@ -123,6 +142,7 @@ def hand_over(task: str, token: str, work: Train, text: str) -> bool:
         return task in _seats
 
 
-def answer(token: str) -> bytes | None:
-    """What the job came to, once; None where that is gone."""
-    return _answers.pop(token, Answers()).pop(token, None)
+def answer(task: str, token: str, dask_worker: Worker) -> bytes | None:
+    """What the job came to, once; None where that is gone. By then dask may have written the task's result to disk."""
+    held = cast(Answers | None, _answers.pop(token, None) or dask_worker.data.get(task))
+    return held.pop(token, None) if held else None

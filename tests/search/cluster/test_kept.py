@@ -178,7 +178,7 @@ def test_what_cannot_be_packed_is_told(
     with sitting.packer:
         sitting.train(rows, json.dumps(request(leaving, ready)))  # type: ignore[arg-type]
     assert [each["size"] is None for each in told] == [True, False]
-    assert json.loads(seat.answer("t")) == {"failure": {"error": "MemoryError: no room", "disk_full": False}}
+    assert json.loads(sitting.answers["t"]) == {"failure": {"error": "MemoryError: no room", "disk_full": False}}
     assert [*here.glob(".*")] == []
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -75,7 +77,9 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-def test_one_task_has_many_jobs(search: Callable[[], Cluster], begun: list[str], tmp_path: Path) -> None:
+def test_one_task_has_many_jobs(
+    search: Callable[[], Cluster], worker: ByHand, begun: list[str], tmp_path: Path
+) -> None:
     cluster = search()
     time.sleep(5 * seat.LINGER)
     begun.clear()
@@ -84,6 +88,7 @@ def test_one_task_has_many_jobs(search: Callable[[], Cluster], begun: list[str],
     time.sleep(5 * seat.LINGER)
     assert done(cluster, tmp_path).result() == {}  # the task has ended meanwhile
     assert len(begun) > 1
+    assert not any(b"hand_over" in log.read_bytes() for log in worker.folder.glob("worker-*/log"))
 
 
 def test_searches_take_turns(search: Callable[[], Cluster], tmp_path: Path) -> None:
@@ -183,6 +188,45 @@ def test_answers_go_with_their_search(
         assert kept() == [1]
         cluster.close()
         until(lambda: kept() == [0])
+
+
+def test_a_stranger_with_the_address_of_a_worker_is_asked_nothing(
+    search: Callable[[], Cluster], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = list[str]()
+
+    async def stranger(self: Asking, address: str, function: Any, *given: Any) -> Any:
+        tried.append(function.__name__)
+        return "another"
+
+    monkeypatch.setattr(Asking, "_straight_to", stranger)
+    cluster = search()
+    assert [each.result() for each in [done(cluster, tmp_path) for _ in range(3)]] == [{}] * 3
+    assert tried == ["there"]
+
+
+def test_an_answer_may_have_been_written_to_disk() -> None:
+    """By dask, where the worker has little memory left."""
+    held = SimpleNamespace(data={"task": seat.Answers(token=b"bytes")})
+    assert seat.answer("task", "token", held) == b"bytes"  # type: ignore[arg-type]
+    assert seat.answer("task", "token", held) is None  # type: ignore[arg-type]
+    assert seat.answer("other", "token", held) is None  # type: ignore[arg-type]
+    assert pickle.loads(pickle.dumps(seat.Answers(token=b"bytes"))) == {"token": b"bytes"}
+
+
+@pytest.mark.parametrize(
+    ("status", "ready", "constrained"), [("paused", [], []), ("running", [1], []), ("running", [], [1])]
+)
+def test_nothing_is_waited_for_where_the_worker_is_wanted_or_out_of_memory(
+    status: str, ready: list[int], constrained: list[int]
+) -> None:
+    def here(status: str, ready: list[int], constrained: list[int]) -> Any:
+        return SimpleNamespace(
+            status=SimpleNamespace(name=status), state=SimpleNamespace(ready=ready, constrained=constrained)
+        )
+
+    assert seat._patience(here("running", [], [])) == seat.LINGER
+    assert seat._patience(here(status, ready, constrained)) == 0
 
 
 def test_a_task_that_has_ended_takes_no_job() -> None:
