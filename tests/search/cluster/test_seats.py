@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pickle
+import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import closing
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from nnrun.search.cluster.asking import Asked, Asking
 from nnrun.search.cluster.connecting import connected
 from nnrun.search.cluster.executor import Cluster
 from nnrun.search.executors import SentJob, WorkerDiedError
-from tests.search.cluster.conftest import ByHand, until
+from tests.search.cluster.conftest import PATIENCE, ByHand, until
 from tests.search.conftest import CONFIG
 
 pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
@@ -57,11 +58,24 @@ def done(search: Cluster, folder: Path, what: str = "{}") -> Future[Any]:
     return search.submit(work, job)
 
 
-def slow(search: Cluster, folder: Path) -> list[Future[Any]]:
-    """Jobs for some seconds, of which two are over."""
-    found = [done(search, folder, "__import__('time').sleep(0.2) or {}") for _ in range(20)]
-    until(lambda: sum(each.done() for each in found) > 1)
-    return found
+@contextmanager
+def always_at_work(search: Cluster, folder: Path) -> Iterator[None]:
+    """Whenever one of its jobs has ended, the next one is there."""
+    over = threading.Event()
+
+    def go_on() -> None:
+        while not over.is_set():
+            assert done(search, folder, "__import__('time').sleep(0.05) or {}").result() == {}
+
+    with ThreadPoolExecutor(2) as threads:
+        going = [threads.submit(go_on) for _ in range(2)]
+        try:
+            time.sleep(0.3)
+            yield
+        finally:
+            over.set()
+    for each in going:
+        each.result()
 
 
 @pytest.fixture
@@ -92,12 +106,9 @@ def test_one_task_has_many_jobs(
 
 
 def test_searches_take_turns(search: Callable[[], Cluster], tmp_path: Path) -> None:
-    """Though one of them has the next job ready whenever one has ended."""
     first, other = search(), search()
-    many = slow(first, tmp_path)
-    assert done(other, tmp_path).result() == {}
-    assert not all(each.done() for each in many)
-    assert [each.result() for each in many] == [{}] * 20
+    with always_at_work(first, tmp_path):
+        assert done(other, tmp_path).result(timeout=PATIENCE) == {}
 
 
 def test_searches_that_take_turns_lose_nothing(search: Callable[[], Cluster], tmp_path: Path) -> None:
@@ -111,11 +122,8 @@ def test_searches_that_take_turns_lose_nothing(search: Callable[[], Cluster], tm
 def test_other_tasks_take_turns_too(
     resources: dict[str, int], search: Callable[[], Cluster], worker: ByHand, tmp_path: Path
 ) -> None:
-    many = slow(search(), tmp_path)
-    with connected(str(worker.file)) as client:
-        assert client.submit(sum, [1, 2], pure=False, resources=resources).result(timeout=60) == 3
-    assert not all(each.done() for each in many)
-    assert [each.result() for each in many] == [{}] * 20
+    with always_at_work(search(), tmp_path), connected(str(worker.file)) as client:
+        assert client.submit(sum, [1, 2], pure=False, resources=resources).result(timeout=PATIENCE) == 3
 
 
 @pytest.mark.parametrize("broken", ["before", "behind"])
