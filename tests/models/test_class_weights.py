@@ -16,7 +16,7 @@ from nnrun.config.load import load_config
 from nnrun.data.features.weights import class_factors, error_kind, prior_shift
 from nnrun.engine.metrics import calibration_error
 from nnrun.insight.comparison.differences import compare
-from nnrun.insight.comparison.lines import table
+from nnrun.insight.comparison.lines import plain_dev, table
 from nnrun.insight.comparison.listing import Entry, kept_best
 from nnrun.insight.comparison.telling import told
 from nnrun.models.export.formats import FORMATS, export
@@ -186,6 +186,8 @@ def test_lists_and_comparisons_keep_the_scales_apart(run: Callable[..., Outcome]
     assert "dev balanced error by epoch" in same
     entries = [Entry(StoredRun(each)) for each in (balanced, plain)]
     assert [entry.facts["error_kind"] for entry in entries] == ["balanced", None]
+    keys = ("dev_plain_error", "dev_error")
+    assert [plain_dev(entry) for entry in entries] == [entries[i].final[key] for i, key in enumerate(keys)]
     assert kept_best(entries, 1) == entries
     page = folder_page(tmp_path / "runs", entries).render()
     assert f", balanced errors: {balanced.id} has the lowest dev balanced error, " in page

@@ -98,6 +98,10 @@ def test_another_split_is_another_dev_set_but_another_training_file_is_not(make_
         run.update_record(data={"files": files, "rows": {}})
         (run.path / "data.json").write_text(f'{{"split": {{"sha256": "{train}"}}}}')
     assert compare(root, [c.id, d.id]).apart is None
+    for run, sha in ((c, "x1"), (d, "x2")):
+        files = [*run.read_record()["data"]["files"], {"part": "test", "name": "x", "sha256": sha}]
+        run.update_record(data={"files": files, "rows": {}})
+    assert "different data" in str(compare(root, [c.id, d.id]).apart), "errors on another test file"
 
 
 def test_folds_have_each_row_in_a_dev_set_but_by_time_the_first_rows(make_run: MakeRun, root: Root) -> None:
@@ -158,8 +162,19 @@ def test_the_band_of_repeats(make_run: MakeRun, root: Root) -> None:
     assert found.noise["dev_error"].band() == pytest.approx(0.06085, abs=1e-5)
     assert found.band("dev_loss") == pytest.approx(6.085, abs=1e-3), "a loss may be above 1"
     assert found.within_noise("dev_error", 1) is True  # 10 − 4 = 6 points
-    assert compare(root, [first, far.id]).within_noise("dev_error", 1) is False  # 7 points
+    beyond = compare(root, [first, far.id])
+    assert beyond.within_noise("dev_error", 1) is False  # 7 points
+    assert compare(root, [far.id, first]).within_noise("dev_error", 1) is False, "nor where it is better by as much"
     assert any("+6.0 points  within seed noise ± 6.1" in line for line in lines_of(found))
+    assert any("+7.0 points  ± 6.1" in line for line in lines_of(beyond))
+
+
+def test_of_several_runs_those_within_the_band_are_marked(make_run: MakeRun, root: Root) -> None:
+    for seed, error in enumerate((0.04, 0.05, 0.06)):
+        make_run("a", {"seed": seed}, dev_error=error)
+    near, worst = make_run("b", {RATE: 0.01}, dev_error=0.10), make_run("c", {RATE: 0.1}, dev_error=0.30)
+    text = "\n".join(lines_of(compare(root, [RunDir(min(root.glob("*-a000"))).id, near.id, worst.id])))
+    assert "+6.0 ~" in text and "+26.0 " in text and "+26.0 ~" not in text
 
 
 @pytest.mark.parametrize(
