@@ -96,10 +96,14 @@ def test_the_last_step_of_an_epoch_counts(tmp_path: Path) -> None:
     """Lightning writes a row a step; `_step` is of single batches."""
     text = "epoch,step,train_loss_step,train_loss,val_loss\n0,9,5,,\n0,19,,2,\n0,19,,,3\n1,29,4,,\n1,39,,1,\n1,39,,,2\n"
     assert history(tmp_path, text).curves == {"train_loss": [2, 1], "dev_loss": [3, 2]}
+    assert history(tmp_path, "epoch,step,loss\n1,10,0.9\n1,20,0.8\n2,30,0.7\n").curves == {"train_loss": [0.8, 0.7]}
+    alone = history(tmp_path, "step,loss,val_loss\n10,0.9,\n10,,0.8\n20,0.7,\n20,,0.6\n")
+    assert alone.curves == {"train_loss": [0.9, 0.7], "dev_loss": [0.8, 0.6]}, "rows of a step are one"
 
 
 def test_test_sets_and_times_are_left_alone(tmp_path: Path) -> None:
-    assert set(history(tmp_path, "epoch,loss,test_loss,time,note\n1,2,9,00:03,start\n").curves) == {"train_loss"}
+    text = "epoch,loss,test_loss,test_accuracy,train_err_step,time,note\n1,2,9,0.5,0.5,00:03,start\n"
+    assert set(history(tmp_path, text).curves) == {"train_loss"}
 
 
 def test_numbers_that_are_not_finite_are_a_divergence_at_the_end_alone(tmp_path: Path) -> None:
@@ -208,6 +212,32 @@ def test_errors_of_other_steps_are_those_of_the_best_epoch_so_far(tmp_path: Path
     assert verdict.errors == {"base": 0.0, "train": 0.25, "dev": 0.5}
 
 
+def test_the_epoch_of_the_lowest_dev_error_is_judged_else_of_the_lowest_dev_loss(tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    path.write_text("loss,val_loss,accuracy,val_accuracy\n0.5,0.6,0.8,0.7\n0.4,0.5,0.85,0.8\n0.3,0.55,0.9,0.84\n")
+    found = judged(path)
+    assert found.document["curves"]["best_epoch"] == 3
+    assert "best     epoch 3, which is judged" in found.page
+    path.write_text("loss,val_loss\n0.5,0.6\n0.4,0.5\n0.3,0.55\n")
+    found = judged(path)
+    assert found.document["curves"]["best_epoch"] == 2
+    told = ["the train set in each epoch: it tells bias", "the dev set in each epoch: it tells variance"]
+    assert found.measure[:2] == [f"the error or accuracy on {words}" for words in told]
+
+
+@pytest.mark.parametrize(("best", "advised"), [(5, True), (15, False)])
+def test_early_stopping_is_advised_where_the_error_too_was_lowest_early(
+    tmp_path: Path, best: int, advised: bool
+) -> None:
+    path = tmp_path / "history.csv"
+    rows = [f"{1 / k},{0.5 + abs(k - 5) / 20},0,{0.1 + abs(k - best) / 100}\n" for k in range(1, 21)]
+    path.write_text("loss,val_loss,error,val_error\n" + "".join(rows))
+    found = judged(path)
+    assert "dev turned" in found.evidence.signs
+    tried = [setting for each in found.tries for setting in each["settings"]]
+    assert any("early_stopping" in setting for setting in tried) is advised
+
+
 def test_nothing_is_said_of_the_network_that_nobody_knows() -> None:
     found = judged(FILES / "keras_by_heart.csv")
     assert not any("weights for" in each["why"] for each in found.tries)
@@ -228,10 +258,11 @@ def test_a_penalty_is_told_as_other_tools_have_it() -> None:
 
 def test_a_loss_below_zero_has_no_course_by_shares(tmp_path: Path) -> None:
     path = tmp_path / "history.csv"
-    path.write_text("loss\n" + "\n".join(str(-k) for k in range(12)))
-    found = judged(path)
-    assert found.evidence.signs == set()
-    assert any("never below 0" in words for words in found.measure)
+    for name in ("loss", "val_loss"):
+        path.write_text(f"{name}\n" + "\n".join(str(-k) for k in range(12)))
+        found = judged(path)
+        assert found.evidence.signs == set()
+        assert any("never below 0" in words for words in found.measure)
 
 
 def test_event_files_are_read_with_folders_of_parts(tmp_path: Path) -> None:

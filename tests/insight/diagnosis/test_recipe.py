@@ -185,6 +185,7 @@ def test_while_another_gap_is_high_nobody_is_told_that_both_are_small(above: dic
 @pytest.mark.parametrize(("best", "epochs", "patience"), [(2, 8, 3), (3, 40, 10), (6, 8, 1), (7, 8, None)])
 def test_early_stopping_is_advised_where_it_would_have_stopped(best: int, epochs: int, patience: int | None) -> None:
     rows = [EPOCH | {"epoch": epochs}] * epochs
+    assert REMEDIES["early stopping"].propose(seen(LOOSE, best_epoch=best, rows=rows)) is None, "no loss turned"
     move = REMEDIES["early stopping"].propose(seen(LOOSE, "dev turned", best_epoch=best, rows=rows))
     advised = move.settings["regularization.early_stopping"]["patience"] if move else None
     assert advised == patience
@@ -252,11 +253,25 @@ FILES = {"source": {"train": "a.csv", "dev": "b.csv"}, "target": "y"}
         ("search", seen(BIASED, searched=frozenset({"optimizer.learning_rate"}))),
         ("fresh dev set", replace(seen(GOOD, values={"data": FILES}), verdict=OVERFITTED)),
         ("folds", replace(seen(GOOD, values={"data": {"folds": 3}}), verdict=FEW)),
+        ("folds", replace(seen(GOOD, values={"data": FILES}), verdict=FEW)),
         ("half the network", replace(seen(GOOD), verdict=FEW)),
+        ("lower rate", seen(BIASED, "still falling", values={"optimizer": {"learning_rate": 0.01}})),
     ],
 )
 def test_a_rule_is_silent_where_its_words_exclude_it(name: str, evidence: Evidence) -> None:
     assert REMEDIES[name].propose(evidence) is None
+
+
+@pytest.mark.parametrize(("now", "then"), [(0.3, 1), (1, 3), (10, 30), (30, None)])
+def test_a_penalty_that_is_not_enough_becomes_a_stronger_one(now: float, then: float | None) -> None:
+    move = REMEDIES["L2"].propose(seen(LOOSE, values={"regularization": {"l2": now}}))
+    assert (move and move.settings["regularization.l2"]) == then
+
+
+@pytest.mark.parametrize(("rows", "to"), [(1000, [32, 16]), (100, [16, 16])])
+def test_the_fewer_the_rows_the_smaller_the_network(rows: int, to: list[int]) -> None:
+    move = REMEDIES["smaller network"].propose(seen(LOOSE, train_rows=rows, values={"network": {"hidden": [64, 32]}}))
+    assert move is not None and move.settings == {"network.hidden": to}
 
 
 def test_all_that_regularises_is_lowered_at_once_and_sooner_where_it_takes_much_of_the_cost() -> None:
@@ -333,6 +348,7 @@ def test_where_a_rare_class_is_ignored_the_classes_are_weighed_first() -> None:
     """0.9% of the rows are sick, and nobody is called so."""
     ignored = seen((0.009, 0.009), "still falling", guess=0.009)
     assert first(ignored) == {"data.class_weight": "balanced"}
+    assert moves(ignored, REMEDIES)[0].why.startswith("99.1% of the training rows are of one class")
     assert not any("network.hidden" in move.settings for move in moves(ignored, REMEDIES))
     assert not seen((0.1, 0.1), "flat", rows=[EPOCH] * 20, guess=0.1, linear_error=0.1).noise
     for other in (
@@ -391,6 +407,8 @@ def test_after_a_divergence_the_rate_that_was_tried_counts() -> None:
     found = moves(tried, REMEDIES)
     assert found[0].settings == {"optimizer.learning_rate": 8e-6}
     assert "diverges from 8e-05 on" in found[0].why
+    other = seen(BIASED, status="diverged", values=values, calmer=CalmerRate(8e-6, 8e-5))
+    assert "diverges from" not in moves(other, REMEDIES)[0].why, "a rate below that which is advised"
     assert {"optimizer.clip_norm": 1.0, "optimizer.learning_rate": 8e-6} in [move.settings for move in found]
     hopeless = seen(BIASED, status="diverged", values=values, calmer=CalmerRate(1e-6, None))
     rates = [move.settings["optimizer.learning_rate"] for move in moves(hopeless, REMEDIES) if
