@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean, stdev
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,14 +29,15 @@ from nnrun.models.verbs import evaluate
 from nnrun.report.verbs import report_of
 from nnrun.runs import verbs
 from nnrun.runs.checkpoints import load_weights
-from nnrun.runs.conclusion import mean_rows
+from nnrun.runs.conclusion import mean_epoch, mean_final, mean_rows
 from nnrun.runs.finding import find_run, list_runs, name_of
 from nnrun.runs.listener import Listener, Outcome
-from nnrun.runs.members import folds_told, member, members_of, read_ensemble, whole_of
+from nnrun.runs.members import folds_told, member, members_of, read_ensemble, refitted, whole_of
 from nnrun.runs.records import Row
 from nnrun.runs.requests import Do, ask
 from nnrun.runs.rewinding import rewind
 from nnrun.runs.rundir import RunDir
+from nnrun.runs.steering import Steering
 from nnrun.runs.stored import StoredRun
 
 Train = Callable[..., Outcome]
@@ -99,6 +101,14 @@ def test_epochs_are_means_in_which_a_fold_that_has_ended_stays() -> None:
         {"epoch": 1, "step": 10, "dev_error": pytest.approx(0.3), "dev_loss": 1.0, "seconds": 2.0},
         {"epoch": 2, "step": 20, "dev_error": 0.25, "dev_loss": 0.5, "seconds": 1.0},
     ]
+
+
+def test_the_mean_of_a_number_is_that_of_all_folds_and_of_best_epochs_the_nearest() -> None:
+    finals: list[Any] = [{"dev_error": 0.1, "dev_loss": 1.0}, {"dev_error": 0.2, "dev_loss": None}]
+    assert mean_final(finals) == {"dev_error": pytest.approx(0.15), "dev_error_se": pytest.approx(0.05)}
+    for best, mean in (((3, 4), 4), ((2, 3, 3), 3), ((2, 2, 3), 2)):
+        outcomes: list[Any] = [SimpleNamespace(record={"best_epoch": epoch}) for epoch in best]
+        assert mean_epoch(outcomes) == mean
 
 
 @pytest.mark.parametrize(("source", "networks"), [("iris", 1), ("diabetes", 1), ("diabetes", 2)])
@@ -165,6 +175,10 @@ def test_a_last_network_learns_from_all_rows_for_the_mean_best_epoch(
     assert final["dev_error"] == fmean((fold.read_record()["final"] or {})["dev_error"] or 0 for fold in folds)
     alone = verbs.train(load_config(last.resolved), tmp_path / "alone").run
     assert bits(alone) == bits(last)
+    again = refitted(outcome.run)
+    assert again is not None and again.path == last.path
+    last.update_record(status="interrupted")
+    assert refitted(outcome.run) is None, "what is half trained predicts nothing"
     with pytest.raises(UsageError, match=r"data\.folds=5"):
         train_run("data.source=iris", refit=True)
 
@@ -368,6 +382,13 @@ def test_what_cannot_be_asked_of_folds_is_told(train_run: Train) -> None:
     ):
         with pytest.raises(UsageError, match=words):
             call()
+    told: list[str] = []
+    asked = {"do": "change", "settings": ["seed=1"], "note": None, "host": "h", "process": 1, "time": "t"}
+    (run.path / "requests").mkdir()
+    (run.path / "requests/0001-abc.json").write_text(json.dumps(asked))  # by hand
+    with run.locked():
+        Steering(run, told.append, lambda: False).between(None)
+    assert told == ["refused  the folds of a run are trained alike"]
 
 
 def test_whatever_fold_is_unfit_is_told_before_there_is_a_directory(tmp_path: Path, train_run: Train) -> None:

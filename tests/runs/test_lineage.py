@@ -200,6 +200,7 @@ def test_the_epochs_that_made_a_run(parent: RunDir) -> None:
 def test_a_rewound_run_has_all_of_it_once(parent: RunDir) -> None:
     nudge(parent, 2, {DROPOUT: (0, 0.1)})
     child = rewind(parent, 3, FASTER)
+    nudge(parent, 4, {DROPOUT: (0.1, 0.3)}, "0002")  # when they had parted
     course = course_of(StoredRun(child))
     assert course.rows == child.metrics()
     assert told(course.changes) == [f"2 {DROPOUT} 0 → 0.1", f"4 {RATE} 0.003 → 0.01"]

@@ -310,6 +310,8 @@ def test_a_run_that_stopped_early_can_wait_for_longer(train_run: Train, bits: Bi
     assert "early stopping ended" in told and "--set regularization.early_stopping=null trains on" in told
     with pytest.raises(UsageError, match=r"--set regularization\.early_stopping=null --set KEY=VALUE"):
         ask(run, "change", [f"{RATE}=0.001"])
+    earlier = rewind(run, "2", [f"{RATE}=0.001"])
+    assert "early stopping ended" not in earlier.run.read("log.txt").decode()
     same = rewind(run, "last")
     assert (same.status, bits(same.run)) == ("done", bits(run))
     freed = rewind(run, "2", ["regularization.early_stopping=null"])
