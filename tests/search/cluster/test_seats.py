@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import threading
 import time
@@ -10,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import SimpleNamespace
 from typing import Any
 
@@ -174,6 +176,26 @@ def test_an_answer_that_does_not_arrive_is_that_of_a_worker_that_was_lost(
     assert done(cluster, tmp_path).result() == {}
 
 
+def test_nothing_is_kept_of_a_worker_that_was_lost(
+    search: Callable[[], Cluster], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another may have its address, in which no task sits, and which may be one that only the scheduler reaches."""
+    cluster = search()
+    asking = cluster._crew.asking
+    until(lambda: [*asking._straight.values()] == [True])
+    assert len(asking._tasks) == 1
+
+    def lost(self: Asking, *given: Any) -> None:
+        raise WorkerDiedError(1)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Asking, "_wait", lost)
+        with pytest.raises(WorkerDiedError):
+            done(cluster, tmp_path).result()
+    assert not asking._tasks and not asking._straight and not asking._asked
+    assert done(cluster, tmp_path).result() == {}
+
+
 def test_answers_go_with_their_search(
     search: Callable[[], Cluster], worker: ByHand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,6 +257,32 @@ def test_nothing_is_waited_for_where_the_worker_is_wanted_or_out_of_memory(
 
     assert seat._patience(here("running", [], [])) == seat.LINGER
     assert seat._patience(here(status, ready, constrained)) == 0
+
+
+def test_a_job_that_comes_when_waiting_ends_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Late(SimpleQueue[Any]):
+        def get(self, block: bool = True, timeout: float | None = None) -> Any:
+            if timeout is not None:
+                raise Empty
+            return super().get()
+
+    here = seat.Seat("task", list[seat.Told]().append)
+    monkeypatch.setitem(seat._seats, "task", here)
+    here.jobs = Late()
+    assert seat.hand_over("task", "token", dict, "{}")
+    assert seat._next(here, 0) == (dict, "{}")
+    assert seat._next(here, 0) is None and not seat.hand_over("task", "other", dict, "{}")
+
+
+def test_what_cannot_be_packed_is_refused_with_the_reason() -> None:
+    def left() -> bytes:
+        raise OSError(28, "No space left on device")
+
+    told = list[seat.Told]()
+    here = seat.Seat("task", told.append)
+    here._pack("token", left)
+    assert json.loads(here.answers["token"])["failure"]["disk_full"]
+    assert told == [{"token": "token", "size": len(here.answers["token"]), "refused": True}]
 
 
 def test_a_task_that_has_ended_takes_no_job() -> None:
