@@ -80,6 +80,9 @@ class Workers:
         self.own_cpu += time.process_time() - began
         return future
 
+    def want(self, jobs: int) -> None:
+        """There are no more to be had."""
+
     def news(self) -> list[str]:
         """None; but time goes on to the next end of a job, if one is in training."""
         began = time.process_time()

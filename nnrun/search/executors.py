@@ -75,6 +75,9 @@ class Executor(Protocol):
         its worker can have the next job, which `workers` counts from then on.
         """
 
+    def want(self, jobs: int) -> None:
+        """Know that this many more jobs could be done now, if there were more workers."""
+
     def news(self) -> list[str]:
         """What a user should know that has happened since this was asked last."""
 
@@ -94,6 +97,9 @@ class Inline:
         future: Future[Result | Failure] = Future()
         future.set_result(guarded(work, job))
         return future
+
+    def want(self, jobs: int) -> None:
+        """There are no more to be had."""
 
     def news(self) -> list[str]:
         """No news."""
@@ -122,6 +128,9 @@ class Pool:
     ) -> Future[Result | Failure]:
         """Hand the job to a worker."""
         return self._threads.submit(self._do, work, job)
+
+    def want(self, jobs: int) -> None:
+        """There are no more to be had."""
 
     def news(self) -> list[str]:
         """No news."""

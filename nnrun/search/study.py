@@ -112,6 +112,7 @@ class Study:
         while not told_to_stop() and not self._spent():
             self._fill()
             self._launch()
+            self.executor.want(len(self._queue))
             if not self._flying:
                 self._drop_outranked()
                 break

@@ -18,6 +18,7 @@ from nnrun.search.cluster import worker
 from nnrun.search.cluster.answers import Answers
 from nnrun.search.cluster.asking import Asking
 from nnrun.search.cluster.sameness import Kind, Probe, differences, probe, probe_job
+from nnrun.search.cluster.wishes import Wishes
 from nnrun.search.executors import Pool, WorkerDiedError
 from nnrun.text import counted
 
@@ -48,7 +49,8 @@ class Crew:
     ) -> None:
         self.client, self.memory, self.any_bits = client, memory, any_bits
         self.answers = Answers(client)
-        self.asking = Asking(client, self.answers)
+        self.asking, self._wishes = Asking(client, self.answers), Wishes(client)
+        self.wanted = 1  # workers, beyond those that are there
         self._ours, self._news = {_name(USUAL): ours}, list[str]()
         self._change = threading.Condition()
         self._present: set[str] = set()
@@ -188,6 +190,7 @@ class Crew:
         """Whoever is new is compared, in the background."""
         try:
             present = set(self.client.nthreads())
+            self._wishes.become(self.wanted or not present)
         except Exception:  # of many kinds
             present = set()
             self.lost()

@@ -76,6 +76,10 @@ class Cluster:
         """
         return max(1, self._crew.size) + self._returning
 
+    def want(self, jobs: int) -> None:
+        """Let a cluster that grows by itself know that this many more workers would have work."""
+        self._crew.wanted = jobs
+
     def news(self) -> list[str]:
         """Workers that were refused, and why; before them, who else can reach the workers."""
         told, self._news = self._news, []
