@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from nnrun.config.dump import one_line
 from nnrun.config.values import Settings
 from nnrun.engine.scores import Objective
 from nnrun.search.record import TrialRecord, of_each_training, or_so, rank
@@ -15,10 +16,12 @@ BEST_SHOWN = 5
 
 
 def setting(value: Any) -> str:
-    """A value as it stands in a line: four digits of a number, – where a parameter is not active."""
+    """A value as it stands in a line: four digits of a number, YAML of others, – where a parameter is not active."""
     if value is None:
         return "–"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return value if isinstance(value, str) else one_line(value)
 
 
 def settings(values: Settings) -> str:

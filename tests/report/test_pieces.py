@@ -509,6 +509,13 @@ def test_rows_are_images_only_where_their_shape_fits() -> None:
         ("int", [50, 100], ["50", "60", "70", "80", "90", "100"]),
         ("quantized", [0.0, 0.5, 0.1], ["0", "0.1", "0.2", "0.3", "0.4", "0.5"]),
         ("choice", ["adam", "<b>"], ["adam", "&lt;b&gt;"]),
+        ("choice", [True, False], ["true", "false"]),
+        ("choice", [[64] * 8, [64] * 7 + [16]], ["[64, 64, 64… 64, 64, 64]", "[64, 64, 64… 64, 64, 16]"]),
+        (
+            "choice",
+            [{"name": "inverse_time", "rate": rate} for rate in (0.02, 2.0)],
+            ["{name: inve… rate: 0.02}", "{name: inve…, rate: 2.0}"],
+        ),
     ],
 )
 def test_scales_name_round_values(name: str, written: list[object], words: list[str]) -> None:
@@ -556,6 +563,18 @@ def test_parallel_coordinates_lie_on_their_axes_at_their_values() -> None:
     dropout = Parameter("regularization.dropout", DOMAINS["quantized"].of([0.0, 0.5, 0.1]))
     assert exact_place(dropout, 0.0) == pytest.approx(1 / 12, abs=1e-4)  # the first of six
     assert {exact_place(dropout, i / 10) for i in range(6)} == {round((i + 0.5) / 6, 4) for i in range(6)}
+
+
+def test_choices_that_are_written_alike_stand_each_at_its_own_place_of_an_axis() -> None:
+    """plotly finds a tick by its words, and drew the last of three choices where the second one lies."""
+    shapes = [[64] * 20, [64] * 8 + [32] + [64] * 11, [8]]
+    found = halved("random")
+    trials = [{**t, "values": {"network.hidden": shapes[t["number"] % 3]}} for t in found.trials]
+    plan = replace(found.plan, space=Space.of({"network.hidden": {"choice": shapes}}))
+    lane = parallel_chart(replace(found, plan=plan, trials=trials)).data[0]["dimensions"][0]
+    named = {at: word.strip() for at, word in zip(lane["tickvals"], lane["ticktext"], strict=True) if word.strip()}
+    assert named == {0.1667: "[64, 64, 64… 64, 64, 64]", 0.5: "[64, 64, 64… 64, 64, 64]", 0.8333: "[8]"}
+    assert len({*lane["ticktext"]}) == len(lane["ticktext"])
 
 
 def test_a_keyboard_stops_at_each_value_or_at_twentieths_of_an_axis() -> None:

@@ -72,16 +72,18 @@ def _drawn(
 
     plotly draws it from the first to the last of them, so both of its ends are ticks too. What is kept on it begins a
     quarter of the way before a tick and ends a quarter of the way behind one: plotly would move any other ends there.
-    It finds ticks by their words, so each has its own, if only of spaces.
+    It finds ticks by their words, so each has its own, if only by the blanks behind it.
     """
     ends = min(0.0, *units), max(1.0, *units)
     told = {round(at, 4): word for at, word in (*between.items(), *named.items())}
     words = dict.fromkeys((*ends, *told), "") | {round(at, 4): word for at, word in named.items()}
     places = sorted(words)
+    texts = [words[at] for at in places]
     around = zip([places[0], *places], places, [*places[1:], places[-1]], strict=False)
     steps = [(at - (at - before) / 4, at + (behind - at) / 4, told[at]) for before, at, behind in around if at in told]
     return {"name": name, "label": label, "values": units, "range": list(ends), "tickvals": places,
-            "ticktext": [words[at] or " " * i for i, at in enumerate(places)], "steps": steps}  # fmt: skip
+            "ticktext": [text + " " * i if text in texts[:i] else text for i, text in enumerate(texts)],
+            "steps": steps}  # fmt: skip
 
 
 def _metric_lane(found: Results, trials: Sequence[TrialRecord]) -> Axis:

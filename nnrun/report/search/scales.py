@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from nnrun.config.space.intervals import Domain, is_number
 from nnrun.config.space.space import Parameter
-from nnrun.report.page.charts import Axis, axis, short
+from nnrun.report.page.charts import Axis, axis, shorts
+from nnrun.search.trial_lines import setting
 
 MOST = 6  # values that are named
 STEPS = 20  # in which a keyboard walks along an axis of more values
@@ -23,7 +25,7 @@ def ticks(domain: Domain) -> tuple[list[float], list[str]]:
     for i in sorted(range(len(values)), key=lambda i: (_digits(values[i]), places[i])):
         if all(abs(places[i] - places[j]) >= APART for j in kept):
             kept.append(i)
-    return [places[i] for i in sorted(kept)], [label(values[i]) for i in sorted(kept)]
+    return [places[i] for i in sorted(kept)], labels(values[i] for i in sorted(kept))
 
 
 def stops(domain: Domain) -> dict[float, Any]:
@@ -35,9 +37,9 @@ def stops(domain: Domain) -> dict[float, Any]:
     return {round(domain.to_unit(value), 4): value for value in values}
 
 
-def label(value: Any) -> str:
-    """A value in a chart."""
-    return f"{value:.6g}" if isinstance(value, float) else short(value)
+def labels(values: Iterable[Any]) -> list[str]:
+    """Values in a chart, those that begin alike told apart by how they end."""
+    return shorts(f"{value:.6g}" if isinstance(value, float) else setting(value) for value in values)
 
 
 def _digits(value: Any) -> int:
