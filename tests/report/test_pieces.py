@@ -577,6 +577,19 @@ def test_choices_that_are_written_alike_stand_each_at_its_own_place_of_an_axis()
     assert len({*lane["ticktext"]}) == len(lane["ticktext"])
 
 
+def test_axes_of_parallel_coordinates_lie_as_far_apart_as_their_words_are_long() -> None:
+    """On a telephone the frame scrolls; the words of an axis lay over those of the one before, or names over names."""
+    shapes, found = [[64] * 20, [8]], halved("random")
+    rate, hidden = {"optimizer.learning_rate": {"log": [1e-3, 1e-1]}}, {"network.hidden": {"choice": shapes}}
+    values = {"optimizer.learning_rate": 0.01, "network.hidden": shapes[0], "network.activation": "relu"}
+    activation = {"network.activation": {"choice": ["relu", "tanh"]}}
+    trials = [{**trial, "values": values} for trial in found.trials]
+    for space, left, apart in ((activation | hidden, 60, 188), (hidden | rate, 188, 120)):
+        chart = parallel_chart(replace(found, plan=replace(found.plan, space=Space.of(space)), trials=trials))
+        assert chart.layout["margin"]["l"] == left
+        assert chart.least_width == left + 2 * apart + 60
+
+
 def test_a_keyboard_stops_at_each_value_or_at_twentieths_of_an_axis() -> None:
     twentieths = stops(DOMAINS["log"].of([1e-4, 1.0]))
     assert list(twentieths) == [i / 20 for i in range(21)]

@@ -18,8 +18,9 @@ from nnrun.search.trial_lines import setting
 from nnrun.text import in_percent, last_words, percent
 
 INACTIVE = -0.14  # where a parameter that a trial does not have is drawn
-LANE = 120  # pixels that an axis of the parallel coordinates needs
+LANE = 120  # pixels that an axis of the parallel coordinates needs at least
 LETTER = 7  # that one of its words needs, a letter
+EDGE = 60  # on the left and the right, at least
 
 
 def _ranked_colours(found: Results, trials: Sequence[TrialRecord]) -> Plotly:
@@ -49,9 +50,16 @@ def parallel_chart(found: Results) -> Chart:
         "all again."
     )
     alt = f"Parallel coordinates of {len(trials)} trials over {', '.join(found.space.keys)} and {found.metric}."
-    left = max(60, 20 + LETTER * max(len(word.strip()) for word in axes[0]["ticktext"]))
-    layout = {"margin": {"l": left, "r": 60, "t": 50, "b": 24}}
-    return Chart("All settings at once", alt, [trace], layout, note, height=380, least_width=LANE * len(axes))
+    left = max(EDGE, _longest(axes[0]["ticktext"]))
+    layout = {"margin": {"l": left, "r": EDGE, "t": 50, "b": 24}}
+    apart = max(LANE, *(max(_longest(lane["ticktext"]), _longest([lane["label"]])) for lane in axes[1:]))
+    width = left + apart * (len(axes) - 1) + EDGE
+    return Chart("All settings at once", alt, [trace], layout, note, height=380, least_width=width)
+
+
+def _longest(words: Sequence[str]) -> int:
+    """Pixels that the longest of the words needs."""
+    return 20 + LETTER * max(len(word.strip()) for word in words)
 
 
 def _lane(parameter: Parameter, label: str, trials: Sequence[TrialRecord]) -> Axis:
