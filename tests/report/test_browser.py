@@ -328,6 +328,23 @@ def test_the_tools_of_a_chart_keep_it_here(search_page: Path, look: Open) -> Non
     assert sorted(labels) == ["Download plot as a PNG", "Pan", "Reset axes", "Zoom", "Zoom in", "Zoom out"]
 
 
+ARE_FREE = """() => [...document.querySelectorAll('.js-plotly-plot:has(.legend)')].every(place => {
+    const [legend, grid] = ['.legend', '.gridlayer'].map(part => place.querySelector(part).getBoundingClientRect())
+    return place._fullLayout.width === place.clientWidth && legend.bottom <= grid.top + 1
+})"""
+
+
+def test_legends_leave_plots_free_when_a_page_has_another_width(run_page: Path, look: Open) -> None:
+    """As a telephone is turned, and on paper, and when the dialog of printing is closed."""
+    page = look(run_page, *NARROW)
+    for width, printing in ((1400, ["beforeprint", "afterprint"]), (NARROW[0], [])):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_function(f"width => innerWidth === width && ({ARE_FREE})()", arg=width)
+        for name in printing:
+            page.evaluate("name => dispatchEvent(new Event(name))", name)
+            assert page.evaluate(ARE_FREE)
+
+
 def chart_of(page: Any, title: str) -> Any:
     """The chart below this heading, on the screen: it is drawn as others are that are not far."""
     chart = page.locator("figure", has=page.get_by_role("heading", name=title, exact=True)).locator(".chart")

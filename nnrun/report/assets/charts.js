@@ -30,7 +30,7 @@ function themes(redraw) {
   const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : dark.matches);
   const show = () => {
     if (button) button.textContent = isDark() ? "Light theme" : "Dark theme"; // a frame has none
-    for (const place of document.querySelectorAll(".js-plotly-plot")) Plotly.relayout(place, { template: template(), autosize: true });
+    for (const place of document.querySelectorAll(".js-plotly-plot")) fit(place);
     redraw();
   };
   const set = (key, value) => (value === undefined ? delete root.dataset[key] : (root.dataset[key] = value));
@@ -53,6 +53,20 @@ function themes(redraw) {
   });
   dark.addEventListener("change", show);
   show();
+  let width = innerWidth, last;
+  addEventListener("resize", () => {
+    if (innerWidth === width) return; // as a telephone's bar comes and goes
+    width = innerWidth;
+    clearTimeout(last); // plotly's own answer comes 100 ms after the last one
+    last = setTimeout(() => document.querySelectorAll(".js-plotly-plot").forEach(fit), 200);
+  });
+}
+
+// As large as its place. In a new width the lines of a legend are others, for which plotly makes room the second time.
+function fit(place) {
+  const look = { template: template() };
+  Plotly.relayout(place, { ...look, autosize: true });
+  if (place.querySelector(".legend")) Plotly.relayout(place, look);
 }
 
 // A chart stays in its page: plotly.js would offer to send it to a server.
