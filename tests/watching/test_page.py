@@ -470,6 +470,17 @@ LANES = """document.querySelector('.parcoords').closest('.chart').data[0].dimens
     .map((lane) => [lane.name, lane.label.startsWith('<b>▸'), lane.constraintrange?.length ?? 0, lane.values.length])"""
 
 
+def test_what_stands_below_a_chart_is_of_the_run_that_is_shown(page: Any) -> None:
+    """The figures of one run are taken for the next one's."""
+    for epochs, width in ((5000, 840), (50, 480)):
+        chart = {"title": "Loss", "alt": "", "note": f"Of {epochs} epochs.", "height": width // 2, "least_width": width}
+        traces = [{"type": "scatter", "x": [1, 2], "y": [epochs, 0]}]
+        page.evaluate("chart => drawCharts([chart])", {**chart, "data": traces, "layout": {}})
+        assert page.locator("#charts figcaption p").inner_text() == f"Of {epochs} epochs."
+        until(page, f"document.querySelector('#charts .chart')._fullLayout.height === {width // 2}")
+        assert page.locator("#charts .chart").evaluate("place => place.style.minWidth") == f"{width}px"
+
+
 def test_trials_that_come_undo_nothing_of_what_was_done_to_the_axes_of_a_search(page: Any, root: Path) -> None:
     space = {"optimizer.learning_rate": {"log": [1e-4, 1.0]}, "optimizer.name": {"choice": ["adam", "sgd"]}}
     nnrun.search({"name": "wide", **CONFIG, "search": {"space": space}}, trials=6, runs=root)

@@ -385,13 +385,17 @@ async function drawCharts(charts) {
     const figure = figures[i];
     if (!figure.firstChild) {
       const frame = element("div", undefined, least_width ? { class: "scroll", role: "region", "aria-label": title } : {});
-      frame.append(element("div", undefined, { class: "chart", role: "img", style: `height: ${height}px; min-width: ${least_width}px` }));
+      frame.append(element("div", undefined, { class: "chart", role: "img" }));
       figure.append(element("figcaption"), frame);
-      figure.firstChild.append(element("h3", title), element("p", note));
+      figure.firstChild.append(element("h3", title), element("p"));
     }
     const place = figure.querySelector(".chart");
+    figure.querySelector("figcaption p").textContent = note; // a figure may have been another run's, or of fewer epochs
+    const size = `height: ${height}px; min-width: ${least_width}px;`, fits = place.style.cssText === size || !place.data;
+    place.style.cssText = size;
     place.setAttribute("aria-label", alt);
     drawChart(place, data, { ...layout, uirevision: charted.id });
+    if (!fits) fit(place);
   });
 }
 
