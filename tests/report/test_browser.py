@@ -47,6 +47,8 @@ KEPT = """() => document.querySelector('.parcoords').closest('.chart').data[0].d
     .filter(dimension => dimension.constraintrange).length"""
 ORDER = """() => document.querySelector('.parcoords').closest('.chart').data[0].dimensions
     .map(dimension => dimension.label)"""
+TRACKS = "all => all.map(grid => getComputedStyle(grid).gridTemplateColumns.split(' ').length)"
+LEAST_WIDTHS = "all => [...new Set(all.map(cell => getComputedStyle(cell).minWidth))]"
 FIRST, LANES = "Best so far, trial by trial", "All settings at once"
 MOST_BYTES = 2_000_000
 
@@ -173,6 +175,10 @@ def test_what_the_page_of_a_run_tells(run_page: Path, look: Open) -> None:
     assert {"Loss and cost", "Error", "Learning rate", "Size of the gradients", "Weights of the best epoch"} <= {
         *charts
     }
+    overflows = "all => all.map(place => place._fullLayout.xaxis.ticklabeloverflow)"
+    assert page.locator("#where-it-fails .chart").evaluate_all(overflows)[-1] == "allow", (
+        "else the last names are hidden"
+    )
 
 
 def test_what_the_page_of_a_search_tells(search_page: Path, look: Open) -> None:
@@ -271,6 +277,8 @@ def test_on_paper_all_is_dark_on_white_and_nothing_is_cut_off(search_page: Path,
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate(COLOURS) == ["rgb(244, 245, 247)", "rgb(27, 31, 36)"]
     assert page.evaluate(TOO_FAR_RIGHT) == []
+    assert page.locator(".columns").evaluate_all(TRACKS) == [1, 1, 1], "charts are as wide as a page"
+    assert page.locator(".long").evaluate_all(LEAST_WIDTHS) == ["0px"], "and columns as narrow as they can be"
     page.emulate_media(media="screen", color_scheme="dark")
     page.evaluate("() => dispatchEvent(new Event('afterprint'))")
     assert page.evaluate(COLOURS) == before
