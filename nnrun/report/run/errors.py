@@ -35,7 +35,7 @@ def by_target(model: Trained, tables: Mapping[str, Table], mistakes: Mapping[str
     traces = [_bars("train", BLUE, [r["train"] for r in shown]), _bars("dev", ORANGE, [r["dev"] for r in shown])]
     names = shorts(region["region"] for region in shown)
     layout = {
-        "xaxis": axis("", tickvals=list(range(len(shown))), ticktext=names),
+        "xaxis": axis("", tickvals=list(range(len(shown))), ticktext=names, ticklabeloverflow="allow"),
         "yaxis": axis(_error(model), percent=True, rangemode="tozero"),
         "barmode": "group",
         "bargap": 0.25,
