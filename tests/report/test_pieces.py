@@ -40,12 +40,13 @@ from nnrun.report.page.charts import (
     log_axis,
     plain,
     shorts,
+    under_legend,
 )
 from nnrun.report.page.html import Markup, Sortable, paragraph, table, tag
 from nnrun.report.page.page import BUNDLE, LICENCES, Grid, Page, Section, as_data
 from nnrun.report.run.curves import curve_charts, epoch_axis, series, statistics_charts, weights_chart
 from nnrun.report.run.errors import _slices, by_lot, ladder_chart
-from nnrun.report.run.examples import brightness, png, shape_of, worst
+from nnrun.report.run.examples import _dots, brightness, png, shape_of, worst
 from nnrun.report.run.quality import Classified, Estimated, calibration_chart, confusion_part
 from nnrun.report.run.steps import steps_chart
 from nnrun.report.run.thresholds import threshold_section
@@ -399,6 +400,24 @@ def test_many_classes_have_no_matrix_but_their_confusions() -> None:
     of = Classified(names, np.array([3]), np.array([5]), np.eye(30)[[5]])
     assert 'class="matrix"' not in confusion_part(of)
     assert "class 3 taken for class 5: once" in confusion_part(of)
+
+
+def test_classes_that_begin_alike_are_told_apart_in_legends_that_leave_a_plot_its_height() -> None:
+    classes = [f"Department of waterways and shipping, office no. {k}" for k in range(12)]
+    p = np.random.default_rng(0).dirichlet(np.ones(12), 60)
+    of = Classified(classes, np.arange(60) % 12, p.argmax(axis=1), p)
+    (charts,) = threshold_section(of, None).parts
+    assert isinstance(charts, Grid)
+    names = [name.replace("Department of waterways and shipping, ", "Department …") for name in classes]
+    names[10:] = ["Department …ffice no. 10", "Department …ffice no. 11"]
+    for chart in charts.charts:
+        assert [trace["name"] for trace in chart.data[-12:]] == names
+        assert [trace["text"][-1].partition(" from ")[0] for trace in chart.data[-12:]] == names
+        assert chart.height == 340 + 12 * 19, (
+            "plotly.js takes a legend's lines from the plot, of which 75 pixels were left"
+        )
+    assert [trace["name"] for trace in _dots(of, p[:, :2], "dev")] == names
+    assert under_legend(340, ["a guess", "0", "1"]) == 340
 
 
 def test_a_network_that_says_one_probability_for_all_has_a_point_of_precision() -> None:

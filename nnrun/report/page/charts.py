@@ -32,6 +32,8 @@ FEW_DECADES = 10**2.5
 MOST_TICKS = 10
 FEW_WHOLE = 6  # from the first to the last of what is counted; of no more plotly.js sets a tick at each half
 MANY_NAMES = 24  # characters of a name in a chart
+PHONE, LINE, KEY, LETTER = 310, 19, 47, 7  # pixels: a chart's width there, and what a legend and its names take
+MOST_LINES = 20  # of a legend that a chart is made higher for
 HIGH = 0.7  # of a chart's height: what numbered marks take
 MOST_WORDS = 80  # of a line that is shown when something is pointed at
 
@@ -60,21 +62,32 @@ def cut(name: object) -> str:
     return shortened(str(name), MANY_NAMES)
 
 
+def cuts(names: Iterable[object]) -> list[str]:
+    """Names for a legend, cut where they are long: in the middle where what they begin with is the same."""
+    texts = list(map(str, names))
+    times = Counter(map(cut, texts))
+    return [_both_ends(text) if times[cut(text)] > 1 else cut(text) for text in texts]
+
+
+def _both_ends(text: str) -> str:
+    half = MANY_NAMES // 2
+    return text if len(text) <= MANY_NAMES else f"{text[: half - 1]}…{text[-half:]}"
+
+
 def short(name: object) -> str:
     """A name for a label, cut where it is long."""
     return plain(cut(name))
 
 
 def shorts(names: Iterable[object]) -> list[str]:
-    """Several of them, in the middle where what they begin with is the same."""
-    texts = list(map(str, names))
-    times = Counter(map(short, texts))
-    return [_both_ends(text) if times[short(text)] > 1 else short(text) for text in texts]
+    """Several of them, as for a legend."""
+    return list(map(plain, cuts(names)))
 
 
-def _both_ends(text: str) -> str:
-    half = MANY_NAMES // 2
-    return plain(text if len(text) <= MANY_NAMES else f"{text[: half - 1]}…{text[-half:]}")
+def under_legend(height: int, names: Sequence[str]) -> int:
+    """The height of a chart that has this one with a line of names: plotly.js takes those of others from the plot."""
+    in_line = max(1, PHONE // (KEY + LETTER * max(map(len, names))))
+    return height + LINE * min(MOST_LINES, (len(names) - 1) // in_line)
 
 
 def colour(i: int) -> str:

@@ -17,7 +17,7 @@ from nnrun.data.fitted import Fitted
 from nnrun.engine.parameters import Array
 from nnrun.models.model import Model
 from nnrun.models.trained import Trained
-from nnrun.report.page.charts import Chart, Plotly, Trace, axis, colour, plain, points
+from nnrun.report.page.charts import Chart, Plotly, Trace, axis, colour, cuts, plain, points, under_legend
 from nnrun.report.page.html import Markup, join, paragraph, table, tag
 from nnrun.report.run.quality import PART, Classified, Estimated, predicted_part
 from nnrun.text import counted, number, percent
@@ -49,8 +49,9 @@ def boundary_chart(model: Model, data: Dataset, part: str = PART) -> Chart:
         area, alt = _values(data.fitted.target.name, said, own), _values_told(of, said, own, names, part)
     layout = {"xaxis": axis(names[0], zeroline=False), "yaxis": axis(names[1], zeroline=False)}
     note = f"What the network of the best epoch says of every point, paler where less sure; dots are {part} examples."
-    traces = [*area, *_dots(of, own_units(data.parts[part].x), part)]
-    return Chart("What the network says everywhere", alt, traces, layout, note, height=460)
+    dots = _dots(of, own_units(data.parts[part].x), part)
+    height = under_legend(460, [dot["name"] for dot in dots])
+    return Chart("What the network says everywhere", alt, [*area, *dots], layout, note, height=height)
 
 
 def _regions_told(of: Classified, decided: Array, names: Sequence[str], part: str) -> str:
@@ -116,7 +117,7 @@ def _dots(of: Classified | Estimated, raw: Array, part: str) -> list[Trace]:
         _dots_of(
             name, of, raw, shown[of.true[shown] == k], colour(k), {"symbol": SYMBOLS[k % len(SYMBOLS)], "line": edge}
         )
-        for k, name in enumerate(of.classes)
+        for k, name in enumerate(cuts(of.classes))
     ]
 
 

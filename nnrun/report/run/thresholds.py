@@ -8,7 +8,20 @@ import numpy as np
 
 from nnrun.models.operating import CostDocument, Curve, cheapest, curves_of
 from nnrun.models.telling import cost_words
-from nnrun.report.page.charts import GREY, ORANGE, Chart, Trace, axis, colour, cut, dash, line, points, short
+from nnrun.report.page.charts import (
+    GREY,
+    ORANGE,
+    Chart,
+    Trace,
+    axis,
+    colour,
+    cuts,
+    dash,
+    line,
+    plain,
+    points,
+    under_legend,
+)
 from nnrun.report.page.html import Markup, listing
 from nnrun.report.page.page import Grid, Section, left_out
 from nnrun.report.run.quality import PART, ROOM, Classified
@@ -16,6 +29,8 @@ from nnrun.text import percent, sentence_case
 
 TITLE = "Thresholds"
 USUAL = 0.5
+HEIGHT = 340
+GUESS = "a guess"
 
 
 def threshold_section(of: Classified, costs: Mapping[str, float] | None) -> Section:
@@ -35,42 +50,45 @@ def threshold_section(of: Classified, costs: Mapping[str, float] | None) -> Sect
 
 
 def _roc(curves: Mapping[str, Curve], cost: CostDocument | None) -> Chart:
+    names = cuts(curves)
     traces = [
         _line(k, name, curve, "false_positive_rate", "recall", start=(0.0, 0.0))
-        for k, (name, curve) in enumerate(curves.items())
+        for k, (name, curve) in enumerate(zip(names, curves.values(), strict=True))
     ]
-    guess = line("a guess", [0, 1], [0, 1], GREY, dash="dash", width=1.5, hoverinfo="skip")
+    guess = line(GUESS, [0, 1], [0, 1], GREY, dash="dash", width=1.5, hoverinfo="skip")
     marks = _marks(curves, cost, "false_positive_rate", "recall")
     layout = {
         "xaxis": axis("others taken for it", percent=True, range=ROOM),
         "yaxis": axis("found (recall)", percent=True, range=ROOM),
     }
     note = "How much of a class is found from a probability on, and how many of the other examples are taken for it."
-    return Chart("ROC curve", f"{note} {_told(curves)}", [guess, *traces, *marks], layout, note)
+    height = under_legend(HEIGHT, [GUESS, *names])
+    return Chart("ROC curve", f"{note} {_told(curves)}", [guess, *traces, *marks], layout, note, height=height)
 
 
 def _precision(curves: Mapping[str, Curve], cost: CostDocument | None) -> Chart:
-    traces = [_line(k, name, curve, "recall", "precision") for k, (name, curve) in enumerate(curves.items())]
+    names = cuts(curves)
+    pairs = enumerate(zip(names, curves.values(), strict=True))
+    traces = [_line(k, name, curve, "recall", "precision") for k, (name, curve) in pairs]
     marks = _marks(curves, cost, "recall", "precision")
     layout = {
         "xaxis": axis("found (recall)", percent=True, range=ROOM),
         "yaxis": axis("precision", percent=True, range=ROOM),
     }
     note = "How many of those that are said to be of a class are of it, by how much of it is found."
-    return Chart("Precision and recall", f"{note} {_told(curves)}", [*traces, *marks], layout, note)
+    height = under_legend(HEIGHT, [GUESS, *names])  # as that of its neighbour
+    return Chart("Precision and recall", f"{note} {_told(curves)}", [*traces, *marks], layout, note, height=height)
 
 
 def _line(k: int, name: str, curve: Curve, x: str, y: str, start: tuple[float, float] | None = None) -> Trace:
     at = curve.kept()
     values = [(float(getattr(curve, x)[i]), float(getattr(curve, y)[i])) for i in at]
-    text = [f"{short(name)} from {curve.threshold(int(i))} on" for i in at]
+    text = [f"{plain(name)} from {curve.threshold(int(i))} on" for i in at]
     if start:
-        values, text = [start, *values], [f"{short(name)}: never said", *text]
+        values, text = [start, *values], [f"{plain(name)}: never said", *text]
     xs, ys = zip(*values, strict=True)
     style = {"mode": "markers" if len(xs) == 1 else "lines", "dash": dash(k)}  # a line of one point is not drawn
-    return line(
-        cut(name), xs, ys, colour(k), **style, text=text, hovertemplate="%{text}: %{x:.1%}, %{y:.1%}<extra></extra>"
-    )
+    return line(name, xs, ys, colour(k), **style, text=text, hovertemplate="%{text}: %{x:.1%}, %{y:.1%}<extra></extra>")
 
 
 def _marks(curves: Mapping[str, Curve], cost: CostDocument | None, x: str, y: str) -> list[Trace]:
