@@ -9,13 +9,13 @@ from nnrun.config.space.intervals import Log, Uniform
 from nnrun.config.space.space import Parameter
 from nnrun.report.page.charts import BLUE, ORANGE, SCALE, Axis, Chart, Plotly, axis, plain, points, short
 from nnrun.report.page.html import Markup, join, listing, table
-from nnrun.report.search.results import Results
+from nnrun.report.search.results import Results, trial_axis
 from nnrun.report.search.scales import exact_place, place, scale_axis, stops, ticks
 from nnrun.search.importance import BEST_SHARE, Importance, comparable, importances
 from nnrun.search.record import Stage, TrialRecord
 from nnrun.search.telling import FEWEST_COMPARED, USUAL_ORDER
 from nnrun.search.trial_lines import setting
-from nnrun.text import in_percent, last_words, percent
+from nnrun.text import counted, in_percent, last_words, percent
 
 INACTIVE = -0.14  # where a parameter that a trial does not have is drawn
 LANE = 120  # pixels that an axis of the parallel coordinates needs at least
@@ -49,7 +49,8 @@ def parallel_chart(found: Results) -> Chart:
         "an axis, ↑ ↓ move the least that is kept there, with Shift the most; Shift with ← → moves the axis, Esc keeps "
         "all again."
     )
-    alt = f"Parallel coordinates of {len(trials)} trials over {', '.join(found.space.keys)} and {found.metric}."
+    over = f"{', '.join(found.space.keys)} and {found.metric}"
+    alt = f"Parallel coordinates of {counted(len(trials), 'trial')} over {over}."
     left = max(EDGE, _longest(axes[0]["ticktext"]))
     layout = {"margin": {"l": left, "r": EDGE, "t": 50, "b": 24}}
     apart = max(LANE, *(max(_longest(lane["ticktext"]), _longest([lane["label"]])) for lane in axes[1:]))
@@ -126,7 +127,7 @@ def _slice(found: Results, parameter: Parameter) -> Chart:
     marker = {**_ranked_colours(found, trials), "size": 7, "opacity": 0.85}
     dots = points("trials", x, [found.value(t) for t in trials], BLUE, text=names, hoverinfo="text", showlegend=False)
     layout = {"xaxis": scale_axis(parameter, _scale_words(parameter)), "yaxis": found.axis()}
-    alt = f"{found.metric} over {parameter.key}, {len(trials)} trials."
+    alt = f"{found.metric} over {parameter.key}, {counted(len(trials), 'trial')}."
     return Chart(parameter.key, alt, [dots | {"marker": marker}], layout, height=270)
 
 
@@ -212,7 +213,7 @@ def _zoom(found: Results, parameter: Parameter, stages: Sequence[Stage]) -> Char
     for stage, end in zip(stages, ends, strict=True):
         change = next(change for change in stage["changes"] if change["key"] == parameter.key)
         shapes += [_box(stage["first"] - 0.5, end - 0.5, *sides) for sides in _sides(parameter, change["new"])]
-    layout = {"xaxis": axis("trial"), "yaxis": scale_axis(parameter, ""), "shapes": shapes}
+    layout = {"xaxis": trial_axis(found), "yaxis": scale_axis(parameter, ""), "shapes": shapes}
     last = stages[-1]["changes"]
     left = next(f"{setting(c['new'])}: {c['why']}" for c in last if c["key"] == parameter.key)
     return Chart(

@@ -14,7 +14,21 @@ from typing import Any
 
 from nnrun.config.config import Config
 from nnrun.config.space.space import Space
-from nnrun.report.page.charts import BLUE, GREY, ORANGE, Axis, Chart, Trace, axis, is_wide, kept, line, log_axis, points
+from nnrun.report.page.charts import (
+    BLUE,
+    GREY,
+    ORANGE,
+    Axis,
+    Chart,
+    Trace,
+    axis,
+    is_wide,
+    kept,
+    line,
+    log_axis,
+    points,
+    whole_axis,
+)
 from nnrun.runs.stored import StoredRun
 from nnrun.search.plan import Plan
 from nnrun.search.record import Sample, SearchRecord, TrialRecord, continued, ranked
@@ -129,7 +143,10 @@ def _spent(trials: Sequence[TrialRecord]) -> dict[int, float]:
 def value_axis(name: str, values: Sequence[float]) -> Axis:
     """An axis for these values, of logarithms where they are spread over more than a decade."""
     percent = in_percent(name)
-    return log_axis(name, values, percent=percent) if is_wide(values, SPREAD) else axis(name, percent=percent)
+    if is_wide(values, SPREAD):
+        return log_axis(name, values, percent=percent)
+    above = {"rangemode": "nonnegative"} if min(values, default=0) > 0 else {}  # around one, plotly.js shows ±1
+    return axis(name, percent=percent, **above)
 
 
 def best_so_far_charts(found: Results) -> list[Chart]:
@@ -137,14 +154,18 @@ def best_so_far_charts(found: Results) -> list[Chart]:
     ended = sorted(found.trials, key=lambda trial: trial["time"])
     by_number = [(trial, trial["number"]) for trial in found.trials if trial["metric"] is not None]
     by_time = [(trial, round(found.spent[trial["number"]], 4)) for trial in ended if trial["metric"] is not None]
-    cost = "seconds of training"
     return [
-        _best_so_far("Best so far, trial by trial", found, by_number, "trial"),
-        _best_so_far("Best so far, by the time it took", found, by_time, cost),
+        _best_so_far("Best so far, trial by trial", found, by_number, trial_axis(found)),
+        _best_so_far("Best so far, by the time it took", found, by_time, axis("seconds of training")),
     ]
 
 
-def _best_so_far(title: str, found: Results, placed: Sequence[tuple[TrialRecord, float]], what: str) -> Chart:
+def trial_axis(found: Results) -> Axis:
+    """The numbers of the trials."""
+    return whole_axis("trial", 0, max((trial["number"] for trial in found.trials), default=0))
+
+
+def _best_so_far(title: str, found: Results, placed: Sequence[tuple[TrialRecord, float]], x_axis: Axis) -> Chart:
     x = [at for _, at in placed]
     values = [found.value(trial) for trial, _ in placed]
     best = list(accumulate(values, max if found.plan.objective.maximised else min))
@@ -152,7 +173,7 @@ def _best_so_far(title: str, found: Results, placed: Sequence[tuple[TrialRecord,
     dots = points("a trial", x, values, GREY, text=names, hoverinfo="text", marker={"size": 6, "opacity": 0.7})
     steps = line("best so far", x, best, ORANGE, width=2.5, hoverinfo="y+name")
     steps["line"]["shape"] = "hv"
-    layout = {"xaxis": axis(what), "yaxis": found.axis()}
+    layout = {"xaxis": x_axis, "yaxis": found.axis()}
     end = found.told(found.ranked[0])
     return Chart(title, f"{title}: {found.metric} reaches {end}.", [dots, steps], layout, height=300)
 
@@ -174,12 +195,12 @@ def curves_chart(found: Results) -> Chart:
     ]
     values = [value for trial in drawn for value in trial["curve"] if value is not None]
     error = metric_name("error", found.error_kind)
-    layout = {"xaxis": axis("epoch"), "yaxis": value_axis(f"dev {error}", values)}
     longest = max((len(trial["curve"]) for trial in drawn), default=0)
+    layout = {"xaxis": whole_axis("epoch", 1, longest), "yaxis": value_axis(f"dev {error}", values)}
     thinned = f" Of curves longer than {most} epochs, the lowest and highest of each stretch." if longest > most else ""
     by = "" if found.plan.metric == "dev_error" else f" The colours go by {found.metric}."
     note = f"Point at a curve to see its trial.{by}{thinned}"
-    alt = f"Dev {error} over the epochs of {len(drawn)} trials."
+    alt = f"Dev {error} over the epochs of {counted(len(drawn), 'trial')}."
     return Chart("Every trial", alt, traces, layout, note, height=420)
 
 
@@ -220,8 +241,8 @@ def survivors_chart(found: Results) -> Chart | None:
     links = line("continued", x, y, ORANGE, width=1.5, hoverinfo="skip")
     counts = {rung: epochs.count(rung) for rung in sorted(set(epochs))}
     rungs = list(counts)
-    ticks = {"tickvals": rungs, "ticktext": [f"{rung}<br>{counts[rung]} trials" for rung in rungs]}
+    ticks = {"tickvals": rungs, "ticktext": [f"{rung}<br>{counted(counts[rung], 'trial')}" for rung in rungs]}
     layout = {"xaxis": axis("until epoch", type="log", **ticks), "yaxis": found.axis()}
-    told = "; ".join(f"{count} trials until epoch {rung}" for rung, count in counts.items())
+    told = "; ".join(f"{counted(count, 'trial')} until epoch {rung}" for rung, count in counts.items())
     note = f"{told}. Lines join a trial to its continuation." if x else f"{told}."
     return Chart("Survivors of halving", f"{told}.", [links, dots], layout, note)

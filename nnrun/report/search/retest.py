@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nnrun.installation import as_options, command
-from nnrun.report.page.charts import BLUE, ORANGE, Chart, axis, plain, points
+from nnrun.report.page.charts import BLUE, ORANGE, Chart, plain, points, whole_axis
 from nnrun.report.page.html import (
     Markup,
     Sortable,
@@ -154,7 +154,7 @@ def _today_chart(found: Results, record: RetestRecord, verdict: RetestVerdict) -
         for name, color, of in (("old settings", ORANGE, drawn[True]), ("fresh settings", BLUE, drawn[False]))
         if of
     ]
-    layout = {"xaxis": axis("rank today"), "yaxis": value_axis(f"today: {found.metric}", values)}
+    layout = {"xaxis": whole_axis("rank today", 1, count), "yaxis": value_axis(f"today: {found.metric}", values)}
     alt = f"{len(values)} trainings of {count} settings in today's order; the old best has rank "
     alt += f"{verdict['results'][0]['rank']}."
     note = "A dot is a training, the dots of one setting stand beside each other."
