@@ -47,11 +47,11 @@ from nnrun.report.page.page import BUNDLE, LICENCES, Grid, Page, Section, as_dat
 from nnrun.report.run.curves import curve_charts, epoch_axis, series, statistics_charts, weights_chart
 from nnrun.report.run.errors import _slices, by_lot, ladder_chart
 from nnrun.report.run.examples import _dots, brightness, png, shape_of, worst
-from nnrun.report.run.quality import Classified, Estimated, calibration_chart, confusion_part
+from nnrun.report.run.quality import Classified, Estimated, calibration_chart, confusion_part, scatter_chart
 from nnrun.report.run.steps import steps_chart
 from nnrun.report.run.thresholds import threshold_section
 from nnrun.report.search.parameters import parallel_chart
-from nnrun.report.search.results import Results, survivors_chart, value_axis
+from nnrun.report.search.results import Results, best_so_far_charts, curves_chart, survivors_chart, value_axis
 from nnrun.report.search.scales import ABOVE, BELOW, exact_place, place, stops, ticks
 from nnrun.runs.lineage import Course
 from nnrun.runs.rundir import RunDir
@@ -434,6 +434,11 @@ def test_the_worst_mistakes_come_first() -> None:
     assert worst(Estimated(np.array([1.0, 2.0, 3.0]), np.array([1.5, 0.0, 3.0]))).tolist() == [1, 0, 2]
 
 
+def test_of_many_predictions_one_in_two_is_drawn() -> None:
+    true = np.arange(6400.0)
+    assert scatter_chart(Estimated(true, true + 1.0), "price").note.endswith(" One in 2 of 6,400 examples is drawn.")
+
+
 def test_calibration_is_measured_in_fifteenths() -> None:
     """Sure by 0.9, 0.6, 0.95, 0.7; right, wrong, wrong, right.
 
@@ -623,6 +628,7 @@ def test_results_over_more_than_a_decade_get_an_axis_of_logarithms() -> None:
     assert value_axis("dev_error", [0.01, 0.5])["type"] == "log"
     assert "type" not in value_axis("dev_error", [0.1, 0.5])
     assert "type" not in value_axis("dev_error", [0.0, 0.5])
+    assert value_axis("dev_error", [0.5])["rangemode"] == "nonnegative", "else of a single one from -50% on"
 
 
 def halved(strategy: str) -> Results:
@@ -638,6 +644,7 @@ def halved(strategy: str) -> Results:
             **({"parent": {"id": f"{n - 9:04d}", "epoch": 3}} if n > 9 else {}),
             "status": "done",
             "final": {"dev_error": 0.1 * n},
+            "time": n,
             "metric": 0.1 * n,
             "curve": [0.5] * (4 if n > 9 else 3),
         }
@@ -658,6 +665,13 @@ def test_survivors_stand_at_the_epochs_of_their_rungs() -> None:
     assert dots["x"].count(3) == 9
     assert dots["x"].count(9) == 4, "the three that went on, and the config"
     assert chart.layout["xaxis"]["ticktext"] == ["3<br>9 trials", "9<br>4 trials"]
+
+
+def test_axes_of_few_trials_or_epochs_have_no_halves() -> None:
+    found = halved("random")
+    found = replace(found, trials=found.trials[:4], spent={n: n + 1.0 for n in range(4)})
+    by_number, by_time = best_so_far_charts(found)
+    assert [chart.layout["xaxis"].get("dtick") for chart in (by_number, by_time, curves_chart(found))] == [1, None, 1]
 
 
 def test_other_strategies_have_no_survivors() -> None:

@@ -122,7 +122,8 @@ def slices_part(model: Trained, dev: Table, mistakes: Mistakes) -> Markup:
         return paragraph(told, "None is clearly worse: no 95% interval lies above it.")
     chance = sum(by_lot(s.size, whole) if proportions else TAIL for s in looked_at)
     by_chance = f"about {chance:.0f}" if chance >= 1 else "less than one"
-    told += f"{len(worse)} lie above it with their whole 95% interval; of so many, {by_chance} would by chance."
+    lie = "lies" if len(worse) == 1 else "lie"
+    told += f"{len(worse)} {lie} above it with the whole 95% interval; of so many, {by_chance} would by chance."
     rows = [
         [s.column, s.value, percent(s.error["error"]), interval(s.error) or "–", f"{s.error['rows']:,}"]
         for s in worse[:SLICES]

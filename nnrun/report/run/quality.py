@@ -208,7 +208,7 @@ def scatter_chart(of: Estimated, target: str) -> Chart:
     off = np.abs(of.said - of.true)
     note = f"Half of the dev examples are off by at most {number(float(np.median(off)))}, nine of ten by at most "
     note += f"{number(float(np.quantile(off, 0.9)))}."
-    note += "" if step == 1 else f" Every {step}th of {len(of.true):,} examples is drawn."
+    note += "" if step == 1 else f" One in {step} of {len(of.true):,} examples is drawn."
     return Chart("Predicted and true", f"Predicted against true {target}. {note}", [exact, dots], layout, note)
 
 
