@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -66,11 +65,10 @@ def outlook(plan: Plan) -> list[str]:
 
 
 def _few_points(plan: Plan) -> list[str]:
-    counts = [parameter.domain.count for parameter in plan.space.parameters]
-    points = math.prod(count or math.inf for count in counts)
-    if plan.strategy == "grid" or STRATEGIES[plan.strategy].continues_trials or not counts or points >= plan.total:
+    points = plan.space.count if plan.space.parameters else None
+    if plan.strategy == "grid" or STRATEGIES[plan.strategy].continues_trials or points is None or points >= plan.total:
         return []
-    told = f"the space has {counted(int(points), 'combination')} for {counted(plan.total, 'trial')}, so many of them"
+    told = f"the space has {counted(points, 'combination')} for {counted(plan.total, 'trial')}, so many of them"
     cure = "the strategy grid tries each once, and repeats train the best of them again"
     return wrapped(f"{told} differ by their seed alone, and the best is the luckiest; {cure}", "note     ")
 

@@ -445,6 +445,7 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
     "runs/verbs:_as_begun": "test_what_a_run_of_folds_says_to_type_can_be_typed",
     "runs/verbs:resume": "test_what_a_run_of_folds_says_to_type_can_be_typed",
     "runs/verbs:train": "test_what_a_run_of_folds_says_to_type_can_be_typed",
+    "search/strategies/grid:_left_out": "test_a_grid_says_what_it_leaves_out_and_what_takes_all",
     "search/stored:loss": "test_a_damaged_ledger_is_mended",
     "search/telling:unfinished_repeats": "test_repeats_that_are_missing_are_made",
 }

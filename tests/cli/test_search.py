@@ -581,6 +581,18 @@ def test_a_grid_of_few_points_says_that_all_are_tried(nnrun: Nnrun, config: Call
     assert done.next == [f"nnrun diagnose {search}", f"nnrun report {search}", f"nnrun show {search}/best"]
 
 
+def test_a_grid_says_what_it_leaves_out_and_what_takes_all(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    config(SMALL)
+    space = "search.space={network.width: {choice: [4, 8]}}"
+    done = nnrun("search", "--strategy", "grid", "--trials", "2", "--set", space, "--workers", "1")
+    told = "of the grid's 2 combinations 1 is left out; --trials 3 tries all"
+    assert f"note     {told}\n" in done.err and f"note     {told}\n" in done.out
+    assert json.loads((the_search() / "run.json").read_text())["notes"] == [told]
+    done = nnrun("resume", "--trials", "3", "--workers", "1")
+    assert done.out.startswith("finished 3 trials (3 done), ") and "left out" not in done.out + done.err
+    assert json.loads((the_search() / "run.json").read_text())["notes"] == []
+
+
 def test_little_memory_is_enough_for_a_small_network_and_less_is_refused(
     nnrun: Nnrun, config: Callable[..., Path]
 ) -> None:

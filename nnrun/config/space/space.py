@@ -5,8 +5,10 @@ The usual space is the one that is searched where a file names none: it starts f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, product
 from typing import Any
 
 from nnrun.config.config import Config
@@ -82,6 +84,32 @@ class Space:
     def keys(self) -> list[str]:
         """The dotted keys."""
         return [parameter.key for parameter in self.parameters]
+
+    @property
+    def count(self) -> int | None:
+        """How many different settings there are; None where one of the ranges is continuous."""
+        counts = {parameter.key: parameter.domain.count for parameter in self.parameters}
+        if None in counts.values():
+            return None
+        deciding = {key: self._shares(key) for parameter in self.parameters for key, _ in parameter.when}
+        points = 0
+        for shares in product(*deciding.values()):
+            held = dict(zip(deciding, shares, strict=True))
+            active = [p.key for p in self.active({key: value for key, (value, _) in held.items()})]
+            if all(key in active or share is deciding[key][0] for key, share in held.items()):  # else counted already
+                points += math.prod(held[key][1] if key in held else counts[key] or 0 for key in active)
+        return points
+
+    def _shares(self, key: str) -> list[tuple[Any, int]]:
+        """The values of a parameter that conditions name, each once, and how many others there are, as one."""
+        domain = next(parameter.domain for parameter in self.parameters if parameter.key == key)
+        named: list[Any] = []
+        conditions = (of.options for parameter in self.parameters for other, of in parameter.when if other == key)
+        for option in chain.from_iterable(conditions):
+            if domain.contains(option) and not Choice(tuple(named)).contains(option):
+                named.append(option)
+        others = (domain.count or 0) - len(named)
+        return [*((option, 1) for option in named), *([(object(), others)] if others else [])]
 
     def decode(self, units: Sequence[float]) -> Settings:
         """The settings at a point of the unit cube, one coordinate a parameter; null where a parameter is not active.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from nnrun.search.strategies.coarse_to_fine import CoarseToFine
 from nnrun.search.strategies.coarse_to_fine_halving import CoarseToFineHalving
+from nnrun.search.strategies.grid import Grid
 from nnrun.search.strategies.halving import Halving
-from nnrun.search.strategies.strategy import Grid, Random, Sobol, Strategy
+from nnrun.search.strategies.strategy import Random, Sobol, Strategy
 from nnrun.search.strategies.tpe import Tpe
 
 # By the names of `search.strategy`.

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import count, islice, product
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import PCG64, Generator, SeedSequence
 from numpy.typing import NDArray
 
-from nnrun.config.space.intervals import Domain
 from nnrun.config.space.space import Space
 from nnrun.config.values import Settings
 from nnrun.search.record import Stage
@@ -180,65 +178,3 @@ class Sobol(Strategy):
             self._sequence = qmc.Sobol(len(self.brief.space.parameters), scramble=True, rng=seed)
         points: NDArray[np.float64] = self._sequence.random(self.chunk)
         return points
-
-
-class Grid(Strategy):
-    """Every combination of evenly spaced values; finer and finer grids, each of which holds the one before.
-
-    In turn, every parameter goes from 1 value to 3, 5, 9, …, so 25 trials of two parameters try 5 values of each.
-    """
-
-    drawn = False
-    help = "every combination of evenly spaced values, for contrast: 25 trials of two parameters try 5 values of each"
-
-    def __init__(self, brief: Brief) -> None:
-        super().__init__(brief)
-        self._points = _grid(brief)
-        self._found: list[Settings] = []
-
-    def propose(self, number: int) -> Point | None:
-        """The next point of the grids; None when all combinations of all values have been given."""
-        index = number - self.brief.first
-        self._found += islice(self._points, max(0, index + 1 - len(self._found)))
-        return Point(number, self._found[index]) if index < len(self._found) else None
-
-
-@dataclass
-class _Axis:
-    """The values of one parameter that are on the grid so far."""
-
-    domain: Domain
-    units: list[float] = field(default_factory=lambda: [0.5])
-    halvings: int = 0
-
-    def refine(self) -> bool:
-        """Twice as fine; False if the range has no further values."""
-        held = {repr(self.domain.from_unit(u)) for u in self.units}
-        while self.domain.count is None or len(held) < self.domain.count:
-            self.halvings += 1
-            parts = 2 ** (self.halvings - 1)
-            fresh = [0.0, 1.0] if parts == 1 else [(2 * i + 1) / parts for i in range(parts // 2)]
-            new = {repr(self.domain.from_unit(u)): u for u in fresh}
-            added = [u for value, u in new.items() if value not in held]
-            if added:
-                self.units += added
-                return True
-        return False
-
-
-def _grid(brief: Brief) -> Iterator[Settings]:
-    """The settings of all grids, coarse ones first, each once; ends only if every range does.
-
-    What a finer grid adds comes in a shuffled order, so that a part of it is spread over the whole space.
-    """
-    axes = [_Axis(parameter.domain) for parameter in brief.space.parameters]
-    seen: set[str] = set()
-    for turn in count():
-        grid = map(brief.space.decode, product(*(axis.units for axis in axes)))
-        fresh = {name: values for values in grid if (name := repr(values)) not in seen}
-        seen |= set(fresh)
-        order = generator(brief.seed, STAGE, turn).permutation(len(fresh))
-        found = list(fresh.values())
-        yield from (found[i] for i in order)
-        if not any(axes[(turn + i) % len(axes)].refine() for i in range(len(axes))):
-            return

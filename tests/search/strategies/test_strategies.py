@@ -8,7 +8,7 @@ import pytest
 from nnrun.config.space.space import Space
 from nnrun.config.values import Settings
 from nnrun.search.strategies import STRATEGIES
-from nnrun.search.strategies.strategy import Brief, Grid, Point, Strategy, draw
+from nnrun.search.strategies.strategy import Brief, Point, Strategy, draw
 
 SPACE = Space.of(
     {
@@ -168,20 +168,6 @@ def test_the_grid_tries_few_values_of_each_parameter() -> None:
     assert sorted(penalties) == [0, 0.25, 0.5, 0.75, 1]
     assert sorted(rates) == pytest.approx([1e-4, 1e-3, 1e-2, 1e-1, 1])
     assert len({(p.values["optimizer.learning_rate"], p.values["regularization.l2"]) for p in points}) == 25
-
-
-def test_the_grid_ends_when_every_combination_has_been_tried() -> None:
-    space = Space.of(
-        {
-            "network.depth": {"int": [1, 3]},
-            "optimizer.name": {"choice": ["adam", "sgd"]},
-            "optimizer.beta1": {"choice": [0.8, 0.9], "when": {"optimizer.name": "adam"}},
-        }
-    )
-    points = Grid(Brief(space, 0, (100,))).ask(100)
-    # Three depths, each with adam and two values of beta1 or with sgd and none: 3 × (2 + 1).
-    assert len(points) == 9
-    assert len({tuple(point.values.values()) for point in points}) == 9
 
 
 def test_sobol_fills_the_square_more_evenly_than_chance() -> None:
