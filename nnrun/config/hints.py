@@ -15,14 +15,14 @@ from nnrun.config.values import KeyPath, Tree, dotted
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.text import closest, one_of, shortened
 
-SYNONYMS = {
+SYNONYMS = {  # a word with a section before it is one there alone
     "optimizer": "optim opt solver",
     "optimizer.learning_rate": "lr learningrate learn_rate step_size alpha eta",
     "optimizer.beta1": "momentum beta rho beta_1",
     "optimizer.beta2": "beta_2",
     "optimizer.epsilon": "eps",
     "optimizer.schedule": "decay lr_decay decay_rate scheduler lr_schedule learning_rate_decay lr_scheduler",
-    "optimizer.clip_norm": "clip grad_clip gradient_clip max_grad_norm clipnorm",
+    "optimizer.clip_norm": "clip grad_clip gradient_clip max_grad_norm clipnorm global_clipnorm",
     "training.batch_size": "batch batchsize minibatch mini_batch minibatch_size mini_batch_size",
     "training.average": "averaging polyak weight_averaging model_averaging exponential_moving_average",
     "training.epochs": "epoch num_epochs n_epochs max_epochs iterations max_iter num_iterations",
@@ -34,17 +34,35 @@ SYNONYMS = {
     "network.ensemble": "ensembles ensemble_size n_ensembles n_estimators",
     "regularization": "regularisation regularizer",
     "regularization.dropout": "dropout_rate drop_rate",
-    "regularization.l2": "lambda lambd l2_lambda lambda_l2 l2_reg",
+    "regularization.l2": "lambda lambd l2_lambda lambda_l2 l2_reg regularization.alpha",
     "data.source": "dataset file path csv data_path",
+    "data.weight": "sample_weight sample_weights weight_column",
     "data.target": "label target_column y",
     "data.normalize": "normalise normalization standardize scale scaler robust quantile",
     "data.encode_numbers": "piecewise ple bins binning discretize numerical_embedding encode_numerical",
     "data.encode_categories": "embedding embeddings one_hot onehot category_encoding categorical_encoding",
+    "metrics.primary": "monitor scoring",
     "seed": "random_seed random_state",
 }
 _MEANT = {synonym: place for place, synonyms in SYNONYMS.items() for synonym in synonyms.split()}
 _MOMENTA = [name for name, rule in OPTIMIZERS.items() if rule.uses_beta1 and not rule.adaptive]
-_NOTES = {"momentum": f" (momentum's β, with name: {one_of(_MOMENTA)})"}
+_NOTES = {
+    "momentum": f" (momentum's β, with name: {one_of(_MOMENTA)})",
+    "clipnorm": " (of all gradients together, as Keras's global_clipnorm)",
+    "monitor": " (early stopping and the best epoch go by it, on the dev set)",
+}
+PLATEAU = (
+    "none lowers the rate when dev no longer improves; take cosine or flat_cos, which end low, training.changes for "
+    "rates by epoch, or `nnrun nudge` while it trains"
+)
+_PLATEAUS = {"reducelronplateau", "plateau", "adaptive", "reduceonplateau"}
+_NEEDLESS = {  # words of other tools for what is always done
+    "restore_best_weights": "leave it out: the parameters of the best epoch are kept",
+    **dict.fromkeys(
+        ("impute", "imputer", "imputation"),
+        "leave it out: a missing number becomes the mean of the training rows, and a further feature marks it",
+    ),
+}
 
 
 LONGEST_FORM = 40  # characters of a value in it
@@ -56,17 +74,32 @@ OTHER_WORDS = {  # for names, in other places
     "noise": "gaussian gaussian_noise jitter",
     "elastic": "elastic_transform distortion",
     "error": "accuracy acc",
+    "auc": "roc_auc auroc roc_auc_score",
+    "average_precision": "pr_auc auc_pr auprc ap average_precision_score",
+    "he": "he_normal he_uniform kaiming kaiming_normal kaiming_uniform",
+    "xavier": "lecun lecun_normal lecun_uniform",
+    "glorot": "glorot_normal glorot_uniform xavier_normal xavier_uniform",
     "squared_error": "mse mean_squared_error",
     "cross_entropy": "ce log_loss nll nll_loss",
     "staircase": "step step_lr step_decay",
 }
-_CALLED = {word: name for name, words in OTHER_WORDS.items() for word in words.split()}
 
 
-def entry_called(word: str, allowed: Sequence[str]) -> str | None:
-    """The one of these names that is meant by a word: by another one for the same, or as it is written alike."""
-    name = _CALLED.get(word.lower().replace("-", "_"))
-    return name if name in allowed else closest(word.lower(), allowed)
+def _bare(word: str) -> str:
+    """As `HeNormal`, `he_normal` and `he-normal_` have it in common."""
+    return word.lower().replace("-", "").replace("_", "").replace(" ", "")
+
+
+_CALLED = {_bare(word): name for name, words in OTHER_WORDS.items() for word in words.split()}
+
+
+def entry_called(word: str, allowed: Sequence[str]) -> str:
+    """`did you mean he? ` where one of these names is meant, or what to take in place of what is not there."""
+    if _bare(word) in _PLATEAUS and "cosine" in allowed:
+        return f"{PLATEAU}; "
+    name = _CALLED.get(_bare(word))
+    name = name if name in allowed else closest(word.lower(), allowed)
+    return f"did you mean {name}? " if name else ""
 
 
 def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -171,6 +204,8 @@ def unknown_key(root: type[BaseModel], path: KeyPath, values: Tree) -> str:
     section, word = path[:-1], str(path[-1]).lower().replace("-", "_").replace(" ", "_")
     if word in ("keep_prob", "keep_probs"):
         return _keep_prob(value)
+    if _bare(word) in _PLATEAUS or word in _NEEDLESS:
+        return f"unknown key; {_NEEDLESS.get(word, f'of the schedules {PLATEAU}')}"
     allowed = allowed_keys(root, section, values)
     field = field_at(root, section, values)
     if not allowed and field is not None:
@@ -198,8 +233,8 @@ def _meant(
     elsewhere = [place for place in keys if place[-1] == word]
     if len(elsewhere) == 1:
         return elsewhere[0]
-    if word in synonyms:
-        return tuple(synonyms[word].split("."))
+    if place := synonyms.get(dotted((*section, word))) or synonyms.get(word):
+        return tuple(place.split("."))
     if close := closest(word, allowed):
         return (*section, close)
     names = {str(place[-1]): place for place in keys}

@@ -228,8 +228,7 @@ def _unknown_choice(wrong: Wrong) -> str:
     value = str(wrong.value["name"] if isinstance(wrong.value, dict) else wrong.value)
     if _is_quoted(also, value):
         return f"expected {', '.join(allowed)} or {also}, got {describe(value)}; remove the quotes"
-    close = entry_called(value, allowed)
-    meant = f"did you mean {close}? " if close else ""
+    meant = entry_called(value, allowed)
     return f"unknown choice {value[:60]!r}; {meant}allowed: {', '.join(filter(None, [*allowed, also]))}"
 
 

@@ -458,7 +458,7 @@ WORDS_ALONE = {  # that name an option or a command which was typed, or whose va
     "tracking/tensorboard_files:command_to_look", "runs/rewinding:_decided",
     "models/ensembling/verbs:of_search", "cli/evaluate:_broken", "cli/common:tell_drift", "cli/init:_refuse",
     "models/drift/telling:drift_lines", "models/importance/telling:importance_page",
-    "cli/init:_source", "cli/predict:_by", "config/data_section:", "config/versions:",
+    "cli/init:_source", "cli/predict:_by", "config/data_section:", "config/hints:", "config/versions:",
     "data/dataset:", "data/files/excel_file:_choose", "improving/loop:_lacking", "improving/verbs:_refuse_too_little",
     "insight/diagnosis/verbs:refuse", "insight/scaffold/overview:_judge",
     "insight/scaffold/recipe:_learning_rate", "insight/scaffold/verbs:_data", "insight/scaffold/verbs:scaffold",

@@ -20,6 +20,10 @@ def problems(text: str) -> list[str]:
     return caught.value.problems
 
 
+PLATEAU = (
+    "none lowers the rate when dev no longer improves; take cosine or flat_cos, which end low, training.changes for "
+    "rates by epoch, or `nnrun nudge` while it trains"
+)
 OPTIMIZERS = "sgd, momentum, nesterov, rmsprop, adam, adamw"
 
 
@@ -68,6 +72,36 @@ OPTIMIZERS = "sgd, momentum, nesterov, rmsprop, adam, adamw"
         (
             "regularization: {lambda: 1}\n",
             "config.yaml:1:18: regularization.lambda: unknown key; did you mean l2?",
+        ),
+        (  # Keras, PyTorch and scikit-learn
+            "regularization: {alpha: 1}\n",
+            "config.yaml:1:18: regularization.alpha: unknown key; did you mean l2?",
+        ),
+        ("optimizer: {alpha: 1}\n", "config.yaml:1:13: optimizer.alpha: unknown key; did you mean learning_rate?"),
+        ("data: {sample_weight: w}\n", "config.yaml:1:8: data.sample_weight: unknown key; did you mean weight?"),
+        (
+            "optimizer: {clipnorm: 1}\n",
+            "config.yaml:1:13: optimizer.clipnorm: unknown key; did you mean clip_norm? "
+            "(of all gradients together, as Keras's global_clipnorm)",
+        ),
+        (
+            "data: {impute: median}\n",
+            "config.yaml:1:8: data.impute: unknown key; leave it out: a missing number becomes the mean of the "
+            "training rows, and a further feature marks it",
+        ),
+        (
+            "regularization: {early_stopping: {restore_best_weights: true}}\n",
+            "config.yaml:1:35: regularization.early_stopping.restore_best_weights: unknown key; leave it out: the "
+            "parameters of the best epoch are kept",
+        ),
+        (
+            "regularization: {early_stopping: {monitor: val_loss}}\n",
+            "config.yaml:1:35: regularization.early_stopping.monitor: unknown key here; did you mean metrics.primary? "
+            "(early stopping and the best epoch go by it, on the dev set)",
+        ),
+        (
+            "optimizer: {reduce_lr_on_plateau: true}\n",
+            f"config.yaml:1:13: optimizer.reduce_lr_on_plateau: unknown key; of the schedules {PLATEAU}",
         ),
         ("optim: {name: sgd}\n", "config.yaml:1:1: optim: unknown key; did you mean optimizer?"),
         ("optimiser: {name: sgd}\n", "config.yaml:1:1: optimiser: unknown key; did you mean optimizer?"),
@@ -417,3 +451,28 @@ def test_any_values_make_a_config_or_lines_with_places(written: dict[str, object
         load_config(Path("config.yaml"), text=dump_yaml(values))
     except ConfigError as error:
         assert all(line.startswith("config.yaml:") and "\n" not in line for line in error.problems)
+
+
+@pytest.mark.parametrize(
+    ("key", "words", "meant"),
+    [
+        ("network.init", "he_normal he_uniform HeNormal kaiming_normal_ kaiming_uniform", "he"),
+        ("network.init", "lecun_normal LecunUniform", "xavier"),
+        ("network.init", "glorot_normal GlorotUniform xavier_normal_ xavier_uniform_", "glorot"),
+        ("metrics.primary", "pr_auc PR-AUC auprc ap average_precision_score", "average_precision"),
+        ("metrics.primary", "roc_auc AUROC", "auc"),
+    ],
+)
+def test_names_of_other_tools_are_taken_by_what_they_do(key: str, words: str, meant: str) -> None:
+    section, _, name = key.partition(".")
+    for word in words.split():
+        (line,) = problems(f"{section}: {{{name}: {word}}}\n")
+        assert f"unknown choice {word!r}; did you mean {meant}? allowed: " in line
+
+
+def test_a_schedule_that_there_is_not_is_told_with_what_to_take_instead() -> None:
+    for word in ("ReduceLROnPlateau", "plateau", "adaptive"):
+        (line,) = problems(f"optimizer: {{schedule: {word}}}\n")
+        assert f"unknown choice {word!r}; {PLATEAU}; allowed: constant, " in line
+        (line,) = problems(f"optimizer: {{schedule: {{name: {word}, factor: 0.1}}}}\n")
+        assert f"optimizer.schedule.name: unknown choice {word!r}; {PLATEAU}; allowed: constant, " in line
