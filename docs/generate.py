@@ -161,7 +161,8 @@ FILES = {
     "where something else began the run), times, versions, each BLAS with its kernel and threads, git commit, "
     "data hashes and row counts, parent run (its epoch, and of a rewound child a checksum of the state it began from), "
     "best epoch, symptoms, final losses and errors, and of an ensemble or of [folds](folds.md) those of its members "
-    "(`members`); of folds also dev_error_se in `final`, and `refit`: for how many epochs one more network was trained",
+    "(`members`); of folds also dev_error_se and the like in `final`, and `refit`: for how many epochs one more "
+    "network was trained",
     "data.json": "columns learned from and left out, means, deviations, vocabularies, classes, what each column is "
     "like in the training part (`profiles`), and the split as rule, seed, sizes and hash",
     "metrics.jsonl": "one JSON object an epoch",

@@ -19,6 +19,7 @@ from nnrun.data.dataset import Dataset, load_dataset, weights_together
 from nnrun.data.features.target import Target
 from nnrun.data.groups import joined_rows
 from nnrun.engine.parameters import Array
+from nnrun.engine.scores import Objective
 from nnrun.files import json_lines, sealed_document
 from nnrun.machine import threads
 from nnrun.runs.assembly import examples, make_loss
@@ -91,7 +92,7 @@ def conclude(run: RunDir, config: Config, outcomes: Sequence[Outcome], test: Fin
         divergence=next((each for outcome in outcomes if (each := outcome.record.get("divergence"))), None),
         symptoms=_symptoms(folds),
         data=_data_record(record["data"], folds, config.data.time is not None and not record.get("refit")),
-        final={**mean_final(finals), **_sureness(run, config, dataset_of), **test} if whole else {},
+        final={**mean_final(finals, config), **_sureness(run, config, dataset_of), **test} if whole else {},
         members=[_member_record(outcome, weight) for outcome, weight in zip(folds, weights, strict=False)],
         written=run.written(),
     )
@@ -125,14 +126,19 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return fmean(known) if known else None
 
 
-def mean_final(finals: Sequence[Final]) -> Final:
-    """The mean of each number that all folds have, but for those of test, and the standard error of the dev error."""
+def mean_final(finals: Sequence[Final], config: Config) -> Final:
+    """The mean of each number that all folds have, but for those of test, and of some the standard error.
+
+    Of the dev error, and of what runs and trials are compared by.
+    """
     names = [name for name in finals[0] if not name.startswith("test_")] if finals else []
     found = {name: [final.get(name) for final in finals] for name in names}
     known = {name: [v for v in values if v is not None] for name, values in found.items() if None not in values}
     means: Final = {name: fmean(values) for name, values in known.items()}
-    if "dev_error" in known:
-        means["dev_error_se"] = stdev(known["dev_error"]) / sqrt(len(finals))
+    compared = ("error", config.metrics.primary, Objective(config.search.metric).name)
+    for name in dict.fromkeys(f"dev_{metric}" for metric in compared):
+        if name in known:
+            means[f"{name}_se"] = stdev(known[name]) / sqrt(len(finals))
     return means
 
 

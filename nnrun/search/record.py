@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 from nnrun.config.values import Settings
 from nnrun.files import csv_text
 from nnrun.runs.records import DataSizes, Final, Parent, RunStatus
-from nnrun.text import percent
+from nnrun.text import metric_value
 
 LOSS = "training.loss"  # where it is searched, trials have losses that cannot be compared
 
@@ -64,7 +64,8 @@ class Sample(NamedTuple):
 
 def or_so(final: Final, metric: str) -> str:
     """One standard error of a mean over folds, behind it; nothing where there is none."""
-    return f" ± {percent(final['dev_error_se'])}" if metric == "dev_error" and "dev_error_se" in final else ""
+    name = f"{metric}_se"
+    return f" ± {metric_value(final[name], metric)}" if name in final else ""
 
 
 def sharing(records: Iterable[TrialRecord]) -> list[TrialRecord]:

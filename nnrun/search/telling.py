@@ -160,7 +160,8 @@ def test_line(record: SearchRecord, metric: Objective) -> list[str]:
 
 def _told_of(final: Final, part: str, metric: Objective, kind: str) -> str:
     name, key = metric.name, f"{part}_{metric.name}"
-    further = "" if name == "error" or key not in final else f" {name} {metric_value(final[key], name)}"
+    known = name != "error" and key in final
+    further = f" {name} {metric_value(final[key], name)}{or_so(final, key)}" if known else ""
     if not kind:
         return f"{part} {percent(final.get(f'{part}_error'))}{or_so(final, f'{part}_error')}{further}"
     error, plain = (percent(final.get(f"{part}_{name}")) for name in ("error", "plain_error"))

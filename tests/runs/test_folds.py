@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nnrun.config.config import Config
 from nnrun.config.load import load_config
 from nnrun.data.raw import read_parts
 from nnrun.data.split import Folds, split_rows
@@ -105,7 +106,7 @@ def test_epochs_are_means_in_which_a_fold_that_has_ended_stays() -> None:
 
 def test_the_mean_of_a_number_is_that_of_all_folds_and_of_best_epochs_the_nearest() -> None:
     finals: list[Any] = [{"dev_error": 0.1, "dev_loss": 1.0}, {"dev_error": 0.2, "dev_loss": None}]
-    assert mean_final(finals) == {"dev_error": pytest.approx(0.15), "dev_error_se": pytest.approx(0.05)}
+    assert mean_final(finals, Config()) == {"dev_error": pytest.approx(0.15), "dev_error_se": pytest.approx(0.05)}
     for best, mean in (((3, 4), 4), ((2, 3, 3), 3), ((2, 2, 3), 2)):
         outcomes: list[Any] = [SimpleNamespace(record={"best_epoch": epoch}) for epoch in best]
         assert mean_epoch(outcomes) == mean

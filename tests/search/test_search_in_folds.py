@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -74,6 +75,18 @@ def test_trials_are_compared_by_the_mean_over_folds(whole: SearchOutcome) -> Non
     assert "test_error" in chosen["final"] and "test_error" not in best["final"]
     table = best_table(outcome.records, Objective("dev_error"), "")
     assert " ± " in table[1] and table[-1].endswith("one standard error of the mean over folds")
+
+
+def test_what_trials_are_compared_by_has_its_standard_error(search: Search) -> None:
+    outcome = search(*FOLDS, "metrics.primary=auc", "search.trials=2")
+    aucs = [(fold.read_record()["final"] or {})["dev_auc"] or 0 for fold in members_of(trial(outcome, 1))]
+    of_mean = outcome.records[1]["final"]["dev_auc_se"]
+    assert of_mean == pytest.approx(stdev(aucs) / 3**0.5)
+    table = best_table(outcome.records, Objective("-dev_auc"), "")
+    assert all(" ± 0.0" in line for line in table[1:3])
+    assert table[-1].endswith("one standard error of the mean over folds")
+    titles, *rows = csv.reader(outcome.run.read("trials.csv").decode().splitlines())
+    assert float(rows[1][titles.index("dev_auc_se")]) == of_mean and "dev_error_se" in titles
 
 
 def test_pruned_with_its_folds_a_trial_comes_again(
