@@ -7,14 +7,17 @@ import inspect
 import json
 import re
 import runpy
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 import yaml
+from typer.testing import CliRunner
 
 import nnrun
 from nnrun.cli.app import app
@@ -331,6 +334,24 @@ def test_the_gradient_on_the_page_on_checks_is_what_the_command_shows(tmp_path: 
     known = {shape(line) for line in shell(command, tmp_path).splitlines()}
     table = [line for line in shown.splitlines() if "W[" not in line]  # which is the worst, rounding decides
     assert [line for line in table if shape(line) not in known] == []
+
+
+def test_what_folds_held_out_is_predicted_as_their_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = ["a,label", *(f"{i},{'no' if i * i % 7 < 3 else 'yes'}" for i in range(60))]
+    Path("table.csv").write_text("\n".join(rows))
+    data = {"source": "table.csv", "target": "label", "folds": 5}
+    run = nnrun.train({"data": data, "network": {"hidden": [4]}, "training": {"epochs": 2}}, runs="runs")
+    *_, commands = blocks(page("folds.md"), "sh")
+    for command in commands.splitlines():
+        words = shlex.split(command.replace("RUN", str(run.path)), comments=True)[1:]
+        assert CliRunner().invoke(app, words).exit_code == 0, command
+        Path("fold_1.csv").write_text("\n".join(rows[:1] + rows[2::5]))
+    (example,) = blocks(page("folds.md"), "python")
+    found: dict[str, Any] = {}
+    exec(example, found)
+    wrong = found["held_out"].prediction.to_numpy() != found["rows"].label.to_numpy()
+    assert len(wrong) == 60 and wrong.mean() == pytest.approx((run.record["final"] or {})["dev_error"])
 
 
 @pytest.mark.long

@@ -85,7 +85,7 @@ class InverseTime(Schedule):
     """α0 / (1 + rate · epoch)."""
 
     needs_total: ClassVar[bool] = False
-    rate: float = option(1.0, "decay rate per epoch", ge=0)
+    rate: float = option(1.0, "decay rate per epoch; the first is trained at α0 / (1 + rate)", ge=0)
 
     def __call__(self, progress: Progress) -> Factors:
         """Hyperbolic decay, one value an epoch."""
@@ -97,7 +97,7 @@ class Exponential(Schedule):
     """base^epoch · α0."""
 
     needs_total: ClassVar[bool] = False
-    base: float = option(0.95, "factor from one epoch to the next", gt=0, le=1)
+    base: float = option(0.95, "factor from one epoch to the next; the first is trained at base · α0", gt=0, le=1)
 
     def __call__(self, progress: Progress) -> Factors:
         """Exponential decay, one value an epoch."""
