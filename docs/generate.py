@@ -561,9 +561,9 @@ nnrun diagnose --train-error 1% --train-dev-error 9% --dev-error 10%
 
 An error is a fraction below 1, or has a per-cent sign; 15 alone is refused, since it could mean either. For CI,
 `--fail-on variance,bias` exits with 6 if one of them is high; so it does, with the reason, for `mismatch` without a
-train-dev error and `dev_overfit` without a test error. `--json` prints one document, which a run keeps as
-diagnosis.json. The advice on bare errors changes the config that lies here, nnrun.yaml or config.yaml, else the bundled
-digits example.
+train-dev error, `dev_overfit` without a test error, and all but `bias` of a run that diverged before it had errors.
+`--json` prints one document, in which what was not measured is null; a run keeps it as diagnosis.json. The advice on
+bare errors changes the config that lies here, nnrun.yaml or config.yaml, else the bundled digits example.
 
 A training of another tool is judged by its curves: `nnrun diagnose --curves history.csv` reads what Keras (CSVLogger,
 or `history.history` as JSON), Lightning, fast.ai, Hugging Face (`trainer_state.json`), Weights & Biases and

@@ -27,7 +27,7 @@ def the_run() -> Path:
     return run
 
 
-def verdict(done: Done) -> tuple[str, str]:
+def verdict(done: Done) -> tuple[str | None, str | None]:
     found = done.json["verdict"]
     return found["bias"], found["variance"]
 
@@ -307,11 +307,14 @@ def test_a_diverged_run_is_biased_and_lowers_its_rate(nnrun: Nnrun, typed: Typed
     typed("nnrun train config.yaml -q --set 'optimizer={name: sgd, learning_rate: 1e30}'")
     done = nnrun("diagnose")
     assert (done.code, "training diverged in epoch 1" in done.out) == (0, True)
-    assert verdict(nnrun("diagnose", "--json")) == ("high", "unclear")
+    assert verdict(nnrun("diagnose", "--json")) == ("high", None)
     assert done.next[0] == "nnrun train config.yaml --set 'optimizer={name: sgd, learning_rate: 1e30}' --set " + (
         "optimizer.learning_rate=0.1"
     )
     assert nnrun("diagnose", "--fail-on", "bias").code == 6
+    gate = nnrun("diagnose", "--fail-on", "variance")
+    told = "nnrun: variance cannot be told of a training that diverged before it had errors, so --fail-on is not held"
+    assert (gate.code, gate.err.splitlines()[-1]) == (6, told)
     assert typed(f"{done.next[0]} -q").code == 0
 
 

@@ -94,9 +94,8 @@ class Elsewhere:
     @property
     def unknown(self) -> dict[str, str]:
         """The kinds that nothing in the file speaks of, each with why."""
-        judged = {kind for kind, word in self.document["verdict"].items() if word is not None}
-        told = {"bias", "variance"} if self.verdict else {"bias"} if self.evidence.status == "diverged" else set()
-        return dict.fromkeys(self.document["verdict"].keys() - (judged & told) - self.high, "from these curves")
+        words = self.document["verdict"]
+        return dict.fromkeys((kind for kind, word in words.items() if word is None), "from these curves")
 
     @property
     def tries(self) -> list[Try]:

@@ -205,7 +205,7 @@ class Document(TypedDict):
     schema_version: int
     errors: Mapping[str, float | None]  # by set
     gaps: Mapping[str, Step]  # by rule
-    verdict: Mapping[str, str | None]  # by kind: high, unclear or low
+    verdict: Mapping[str, str | None]  # by kind: high, unclear or low; None where its gap is
     summary: str
     next: list[Advice]
     trials: NotRequired[Spread]  # of a search
@@ -222,7 +222,7 @@ def as_json(verdict: Verdict | None, told: str, actions: Sequence[Action], bias:
         "gaps": {kind: _gap(gaps.get(kind)) for kind in RULES},
         "verdict": {
             "bias": bias or words["avoidable_bias"],
-            "variance": words["variance"] or UNCLEAR,
+            "variance": words["variance"],
             "mismatch": words["mismatch"],
             "dev_overfit": words["dev_overfit"],
         },

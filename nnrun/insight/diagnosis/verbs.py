@@ -88,8 +88,10 @@ class Diagnosis:
     @property
     def unknown(self) -> dict[str, str]:
         """The kinds that were not judged, each with what that is for want of."""
-        words: Mapping[str, object] = self.document["verdict"]
-        return {kind: f"without a {set_name(part)} error" for kind, part in TOLD_BY.items() if words[kind] is None}
+        kinds = (kind for kind, word in self.document["verdict"].items() if word is None)
+        if self.verdict is None:
+            return dict.fromkeys(kinds, "of a training that diverged before it had errors")
+        return {kind: f"without a {set_name(TOLD_BY[kind])} error" for kind in kinds}
 
 
 def nobody(line: str) -> None:
