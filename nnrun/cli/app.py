@@ -46,7 +46,8 @@ from nnrun.cli import (
     watch,
 )
 from nnrun.cli import list as list_
-from nnrun.cli.common import everywhere, fail_in_json
+from nnrun.cli.common import everywhere
+from nnrun.cli.terminal.streams import begin_call, fail_in_json
 from nnrun.errors import UsageError
 from nnrun.installation import NAME, as_options, command, shipped
 
@@ -73,7 +74,8 @@ def _shared() -> list[Any]:
 
 @contextmanager
 def _documented(typed: Sequence[str]) -> Iterator[None]:
-    """What the words of a call are wrong in, as a document where it asks for one."""
+    """A call begins; what its words are wrong in, as a document where it asks for one."""
+    begin_call()
     try:
         yield
     except Exception as error:

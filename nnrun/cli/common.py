@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +16,7 @@ import typer
 
 from nnrun import installation
 from nnrun.cli import completing
-from nnrun.cli.terminal.streams import content_result, hushed, is_given_up, json_result, say
+from nnrun.cli.terminal.streams import content_result, fail_in_json, hushed, say
 from nnrun.errors import ConfigError, DataError, NnrunError, UsageError, system_words, without_password
 from nnrun.machine import threads
 from nnrun.text import shortened, typed_number
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nnrun.models.drift.comparing import Drift
-    from nnrun.models.model import Model
 
 
 class Failure(StrEnum):
@@ -197,13 +195,6 @@ def _fail(error: Exception, code: int, message: str, options: dict[str, Any]) ->
     raise typer.Exit(code)
 
 
-def fail_in_json(code: int, problems: Sequence[str]) -> bool:
-    """The one document that `--json` prints, of a call that failed; False where stdout takes nothing."""
-    with suppress(OSError):
-        json_result({"schema_version": 1, "error": {"exit_code": code, "problems": list(problems)}})
-    return not is_given_up(sys.stdout)
-
-
 def _problems(error: Exception, message: str) -> list[str]:
     """A line each; what comes from data has no lines of its own."""
     if isinstance(error, ConfigError):
@@ -216,15 +207,11 @@ def unless_enough(commands: Iterable[Next], quiet: bool, status: str) -> Iterabl
     return [] if quiet and status == "done" else commands
 
 
-def tell_drift(drift: Drift | None, model: Model, quiet: bool, fail_on: Failure | None) -> None:
-    """What new rows are unlike those of training in, on stderr; ends the command where that is asked for.
-
-    UsageError where it is asked for, and the run has nothing to compare them with.
-    """
-    from nnrun.models.drift.comparing import Drift
+def tell_drift(drift: Drift | None, quiet: bool, fail_on: Failure | None) -> None:
+    """What new rows are unlike those of training in, on stderr; ends the command where that is asked for."""
     from nnrun.models.drift.telling import drift_lines
 
-    found = drift.document if drift else Drift(model).document if fail_on else None
+    found = drift.document if drift else None
     if found and not quiet:
         say(*drift_lines(found))
     if found and found["found"] and fail_on:

@@ -89,6 +89,7 @@ def evaluate(
 
     Example:  nnrun evaluate latest --require 'dev_error<5%'
     """
+    from nnrun.models.drift.comparing import drift_of
     from nnrun.models.model import load_model
     from nnrun.models.telling import page
     from nnrun.models.verbs import evaluate as evaluate_model
@@ -102,6 +103,7 @@ def evaluate(
     if look:
         look(model, json)
         return
+    drift_of(model, required=bool(fail_on))  # refused before anything is measured
     found = evaluate_model(model, data, baselines, cost)
     failed = [line for gate in gates for line in _broken(gate, found)]
     if json:
@@ -110,7 +112,7 @@ def evaluate(
         result(*page(found))
     if failed:
         say(*(f"nnrun: {line}" for line in failed))
-    tell_drift(found.drift, model, json, fail_on)
+    tell_drift(found.drift, json, fail_on)
     if failed:
         raise typer.Exit(GATE_FAILED)
 

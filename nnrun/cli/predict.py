@@ -108,7 +108,7 @@ def predict(
         _print_json(found, path)
     else:
         say(*([] if quiet else _told(found, path)))
-    tell_drift(found.drift, model, quiet or json, fail_on)
+    tell_drift(found.drift, quiet or json, fail_on)
 
 
 def _write(found: Predictions, data: str, path: Path | None, force: bool) -> None:

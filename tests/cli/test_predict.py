@@ -517,6 +517,8 @@ def test_a_run_that_kept_too_little_predicts_as_ever(nnrun: Nnrun, here: Path) -
     assert (quiet.code, quiet.json["drift"]) == (0, None)
     refused = nnrun("predict", "latest", "iris.csv", "-o", "q.csv", "--fail-on", "drift")
     assert refused.code == 2 and "kept too little" in refused.err and not (here / "q.csv").exists()
+    measured = nnrun("evaluate", "latest", "iris.csv", "--fail-on", "drift", "--json")
+    assert (measured.code, measured.json["error"]["exit_code"]) == (2, 2)
 
 
 # which row went where

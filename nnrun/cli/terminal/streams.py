@@ -10,7 +10,7 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, NamedTuple, TextIO
@@ -37,6 +37,7 @@ class Rule(NamedTuple):
 BESIDE = ("next     ", "note     ")  # heads of lines that are no results
 FAULT = "nnrun: "  # before what goes wrong
 _QUIET: ContextVar[bool] = ContextVar("_QUIET", default=False)
+_TOLD_IN_JSON: ContextVar[bool] = ContextVar("_TOLD_IN_JSON", default=False)  # by the call that goes on
 _GIVEN_UP: list[TextIO] = []
 
 RULES = (
@@ -62,6 +63,11 @@ def prepare() -> None:
     """Make both streams safe to print any text to."""
     codecs.register_error("nnrun.plain", _in_plain)
     sys.stdout, sys.stderr = _safe(sys.stdout), _safe(sys.stderr)
+
+
+def begin_call() -> None:
+    """What is called has printed no document yet."""
+    _TOLD_IN_JSON.set(False)
 
 
 @contextmanager
@@ -169,7 +175,17 @@ def json_result(value: Any) -> None:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
         text = json.dumps(json.loads(text), indent=2)
+    _TOLD_IN_JSON.set(True)  # before it is, as a document that was broken off must have no other behind it
     _print(*map(_escaped, text.split("\n")))
+
+
+def fail_in_json(code: int, problems: Sequence[str]) -> bool:
+    """The one document that `--json` prints, of a call that failed; False where it printed one, or stdout is lost."""
+    if _TOLD_IN_JSON.get():
+        return False
+    with suppress(OSError):
+        json_result({"schema_version": 1, "error": {"exit_code": code, "problems": list(problems)}})
+    return not is_given_up(sys.stdout)
 
 
 def _escaped(line: str) -> str:
