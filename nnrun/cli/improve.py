@@ -24,7 +24,7 @@ from nnrun.cli.common import (
     fraction,
     unless_enough,
 )
-from nnrun.cli.report import Report, entry, if_asked, told
+from nnrun.cli.report import NO_PAGE, Page, Report, if_asked
 from nnrun.cli.terminal.streams import csv_result, json_result, result, say
 from nnrun.installation import command, elsewhere
 from nnrun.runs.verdict import LEAST_SEEDS
@@ -98,7 +98,8 @@ def improve(
     options = options_of(workers, None, cluster, any_bits, **limits)
     with improve_console(quiet or json, options, verbose) as screen, stop_request(screen) as stop:
         outcome = begin(loaded, asked, runs, options, screen, screen, stop, sys.argv)
-    _report(outcome, json, quiet, if_asked(report, outcome.run, runs))
+    with if_asked(report, outcome.run, runs) as page:
+        _report(outcome, json, quiet, page)
     raise typer.Exit(search.exit_code(outcome, stop))
 
 
@@ -134,7 +135,7 @@ def go_on(run: RunDir, json: bool, quiet: bool, verbose: bool, options: Options)
     raise typer.Exit(search.exit_code(outcome, stop))
 
 
-def _report(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None = None) -> None:
+def _report(outcome: SearchOutcome, json: bool, quiet: bool, page: Page = NO_PAGE) -> None:
     """The ending on stdout, and what to type next."""
     from nnrun.improving.record import read, read_steps
     from nnrun.improving.telling import ending_lines, table
@@ -145,15 +146,15 @@ def _report(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None =
     run, record = outcome.run, read(outcome.run)
     if json:
         about = {"id": run.id, "path": str(run.path), "improvement": record, "steps": read_steps(run)}
-        json_result({**outcome.record, **about, **entry(page)})
+        json_result({**outcome.record, **about, **page.entry})
         return
     lines: list[str] = []
     if ending := record["ending"]:
         final, reads = outcome.record.get("final") or {}, outcome.record.get("test_reads") or 0
         lines += ([] if quiet else [*table(read_steps(run)), ""]) + ending_lines(ending, final, reads)
-    lines += ["", f"improved {run.path}", *([told(page)] if page else [])]
+    lines += ["", f"improved {run.path}", *page.lines]
     found = StoredSearch(StoredRun(run))
-    commands = unless_enough(_next_commands(found, record, reported=page is not None), quiet, outcome.status)
+    commands = unless_enough(_next_commands(found, record, reported=page.path is not None), quiet, outcome.status)
     result(*lines, *map(next_line, commands))
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -12,7 +14,7 @@ from nnrun.cli import completing
 from nnrun.cli.common import RUNS, Cost, Debug, Json, OpenPage, RunArgument, Runs, default_config, explained
 from nnrun.cli.list import Filters
 from nnrun.cli.terminal.streams import json_result, result, say
-from nnrun.errors import UsageError
+from nnrun.errors import NnrunError, UsageError
 from nnrun.installation import elsewhere
 
 if TYPE_CHECKING:
@@ -92,15 +94,43 @@ def _of_folder(runs: Path, filters: list[str]) -> Path:
     return write_folder_report(runs, filters)
 
 
-def if_asked(asked: bool, run: RunDir, runs: Path) -> Path | None:
-    """The page of a run that has just ended; a run that cannot have one has ended all the same."""
-    from nnrun.errors import NnrunError
+class Page(NamedTuple):
+    """The page of a run that has just ended, as what is told of that run has it."""
 
+    asked: bool = False
+    path: Path | None = None  # None too where it could not be made
+
+    @property
+    def entry(self) -> dict[str, str | None]:
+        """Where it lies, for the document of a command that was asked for it."""
+        return {"report": None if self.path is None else str(self.path)} if self.asked else {}
+
+    @property
+    def lines(self) -> list[str]:
+        """Where it lies, for a screen."""
+        return [told(self.path)] if self.path else []
+
+
+NO_PAGE = Page()
+
+
+@contextmanager
+def if_asked(asked: bool, run: RunDir, runs: Path) -> Iterator[Page]:
+    """The page of a run that has just ended, for the block that tells of that run.
+
+    A run that cannot have one has ended all the same. So it has where a disk is full or a signal comes meanwhile: what
+    kept the page from being written is raised behind the block, as the result must not be lost with it.
+    """
+    path, failure = None, None
     try:
-        return write(run, runs) if asked else None
+        path = write(run, runs) if asked else None
     except NnrunError as error:
         say(f"note     no report: {error}")
-        return None
+    except BaseException as error:
+        failure = error
+    yield Page(asked, path)
+    if failure:
+        raise failure
 
 
 def write(run: RunDir, runs: Path, costs: list[str] | None = None) -> Path:
@@ -109,11 +139,6 @@ def write(run: RunDir, runs: Path, costs: list[str] | None = None) -> Path:
     from nnrun.runs.stored import StoredRun
 
     return write_report(StoredRun(run), default_config(quiet=True), elsewhere(runs), costs)
-
-
-def entry(page: Path | None) -> dict[str, str]:
-    """Where the page lies, for the document of a command, if there is one."""
-    return {"report": str(page)} if page else {}
 
 
 def told(page: Path) -> str:

@@ -11,7 +11,7 @@ import typer
 
 from nnrun.cli import completing, search
 from nnrun.cli.common import RUNS, Debug, Json, Quiet, Runs, Settings, Threads, Verbose, explained, unless_enough
-from nnrun.cli.report import Report, entry, if_asked, told
+from nnrun.cli.report import NO_PAGE, Page, Report, if_asked
 from nnrun.cli.terminal.streams import json_result, result, say
 from nnrun.installation import command
 from nnrun.runs.verdict import LEAST_SEEDS
@@ -83,7 +83,8 @@ def retest(
     asked = RetestRequest(top, seeds, config, settings or [])
     with search_console(quiet or json, options, verbose) as screen, stop_request(screen) as stop:
         outcome = begin(found, asked, runs, options, screen, stop, sys.argv)
-    _report(outcome, json, quiet, if_asked(report, outcome.run, runs))
+    with if_asked(report, outcome.run, runs) as page:
+        _report(outcome, json, quiet, page)
     raise typer.Exit(search.exit_code(outcome, stop))
 
 
@@ -99,7 +100,7 @@ def go_on(run: RunDir, json: bool, quiet: bool, verbose: bool, options: Options)
     raise typer.Exit(search.exit_code(outcome, stop))
 
 
-def _report(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None = None) -> None:
+def _report(outcome: SearchOutcome, json: bool, quiet: bool, page: Page = NO_PAGE) -> None:
     """The verdict on stdout, and what to type next."""
     from nnrun.runs.stored import StoredRun
     from nnrun.runs.telling import next_line
@@ -110,12 +111,12 @@ def _report(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None =
     record = _record(found)
     if json:
         about = {"id": found.run.id, "path": str(found.run.path), "retest": record}
-        json_result({**outcome.record, **about, "records": outcome.records, **entry(page)})
+        json_result({**outcome.record, **about, "records": outcome.records, **page.entry})
         return
     whole = [*summary(record, found.record, found.plan.objective), ""]
     lines = conclusion(record["verdict"]) if quiet and record["verdict"] else whole
-    commands = unless_enough(_next_commands(found, record, reported=page is not None), quiet, outcome.status)
-    lines += [f"retest   {found.run.path}", *([told(page)] if page else [])]
+    commands = unless_enough(_next_commands(found, record, reported=page.path is not None), quiet, outcome.status)
+    lines += [f"retest   {found.run.path}", *page.lines]
     result(*lines, *map(next_line, commands))
 
 

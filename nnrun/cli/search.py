@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,7 +23,7 @@ from nnrun.cli.common import (
     explained,
     unless_enough,
 )
-from nnrun.cli.report import Report, entry, if_asked, told
+from nnrun.cli.report import NO_PAGE, Page, Report, if_asked
 from nnrun.cli.terminal.streams import FAULT, csv_result, json_result, result, say
 from nnrun.errors import UsageError
 from nnrun.installation import command
@@ -144,7 +143,8 @@ def search(
     options = options_of(workers, repeat, cluster, any_bits, **limits)
     with search_console(quiet or json, options, verbose) as screen, stop_request(screen) as stop:
         outcome = begin(loaded, runs, options, screen, stop, sys.argv)
-    tell(outcome, json, quiet, if_asked(report, outcome.run, runs))
+    with if_asked(report, outcome.run, runs) as page:
+        tell(outcome, json, quiet, page)
     raise typer.Exit(exit_code(outcome, stop))
 
 
@@ -209,7 +209,7 @@ def go_on(run: RunDir, trials: int | None, json: bool, quiet: bool, verbose: boo
     raise typer.Exit(exit_code(outcome, stop))
 
 
-def tell(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None = None) -> None:
+def tell(outcome: SearchOutcome, json: bool, quiet: bool, page: Page = NO_PAGE) -> None:
     """The result on stdout: the best trials, what mattered, what to type next; with -q no more than is needed."""
     from nnrun.runs.stored import StoredRun
     from nnrun.runs.telling import next_line
@@ -218,15 +218,15 @@ def tell(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None = No
 
     run = outcome.run
     if json:
-        json_result({**outcome.record, "id": run.id, "path": str(run.path), "records": outcome.records, **entry(page)})
+        json_result({**outcome.record, "id": run.id, "path": str(run.path), "records": outcome.records, **page.entry})
         return
     if quiet and outcome.status == "failed":  # else it was told as they ended
         first = min(outcome.records, key=lambda record: record["number"])
         say(f"{FAULT}all trials failed; trial {first['number']}: {first.get('error')}")
     search = StoredSearch(StoredRun(run))
     found = brief(search.record, search.plan.objective) if quiet else [*_summary(search), ""]
-    lines = [*found, f"search   {run.path}", *([told(page)] if page else [])]
-    commands = unless_enough(_next_commands(search, reported=page is not None), quiet, outcome.status)
+    lines = [*found, f"search   {run.path}", *page.lines]
+    commands = unless_enough(_next_commands(search, reported=page.path is not None), quiet, outcome.status)
     result(*lines, *(next_line(command(*words)) for words in commands))
 
 

@@ -23,7 +23,7 @@ from nnrun.cli.common import (
     explained,
     unless_enough,
 )
-from nnrun.cli.report import Report, entry, if_asked, told
+from nnrun.cli.report import NO_PAGE, Page, Report, if_asked
 from nnrun.cli.terminal.streams import json_result, result
 from nnrun.installation import as_options, called, command, elsewhere, key_of
 
@@ -66,7 +66,8 @@ def train(
         given: Given = {"config": None if config is None else str(config), "settings": settings or []}
         outcome = train_run(loaded, runs, screen, stop, sys.argv, given, refit)
     again = ["train", *([] if config is None else [str(config)]), *elsewhere(runs)]
-    _tell(outcome, json, quiet, again, settings or [], if_asked(report, outcome.run, runs))
+    with if_asked(report, outcome.run, runs) as page:
+        _tell(outcome, json, quiet, again, settings or [], page)
     raise typer.Exit(exit_code(outcome, stop))
 
 
@@ -86,7 +87,7 @@ def _tell(
     quiet: bool,
     again: Sequence[str],
     settings: Sequence[str],
-    page: Path | None = None,
+    page: Page = NO_PAGE,
     repeated: Repeated | None = None,
 ) -> None:
     """The result on stdout: what the run came to, where it lies, what to type next; with -q no more than is needed."""
@@ -95,13 +96,15 @@ def _tell(
     run, record = outcome.run, outcome.record
     if json:
         more = {"rerun": repeated._asdict()} if repeated else {}
-        json_result({"id": run.id, "path": str(run.path), **record, **entry(page), **more})
+        json_result({"id": run.id, "path": str(run.path), **record, **page.entry, **more})
         return
     status, events = outcome.status, run.events()
     found = brief(record, status, events) if quiet else summary(record, outcome.config, status, events)
-    lines = [*found, *([] if quiet else [""]), f"run      {run.path}", *([told(page)] if page else [])]
+    lines = [*found, *([] if quiet else [""]), f"run      {run.path}", *page.lines]
     lines += [repeated.told] if repeated else []
-    commands = unless_enough(_next_commands(outcome, again, settings, reported=page is not None), quiet, outcome.status)
+    commands = unless_enough(
+        _next_commands(outcome, again, settings, reported=page.path is not None), quiet, outcome.status
+    )
     result(*lines, *(next_line(command(*words)) for words in commands))
 
 

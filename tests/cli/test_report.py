@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -51,6 +54,22 @@ def test_json_says_where_the_page_is(here: Path, nnrun: NNRun) -> None:
     assert "report" not in nnrun("train", "--json", *QUICK).json
     document = nnrun("train", "--json", "--report", *QUICK).json
     assert Path(document["report"]).is_file()
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "told"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a/report.html"), 1, "nnrun: a/report.html: No space left"),
+        (SystemExit(143), 143, ""),
+    ],
+)
+def test_what_keeps_the_page_from_being_written_takes_no_result_along(
+    nnrun: NNRun, monkeypatch: pytest.MonkeyPatch, failure: BaseException, code: int, told: str
+) -> None:
+    monkeypatch.setattr("nnrun.cli.report.write", Mock(side_effect=failure))
+    done = nnrun("train", "-q", "--json", "--report", *QUICK)
+    assert (done.code, done.json["status"], done.json["id"], done.json["report"]) == (code, "done", newest().name, None)
+    assert done.err.startswith(told) and done.err.count("\n") == bool(told)
 
 
 def test_a_search_has_one_page_and_its_trials_none(here: Path, nnrun: NNRun) -> None:
