@@ -27,7 +27,14 @@ Filters = Annotated[
     ),
 ]
 Reverse = Annotated[bool, typer.Option("--reverse", help="The other way round; with --sort highest or newest first.")]
-Limit = Annotated[int | None, typer.Option(metavar="N", help="Only the first N lines.", min=1)]
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Only the first N lines; with --json or --csv the newest N, unless --sort or --tree is given.",
+        min=1,
+    ),
+]
 Csv = Annotated[bool, typer.Option("--csv", help="Print a row a run with all its numbers.")]
 Tree = Annotated[
     bool,
@@ -75,7 +82,8 @@ def list_(
     newest = not (sort or tree or json or csv)
     found = select(entries, filters or [], sort, reverse is not newest)
     members = families(found, entries)[:limit] if tree else []
-    found = found[:limit]
+    oldest_first = (json or csv) and not (sort or tree or reverse)
+    found = found[-limit:] if limit and oldest_first else found[:limit]
     ids = [entry.run.id for entry in entries]
     width, cut = shutil.get_terminal_size().columns, sys.stdout.isatty()
     if json:

@@ -65,6 +65,9 @@ def test_the_newest_is_on_top_and_programs_get_the_oldest_first(nnrun: Nnrun, tw
     assert ids(nnrun("list", "--limit", 1)) == [slow]
     assert ids(nnrun("list", "--reverse")) == [fast, slow]
     assert [run["id"] for run in nnrun("list", "--json").json["runs"]] == [fast, slow]
+    for option in ((), ("--reverse",)):
+        assert [run["id"] for run in nnrun("list", "--json", "--limit", 1, *option).json["runs"]] == [slow]
+    assert [row["id"] for row in csv.DictReader(nnrun("list", "--csv", "--limit", 1).out.splitlines())] == [slow]
     assert ids(nnrun("list", "--sort", "id")) == sorted(two)
     assert ids(nnrun("list", "--sort", "id", "--reverse")) == sorted(two)[::-1]
 
