@@ -136,7 +136,8 @@ those in training with their epoch, their best dev error so far and the time lef
 Every command takes `-q` and `-v`. With `-q` it prints its result and errors, no progress, no notes and nothing to type
 next: `nnrun diagnose -q` the verdict in a sentence. With `-v` it begins with the resolved config, of a run that it is
 given or of what it trains, and the versions of the software; a search also says when each trial begins. `--json` prints
-one document on stdout; `nnrun schema` prints JSON anyway."""
+one document on stdout, of a command that fails, or is interrupted before it has a result,
+`{"schema_version": 1, "error": {"exit_code": …, "problems": […]}}`; `nnrun schema` prints JSON anyway."""
 
 CODES = {
     0: "Success; of a search: at least one trial ended well.",

@@ -3,10 +3,13 @@
 import gc
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from types import FrameType
 
 SEARCHES, HELP = {"search", "improve"}, {"-h", "--help"}  # commands that have workers; not where they tell of it
+
+INTERRUPTED = {129, 130, 143}  # codes of what a signal ended
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
@@ -20,6 +23,16 @@ def _tell(error: OSError) -> None:
 
     streams.give_up(sys.stdout)
     streams.say(f"nnrun: {system_words(error)}")
+
+
+def _in_json(code: int, problems: Sequence[str]) -> bool:
+    """What ended a call that asks for a document, if it has printed none yet; False of any other."""
+    if "--json" not in sys.argv[1:]:
+        return False
+    from nnrun.cli.terminal import streams
+
+    streams.prepare()
+    return streams.fail_in_json(code, problems)
 
 
 def main() -> None:
@@ -49,10 +62,14 @@ def main() -> None:
         streams.prepare()
         completing.rejoin()
         parser_of(sys.argv[1:])()
-    except KeyboardInterrupt:  # before a command has begun
-        sys.exit(130)
+    except (KeyboardInterrupt, SystemExit) as end:  # of which the first comes before a command has begun
+        code = 130 if isinstance(end, KeyboardInterrupt) else end.code
+        if code in INTERRUPTED:
+            _in_json(int(code), ["interrupted before there was a result"])
+        sys.exit(code)
     except UsageError as error:
-        print(error, file=sys.stderr)
+        if not _in_json(error.exit_code, [str(error)]):
+            print(f"nnrun: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:
         _tell(error)

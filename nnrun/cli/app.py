@@ -60,7 +60,7 @@ def _refuse_without_home() -> None:
         Path.home()
     except RuntimeError:
         raise UsageError(
-            f"nnrun: {INSTALL}: this user has no home here, and HOME names none; {SHOW} prints what would be installed"
+            f"{INSTALL}: this user has no home here, and HOME names none; {SHOW} prints what would be installed"
         ) from None
 
 

@@ -357,8 +357,11 @@ def test_threads_that_are_no_number_are_refused_before_anything_is_made(
     assert "--threads" in nnrun("train", "--threads", "many").err
     command = [sys.executable, "-m", "nnrun", "train"]
     environment = {**os.environ, "NNRUN_THREADS": "many"}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (2, "NNRUN_THREADS=many: must be a whole number from 1 to 1024\n")
+    told = "NNRUN_THREADS=many: must be a whole number from 1 to 1024"
+    for option, printed in (("-q", ("", f"nnrun: {told}\n")), ("--json", (told, ""))):
+        done = subprocess.run([*command, option], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        out = json.loads(done.stdout)["error"]["problems"][0] if done.stdout else ""
+        assert (done.returncode, (out, done.stderr)) == (2, printed)
     assert not (tmp_path / "runs").exists()
 
 
