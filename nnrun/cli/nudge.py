@@ -42,7 +42,7 @@ def ask_and_tell(run: RunDir, do: Do, json: bool, settings: list[str] | None = N
     name = ask(run, do, settings or [], note)
     answer = taken_up(run, name)
     if json:
-        json_result({"id": run.id, "request": name, "answer": answer})
+        json_result({"schema_version": 1, "id": run.id, "path": str(run.path), "request": name, "answer": answer})
     elif answer is None:
         result("asked    an epoch is being trained; this is taken up at its end, and the run's log will say so")
     else:
