@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from copy import copy
@@ -46,8 +47,8 @@ from nnrun.cli import (
     watch,
 )
 from nnrun.cli import list as list_
-from nnrun.cli.common import everywhere
-from nnrun.cli.terminal.streams import begin_call, fail_in_json
+from nnrun.cli.common import PIPE_CLOSED, everywhere
+from nnrun.cli.terminal.streams import begin_call, fail_in_json, give_up
 from nnrun.errors import UsageError
 from nnrun.installation import NAME, as_options, command, shipped
 
@@ -74,10 +75,16 @@ def _shared() -> list[Any]:
 
 @contextmanager
 def _documented(typed: Sequence[str]) -> Iterator[None]:
-    """A call begins; what its words are wrong in, as a document where it asks for one."""
+    """A call begins; what its words are wrong in, as a document where it asks for one.
+
+    Help, and what else is printed while they are read, may have lost its reader.
+    """
     begin_call()
     try:
         yield
+    except BrokenPipeError:
+        give_up(sys.stdout)
+        raise typer.Exit(PIPE_CLOSED) from None
     except Exception as error:
         message = getattr(error, "format_message", None)  # of what the parser finds, which has classes of its own
         code = getattr(error, "exit_code", 1)

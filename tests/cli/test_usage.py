@@ -77,6 +77,11 @@ def test_rows_that_are_named_alone_are_told_that_the_run_comes_first(nnrun: Nnru
     assert nnrun("predict", "latest").err.endswith("Missing argument 'DATA'.\n")
 
 
+@pytest.mark.parametrize("words", [("--version",), ("list", "--help")])
+def test_help_that_nobody_reads_any_more(unread: Callable[..., Done], words: tuple[str, ...]) -> None:
+    assert unread(*words) == (141, "", "")
+
+
 def test_version(nnrun: Nnrun) -> None:
     done = nnrun("--version")
     assert (done.code, re.fullmatch(r"nnrun \d+\.\d+\.\d+\n", done.out) is not None) == (0, True)
