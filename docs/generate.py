@@ -148,11 +148,11 @@ CODES = {
     6: "`nnrun check` found a fault, `nnrun diagnose --fail-on` what it forbids, `--fail-on drift` of `nnrun evaluate` "
     "or `nnrun predict` rows unlike those of training, or what `nnrun evaluate --require` wants does not hold.",
     129: "The terminal was closed (SIGHUP); the same as 130.",
-    130: "Interrupted by Ctrl-C; `nnrun resume` continues at the last whole epoch, a search with the trials that are "
-    "not finished.",
+    130: "Interrupted by Ctrl-C, or by `nnrun stop`; `nnrun resume` continues at the last whole epoch, a search with "
+    "the trials that are not finished.",
     141: "The reader of stdout went away (`nnrun list | head`).",
-    143: "Interrupted by SIGTERM; the same. While Python itself starts, before any of nnrun runs, the system ends the "
-    "process: a shell shows 143 then as well, a program that waits for it −15.",
+    143: "Interrupted by SIGTERM; the same. While Python itself starts or ends, before and after any of nnrun runs, "
+    "the system ends the process: a shell shows 143 then as well, a program that waits for it −15.",
 }
 
 FILES = {
