@@ -8,11 +8,10 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
 from nnrun.config.config import Config
-from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
 from nnrun.files import put, replacing
 from nnrun.runs.checkpoints import is_whole, load_best, why_dropped
-from nnrun.runs.conclusion import tested
+from nnrun.runs.conclusion import DatasetOf, tested
 from nnrun.runs.engines import by_numpy
 from nnrun.runs.finding import trial_of
 from nnrun.runs.links import refuse_links
@@ -33,7 +32,7 @@ from nnrun.search.trials import Job, Trial, entry, train_trials
 Restore = Callable[[TrialRecord], None]  # train a trial again whose folder or checkpoints are gone or damaged
 
 
-def choose(run: RunDir, dataset: Dataset, best: TrialRecord | None, restore: Restore) -> Chosen:
+def choose(run: RunDir, dataset_of: DatasetOf, best: TrialRecord | None, restore: Restore) -> Chosen:
     """What best/ holds: the trial, its final numbers, and how often the test part was read; replaced if need be.
 
     That is kept in best/ itself, which comes and goes as a whole, so that a kill at any instant miscounts nothing.
@@ -49,7 +48,7 @@ def choose(run: RunDir, dataset: Dataset, best: TrialRecord | None, restore: Res
         return chosen
     restore(best)
     _copy(run, best["number"], fresh)
-    final = _measured(RunDir(fresh), dataset)
+    final = _measured(RunDir(fresh), dataset_of)
     chosen = {
         "trial": best["number"],
         "final": final,
@@ -110,12 +109,14 @@ def _copy_file(source: str, target: str) -> None:
         put(temporary, Path(source))
 
 
-def _measured(run: RunDir, dataset: Dataset) -> Final:
+def _measured(run: RunDir, dataset_of: DatasetOf) -> Final:
     """The final numbers on all parts; the test part is read here and nowhere else."""
     if has_members(run):
         cache = run.path.parent.parent / CACHE
         return {**(run.read_record()["final"] or {}), **tested(run, StoredRun(run).config, cache)}
-    session = Session([by_numpy(StoredRun(run).latest)], dataset)  # which measures, whatever has trained
+    config = by_numpy(StoredRun(run).latest)  # which measures, whatever has trained
+    dataset = dataset_of(config)
+    session = Session([config], dataset)
     session.trainer.epoch = run.read_record()["epochs"] or 0
     load_best(run, session.trainer, session.best)
     return {**finals(session.trainer, session.best, dataset, list(dataset.parts), session.config)[0]["final"]}

@@ -50,7 +50,7 @@ def close(
 ) -> RunStatus:
     """Put the best trial into best/, and its results and those of all trials into run.json; the status to come."""
     drop_abandoned(search.folder, UNFINISHED)  # by workers that were killed
-    chosen = choose(search.run, search.dataset, None if ended_by == "signal" else best, restore)
+    chosen = choose(search.run, search.dataset_of, None if ended_by == "signal" else best, restore)
     counts: dict[RunStatus, int] = {status: sum(r["status"] == status for r in records) for status in get_args(Ending)}
     pruned = {"pruned_trials": sum(r.get("pruned", False) for r in records)} if search.plan.prune else {}
     search.run.update_record(

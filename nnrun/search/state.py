@@ -12,7 +12,7 @@ from typing import Any, Unpack, cast
 
 from nnrun.config.config import Config
 from nnrun.config.space.space import Space
-from nnrun.data.dataset import Dataset
+from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.errors import UsageError
 from nnrun.machine import posix
 from nnrun.machine.capacity import free_memory, usable_cores
@@ -158,9 +158,18 @@ class Search:
         """Where the trials' directories lie."""
         return self.run.path / TRIALS
 
+    def dataset_of(self, config: Config) -> Dataset:
+        """The prepared data of a trial, whose precision may be searched."""
+        dtype = config.training.dtype
+        return self.dataset if dtype == self.config.training.dtype else load_dataset(config.data, dtype, self._cache)
+
+    @property
+    def _cache(self) -> Path:
+        return self.run.path.parent / CACHE
+
     def job(self, folder: Path, continued: bool = False) -> SharedJob:
         """What all jobs share whose trials lie in this folder; whether a later trial may continue one of them."""
-        cache = str(self.run.path.parent / CACHE)
+        cache = str(self._cache)
         return {"folder": str(folder), "cache": cache, "continued": continued, "here": describe()}
 
 

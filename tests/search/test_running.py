@@ -153,6 +153,16 @@ def test_killed_while_the_best_is_put_in_its_place_the_count_is_right(
     assert not (run.path / "best.new").exists()
 
 
+def test_the_best_trial_is_measured_in_the_precision_that_it_was_trained_in(search: Search) -> None:
+    space = "{training.dtype: {choice: [float64]}, optimizer.learning_rate: {choice: [0.05]}}"
+    outcome = search("search.trials=2", "optimizer.learning_rate=1e-5", f"search.space={space}")
+    assert (outcome.status, outcome.record["best_trial"]) == ("done", 1)
+    chosen = outcome.record["final"]
+    assert chosen is not None
+    assert chosen["dev_loss"] == outcome.records[1]["final"]["dev_loss"]
+    assert "test_error" in chosen
+
+
 def test_killed_between_best_and_the_record_the_count_is_right(search: Search) -> None:
     outcome = search("search.trials=4")
     outcome.run.update_record(status="running", best_trial=None, final=None, test_reads=0)
@@ -314,9 +324,9 @@ def test_a_trial_of_a_rung_is_trained_again_within_its_schedule(
     of_a_rung = next(record for record in whole.records if record["epochs"] < 9)
     shutil.rmtree(run.path / "trials" / f"{of_a_rung['number']:04d}")
 
-    def after_that(run: RunDir, dataset: Any, best: Any, restore: choosing.Restore) -> Any:
+    def after_that(run: RunDir, dataset_of: Any, best: Any, restore: choosing.Restore) -> Any:
         restore(of_a_rung)
-        return choose(run, dataset, best, restore)
+        return choose(run, dataset_of, best, restore)
 
     monkeypatch.setattr(running, "choose", after_that)
     resume(run, None, Options(), Hearing(told.append))
