@@ -30,7 +30,7 @@ class Advice:
     base: Base
     seeds: int
     faults: Sequence[Fault]
-    again: int  # trainings at the end, beside the ensemble
+    at_end: int  # trainings after the last step, the ensemble as many as it has networks
     affords: Callable[[Spent, Sequence[Ask]], bool]
     _tried: set[str] = field(default_factory=set, init=False)  # from the setting that holds now
     _in_vain: set[str] = field(default_factory=set, init=False)  # from any
@@ -93,7 +93,7 @@ class Advice:
             if count:
                 fitted = replace(fitted, move=of_trials(change.move, len(beside)))
             longest = max(beside, key=lambda settings: epochs_of(self.base, [settings]))
-            costs = [*beside, *[longest] * (2 * self.seeds + self.again)]  # it is measured, and the end is kept free
+            costs = [*beside, *[longest] * (self.seeds + self.at_end)]  # it is measured, and the end is kept free
             cost = Spent(len(costs), epochs_of(self.base, costs))
             if self.affords(cost, [Ask(each, SCREENING + number) for each in beside]):
                 return fitted

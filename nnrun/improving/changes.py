@@ -46,6 +46,16 @@ class Base:
         """The changes that give way."""
         return self.config.training.changes if self.lasting else {}
 
+    @property
+    def folds(self) -> int:
+        """How many trainings a run is."""
+        data = self.config.data
+        return (data.folds or 1) if data.in_folds else 1
+
+    def together(self, seeds: int) -> int:
+        """How many networks the ensemble at the end has; of folds, which are one, there is none."""
+        return 0 if self.config.data.in_folds else seeds
+
     def whole(self, settings: Settings) -> Settings:
         """The settings, and beside them what is left of the changes where some give way."""
         return in_force(self.yielding, settings)
@@ -138,7 +148,5 @@ def same(base: Base, settings: Settings) -> str:
 
 
 def epochs_of(base: Base, settings: Sequence[Settings]) -> int:
-    """How many epochs these train at most."""
-    data = base.config.data
-    folds = (data.folds or 1) if data.in_folds else 1
-    return sum(base.settled(each).training.epochs * folds for each in settings)
+    """How many epochs these train at most, of all folds."""
+    return base.folds * sum(base.settled(each).training.epochs for each in settings)

@@ -68,7 +68,8 @@ class Loop:
         data, seeds = self.base.config.data, self.asked["seeds"]
         self.can_be_split_again = not isinstance(data.source, Parts) and data.time is None and not data.in_folds
         again = 2 * min(AGAIN, seeds) if self.can_be_split_again else 0
-        self.advice = Advice(self.base, seeds, self.faults, again, self.affords)
+        at_end = again + self.base.together(seeds)
+        self.advice = Advice(self.base, seeds, self.faults, at_end, self.affords)
         self.results = Results(self.trials)
 
     def course(self) -> Generator[list[Ask], list[TrialRecord], Ending]:
@@ -179,7 +180,8 @@ class Loop:
         if budget.unit == "seconds" or not self.advice.beyond:
             return ""
         so_far, least = getattr(spent, budget.unit), min(getattr(cost, budget.unit) for cost in self.advice.beyond)
-        more = f"{so_far:,} {budget.unit} are spent, and it and the ensemble at the end may take {least:,} more"
+        what = "it and the ensemble at the end" if self.base.together(self.asked["seeds"]) else "it"
+        more = f"{so_far:,} {budget.unit} are spent, and {what} may take {least:,} more"
         return f": {more} (--budget {so_far + least}{budget.unit})"
 
     def _again(self, last: tuple[Settings, Settings] | None) -> Generator[list[Ask], list[TrialRecord], Again | None]:
@@ -193,10 +195,11 @@ class Loop:
         return {"split_seed": other[SPLIT_SEED], "evidence": _evidence(comparison), "told": told(comparison)}
 
     def _together(self, here: Standing) -> Generator[list[Ask], list[TrialRecord], TrialRecord]:
-        """An ensemble of as many networks as there are seeds; of folds, which are one, the best seed."""
-        if self.base.config.data.in_folds:
+        """An ensemble of as many networks as there are seeds; of folds the best seed."""
+        networks = self.base.together(len(here.records))
+        if not networks:
             return here.best
-        [record] = yield [Ask(merged(here.settings, {ENSEMBLE: len(here.records)}), 0)]
+        [record] = yield [Ask(merged(here.settings, {ENSEMBLE: networks}), 0)]
         return record if record["status"] == "done" else here.best
 
     def _ending(self, why: Reason, start: Standing, here: Standing, again: Again | None, chosen: TrialRecord) -> Ending:

@@ -10,6 +10,7 @@ from nnrun.config.space.space import Space
 from nnrun.errors import UsageError
 from nnrun.files import to_json
 from nnrun.improving.budget import Spent
+from nnrun.improving.changes import Base
 from nnrun.improving.loop import Loop
 from nnrun.improving.record import Ending
 from nnrun.improving.standing import Ask
@@ -94,6 +95,6 @@ class Steps(Strategy):
         return len(self._asks)
 
     def spent(self) -> Spent:
-        """What the trainings took that the loop knows the results of."""
-        epochs = sum(record.get("epochs", 0) for record in self.results)
+        """What the trainings took that the loop knows the results of; each fold counts as long as the longest."""
+        epochs = Base(self.config).folds * sum(record.get("epochs", 0) for record in self.results)
         return Spent(len(self.results), epochs, sum(record.get("seconds") or 0.0 for record in self.results))

@@ -136,7 +136,7 @@ def _refuse_unwritable(config: Path | None, options: Sequence[str]) -> None:
 
 def _refuse_too_little(asked: ImproveRequest, budget: Budget, base: Base, dataset: Dataset, workers: int) -> None:
     """UsageError where what is trained before the first step and after the last one is beyond the budget already."""
-    runs = 2 * asked.seeds
+    runs = asked.seeds + base.together(asked.seeds)
     epochs = epochs_of(base, [{}] * runs)
     seconds = epoch_seconds(base.config, dataset) * epochs / min(workers, runs) if budget.unit == "seconds" else 0.0
     least = Spent(runs, epochs, seconds)
@@ -145,8 +145,8 @@ def _refuse_too_little(asked: ImproveRequest, budget: Budget, base: Base, datase
             duration(seconds) if budget.unit == "seconds" else counted(getattr(least, budget.unit), budget.unit[:-1])
         )
         raise UsageError(
-            f"--budget {asked.budget}: the config as written and the end take {takes} with {asked.seeds} seeds; give "
-            "more, or fewer --seeds"
+            f"--budget {asked.budget}: the config as written{' and the end take' if runs > asked.seeds else ' takes'} "
+            f"{takes} with {asked.seeds} seeds; give more, or fewer --seeds"
         )
 
 

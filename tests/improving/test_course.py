@@ -256,8 +256,17 @@ def test_an_ensemble_is_compared_as_single_networks(improve: Improve) -> None:
 
 @pytest.mark.long
 def test_folds_are_improved_too(improve: Improve) -> None:
-    run = improve(POOR.replace("iris}", "iris, folds: 2}"), "400epochs").run
+    text = POOR.replace("iris}", "iris, folds: 2}")
+    run = improve(text, "200epochs").run
     ending = ended(run)
+    trained = [path.read_bytes().count(b"\n") for path in run.path.glob("trials/*/members/*/metrics.jsonl")]
+    assert ending["epochs"] == sum(trained) <= 200
+    assert len(trained) == 2 * ending["runs"]
+    told = r"no room for a further step: (\d+) epochs are spent, and it may take (\d+) more"
+    assert (found := re.search(told, ending["told"])), "no ensemble"
+    assert int(found[2]) % 2 == 0 and int(found[1]) + int(found[2]) > 200
+    with pytest.raises(UsageError, match=r"the config as written takes 24 epochs with 3 seeds"):
+        improve(text, "23epochs")
     assert ending["again"] is None
     assert ending["chosen"] == ending["best_trial"]
     assert len(StoredRun(run).best.record["members"]) == 2  # type: ignore[union-attr, arg-type]
