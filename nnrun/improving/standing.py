@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
-from statistics import fmean, stdev
+from statistics import stdev
 from typing import NamedTuple
 
 from nnrun.config.values import Settings
 from nnrun.improving.changes import Change
 from nnrun.improving.record import Measured, StepRecord
+from nnrun.runs.means import mean
 from nnrun.search.record import TrialRecord
 
 ALL_WRONG = 1.0  # the error of what diverged, and the largest that counts: of a regression that of the mean target
@@ -38,7 +39,7 @@ class Standing:
     @property
     def error(self) -> float:
         """The mean dev error of all seeds."""
-        return fmean(self.errors)
+        return mean(self.errors)
 
     @property
     def middle(self) -> TrialRecord:

@@ -26,6 +26,7 @@ from nnrun.runs.assembly import examples, make_loss
 from nnrun.runs.grouped import sure_as, takes_mistakes
 from nnrun.runs.judge import wanted
 from nnrun.runs.listener import Outcome
+from nnrun.runs.means import mean
 from nnrun.runs.member import Member, load_member
 from nnrun.runs.members import ALL, FOLDER, FOLDS, EnsembleRecord, member, read_ensemble
 from nnrun.runs.recording import measures
@@ -134,7 +135,7 @@ def mean_final(finals: Sequence[Final], config: Config) -> Final:
     names = [name for name in finals[0] if not name.startswith("test_")] if finals else []
     found = {name: [final.get(name) for final in finals] for name in names}
     known = {name: [v for v in values if v is not None] for name, values in found.items() if None not in values}
-    means: Final = {name: fmean(values) for name, values in known.items()}
+    means: Final = {name: mean(values) for name, values in known.items()}
     compared = ("error", config.metrics.primary, Objective(config.search.metric).name)
     for name in dict.fromkeys(f"dev_{metric}" for metric in compared):
         if name in known:

@@ -14,6 +14,7 @@ from nnrun.config.values import Settings
 from nnrun.errors import UsageError
 from nnrun.files import to_json
 from nnrun.installation import command
+from nnrun.runs.means import mean
 from nnrun.search.record import TrialRecord, dev_loss
 from nnrun.search.retests.record import Retested
 from nnrun.search.stored import StoredSearch
@@ -73,7 +74,7 @@ def _rank(group: Sequence[TrialRecord]) -> tuple[float, float, int]:
 
 
 def _mean(group: Sequence[TrialRecord]) -> float:
-    return fmean(trial["metric"] for trial in group if trial["metric"] is not None)
+    return mean(trial["metric"] for trial in group if trial["metric"] is not None)
 
 
 def with_fresh(old: Sequence[Retested], space: Space, seed: int, first: int) -> list[Retested]:
