@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import NotRequired, TypedDict
 
+from nnrun.config.changes import TOTAL
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml, one_line
 from nnrun.config.space.space import Space, WrittenRange, difference, is_mixed
@@ -123,6 +124,11 @@ class Plan:
         """What the strategy is told, but for the given trials that it may learn from."""
         first = 1 + len(self.enqueue)  # behind the config as written and the settings that the user gave
         return Brief(self.space, self.seed, self.totals, self.epochs, first)
+
+    @property
+    def has_one_total(self) -> bool:
+        """Whether all trials are planned for as many epochs, as these are not searched."""
+        return TOTAL not in self.space.keys
 
     @cached_property
     def epochs_of(self) -> Callable[[int], int]:

@@ -56,24 +56,24 @@ def limited(config: Config, epochs: int | None) -> tuple[Tree, EpochLimits]:
     return values, ceilings
 
 
-def heading(epochs: int) -> list[str]:
-    """What the rule will do, for the screen before the first trial."""
-    if first_epoch(epochs) >= epochs:
+def heading(epochs: int | None) -> list[str]:
+    """What the rule will do, for the screen before the first trial; None where each trial has epochs of its own."""
+    if epochs is not None and first_epoch(epochs) >= epochs:
         return ["note     search.prune: no trial has epochs enough to be ended early"]
-    begin = f"from trial {2 * GROUP} and epoch {first_epoch(epochs)}"
-    return [f"prune    trials behind the median of earlier ones, {begin}"]
+    first = f"{UNTOUCHED:.0%} of its epochs" if epochs is None else f"epoch {first_epoch(epochs)}"
+    return [f"prune    trials behind the median of earlier ones, from trial {2 * GROUP} and {first}"]
 
 
 class Median:
     """Hears of all trials, and tells which may begin and what they have to reach."""
 
-    def __init__(self, epochs: int, given: int) -> None:
-        """Of trials of so many epochs; the first `given` were asked for by the user, and train to their end."""
-        self.epochs, self.given = epochs, given
+    def __init__(self, given: int) -> None:
+        """The first `given` trials were asked for by the user, and train to their end."""
+        self.given = given
         self._curves: dict[int, NDArray[np.float64]] = {}  # best score so far, epoch by epoch
         self._ended: set[int] = set()
         self._settled = 0  # all trials with lower numbers have ended
-        self._latest: tuple[int, EpochLimits] = 0, []  # by how many trials, and what they made of it
+        self._latest: tuple[int, list[float]] = 0, []  # of how many trials, and their medians epoch by epoch
 
     def tell(self, record: TrialRecord) -> None:
         """How a trial went; one without a result says nothing, one that was ended early what it had reached by then."""
@@ -81,26 +81,33 @@ class Median:
         while self._settled in self._ended:
             self._ended.remove(self._settled)
             self._settled += 1
-        scores = np.array(record.get("scores", record["curve"])[: self.epochs], float)
+        scores = np.array(record.get("scores", record["curve"]), float)
         if record["status"] == "done" and len(scores):
-            reached = np.fmin.accumulate(scores)
-            self._curves[record["number"]] = np.pad(reached, (0, self.epochs - len(reached)), mode="edge")
+            self._curves[record["number"]] = np.fmin.accumulate(scores)
 
     def ready(self, number: int) -> bool:
         """Whether all have ended that decide on this trial."""
         return self._settled >= judged_by(number)
 
-    def ceilings(self, number: int) -> EpochLimits:
-        """What a trial that is ready has to reach; empty where nothing ends it."""
+    def ceilings(self, number: int, epochs: int) -> EpochLimits:
+        """What a trial of so many epochs has to reach when it is ready; empty where nothing ends it.
+
+        It is left alone for its first ones, and in the last one nothing is left to be spared.
+        """
         count = 0 if number < self.given else judged_by(number)
         if self._latest[0] != count:
             self._latest = count, self._medians(count)
-        return self._latest[1]
+        medians, first = self._latest[1], first_epoch(epochs)
+        medians = medians[: epochs - 1] + medians[-1:] * (epochs - 1 - len(medians))
+        return [median if epoch >= first else None for epoch, median in enumerate(medians, start=1)]
 
-    def _medians(self, count: int) -> EpochLimits:
+    def _medians(self, count: int) -> list[float]:
+        """Of what trials had reached after each epoch; one that has ended counts with what it had come to."""
         curves = [curve for number, curve in self._curves.items() if number < count]
         if len(curves) < FEWEST:
             return []
-        medians: list[float] = np.median(np.stack(curves), axis=0).tolist()
-        first = first_epoch(self.epochs)
-        return [median if epoch >= first else None for epoch, median in enumerate(medians[:-1], start=1)]
+        reached = np.empty((len(curves), max(map(len, curves))))
+        for row, curve in zip(reached, curves, strict=True):
+            row[: len(curve)], row[len(curve) :] = curve, curve[-1]
+        medians: list[float] = np.median(reached, axis=0).tolist()
+        return medians

@@ -186,7 +186,7 @@ def usual_course(search: Search) -> Course:
         given=[Point(number, search.space.read(config)) for number, config in enumerate(search.known)],
         config=lambda point: _config(search, point),
         seed=lambda number: trial_seed(search.config.seed, number),
-        pruner=Median(search.plan.epochs, len(search.known)) if search.plan.prune else None,
+        pruner=Median(len(search.known)) if search.plan.prune else None,
     )
 
 

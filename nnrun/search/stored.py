@@ -110,7 +110,8 @@ class StoredSearch:
         """How many other trials there are, and why, in words; None where all were given all epochs."""
         plan, short = self.plan, len(self.trials) - len(self.whole)
         why = plan.strategy if STRATEGIES[plan.strategy].continues_trials else plan.prune
-        told = f"{counted(short, 'trial')} that ended before epoch {plan.epochs} for {why}"
+        last = f"epoch {plan.epochs}" if plan.has_one_total else "the last epoch"
+        told = f"{counted(short, 'trial')} that ended before {last} for {why}"
         return f"{told} {'does' if short == 1 else 'do'} not count" if short else None
 
     @property

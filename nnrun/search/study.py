@@ -230,7 +230,7 @@ class Study:
         return [trial for trial in ready if flat.ready(trial.number, workers)] if flat else ready
 
     def _ceilings(self, trial: Trial) -> EpochLimits | None:
-        return self.pruner.ceilings(trial.number) if self.pruner else None
+        return self.pruner.ceilings(trial.number, trial.config["training"]["epochs"]) if self.pruner else None
 
     def _tell_news(self) -> None:
         for line in self.executor.news():

@@ -60,7 +60,7 @@ def heading(run_id: str, plan: Plan, space: Space, workers: int | None = None, k
 
 def outlook(plan: Plan) -> list[str]:
     """What the strategy will do, where it tells, and what comes of a space with fewer points than there are trials."""
-    pruning = pruning_heading(plan.epochs) if plan.prune else []
+    pruning = pruning_heading(plan.epochs if plan.has_one_total else None) if plan.prune else []
     return [*STRATEGIES[plan.strategy].heading(plan.brief()), *pruning, *_few_points(plan)]
 
 

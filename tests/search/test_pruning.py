@@ -35,8 +35,8 @@ def record(number: int, *curve: float | None, status: str = "done") -> Any:
     return {"number": number, "status": status, "curve": list(curve)}
 
 
-def told(*curves: tuple[float | None, ...], epochs: int = 4, given: int = 1) -> Median:
-    median = Median(epochs, given)
+def told(*curves: tuple[float | None, ...], given: int = 1) -> Median:
+    median = Median(given)
     for number, curve in enumerate(curves):
         median.tell(record(number, *curve))
     return median
@@ -46,18 +46,25 @@ def test_a_worked_example() -> None:
     # The best so far, epoch by epoch: 9 5 5 5, 8 8 2 2, 7 6 6 6, 6 4 4 1, 3 3 3 3, and 5 5 5 5 of one that ended early.
     median = told((9, 5, 6, 7), (8, 9, 2, 3), (7, 6, 8, 6), (6, 4, 5, 1), (3, 4, 4, 4), (5,))
     assert GROUP == 6
-    assert median.ceilings(2 * GROUP) == [6.5, 5, 4.5]  # in the last epoch nothing is left to be spared
-    assert median.ceilings(2 * GROUP - 1) == []
+    assert median.ceilings(2 * GROUP, 4) == [6.5, 5, 4.5]  # in the last epoch nothing is left to be spared
+    assert median.ceilings(2 * GROUP - 1, 4) == []
 
 
 def test_the_first_epochs_are_left_alone() -> None:
-    median = told(*[(0.5,) * 12] * GROUP, epochs=12)
+    median = told(*[(0.5,) * 12] * GROUP)
     assert first_epoch(12) == 3
-    assert median.ceilings(2 * GROUP) == [None, None, *[0.5] * 9]
+    assert median.ceilings(2 * GROUP, 12) == [None, None, *[0.5] * 9]
+
+
+def test_of_searched_epochs_each_trial_has_a_quarter_of_its_own_first() -> None:
+    median = told((9, 5), *[(7,) * 6] * 2, *[(6, 6, 4)] * 3)
+    assert median.ceilings(2 * GROUP, 16) == [*[None] * 3, *[4.5] * 12], "beyond all of them, too"
+    assert median.ceilings(2 * GROUP, 3) == [6.5, 6]
+    assert median.ceilings(2 * GROUP, 1) == []
 
 
 def test_a_trial_waits_for_those_that_decide_on_it_and_for_no_others() -> None:
-    median = Median(4, 1)
+    median = Median(1)
     assert [judged_by(number) for number in (0, 11, 12, 23, 24, 100)] == [0, 0, 6, 6, 12, 48]
     order = [7, 5, 3, 1, 2, 4, 0]
     for number in order:
@@ -70,16 +77,17 @@ def test_who_has_no_result_has_no_say_and_what_was_given_is_never_ended() -> Non
     curves = [(float(i),) * 4 for i in range(FEWEST)]
     median = told(*curves, given=20)
     median.tell(record(FEWEST, None, None, status="diverged"))
-    assert median.ceilings(20) == [2.0] * 3
-    assert median.ceilings(19) == []
+    assert median.ceilings(20, 4) == [2.0] * 3
+    assert median.ceilings(19, 4) == []
     few = told(*curves[1:])
     few.tell(record(4, status="failed"))
     few.tell(record(5, 9.0, status="diverged"))
-    assert few.ceilings(12) == [], "a median of so few says too little"
+    assert few.ceilings(12, 4) == [], "a median of so few says too little"
 
 
 def test_it_is_said_before_the_first_trial() -> None:
     assert heading(20) == ["prune    trials behind the median of earlier ones, from trial 12 and epoch 5"]
+    assert heading(None) == ["prune    trials behind the median of earlier ones, from trial 12 and 25% of its epochs"]
     assert heading(1)[0].startswith("note     search.prune: no trial has epochs enough")
 
 
@@ -103,7 +111,8 @@ def of_the_rule(records: list[TrialRecord], epochs: int, given: int) -> dict[int
         earlier = [r for r in records if r["number"] < judged_by(trial["number"]) and r["status"] == "done"]
         if trial["status"] != "done" or trial["number"] < given or len(earlier) < FEWEST:
             continue
-        for epoch in range(first_epoch(epochs), min(epochs, len(trial["curve"]) + 1)):
+        own = trial["values"].get("training.epochs", epochs)
+        for epoch in range(first_epoch(own), min(own, len(trial["curve"]) + 1)):
             reached = sorted(min(r["curve"][:epoch]) for r in earlier)  # type: ignore[type-var]
             middle = len(reached) // 2
             median = reached[middle] if len(reached) % 2 else (reached[middle - 1] + reached[middle]) / 2  # type: ignore[operator]
@@ -172,11 +181,14 @@ def test_other_metrics_decide_by_their_own_values(search: Search, stored: Any) -
     assert stored(search(*settings, stack=8).run) == stored(outcome.run)
 
 
-def test_who_has_come_to_its_end_is_not_pruned_there(search: Search) -> None:
-    space = "search.space={training.epochs: {choice: [2, 8]}, optimizer.learning_rate: {log: [1e-4, 0.1]}}"
+def test_where_epochs_are_searched_a_trial_is_pruned_by_its_own(search: Search) -> None:
+    space = "search.space={training.epochs: {choice: [3, 20]}, optimizer.learning_rate: {choice: [1e-5, 0.01, 0.1]}}"
     outcome = search(*PRUNED, space)
-    assert first_epoch(8) == 2
-    assert {trial["values"]["training.epochs"] for trial in outcome.records if trial.get("pruned")} == {8}
+    ended = {trial["number"]: trial["epochs"] for trial in outcome.records if trial.get("pruned")}
+    assert ended == of_the_rule(outcome.records, 8, 1)
+    of = {number: outcome.records[number]["values"]["training.epochs"] for number in ended}
+    assert {*of.values()} == {3, 20}, "in its last epoch none is"
+    assert min(ended[number] for number in ended if of[number] == 20) >= 5
 
 
 def test_a_retest_leaves_out_what_was_ended(pruned: SearchOutcome) -> None:
