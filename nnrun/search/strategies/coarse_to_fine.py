@@ -25,6 +25,7 @@ FEWEST_BEST = 3
 MARGIN = 0.1  # of the span, added at each side of the box
 REACH = 0.5  # the same at a side where the very best trial is the outermost: what is sought may lie beyond
 FLOOR = 0.05  # narrowest box, as a part of the parameter's whole axis
+DUST = 1e-12  # of the unit axis, by which an end may miss the border between two single values
 CHANCE = 0.05  # a choice is dropped only if chance alone would leave it out of the best more rarely than this
 
 
@@ -40,8 +41,9 @@ class Segment:
         return self.low + v * (self.high - self.low)
 
     def values(self, domain: Domain) -> list[Any]:
-        """Both ends of the segment, as values."""
-        return [domain.from_unit(self.low), domain.from_unit(self.high)]
+        """The lowest and the highest value of the segment; one that begins where it ends is no part of it."""
+        dust = DUST if domain.count else 0.0
+        return [domain.from_unit(self.low + dust), domain.from_unit(self.high - dust)]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nnrun.config.space.space import Space
-from nnrun.search.strategies.coarse_to_fine import SIZE, CoarseToFine
+from nnrun.search.strategies.coarse_to_fine import SIZE, CoarseToFine, _segment
 from nnrun.search.strategies.strategy import Brief, Random, Strategy
 
 Loss = Callable[[list[float]], float]
@@ -207,6 +207,15 @@ def test_a_best_value_at_an_edge_gives_a_warning_that_says_how_to_widen() -> Non
         "to widen it: network.depth: {int: [1, 4]}"
     ]
     assert warned(written, [0.5, 0.5]) == []
+
+
+@pytest.mark.parametrize("written", [{"int": [1, 7]}, {"int_log": [1, 40]}, {"quantized": [4, 12, 4]}])
+def test_a_box_is_told_with_the_values_that_it_draws(written: dict[str, Any]) -> None:
+    ((domain,),) = ([p.domain for p in space.parameters] for space in [Space.of({"network.width": written})])
+    for value in domain.each():
+        box, _ = _segment(domain, np.full(3, domain.to_unit(value)), 12)
+        drawn = {domain.from_unit(box.at(v)) for v in np.linspace(0.001, 0.999, 200)}
+        assert box.values(domain) == [min(drawn), max(drawn)]
 
 
 def test_no_warning_where_the_range_cannot_be_widened() -> None:
