@@ -211,7 +211,7 @@ SEARCH_FILES = {
     "repeats/NNNN": "with `--repeat`: the runs that trained trial NNNN again, from 0000, and their ledger trials.jsonl",
     "best": "a copy of the best trial's directory, with the test error; missing while no trial has ended well",
     "wider.yaml": "a config for the search after this one, its ranges moved on where the best trial lies at an end of "
-    "them; written when `nnrun diagnose` or `nnrun report` advises that",
+    "them or beyond; written when `nnrun diagnose` or `nnrun report` advises that",
     "config.yaml, resolved.yaml, data.json": "as in a run",
     "run.json": "as in a run, and: what ended it (trials, target, flat, timeout, signal, or points: there are no "
     "more of them), why it was flat (`flat`: the number of `trials` that said so, those `left`, the gain `expected` "

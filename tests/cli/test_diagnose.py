@@ -465,6 +465,21 @@ def test_a_range_is_moved_on_alone(nnrun: Nnrun, typed: Typed, config: Write) ->
     assert not [line for line in nnrun("diagnose").next if "wider.yaml" in line], "it is within the range now"
 
 
+def test_a_range_moves_to_the_best_trial_that_lies_beyond_it(nnrun: Nnrun, config: Write) -> None:
+    """The only trial is the config as written, of another rate than is searched."""
+    config(
+        "data: {source: iris}\nnetwork: {hidden: [4]}\ntraining: {epochs: 2}\noptimizer: {learning_rate: 0.04}\n"
+        "search: {space: {optimizer.learning_rate: {log: [1e-4, 1e-3]}, network.width: {int: [4, 9]}}}\n"
+    )
+    nnrun("search", "-q", "--trials", "1", "--workers", "1")
+    done = nnrun("diagnose")
+    told = "lies at or beyond the end of a range (network.width, optimizer.learning_rate): search beyond it."
+    assert told in " ".join(done.out.split())
+    (beyond,) = (line for line in done.next if line.startswith("nnrun search"))
+    assert nnrun(*beyond.split()[1:], "-q").code == 0
+    assert nnrun("show", "--json").json["search"]["space"]["optimizer.learning_rate"]["log"] == [1e-4, 0.1]
+
+
 def test_the_lowest_whole_number_is_the_end_of_a_range(nnrun: Nnrun, typed: Typed, config: Write) -> None:
     config(
         "data: {source: iris}\nnetwork: {hidden: [4]}\ntraining: {epochs: 2}\n"

@@ -89,14 +89,15 @@ class Interval(Domain):
             got = f"a list of {len(written)}" if isinstance(written, list) else describe(written)
             return [((), f"expected {cls.ends}, got {got}")]
         found: list[Wrong] = [
-            ((i,), problem) for i, value in enumerate(written) if (problem := cls._wrong_number(value))
+            ((i,), problem) for i, value in enumerate(written) if (problem := cls.wrong_number(value))
         ]
         if not found and written[0] >= written[1]:
             found.append(((), f"low must be below high, got {describe(written[0])} and {describe(written[1])}"))
         return found
 
     @classmethod
-    def _wrong_number(cls, value: Any) -> str | None:
+    def wrong_number(cls, value: Any) -> str | None:
+        """Why this cannot be an end of such a range; None if it can."""
         if not is_number(value) or (cls.whole and not isinstance(value, int)):
             return f"expected a {'whole ' if cls.whole else ''}number, got {describe(value)}"
         if abs(value) > (LARGEST_WHOLE if cls.whole else LARGEST):

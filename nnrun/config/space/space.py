@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, product
 from typing import Any
 
@@ -15,7 +15,7 @@ from nnrun.config.config import Config
 from nnrun.config.dump import one_line
 from nnrun.config.overrides import configured, fault, value_at
 from nnrun.config.space.domains import DOMAINS, Choice
-from nnrun.config.space.intervals import Domain, is_number
+from nnrun.config.space.intervals import Domain, Interval, is_number
 from nnrun.config.values import Settings
 from nnrun.engine.optimizers import OPTIMIZERS
 
@@ -55,6 +55,17 @@ class Parameter:
         end = float(upper)
         at_end = abs(unit - end) <= EDGE or self.domain.from_unit(unit) == self.domain.from_unit(end)
         return self.wider(upper) if at_end else None
+
+    def moved_to(self, value: Any) -> Domain | None:
+        """The wider range where a value lies at one of the ends or beyond it: so wide that it holds the value."""
+        if self.domain.contains(value):
+            return self.beyond(self.domain.to_unit(value))
+        domain: Domain | None = self.domain
+        if not isinstance(domain, Interval) or domain.wrong_number(value):
+            return None
+        while isinstance(domain, Interval) and not domain.low <= value <= domain.high:
+            domain = replace(self, domain=domain).wider(value > domain.high)
+        return None if domain == self.domain else domain
 
     def wider(self, upper: bool) -> Domain | None:
         """The range with one end moved on; None where there is no end, or the key allows nothing beyond it."""

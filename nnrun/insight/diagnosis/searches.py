@@ -25,7 +25,7 @@ from nnrun.search.telling import error_kind_of, ties
 from nnrun.text import columns, counted, percent, wrapped
 
 LATE = 0.8  # of the trials
-ABOUT_WIDER = "# The config of this search; ranges at whose end its best trial lies go on beyond that."
+ABOUT_WIDER = "# The config of this search; ranges at whose end its best trial lies, or beyond it, go on further."
 JUDGEMENTS = (HIGH, UNCLEAR, LOW)
 
 
@@ -114,7 +114,8 @@ def _next(search: StoredSearch, options: Sequence[str]) -> Iterator[Action]:
         config = run.config.resolved()
         config["search"]["space"] = plan.space.written() | beyond
         if not keep(run.directory, WIDER, f"{ABOUT_WIDER}\n{dump_yaml(config)}"):
-            why = f"The best trial lies at the end of a range ({', '.join(beyond)}): search beyond it."
+            place = "at" if plan.space.contains(best["values"]) else "at or beyond"
+            why = f"The best trial lies {place} the end of a range ({', '.join(beyond)}): search beyond it."
             yield Action(why, command("search", str(run.path / WIDER), "--trials", str(plan.total), *options))
     kind = STRATEGIES[plan.strategy]
     closes_in = kind.learns and not kind.continues_trials  # draws have no order, and of rungs the last one is the best
@@ -125,12 +126,10 @@ def _next(search: StoredSearch, options: Sequence[str]) -> Iterator[Action]:
 
 
 def _beyond(space: Space, values: Settings) -> dict[str, WrittenRange]:
-    """The ranges at whose end a value lies, moved on, by key."""
+    """The ranges at whose end a value lies, or beyond it, moved on, by key."""
     found = {}
     for parameter in space.active(values):
         value = values[parameter.key]
-        if value is None or not parameter.domain.contains(value):
-            continue
-        if beyond := parameter.beyond(parameter.domain.to_unit(value)):
+        if value is not None and (beyond := parameter.moved_to(value)):
             found[parameter.key] = parameter.written() | {parameter.domain.name: beyond.written()}
     return found

@@ -110,6 +110,7 @@ class CoarseToFine(Strategy):
     def __init__(self, brief: Brief) -> None:
         super().__init__(brief)
         self._results: dict[int, _Result] = {}
+        self._first = math.inf, math.inf, 0  # the rank of the best trial, in the space or not
         self._ranked = _Ranking.empty(len(brief.space.parameters))
         self._boxes: list[list[Part]] = [[_whole(parameter.domain) for parameter in brief.space.parameters]]
         self._stages: list[Stage] = []
@@ -118,6 +119,8 @@ class CoarseToFine(Strategy):
         """Keeps what the boxes are made of; a failed trial counts only as finished."""
         super().tell(number, values, value, loss)
         units = self.brief.space.encode(values)
+        if math.isfinite(value):
+            self._first = min(self._first, (value, loss, number))
         if units is not None and math.isfinite(value):
             active = {parameter.key for parameter in self.brief.space.active(values)}
             self._results[number] = _Result(value, loss, units, [key in active for key in self.brief.space.keys])
@@ -155,9 +158,9 @@ class CoarseToFine(Strategy):
 
     def warnings(self) -> list[str]:
         """Where the best trial so far lies at the edge of the user's range, and how to widen that."""
-        if not self._results:
+        *_, best = self._first
+        if best not in self._results:  # there is none, or it lies elsewhere
             return []
-        *_, best = min((result.value, result.loss, number) for number, result in self._results.items())
         units, active = self._results[best].units, self._results[best].active
         rows = zip(self.brief.space.parameters, units, active, strict=True)
         return [line for p, unit, active in rows if active and (line := _edge_warning(p, unit))]

@@ -187,6 +187,27 @@ def test_a_range_is_widened_where_its_key_allows_it(key: str, written: Any, belo
 
 
 @pytest.mark.parametrize(
+    ("key", "written", "value", "expected"),
+    [
+        ("optimizer.learning_rate", {"quantized": [0.001, 0.005, 0.001]}, 0.04, [0.001, 0.065, 0.001]),
+        ("optimizer.learning_rate", {"log": [0.001, 0.1]}, 2e-6, [1e-6, 0.1]),
+        ("optimizer.learning_rate", {"log": [0.001, 0.1]}, 0.01, None),
+        ("regularization.l2", {"log": [0.001, 0.1]}, 0, None),  # which has no place on that scale
+        ("network.depth", {"int": [1, 3]}, 1, [0, 3]),
+        ("network.depth", {"int": [1, 3]}, 6, [1, 9]),
+        ("regularization.dropout", {"uniform": [0, 0.8]}, 0.9, None),  # beyond 1 there is none
+        ("optimizer.name", {"choice": ["adam", "sgd"]}, "momentum", None),
+        ("training.batch_size", {"int": [8, 16]}, "full", None),
+    ],
+)
+def test_a_range_moves_to_a_value_at_its_end_or_beyond(key: str, written: Any, value: Any, expected: Any) -> None:
+    (parameter,) = Space.of({key: written}).parameters
+    moved = parameter.moved_to(value)
+    assert (moved and moved.written()) == (expected and pytest.approx(expected))
+    assert moved is None or moved.contains(value)
+
+
+@pytest.mark.parametrize(
     ("written", "at_low", "inside", "at_high"),
     [
         ({"int": [8, 64]}, 8, 9, 64),

@@ -209,6 +209,14 @@ def test_a_best_value_at_an_edge_gives_a_warning_that_says_how_to_widen() -> Non
     assert warned(written, [0.5, 0.5]) == []
 
 
+def test_no_warning_of_a_trial_that_a_better_one_outside_the_space_has_beaten() -> None:
+    strategy = CoarseToFine(Brief(Space.of({"network.depth": {"int": [2, 4]}}), 0, (12,)))
+    strategy.tell(0, {"network.depth": 4}, 1.0)
+    assert len(strategy.warnings()) == 1
+    strategy.tell(1, {"network.depth": 9}, 0.5)
+    assert strategy.warnings() == []
+
+
 @pytest.mark.parametrize("written", [{"int": [1, 7]}, {"int_log": [1, 40]}, {"quantized": [4, 12, 4]}])
 def test_a_box_is_told_with_the_values_that_it_draws(written: dict[str, Any]) -> None:
     ((domain,),) = ([p.domain for p in space.parameters] for space in [Space.of({"network.width": written})])
