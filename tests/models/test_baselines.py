@@ -22,7 +22,7 @@ from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import LOSSES, Loss
 from nnrun.models import baselines
 from nnrun.models.baselines import Linear, _ordered, boosted, constant, linear
-from tests.data.features.test_preprocess import fit, table
+from tests.data.in_memory import fitted_on, table
 
 
 def loss_of(classes: int | None) -> Loss:
@@ -167,7 +167,7 @@ def test_trees_are_given_gaps_as_gaps_where_a_column_has_some() -> None:
     """A date without gaps is of several numbers, of which the last is no mark."""
     days = ["2024-01-05 10:00", "2024-02-17 11:30", "2024-03-09 23:10", "2025-07-30 04:45"]
     rows = table(day=days, size=[1.0, None, 3.0, 4.0], sold=[True, False, True, False])
-    made = fit(rows)
+    made = fitted_on(rows)
     x = made.transform(rows)
     expected = x.copy()
     expected[1, made.places["size"][0]] = np.nan
