@@ -19,7 +19,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any, Required, TypedDict
 
@@ -224,6 +224,7 @@ def _filled(column: Column, values: Array, missing: Array | None = None) -> Arra
 
 
 def _number(column: Column, value: Any) -> float:
+    value = value / np.timedelta64(1, "s") if isinstance(value, (timedelta, np.timedelta64)) else value
     text, word, is_truth = str(value).strip(), _cell(value).lower(), column["kind"] == "boolean"
     if _is_missing(column, value) or (text in NO_NUMBER and not is_truth):
         return np.nan
@@ -243,9 +244,8 @@ def _number(column: Column, value: Any) -> float:
 
 
 def _is_missing(column: Column, value: Any) -> bool:
-    cell, named = _cell(value), NAMED.get(column["name"], ())
-    is_word = cell in MISSING and cell not in named and str(value) not in named
-    return is_word or (cell in NOTHING and not isinstance(value, str))
+    cell, is_none = _cell(value), {_cell(value), str(value)}.isdisjoint(NAMED.get(column["name"], ()))
+    return (cell in MISSING and is_none) or (cell in NOTHING and not isinstance(value, str))
 
 
 def _cell(value: Any) -> str:

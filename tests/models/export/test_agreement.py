@@ -243,6 +243,11 @@ def test_the_python_file_takes_rows_or_columns_with_python_s_own_values(strange:
     np.testing.assert_array_equal(by_rows, by_columns)
     np.testing.assert_array_equal(by_rows, by_rows[[0, 0, 0]])  # the same instant three times
     assert space["CLASSES"] == ["0 of 3", "1 of 3", "2 of 3"] and by_rows.shape == (3, 3)
+    spans = timedelta(seconds=41), np.timedelta64(41, "s"), pd.Timedelta("41s")
+    by_spans = space["predict"]([rows[0] | {"age": span} for span in spans])
+    np.testing.assert_array_equal(by_spans, by_rows)  # as run.predict takes them for their seconds
+    by_array = space["predict"](pd.DataFrame(rows).assign(age=pd.to_timedelta([41] * 3, unit="s")))
+    np.testing.assert_array_equal(by_array, by_rows)
     with pytest.raises(ValueError, match="no column 'age'"):
         space["predict"]([{"income": 1}])
     with pytest.raises(ValueError, match="'old' in column 'age' is not a finite number"):
