@@ -152,13 +152,20 @@ def _halves(value: Any, key: str = "") -> Iterator[str]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key if isinstance(key, (str, int, float)) else str(key): _plain(own) for key, own in value.items()}
+        return {_plain_key(key): _plain(own) for key, own in value.items()}
     if isinstance(value, (list, tuple, range)):
         return [_plain(own) for own in value]
     if isinstance(value, PathLike):
         return fspath(value)
     made = value.tolist() if hasattr(value, "tolist") and not isinstance(value, type) else value
     return made if type(made) is type(value) else _plain(made)
+
+
+def _plain_key(key: Any) -> str | int:
+    """A name, or a whole number; of truths and other numbers their text, as classes are called."""
+    made = key.tolist() if hasattr(key, "tolist") else key
+    is_whole = isinstance(made, (int, float)) and not isinstance(made, bool) and made == made // 1
+    return int(made) if is_whole else str(made)
 
 
 def _making(path: Path) -> str:

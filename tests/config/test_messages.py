@@ -1,14 +1,16 @@
 """Every class of mistake with the exact lines that it prints."""
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml
-from nnrun.config.load import load_config
+from nnrun.config.load import load_config, load_values
 from nnrun.config.reference import reference_rows
 from nnrun.errors import ConfigError
 
@@ -422,6 +424,23 @@ def test_plain_values_are_located_by_their_key_alone() -> None:
         "optimizer.learning_rate: must be above 0, got 0",
         "optimizer.lr: unknown key; did you mean learning_rate?",
     ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "read"),
+    [
+        (np.array(["no", "yes"]), ["no", "yes"]),
+        ([False, True], ["False", "True"]),
+        (np.array([False, True]), ["False", "True"]),
+        ([0.0, 2.0], ["0", "2"]),
+        (np.array([0.5, np.inf]), ["0.5", "inf"]),
+        ([np.int8(3), 4], ["3", "4"]),
+    ],
+)
+def test_classes_are_called_by_their_text_whatever_their_type(keys: Any, read: list[str]) -> None:
+    """As keys of a dictionary that zip makes of numpy.unique and weights."""
+    weights = load_values({"data": {"class_weight": dict.fromkeys(keys, 2.0)}}).config.data.class_weight
+    assert weights == dict.fromkeys(read, 2.0)
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
