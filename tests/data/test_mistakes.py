@@ -454,7 +454,7 @@ NPZ_MISTAKES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "objects": (
         {"x": X, "y": Y.astype(object)},
         {},
-        "not a usable .npz archive: it holds Python objects; write plain arrays with numpy.savez",
+        "array 'y' holds Python objects; write y.astype(str), or .astype(float)",
     ),
     "infinite": (
         {"x": np.where(X == 7, np.inf, X), "y": Y},

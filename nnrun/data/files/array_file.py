@@ -174,7 +174,15 @@ def _archive(path: Path) -> dict[str, Array]:
             for name, member in members.items():
                 if mapped[name] is None:
                     _check_size(path, name, member)
-            return {name: _native(archive[name]) if values is None else values for name, values in mapped.items()}
+            return {name: _member(path, archive, name) if values is None else values for name, values in mapped.items()}
+
+
+def _member(path: Path, archive: Any, name: str) -> Array:
+    try:
+        return _native(archive[name])
+    except ValueError as error:
+        told = f"{path}: array {name!r} holds Python objects; write {name}.astype(str), or .astype(float)"
+        raise DataError(told) if "allow_pickle" in str(error) else error from None
 
 
 def _check_size(path: Path, name: str, member: zipfile.ZipInfo) -> None:
