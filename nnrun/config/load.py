@@ -152,7 +152,10 @@ def _halves(value: Any, key: str = "") -> Iterator[str]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {_plain_key(key): _plain(own) for key, own in value.items()}
+        made = {_plain_key(key): _plain(own) for key, own in value.items()}
+        if len(made) < len(value):
+            raise ConfigError([f"two of the keys {', '.join(map(repr, value))} are the same text"])
+        return made
     if isinstance(value, (list, tuple, range)):
         return [_plain(own) for own in value]
     if isinstance(value, PathLike):

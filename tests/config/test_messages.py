@@ -443,6 +443,11 @@ def test_classes_are_called_by_their_text_whatever_their_type(keys: Any, read: l
     assert weights == dict.fromkeys(read, 2.0)
 
 
+def test_keys_that_are_the_same_text_are_refused() -> None:
+    with pytest.raises(ConfigError, match="two of the keys True, 'True' are the same text"):
+        load_values({"data": {"class_weight": {True: 2.0, "True": 3.0}}})
+
+
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 anything = st.recursive(
     scalars | st.sampled_from(["auto", "name", "cosine", "1e-3", ".inf"]),
