@@ -16,6 +16,21 @@ def _leave(number: int, frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
+def _leave_by_signals() -> None:
+    """Until a command takes them over."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # not every system that will be refused has both
+        if number and signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` wants it
+            signal.signal(number, _leave)
+
+
+def _hear_no_more() -> None:
+    """Of signals: a second one would leave the call without a word."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if number := getattr(signal, name, None):
+            signal.signal(number, signal.SIG_IGN)
+
+
 def _tell(error: OSError) -> None:
     """In words, on stderr alone: it is stdout that takes nothing where typer prints by itself, such as help."""
     from nnrun.cli.terminal import streams
@@ -37,10 +52,7 @@ def _in_json(code: int, problems: Sequence[str]) -> bool:
 
 def main() -> None:
     """Entry point of `nnrun` and `python -m nnrun`."""
-    for name in ("SIGTERM", "SIGHUP"):  # until a command takes them over; the first of all, as loading takes a while
-        number = getattr(signal, name, None)  # not every system that will be refused has both
-        if number and signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` wants it
-            signal.signal(number, _leave)
+    _leave_by_signals()  # first of all, as loading takes a while
     from nnrun.errors import UsageError
 
     gc.set_threshold(50_000)  # modules are no garbage: loading them takes a tenth less
@@ -65,6 +77,7 @@ def main() -> None:
     except (KeyboardInterrupt, SystemExit) as end:  # of which the first comes before a command has begun
         code = 130 if isinstance(end, KeyboardInterrupt) else end.code
         if code in INTERRUPTED:
+            _hear_no_more()
             _in_json(int(code), ["interrupted before there was a result"])
         sys.exit(code)
     except UsageError as error:

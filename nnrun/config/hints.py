@@ -42,6 +42,7 @@ SYNONYMS = {  # a word with a section before it is one there alone
     "data.encode_numbers": "piecewise ple bins binning discretize numerical_embedding encode_numerical",
     "data.encode_categories": "embedding embeddings one_hot onehot category_encoding categorical_encoding",
     "metrics.primary": "monitor scoring",
+    "search.metric": "search.monitor search.scoring",
     "seed": "random_seed random_state",
 }
 _MEANT = {synonym: place for place, synonyms in SYNONYMS.items() for synonym in synonyms.split()}
@@ -56,12 +57,12 @@ PLATEAU = (
     "rates by epoch, or `nnrun nudge` while it trains"
 )
 _PLATEAUS = {"reducelronplateau", "plateau", "adaptive", "reduceonplateau"}
-_NEEDLESS = {  # words of other tools for what is always done
-    "restore_best_weights": "leave it out: the parameters of the best epoch are kept",
-    **dict.fromkeys(
-        ("impute", "imputer", "imputation"),
-        "leave it out: a missing number becomes the mean of the training rows, and a further feature marks it",
-    ),
+_KEPT = "leave it out: the parameters of the best epoch are kept"
+_FILLED = "leave it out: a missing number becomes the mean of the training rows, and a further feature marks it"
+_INSTEAD = {  # of words that no key stands for: the section in which they mean that, or in any, and what to do
+    "restorebestweights": (None, _KEPT),
+    **dict.fromkeys(_PLATEAUS, ("optimizer", f"of the schedules {PLATEAU}")),
+    **dict.fromkeys(("impute", "imputer", "imputation"), ("data", _FILLED)),
 }
 
 
@@ -204,8 +205,9 @@ def unknown_key(root: type[BaseModel], path: KeyPath, values: Tree) -> str:
     section, word = path[:-1], str(path[-1]).lower().replace("-", "_").replace(" ", "_")
     if word in ("keep_prob", "keep_probs"):
         return _keep_prob(value)
-    if _bare(word) in _PLATEAUS or word in _NEEDLESS:
-        return f"unknown key; {_NEEDLESS.get(word, f'of the schedules {PLATEAU}')}"
+    where, instead = _INSTEAD.get(_bare(word), (None, ""))
+    if instead and (where is None or section[:1] in ((), (where,))):
+        return f"unknown key; {instead}"
     allowed = allowed_keys(root, section, values)
     field = field_at(root, section, values)
     if not allowed and field is not None:

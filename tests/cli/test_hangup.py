@@ -50,6 +50,7 @@ main()
     ("function", "number", "error"),
     [
         ("nnrun.cli.completing:rejoin", signal.SIGINT, 130),
+        ("nnrun.cli.terminal.streams:prepare", signal.SIGINT, 130),  # once more while that is told
         ("nnrun.runs.finding:list_runs", signal.SIGTERM, 143),
         ("nnrun.cli.list:json_result", signal.SIGHUP, None),
     ],

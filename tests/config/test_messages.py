@@ -105,6 +105,15 @@ OPTIMIZERS = "sgd, momentum, nesterov, rmsprop, adam, adamw"
             "optimizer: {reduce_lr_on_plateau: true}\n",
             f"config.yaml:1:13: optimizer.reduce_lr_on_plateau: unknown key; of the schedules {PLATEAU}",
         ),
+        (
+            "search: {adaptive: true}\n",
+            "config.yaml:1:10: search.adaptive: unknown key; allowed here: strategy, trials, prune, metric, space or "
+            "enqueue",
+        ),
+        (
+            "search: {scoring: auc}\n",
+            "config.yaml:1:10: search.scoring: unknown key; did you mean metric?",
+        ),
         ("optim: {name: sgd}\n", "config.yaml:1:1: optim: unknown key; did you mean optimizer?"),
         ("optimiser: {name: sgd}\n", "config.yaml:1:1: optimiser: unknown key; did you mean optimizer?"),
         (

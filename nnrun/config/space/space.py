@@ -57,7 +57,7 @@ class Parameter:
         return self.wider(upper) if at_end else None
 
     def moved_to(self, value: Any) -> Domain | None:
-        """The wider range where a value lies at one of the ends or beyond it: so wide that it holds the value."""
+        """The wider range where a value lies at one of the ends or beyond it: it goes on behind the value."""
         if self.domain.contains(value):
             return self.beyond(self.domain.to_unit(value))
         domain: Domain | None = self.domain
@@ -65,7 +65,10 @@ class Parameter:
             return None
         while isinstance(domain, Interval) and not domain.low <= value <= domain.high:
             domain = replace(self, domain=domain).wider(value > domain.high)
-        return None if domain == self.domain else domain
+        if domain is None or domain == self.domain:
+            return None
+        moved = replace(self, domain=domain)
+        return moved.beyond(domain.to_unit(value)) or domain
 
     def wider(self, upper: bool) -> Domain | None:
         """The range with one end moved on; None where there is no end, or the key allows nothing beyond it."""

@@ -191,6 +191,7 @@ def test_a_range_is_widened_where_its_key_allows_it(key: str, written: Any, belo
     [
         ("optimizer.learning_rate", {"quantized": [0.001, 0.005, 0.001]}, 0.04, [0.001, 0.065, 0.001]),
         ("optimizer.learning_rate", {"log": [0.001, 0.1]}, 2e-6, [1e-6, 0.1]),
+        ("optimizer.learning_rate", {"log": [1e-5, 1e-3]}, 0.1, [1e-5, 1.0]),  # which is an end of the moved range
         ("optimizer.learning_rate", {"log": [0.001, 0.1]}, 0.01, None),
         ("regularization.l2", {"log": [0.001, 0.1]}, 0, None),  # which has no place on that scale
         ("network.depth", {"int": [1, 3]}, 1, [0, 3]),
