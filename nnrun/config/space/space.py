@@ -5,10 +5,10 @@ The usual space is the one that is searched where a file names none: it starts f
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, product
+from itertools import chain
 from typing import Any
 
 from nnrun.config.config import Config
@@ -27,6 +27,7 @@ DEPTH, WIDTH = "network.depth", "network.width"
 ALSO = ("auto", "full")  # what a config may have where a search has numbers: of training.batch_size
 MIDDLE = 0.5  # where a parameter without a value is put
 EDGE = 0.02  # so near to an end of a range, as a part of its axis, a value lies at that end
+FRONTIER = 10_000  # so many ways for the parameters to come to be ruled out are told apart, to count settings
 
 # The usual space.
 WITH_BETA1 = [name for name, rule in OPTIMIZERS.items() if rule.uses_beta1]
@@ -101,29 +102,34 @@ class Space:
 
     @property
     def count(self) -> int | None:
-        """How many different settings there are; None where one of the ranges is continuous."""
-        counts = {parameter.key: parameter.domain.count for parameter in self.parameters}
-        if None in counts.values():
+        """How many different settings there are; None where a range is continuous, or too many conditions meet."""
+        if any(parameter.domain.count is None for parameter in self.parameters):
             return None
-        deciding = {key: self._shares(key) for parameter in self.parameters for key, _ in parameter.when}
-        points = 0
-        for shares in product(*deciding.values()):
-            held = dict(zip(deciding, shares, strict=True))
-            active = [p.key for p in self.active({key: value for key, (value, _) in held.items()})]
-            if all(key in active or share is deciding[key][0] for key, share in held.items()):  # else counted already
-                points += math.prod(held[key][1] if key in held else counts[key] or 0 for key in active)
-        return points
+        points = Counter({frozenset[str](): 1})  # by the parameters to come that are ruled out
+        for parameter, conditions in self._parents_first():
+            shares, inactive = _shares(parameter.domain, conditions), {frozenset(conditions): 1}
+            before, points = points, Counter()
+            for out, number in before.items():
+                for ruled, values in (inactive if parameter.key in out else shares).items():
+                    points[(out | ruled) - {parameter.key}] += number * values
+            if len(points) > FRONTIER:
+                return None
+        return points.total()
 
-    def _shares(self, key: str) -> list[tuple[Any, int]]:
-        """The values of a parameter that conditions name, each once, and how many others there are, as one."""
-        domain = next(parameter.domain for parameter in self.parameters if parameter.key == key)
-        named: list[Any] = []
-        conditions = (of.options for parameter in self.parameters for other, of in parameter.when if other == key)
-        for option in chain.from_iterable(conditions):
-            if domain.contains(option) and not Choice(tuple(named)).contains(option):
-                named.append(option)
-        others = (domain.count or 0) - len(named)
-        return [*((option, 1) for option in named), *([(object(), others)] if others else [])]
+    def _parents_first(self) -> Iterator[tuple[Parameter, dict[str, Choice]]]:
+        """Each parameter after those it depends on, with the conditions of others on it, by their keys.
+
+        Of those that may come next, first one on which no other depends: so few wait for their turn at any time.
+        """
+        conditions: dict[str, dict[str, Choice]] = {parameter.key: {} for parameter in self.parameters}
+        for parameter in self.parameters:
+            for other, allowed in parameter.when:
+                conditions[other][parameter.key] = allowed
+        left = {parameter.key: parameter for parameter in self.parameters}
+        while left:
+            ready = (p for p in left.values() if all(other not in left for other, _ in p.when))
+            parameter = min(ready, key=lambda p: (bool(conditions[p.key]), not p.when))
+            yield left.pop(parameter.key), conditions[parameter.key]
 
     def decode(self, units: Sequence[float]) -> Settings:
         """The settings at a point of the unit cube, one coordinate a parameter; null where a parameter is not active.
@@ -179,6 +185,17 @@ class Space:
             return all(holds(other) and allowed.contains(settings.get(other)) for other, allowed in conditions)
 
         return ((key, holds(key)) for key in by_key)
+
+
+def _shares(domain: Domain, conditions: Mapping[str, Choice]) -> Counter[frozenset[str]]:
+    """How many values fail the same conditions, by the keys of these; a value that none of them names fails all."""
+    named: list[Any] = []
+    for option in chain.from_iterable(allowed.options for allowed in conditions.values()):
+        if domain.contains(option) and not Choice(tuple(named)).contains(option):
+            named.append(option)
+    shares = Counter(frozenset(key for key, of in conditions.items() if not of.contains(value)) for value in named)
+    shares[frozenset(conditions)] += (domain.count or 0) - len(named)
+    return +shares
 
 
 def _is_alike(value: Any, parameter: Parameter) -> bool:

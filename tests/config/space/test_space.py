@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnrun.config.config import Config
+from nnrun.config.space.domains import Choice
 from nnrun.config.space.space import Space, difference
 from nnrun.errors import ConfigError
 
@@ -79,6 +80,55 @@ def test_a_condition_on_a_parameter_that_is_not_active_does_not_hold() -> None:
     )
     assert space.decode([0.9, 0.9, 0.9]) == {"optimizer.beta1": None, "optimizer.beta2": None, "optimizer.name": "sgd"}
     assert space.decode([0.9, 0.9, 0])["optimizer.beta2"] == 0.999
+
+
+def chain_of_conditions(keys: int) -> Space:
+    """Each key has ten values, and the next one exists with nine of them."""
+    first, *others = (f"training.key{i}" for i in range(keys))
+    written: dict[str, Any] = {first: {"choice": list(range(10))}}
+    for key, other in zip(others, [first, *others], strict=False):
+        written[key] = {"choice": list(range(10)), "when": {other: list(range(9))}}
+    return Space.of(written)
+
+
+def test_settings_are_counted_in_steps_that_grow_with_the_space_and_not_with_their_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked = [0, 0]
+    contains = Choice.contains
+
+    def counting(choice: Choice, value: Any) -> bool:
+        looked[-1] += 1
+        assert looked[-1] < 1000
+        return contains(choice, value)
+
+    monkeypatch.setattr(Choice, "contains", counting)
+    assert chain_of_conditions(3).count == 1 + 9 * (1 + 9 * 10)
+    looked.append(0)
+    assert chain_of_conditions(15).count == (9**15 - 1) // 8 + 9**15
+    assert looked[-1] <= 7 * looked[-2]
+
+
+def test_settings_are_counted_with_conditions_on_parameters_that_may_not_exist() -> None:
+    """Of depth and width 3 each, one pair has a size (2 values), and where L2 is 0 a dropout of 3 more."""
+    space = {
+        "network.depth": {"int": [1, 3]},
+        "network.width": {"quantized": [1, 3, 1]},
+        "regularization.l2": {"choice": [0, 1]},
+        "training.batch_size": {"choice": [8, 16], "when": {"network.depth": 2, "network.width": 2}},
+        "regularization.dropout": {
+            "choice": [0, 0.1, 0.2],
+            "when": {"training.batch_size": [8, 16], "network.depth": 2, "regularization.l2": 0},
+        },
+    }
+    assert Space.of(space).count == 8 * 2 + 2 * (1 + 3)
+
+
+def test_settings_with_too_many_conditions_at_once_are_not_counted() -> None:
+    """All of 14 keys must be known, in 2^14 ways, before the last key rules out any that depends on it."""
+    space: dict[str, Any] = {f"a{i}": {"int": [1, 2]} for i in range(14)}
+    space |= {f"b{i}": {"int": [1, 2], "when": {f"a{i}": 1, "z": 1}} for i in range(14)}
+    assert Space.of({**space, "z": {"int": [1, 2]}}).count is None
 
 
 def test_the_canonical_form_survives_json() -> None:
