@@ -105,10 +105,12 @@ Values of `search.strategy` and `--strategy`. Trial 0 is always the config as wr
 own value. Their values may lie outside of the ranges; the strategy does not learn from those.
 
 `grid` takes a list of choices as it is: of three lists of four values it has 64 combinations, in an order in which
-each value of a list has been tried as often as any other, or once more. Ranges beside lists have three values at first,
+each value of a list has been tried as often as any other, or once more, unless there is a `when`: settings that differ
+in nothing but parameters that do not exist are one, and tried once. Ranges beside lists have three values at first,
 then five, nine and so on, as far as the trials go. `search.trials` (`--trials`) counts the trials before the grid, too:
-`--trials 65` takes those 64 and the config as written. Where fewer are asked for, the search says at its beginning, and
-in `notes` of run.json, how many combinations are left out, and what takes all; `nnrun resume --trials` tries them too.
+`--trials 65` takes those 64 and the config as written. Where fewer are asked for of lists alone, the search says at its
+beginning, and in `notes` of run.json, how many combinations are left out, and what takes all; `nnrun resume --trials`
+tries them too.
 
 `search.prune: median` ends trials early that fall behind, with strategies that do not learn from results (`random`,
 `sobol`, `grid`); how is told in [techniques.md](techniques.md#ending-trials-early)."""

@@ -58,7 +58,7 @@ class Grid(Strategy):
 
     @classmethod
     def heading(cls, brief: Brief) -> list[str]:
-        """How many points are left out, where they are finitely many."""
+        """How many combinations of lists are left out."""
         told = _left_out(brief, brief.totals[-1] - brief.first)
         return wrapped(told, "note     ") if told else []
 
@@ -70,8 +70,12 @@ class Grid(Strategy):
 
 
 def _left_out(brief: Brief, tried: int) -> str:
-    """How many points of a finite grid are beyond so many, and the number of trials that takes all of them."""
-    points = brief.space.count
+    """How many combinations of lists are beyond so many, and the number of trials that takes all of them.
+
+    Ranges have none to be left out: their values are refined on purpose as far as the trials go.
+    """
+    lists = all(isinstance(parameter.domain, Choice) for parameter in brief.space.parameters)
+    points = brief.space.count if lists else None
     if points is None or points <= tried:
         return ""
     left = points - max(0, tried)

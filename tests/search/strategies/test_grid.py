@@ -77,8 +77,17 @@ def test_it_says_how_many_combinations_are_left_out_and_what_takes_all() -> None
     for point in strategy.ask(15):
         strategy.tell(point.number, point.values, 0.1)
     assert strategy.warnings() == [] == strategy.heading(Brief(strategy.brief.space, 0, (50, 65), first=1))
-    endless = grid({"optimizer.learning_rate": {"log": [1e-4, 1]}})
-    assert endless.heading(endless.brief) == []
+
+
+@pytest.mark.parametrize("range_", [{"log": [1e-4, 1]}, {"int": [1, 4096]}, {"quantized": [1, 9, 1]}])
+@pytest.mark.parametrize("beside", [{}, LISTS])
+def test_of_ranges_which_are_refined_on_purpose_nothing_is_left_out(
+    range_: dict[str, object], beside: dict[str, dict[str, object]]
+) -> None:
+    strategy = grid({**beside, "training.batch_size": range_}, trials=5)
+    for point in strategy.ask(4):
+        strategy.tell(point.number, point.values, 0.1)
+    assert strategy.heading(strategy.brief) == [] == strategy.warnings()
 
 
 def test_the_number_of_combinations_knows_of_conditions() -> None:
