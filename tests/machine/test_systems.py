@@ -49,7 +49,7 @@ def elsewhere(code: str, *arguments: str, cwd: Path) -> subprocess.CompletedProc
 @pytest.mark.parametrize("arguments", [(), ("--help",), ("list",), ("train",), ("search", "--trials", "1")])
 def test_elsewhere_every_command_ends_with_a_word(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     done = elsewhere("runpy.run_module('nnrun', run_name='__main__')", *arguments, cwd=tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", WORD)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"nnrun: {WORD}")
     assert not list(tmp_path.iterdir())
 
 
