@@ -1,8 +1,8 @@
 """What workers are asked to train: a task of dask sits on each at work (`seat.py`), and has its jobs by messages.
 
 A message goes straight to the worker where that can be reached from here, else by the scheduler, and so does the answer
-when it is fetched. That a job has ended is told by an event of dask. All of this together takes less than half the time
-of a task for each job (`benchmarks/cluster_overhead.py`).
+when it is fetched. That a job has ended is told by an event of dask. All of this together takes half the time of a
+task for each job (`benchmarks/cluster_overhead.py`).
 """
 
 from __future__ import annotations
