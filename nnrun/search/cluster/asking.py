@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import threading
 from asyncio import run_coroutine_threadsafe
 from collections.abc import Callable
@@ -65,12 +66,13 @@ class Asking:
 
     def ask(self, work: Train, request: Request, address: str) -> Asked:
         """Hand over a request, and wait until it has ended; errors as of `Answers`."""
-        given = (request["token"], work, json.dumps(request))
+        token = secrets.token_hex(8)
+        given = (token, work, json.dumps(request))
         try:
             asked = self._handed_over(address, *given) or self._begun(address, *given)
             self._wait(asked, asked.ended, lambda: asked.has_ended)
         except BaseException:
-            self._asked.pop(request["token"], None)
+            self._asked.pop(token, None)
             self.forget(address)
             raise
         return asked

@@ -168,7 +168,7 @@ class Cluster:
             return None
         request, freights = self._request(job, kind, bits)
         for _ in range(MOST_SENDINGS):
-            refusal = self._asked(work, {**request, "token": secrets.token_hex(8)}, crew, address)
+            refusal = self._asked(work, request, crew, address)
             if isinstance(refusal, Trained):
                 return refusal
             if refusal.get("changed"):
@@ -227,7 +227,6 @@ class Cluster:
         if resumed is not None:
             parent = Freight.of(Path(cast(Job, job)["folder"]) / trial_name(resumed))
         request: Request = {
-            "token": "",  # of each asking
             "job": job,
             "kind": kind,
             "bits": bits,

@@ -45,7 +45,7 @@ class Seat:
 
     def __init__(self, task: str, tell: Callable[[Told], None]) -> None:
         self.task, self.packer = task, ThreadPoolExecutor(1)
-        self.jobs, self._taken = SimpleQueue[tuple[Train, str]](), set[str]()
+        self.jobs, self._taken = SimpleQueue[tuple[str, Train, str]](), set[str]()
         self.answers = Answers()
         self._tell = tell
 
@@ -53,17 +53,16 @@ class Seat:
         """One more job, unless it is here: who does not learn that a message has arrived sends it again."""
         if token not in self._taken:
             self._taken.add(token)
-            self.jobs.put((work, text))
+            self.jobs.put((token, work, text))
 
-    def train(self, work: Train, text: str) -> None:
+    def train(self, token: str, work: Train, text: str) -> None:
         """Do a job, and tell when it has ended; the next one does not wait until it is packed."""
-        request = json.loads(text)
-        left = attempt(work, request)
+        left = attempt(work, json.loads(text))
         if callable(left):
-            self._tell({"token": request["token"], "size": None, "refused": False})
-            self.packer.submit(self._pack, request["token"], left)
+            self._tell({"token": token, "size": None, "refused": False})
+            self.packer.submit(self._pack, token, left)
         else:
-            self._keep(request["token"], left)
+            self._keep(token, left)
 
     def _pack(self, token: str, left: Left) -> None:
         time.sleep(PUT_OFF)
@@ -118,7 +117,7 @@ def _patience(here: Worker) -> float:
     return LINGER if is_free else 0
 
 
-def _next(seat: Seat, seconds: float) -> tuple[Train, str] | None:
+def _next(seat: Seat, seconds: float) -> tuple[str, Train, str] | None:
     """What is to be done; None where nothing comes, and nothing is taken any more."""
     with suppress(Empty):
         return seat.jobs.get(timeout=seconds)

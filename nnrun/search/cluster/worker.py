@@ -39,7 +39,6 @@ Left = Callable[[], bytes]  # packs what training has left: the parcel of its di
 class Request(TypedDict):
     """A job as it travels: what it needs of folders is named by their content."""
 
-    token: str  # of this asking
     job: SentJob
     kind: Kind
     bits: str  # that this worker's training came to: another process may have its address by now

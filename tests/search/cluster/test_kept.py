@@ -124,7 +124,6 @@ def rows(job: SentJob) -> dict[str, Any]:
 def request(job: SentJob, ready: Departures) -> Request:
     entries = {section: freight.digest for section, freight in ready.entries_of(job).items()}
     return {
-        "token": "t",
         "job": job,
         "kind": USUAL,
         "bits": "b",
@@ -176,7 +175,7 @@ def test_what_cannot_be_packed_is_told(
     told = list[seat.Told]()
     sitting = seat.Seat("task", told.append)
     with sitting.packer:
-        sitting.train(rows, json.dumps(request(leaving, ready)))  # type: ignore[arg-type]
+        sitting.train("t", rows, json.dumps(request(leaving, ready)))  # type: ignore[arg-type]
     assert [each["size"] is None for each in told] == [True, False]
     assert json.loads(sitting.answers["t"]) == {"failure": {"error": "MemoryError: no room", "disk_full": False}}
     assert [*here.glob(".*")] == []

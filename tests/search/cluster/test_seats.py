@@ -270,7 +270,7 @@ def test_a_job_that_comes_when_waiting_ends_is_done(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(seat._seats, "task", here)
     here.jobs = Late()
     assert seat.hand_over("task", "token", dict, "{}")
-    assert seat._next(here, 0) == (dict, "{}")
+    assert seat._next(here, 0) == ("token", dict, "{}")
     assert seat._next(here, 0) is None and not seat.hand_over("task", "other", dict, "{}")
 
 
