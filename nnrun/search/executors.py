@@ -6,9 +6,11 @@ only its own job with it.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -20,6 +22,8 @@ from nnrun.machine import threads
 from nnrun.machine.posix import HANG_UP, KILL, killed_from_outside, limit_memory
 from nnrun.runs.full_disk import full_disk
 from nnrun.search.forking import begin_to_load, start
+
+BETWEEN_LOOKS = 0.5  # seconds; a look is whether a job is still wanted
 
 
 class AnyJob(TypedDict):
@@ -127,7 +131,7 @@ class Pool:
         self, work: Work[Job, Result], job: Job, freed: Callable[[], object] = lambda: None
     ) -> Future[Result | Failure]:
         """Hand the job to a worker."""
-        return self._threads.submit(self._do, work, job)
+        return self._threads.submit(self.do, work, job)
 
     def want(self, jobs: int) -> None:
         """There are no more to be had."""
@@ -148,11 +152,12 @@ class Pool:
         for worker in list(self._alive):
             worker.kill()
 
-    def _do(self, work: Work[Job, Result], job: Job) -> Result | Failure:
-        timeout = None if self.timeout is None else self.timeout * len(job["trials"])
+    def do(self, work: Work[Job, Result], job: Job, is_wanted: Callable[[], bool] = lambda: True) -> Result | Failure:
+        """Have the job done by a worker, which is killed when the job is not wanted any more; errors as of `submit`."""
+        timeout = math.inf if self.timeout is None else self.timeout * len(job["trials"])
         worker = self._hand_out(work, job)
         try:
-            result: Result | Failure = worker.answer(timeout)
+            result: Result | Failure = worker.answer(timeout, is_wanted)
         except BaseException:
             self._alive.discard(worker)
             raise
@@ -191,11 +196,15 @@ class _Worker:
         """Send a job; OSError if the process has died."""
         self._connection.send((work, job))
 
-    def answer(self, timeout: float | None) -> Any:
+    def answer(self, timeout: float, is_wanted: Callable[[], bool]) -> Any:
         """The result of the job; WorkerDiedError or TimeoutError without one, and the process is gone then."""
+        until = time.monotonic() + timeout
         try:
-            if not self._connection.poll(timeout):
-                raise TimeoutError
+            while not self._connection.poll(min(BETWEEN_LOOKS, max(0.0, until - time.monotonic()))):
+                if time.monotonic() >= until:
+                    raise TimeoutError
+                if not is_wanted():
+                    self.kill()
             return self._connection.recv()
         except (EOFError, OSError) as error:
             self.kill()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import math
 import os
 import signal
 import subprocess
@@ -83,16 +84,16 @@ TIMEOUT = 7.5
 
 
 @pytest.fixture
-def time_is_up_for_who_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
+def time_is_up_for_who_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """By the clock of this test a job takes no time, and for ever once it hangs; the seconds that each was granted."""
-    answer, granted = _Worker.answer, list[float | None]()
+    answer, granted = _Worker.answer, list[float]()
 
-    def patient(worker: _Worker, timeout: float | None) -> Job:
+    def patient(worker: _Worker, timeout: float, is_wanted: Callable[[], bool]) -> Job:
         granted.append(timeout)
         while not wait([worker._connection, worker._process.sentinel], 0.01):
             if (tmp_path / f"{worker._process.pid} hangs").exists():
-                return answer(worker, 0.0)
-        return answer(worker, None)
+                return answer(worker, 0.0, is_wanted)
+        return answer(worker, math.inf, is_wanted)
 
     monkeypatch.setattr(_Worker, "answer", patient)
     return granted
@@ -121,7 +122,7 @@ def test_a_crash_fails_its_own_trial_after_one_retry(
 
 @pytest.mark.parametrize("shape", ["", "same"])
 def test_a_trial_that_hangs_is_given_up(
-    study: Studies, tmp_path: Path, shape: str, time_is_up_for_who_hangs: list[float | None]
+    study: Studies, tmp_path: Path, shape: str, time_is_up_for_who_hangs: list[float]
 ) -> None:
     check_that_trial_2_fails(study, tmp_path, Pool(2, TIMEOUT), "hang", "took longer than --trial-timeout", shape)
     assert set(time_is_up_for_who_hangs) == ({TIMEOUT * n for n in (1, 2, 4)} if shape else {TIMEOUT})

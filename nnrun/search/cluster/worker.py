@@ -13,7 +13,6 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
@@ -24,14 +23,13 @@ from nnrun.runs.finding import trial_name
 from nnrun.runs.records import Environment
 from nnrun.search.cluster.parcels import is_as_sent, packed
 from nnrun.search.cluster.sameness import Kind, Probe, probe, probe_job
-from nnrun.search.executors import Failure, Pool, Result, SentJob, Work, WorkerDiedError, failure_of
+from nnrun.search.executors import BETWEEN_LOOKS, Failure, Pool, Result, SentJob, Work, WorkerDiedError, failure_of
 from nnrun.search.executors import Job as AJob
 from nnrun.search.trials import Job
 
 PROTOCOL = 1  # of how jobs come: as messages to a task
 FOLDER, UNFINISHED, COMING = "nnrun", ".unfinished-", "coming-"
 UNTIL_UNUSED = 600  # seconds in which nobody has sent a piece of a folder, or begun a trial that needs it
-BETWEEN_LOOKS = 0.5  # seconds; a look is whether somebody still waits for what is done here
 Train = Callable[[SentJob], Any]
 Left = Callable[[], bytes]  # packs what training has left: the parcel of its directories, or an answer without any
 
@@ -207,11 +205,7 @@ def _done(work: Work[AJob, Result], job: AJob, memory: int | None, timeout: floa
     """What the child makes of a job; where nobody waits for that any more it is killed, which WorkerDiedError tells."""
     pool = _pool(memory)
     pool.timeout = timeout
-    future: Future[Result | Failure] = pool.submit(work, job)
-    while not wait([future], BETWEEN_LOOKS).done:
-        if not _is_wanted():
-            pool.drop()
-    return future.result()
+    return pool.do(work, job, _is_wanted)
 
 
 def _is_wanted() -> bool:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from nnrun.search.cluster.departures import Departures
 from nnrun.search.cluster.executor import BROKEN, Cluster
 from nnrun.search.cluster.parcels import Freight
 from nnrun.search.cluster.worker import Request, attempt
-from nnrun.search.executors import Inline, SentJob
+from nnrun.search.executors import SentJob, guarded
 from nnrun.search.study import Watcher
 from nnrun.search.trials import dataset_of
 from nnrun.search.verbs import begin
@@ -99,7 +100,7 @@ def test_data_that_cannot_be_linked_and_go_are_told(
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a worker that is this process."""
-    store, pool = tmp_path / "store", Inline()
+    store, pool = tmp_path / "store", SimpleNamespace(do=lambda work, job, is_wanted: guarded(work, job))
     store.mkdir()
     monkeypatch.setattr(worker, "_store", lambda: store)
     monkeypatch.setattr(worker, "_pool", lambda memory: pool)
@@ -175,7 +176,8 @@ def test_what_cannot_be_packed_is_told(
     told = list[seat.Told]()
     sitting = seat.Seat("task", told.append)
     with sitting.packer:
-        sitting.train("t", rows, json.dumps(request(leaving, ready)))  # type: ignore[arg-type]
+        sitting.put("t", rows, json.dumps(request(leaving, ready)))  # type: ignore[arg-type]
+        sitting.train(*sitting.jobs.get())
     assert [each["size"] is None for each in told] == [True, False]
     assert json.loads(sitting.answers["t"]) == {"failure": {"error": "MemoryError: no room", "disk_full": False}}
     assert [*here.glob(".*")] == []
