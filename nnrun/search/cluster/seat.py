@@ -5,6 +5,7 @@ To dask the worker is busy meanwhile, so nobody takes it for one that could go; 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import secrets
@@ -29,7 +30,7 @@ PUT_OFF = 0.005  # seconds until what a job has left is packed, which would hold
 
 
 class Told(TypedDict):
-    """What is told of a job by an event of dask: that it has ended, and then how many bytes its answer has."""
+    """What is told of a job by events of dask: that it has ended, and then how many bytes its answer has."""
 
     token: str
     size: int | None
@@ -46,6 +47,7 @@ class Seat:
     def __init__(self, task: str, tell: Callable[[Told], None]) -> None:
         self.task, self.packer = task, ThreadPoolExecutor(1)
         self.jobs, self._taken = SimpleQueue[tuple[str, Train, str]](), set[str]()
+        self.listeners = dict[str, Callable[[bool], object]]()  # of jobs that have not ended, by token
         self.answers = Answers()
         self._tell = tell
 
@@ -53,16 +55,23 @@ class Seat:
         """One more job, unless it is here: who does not learn that a message has arrived sends it again."""
         if token not in self._taken:
             self._taken.add(token)
+            self.listeners[token] = partial(self._tell_by_event, token)
             self.jobs.put((token, work, text))
 
     def train(self, token: str, work: Train, text: str) -> None:
         """Do a job, and tell when it has ended; the next one does not wait until it is packed."""
         left = attempt(work, json.loads(text))
+        with _lock:
+            hear_whether_it_is_trained = self.listeners.pop(token)
+        hear_whether_it_is_trained(callable(left))
         if callable(left):
-            self._tell({"token": token, "size": None, "refused": False})
             self.packer.submit(self._pack, token, left)
         else:
             self._keep(token, left)
+
+    def _tell_by_event(self, token: str, trained: bool) -> None:
+        if trained:  # else its refusal is told at once
+            self._tell({"token": token, "size": None, "refused": False})
 
     def _pack(self, token: str, left: Left) -> None:
         time.sleep(PUT_OFF)
@@ -103,12 +112,14 @@ def sit(token: str, work: Train, text: str, topic: str) -> Answers:
                 seat.train(*job)
     finally:
         _seats.pop(seat.task, None)
+        for each in seat.listeners.values():  # of jobs that were not begun
+            each(False)
     return seat.answers
 
 
 def _is_no_message(record: logging.LogRecord) -> bool:
     """Else dask writes two lines a job."""
-    return record.args not in [(function.__name__,) for function in (there, hand_over, answer)]
+    return record.args not in [(function.__name__,) for function in (there, hand_over, end_of, answer)]
 
 
 def _patience(here: Worker) -> float:
@@ -139,6 +150,18 @@ def hand_over(task: str, token: str, work: Train, text: str) -> bool:
         if task in _seats:
             _seats[task].put(token, work, text)
         return task in _seats
+
+
+async def end_of(task: str, token: str) -> bool:
+    """Wait until a job has ended. True where it is trained, which this alone tells; else an event tells how it went."""
+    loop = asyncio.get_running_loop()
+    trained: asyncio.Future[bool] = loop.create_future()
+    with _lock:
+        listeners = _seats[task].listeners if task in _seats else {}
+        if token not in listeners:
+            return False
+        listeners[token] = lambda found: loop.call_soon_threadsafe(trained.set_result, found)
+    return await trained
 
 
 def answer(task: str, token: str, dask_worker: Worker) -> bytes | None:

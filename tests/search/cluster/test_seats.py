@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import pickle
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
@@ -58,6 +59,13 @@ def done(search: Cluster, folder: Path, what: str = "{}") -> Future[Any]:
     work: Any = partial(eval, what)
     job: SentJob = {"cache": str(folder), "trials": [{"number": 0, "config": config}]}
     return search.submit(work, job)
+
+
+def worker_that(status: str, ready: Sequence[int] = (), constrained: Sequence[int] = ()) -> Any:
+    """What a seat sees of the worker it is on."""
+    return SimpleNamespace(
+        status=SimpleNamespace(name=status), state=SimpleNamespace(ready=ready, constrained=constrained)
+    )
 
 
 @contextmanager
@@ -156,6 +164,80 @@ def test_a_worker_that_cannot_be_reached_is_asked_by_the_scheduler(
     assert tried == ["there"] if broken == "before" else tried.count("hand_over") == 1
 
 
+@pytest.mark.parametrize("heard", ["straight", "in vain", "with no connection left"])
+def test_the_end_of_a_job_is_told_straight_or_by_an_event(
+    heard: str, search: Callable[[], Cluster], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where that message is lost, the event that tells how large the answer is says it too."""
+    straight, listened, events = Asking._straight_to, list[Any](), list[seat.Told]()
+
+    async def cut(self: Asking, address: str, function: Any, *given: Any) -> Any:
+        found = await straight(self, address, function, *given)
+        if function is seat.end_of:
+            listened.append(found)
+            if heard == "in vain":
+                raise OSError
+        return found
+
+    monkeypatch.setattr(Asking, "_straight_to", cut)
+    monkeypatch.setattr(
+        Asking, "_hear", lambda self, event, hear=Asking._hear: events.append(event[1]) or hear(self, event)
+    )
+    cluster = search()
+    asking = cluster._crew.asking
+    until(lambda: [*asking._straight.values()] == [True])
+    events.clear()
+    if heard == "with no connection left":
+        monkeypatch.setattr(asking._client.rpc, "limit", 0)
+    assert done(cluster, tmp_path, "__import__('time').sleep(1) or {}").result() == {}
+    assert sum(listened) == (
+        heard != "with no connection left"
+    )  # none of those that came before, as their jobs are short
+    assert [each["size"] is None for each in events] == (
+        [True, False] if heard == "with no connection left" else [False]
+    )
+
+
+def test_who_asks_for_the_end_of_a_job_that_is_not_there_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not asyncio.run(seat.end_of("no task", "token"))
+    here = seat.Seat("task", list[seat.Told]().append)
+    monkeypatch.setitem(seat._seats, "task", here)
+    here.put("token", lambda job: {}, json.dumps({"kind": {}}))
+    here.train(*here.jobs.get())  # of which an event tells
+    assert not asyncio.run(seat.end_of("task", "token"))
+
+
+@pytest.mark.parametrize("way", ["refused", "not begun"])
+def test_who_asks_for_the_end_of_a_job_that_is_not_trained_learns_so(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event tells why, and until then it must not count as trained; where it was not begun the task tells."""
+    told = list[seat.Told]()
+    here = worker_that("running")
+    here.get_current_task, here.log_event = (lambda: "task"), (lambda topic, event: told.append(event))
+    monkeypatch.setattr("distributed.get_worker", lambda: here)
+    listening = threading.Event()
+
+    def attempt(*given: Any) -> Any:
+        assert listening.wait(PATIENCE)
+        if way == "refused":
+            return {"changed": True}
+        raise SystemExit
+
+    async def listen() -> bool:
+        while "task" not in seat._seats:
+            await asyncio.sleep(0.01)
+        end = asyncio.create_task(seat.end_of("task", "token"))
+        await asyncio.sleep(0)
+        listening.set()
+        return await end
+
+    monkeypatch.setattr(seat, "attempt", attempt)
+    with ThreadPoolExecutor() as threads:
+        sitting = threads.submit(seat.sit, "token", dict, "{}", "topic")
+        assert asyncio.run(asyncio.wait_for(listen(), PATIENCE)) is False
+        assert isinstance(sitting.exception(), SystemExit) == (way == "not begun")
+    assert [each["refused"] for each in told] == ([True] if way == "refused" else [])
+
+
 def test_an_answer_that_does_not_arrive_is_that_of_a_worker_that_was_lost(
     search: Callable[[], Cluster], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,13 +332,8 @@ def test_an_answer_may_have_been_written_to_disk() -> None:
 def test_nothing_is_waited_for_where_the_worker_is_wanted_or_out_of_memory(
     status: str, ready: list[int], constrained: list[int]
 ) -> None:
-    def here(status: str, ready: list[int], constrained: list[int]) -> Any:
-        return SimpleNamespace(
-            status=SimpleNamespace(name=status), state=SimpleNamespace(ready=ready, constrained=constrained)
-        )
-
-    assert seat._patience(here("running", [], [])) == seat.LINGER
-    assert seat._patience(here(status, ready, constrained)) == 0
+    assert seat._patience(worker_that("running")) == seat.LINGER
+    assert seat._patience(worker_that(status, ready, constrained)) == 0
 
 
 def test_a_job_that_comes_when_waiting_ends_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
