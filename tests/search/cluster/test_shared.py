@@ -34,9 +34,9 @@ pytest.importorskip("distributed", reason="the extra `cluster` is not installed"
 SOAK = pytest.mark.soak
 
 
-@pytest.fixture(params=["1", "3"], ids=["one thread", "three threads"], scope="module")
+@pytest.fixture(params=[pytest.param("1", marks=SOAK), "3"], ids=["one thread", "three threads"], scope="module")
 def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ByHand]:
-    """One worker, with so many threads for tasks of dask."""
+    """One worker, with so many threads for tasks of dask, which is nothing to most: the soak tests try both."""
     with closing(ByHand(tmp_path_factory.mktemp("shared"))) as cluster:
         cluster.worker("--no-nanny", "--nthreads", request.param)
         yield cluster
@@ -140,14 +140,7 @@ def test_a_search_that_waits_for_workers_hears_ctrl_c(
     assert not caplog.records
 
 
-# How a search ends, or how long it stands still, is nothing to the threads: the soak tests try all of both. They come
-# last, as the worker above would be started once more behind them.
-@pytest.mark.parametrize(
-    ("ends", "shared"),
-    [("killed", "1"), ("twice", "3"), *(pytest.param(*case, marks=SOAK) for case in (("twice", "1"), ("killed", "3")))],
-    indirect=["shared"],
-    scope="module",
-)
+@pytest.mark.parametrize("ends", ["killed", "twice"])
 def test_a_search_that_is_gone_leaves_no_trial_in_training(
     ends: str, endless: subprocess.Popen[bytes], shared: ByHand, tmp_path: Path
 ) -> None:
@@ -163,12 +156,7 @@ def test_a_search_that_is_gone_leaves_no_trial_in_training(
     until(lambda: not in_training(shared))
 
 
-@pytest.mark.parametrize(
-    ("seconds", "shared"),
-    [pytest.param(3, "1", marks=SOAK), (3, "3"), *(pytest.param(40, each, marks=SOAK) for each in ("1", "3"))],
-    indirect=["shared"],
-    scope="module",
-)
+@pytest.mark.parametrize("seconds", [3, pytest.param(40, marks=SOAK)])
 def test_a_search_that_stands_still_keeps_its_trial(
     seconds: float, endless: subprocess.Popen[bytes], shared: ByHand
 ) -> None:
