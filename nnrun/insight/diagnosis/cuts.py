@@ -14,6 +14,7 @@ from nnrun.data.facts.kinds import ISO, Texts, dates, day_of
 from nnrun.data.files.spelling import are_whole, in_one_spelling
 from nnrun.data.files.table import numbers
 from nnrun.data.files.values import Floats, kind_of, labels
+from nnrun.text import number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,7 @@ def regions_of(tables: Mapping[str, Table], column: str) -> dict[str, Labels]:
         if kind_of(train) == "number":
             values = {part: numbers(table, column) for part, table in tables.items()}
             edges = np.unique(np.nanquantile(values["train"], np.arange(1, BINS) / BINS))
-            return _in_bins(values, edges, [f"{edge:.4g}" for edge in edges])
+            return _in_bins(values, edges, [*map(number, edges)])
         if times := _times(tables, column):
             return _by_time(times)
     return _by_value({part: labels(table.frame[column]) for part, table in tables.items()})

@@ -178,6 +178,13 @@ def test_numbers_are_put_into_fifths_of_the_training_set(train_run: Train) -> No
     assert sum(whole) / 88 == pytest.approx(run.read_json("run.json")["final"]["dev_error"])  # 442 rows, a fifth: 88
 
 
+def test_ends_of_regions_are_written_as_people_write_prices() -> None:
+    prices = Table(Framed(pd.DataFrame({"price": np.linspace(0, 1_000_000, 101)})), "prices.csv")
+    found = regions_of({"train": prices}, "price")["train"]
+    ends = ["to 200000", "200000 to 400000", "400000 to 600000", "600000 to 800000", "above 800000"]
+    assert [*dict.fromkeys(found)] == ends
+
+
 def test_between_train_dev_and_dev_lies_mismatch_and_no_variance(tmp_path: Path) -> None:
     run = verbs.train(load_config(shipped() / "configs/mismatch.yaml"), tmp_path / "runs").run
     found = by_column(StoredRun(run), "class")
