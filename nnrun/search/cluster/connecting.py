@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 EXTRA, LOCAL = "cluster", "local:"
-PATIENCE = 7  # seconds until a scheduler must have answered
+PATIENCE = 5  # seconds until a scheduler must have answered
 MOST_LOCAL = 1024
 SECONDS_TO_CLOSE = 10  # that a local cluster has; a nanny alone takes five where the machine is busy
 NOISY = ("distributed.client", "distributed.core", "distributed.comm", "distributed.nanny", "distributed.scheduler")
