@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from math import prod
 
@@ -18,12 +18,12 @@ from nnrun.errors import DataError, UsageError
 from nnrun.installation import command
 from nnrun.runs.finding import name_of
 from nnrun.runs.members import ALL, member, members_of, read_ensemble
-from nnrun.runs.records import ENDED, Checkpoint, Number, Row
+from nnrun.runs.records import ENDED, Checkpoint, Number
 from nnrun.runs.rundir import CHECKPOINTS, RunDir
-from nnrun.runs.tensors import checksum_of, packed, write_tensors
 from nnrun.text import counted, one_of
 
 Tensors = dict[str, Array]
+Loaded = tuple[Tensors, Checkpoint]
 
 SLOT = "optimizer."
 USUAL = ("best", "last")
@@ -46,7 +46,7 @@ def save_best(run: RunDir, network: Network, best: Best, k: int) -> None:
 
 def save_last(run: RunDir, trainer: Trainer, stopping: EarlyStopping | None, k: int, at: tuple[int, int]) -> None:
     """Write checkpoints/last: all that run k's training continues from, after the epoch and step `at`."""
-    run.save_checkpoint("last", state_of(trainer, k), _about_last(trainer, stopping, k, at))
+    run.save_checkpoint("last", state_of(trainer, k), about_last(trainer, stopping, k, at))
 
 
 def state_of(trainer: Trainer, k: int) -> Tensors:
@@ -60,16 +60,14 @@ def _named(trainer: Trainer, theta: Array, state: Array, k: int) -> Tensors:
     return named(trainer.network, trainer.apart(theta)[k], trainer.apart(state)[k])
 
 
-def _about_last(trainer: Trainer, stopping: EarlyStopping | None, k: int, at: tuple[int, int]) -> Checkpoint:
+def about_last(trainer: Trainer, stopping: EarlyStopping | None, k: int, at: tuple[int, int]) -> Checkpoint:
+    """What the last checkpoint of run k says of itself, after the epoch and step `at`."""
     return {
         "epoch": at[0],
         "step": at[1],
         "optimizer": trainer.recipe.optimizer,
         "stopping": stopping.counters(k) if stopping else None,
     }
-
-
-Loaded = tuple[Tensors, Checkpoint]
 
 
 def epoch_of(run: RunDir, loaded: Loaded) -> int:
@@ -107,8 +105,7 @@ def load_best(run: RunDir, trainer: Trainer, best: Best) -> None:
     A checkpoint that is ahead of the trainer was written just before a kill: the epochs in between are
     trained again and find it again.
     """
-    loaded = run.load_checkpoint("best")
-    if loaded is None:
+    if (loaded := run.load_checkpoint("best")) is None:
         return
     tensors, about = loaded
     with _described(run, "best"):
@@ -130,89 +127,6 @@ def _described(run: RunDir, name: str) -> Iterator[None]:
         raise DataError(f"{path}: its description does not fit ({type(error).__name__}: {error}); train anew") from None
 
 
-# Kept for `rewind`: the state after epochs 2, 4, 8, …, so log2(n) files, each with the best parameters until there;
-# none as long as all epochs so far are trained again in no time. And for ensembles that at the end of each cycle.
-SECONDS_AGAIN = 0.5
-KEPT = "epoch-"
-BEST = "best."
-
-
-def keeps(rows: Sequence[Row], ends: Collection[int]) -> bool:
-    """Whether the state after these epochs is kept; `ends` are those of the cycles of the learning rate."""
-    epochs = len(rows)
-    if epochs and rows[-1]["epoch"] in ends:
-        return True
-    return epochs > 1 and epochs & (epochs - 1) == 0 and sum(row["seconds"] for row in rows) >= SECONDS_AGAIN
-
-
-def keep(run: RunDir, trainer: Trainer, stopping: EarlyStopping | None, best: Best) -> None:
-    """Write the state of a run that has its trainer to itself, with its best parameters so far."""
-    about = _about_last(trainer, stopping, 0, (trainer.epoch, trainer.step))
-    about["best"] = {"epoch": int(best.epochs[0]), "scores": best.scores[0].tolist()}
-    of_best = named(trainer.network, best.theta[0], best.state[0])
-    tensors = state_of(trainer, 0) | {BEST + name: tensor for name, tensor in of_best.items()}
-    write_tensors(run.checkpoint(f"{KEPT}{trainer.epoch:06d}"), tensors, about)
-
-
-def kept(run: RunDir) -> dict[int, str]:
-    """The epochs whose states are kept, and the names of their checkpoints."""
-    found = [path.stem for path in (run.path / CHECKPOINTS).glob(f"{KEPT}*.safetensors")]
-    return {int(name.removeprefix(KEPT)): name for name in found if name.removeprefix(KEPT).isdecimal()}
-
-
-def snapshot(run: RunDir, epoch: int, network: Network) -> bytes | None:
-    """A checkpoint of what an epoch was judged by at its end, as that of a best one; None where no state is kept."""
-    name = kept(run).get(epoch)
-    stored = run.load_checkpoint(name) if name else None
-    if stored is None:
-        return None
-    tensors = {key: tensor for key, tensor in stored[0].items() if not key.startswith((SLOT, BEST))}
-    if (average := stored[0].get(SLOT + AVERAGE)) is not None:
-        tensors = named(network, average[..., : network.theta.size], average[..., network.theta.size :])
-    return packed(tensors, {"epoch": epoch})
-
-
-def start_before(run: RunDir, epoch: int) -> tuple[int, dict[str, bytes]]:
-    """The latest stored state that is no later than an epoch, and the checkpoints of a run that stands there.
-
-    Epoch 0 and none where nothing is stored; what is damaged is passed over, as the epochs can be trained again. The
-    best so far is written before the last: where it is a later one, it has been written since, or the last one has not.
-    """
-    with suppress(DataError):
-        last, best = run.load_checkpoint("last"), run.load_checkpoint("best")
-        if last and best and best[1]["epoch"] <= last[1]["epoch"] <= epoch:
-            return last[1]["epoch"], {_file("last"): packed(*last), _file("best"): packed(*best)}
-    for at, name in sorted(kept(run).items(), reverse=True):
-        with suppress(DataError):
-            if at <= epoch and (stored := run.load_checkpoint(name)):
-                return at, _parted(*stored)
-    return 0, {}
-
-
-def _parted(tensors: Tensors, about: Checkpoint) -> dict[str, bytes]:
-    """A kept state as the two checkpoints of a run."""
-    of_best: Checkpoint = {"epoch": about["best"]["epoch"], "scores": about["best"]["scores"]}
-    best = {name.removeprefix(BEST): tensor for name, tensor in tensors.items() if name.startswith(BEST)}
-    last = {name: tensor for name, tensor in tensors.items() if not name.startswith(BEST)}
-    return {_file("last"): packed(last, about), _file("best"): packed(best, of_best)}
-
-
-def _file(name: str) -> str:
-    return f"{CHECKPOINTS}/{name}.safetensors"
-
-
-def fork_due(run: RunDir) -> int | None:
-    """The epoch at whose end a child that rewinds is to stand where its parent stood; None where it has been there."""
-    parent = run.read_record().get("parent")
-    return parent["epoch"] if parent and "state" in parent and parent["state"] is None else None
-
-
-def note_fork(run: RunDir, trainer: Trainer) -> None:
-    """The child stands there; a checksum of its state, by which that can be told."""
-    parent = run.read_record()["parent"]
-    run.update_record(parent={**(parent or {}), "state": checksum_of(state_of(trainer, 0))})
-
-
 def load_weights(run: RunDir, name: str = "best") -> Tensors:
     """Parameters and running averages of `best` or `last` by name; UsageError where there is none yet."""
     loaded = read_weights(run, name)
@@ -224,8 +138,7 @@ def read_weights(run: RunDir, name: str, shapes: Mapping[str, Shape] | None = No
 
     Raises UsageError where there is none, DataError where it is damaged or has other shapes.
     """
-    loaded = run.load_checkpoint(name, shapes)
-    if loaded is None:
+    if (loaded := run.load_checkpoint(name, shapes)) is None:
         why = why_dropped(run) if run.exists else "there is no run any more"
         if why:
             raise UsageError(f"{run.path}: {why}")

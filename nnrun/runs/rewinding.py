@@ -23,9 +23,9 @@ from nnrun.config.values import Settings
 from nnrun.errors import NnrunError, UsageError
 from nnrun.files import json_lines
 from nnrun.installation import command
-from nnrun.runs.checkpoints import fork_due, start_before
 from nnrun.runs.finding import is_search, search_of
 from nnrun.runs.full_disk import training
+from nnrun.runs.kept_states import fork_due, start_before
 from nnrun.runs.lineage import parent_of
 from nnrun.runs.listener import Listener, Outcome, Relay, ToldToStop
 from nnrun.runs.members import has_members, member, refuse_gathered, whole_of
@@ -65,7 +65,7 @@ def rewind(
     dataset, session = prepare(loaded, root, until_told(listener.preparing, told_to_stop))
     require_own(before, dataset)
     start, checkpoints = start_before(run, epoch)
-    if start < (first := before.rows[0]["epoch"]) and first > 1:
+    if start + 1 < (first := before.rows[0]["epoch"]):
         raise UsageError(
             f"--to {to}: {run.id} began at epoch {first} and keeps no state of that time; rewind its parent"
         )

@@ -19,8 +19,9 @@ from nnrun.engine.stopping import Best, Ceilings
 from nnrun.engine.trainer import Trainer
 from nnrun.errors import ConfigError
 from nnrun.machine import threads
-from nnrun.runs.checkpoints import epoch_of, fork_due, keep, keeps, load_best, note_fork, put_last, save_best, save_last
+from nnrun.runs.checkpoints import epoch_of, load_best, put_last, save_best, save_last
 from nnrun.runs.environment import blas
+from nnrun.runs.kept_states import fork_due, keep, keeps, note_fork, standing
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
 from nnrun.runs.recording import AtBest, epoch_row, finals, guess_error, layers_of, where_diverged
 from nnrun.runs.records import Blas, Layers, Row, RunStatus
@@ -91,6 +92,10 @@ class Session:
         if with_scores:
             load_best(run, self.trainer, self.best)
 
+    def checkpoints(self) -> dict[str, bytes]:
+        """What a run begins with that goes on from here."""
+        return standing(self.trainer, self.stage.stopping, self.best)
+
     def train(
         self,
         runs: Sequence[RunDir],
@@ -110,7 +115,7 @@ class Session:
         if steered:
             self._steering = Steering(runs[0], listener.told, told_to_stop, self.config.tracking)
             self._fork = fork_due(runs[0])
-            self._note_fork(runs[0])
+            note_fork(runs[0], self.trainer, self._fork)
             self._watch = Watch(runs[0], guess_error(self.dataset), listener.symptoms)
         with threads.one_for_loaded_blas() as libraries, np.errstate(all="ignore"):
             opened = zip(runs, self.stage.configs, strict=True)
@@ -206,12 +211,7 @@ class Session:
             keep(runs[0], self.trainer, self.stage.stopping, self.best)
         if self.continued and time.monotonic() - self._written_at + seconds >= SECONDS_BETWEEN_CHECKPOINTS:
             self._save(runs)
-        self._note_fork(runs[0])
-
-    def _note_fork(self, run: RunDir) -> None:
-        """Where a child that rewinds has come to where its parent stood."""
-        if self.trainer.epoch == self._fork:
-            note_fork(run, self.trainer)
+        note_fork(runs[0], self.trainer, self._fork)
 
     def _note_divergences(self, epoch: Epoch) -> None:
         for k, divergence in epoch.diverged.items():

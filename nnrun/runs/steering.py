@@ -14,8 +14,8 @@ from nnrun.config.dump import dump_yaml
 from nnrun.config.values import Settings
 from nnrun.errors import ConfigError, DataError, MisfitError
 from nnrun.files import drop_unfinished, sealed_text
-from nnrun.runs.checkpoints import fork_due
 from nnrun.runs.followers import Followers
+from nnrun.runs.kept_states import fork_due
 from nnrun.runs.members import has_members
 from nnrun.runs.requests import (
     CHANGE,

@@ -247,7 +247,7 @@ def _begin_child(
         loaded.notices.append(f"{why}{parent.id} may have been trained on rows that are dev or test here")
     origin: Parent = {"id": parent.id, "epoch": session.trainer.epoch}
     files = {EVENTS: json_lines(before.changes_left(origin["epoch"], [*map(key_of, settings)])).encode()}
-    child = create(root, loaded, dataset, argv, parent=origin, files=files)
+    child = create(root, loaded, dataset, argv, parent=origin, files=files | session.checkpoints())
     with training(child):
         (outcome,) = session.train([child], listener, told_to_stop, loaded.notices, steered=True)
     return outcome

@@ -16,7 +16,7 @@ from nnrun.config.load import load_config
 from nnrun.engine.evaluation import logits_in_chunks
 from nnrun.engine.trainer import Trainer
 from nnrun.errors import DataError, UsageError
-from nnrun.runs import checkpoints, session, verbs
+from nnrun.runs import kept_states, session, verbs
 from nnrun.runs.assembly import make_trainer, memory_needed, networks_of
 from nnrun.runs.engines import saved_seconds
 from nnrun.runs.listener import Listener, Outcome
@@ -202,7 +202,7 @@ class Nudges(Listener):
 
 @pytest.mark.parametrize("seconds", [0.0, 1e9], ids=["kept", "trained again"])
 def test_nudged_and_rewound(train_run: Train, bits: Bits, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    monkeypatch.setattr(checkpoints, "SECONDS_AGAIN", seconds)
+    monkeypatch.setattr(kept_states, "SECONDS_AGAIN", seconds)
     given = (*SETTINGS, TOGETHER, "optimizer.name=momentum", "training.epochs=8")
     run = train_run(*given, listener=Nudges()).run
     assert [row["learning_rate"] for row in run.metrics()] == [0.01] * 3 + [0.05] * 5

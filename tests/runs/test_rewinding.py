@@ -17,7 +17,7 @@ from nnrun.config.load import load_config
 from nnrun.errors import ConfigError, DataError, UsageError
 from nnrun.files import json_lines
 from nnrun.report.run.report import run_page
-from nnrun.runs import checkpoints, session, verbs
+from nnrun.runs import kept_states, session, verbs
 from nnrun.runs.checkpoints import state_of
 from nnrun.runs.finding import list_runs
 from nnrun.runs.listener import Listener, Outcome
@@ -89,7 +89,7 @@ def again(run: RunDir, tmp_path: Path) -> RunDir:
 
 def keeping(patch: pytest.MonkeyPatch, seconds: float) -> None:
     """Keep a state wherever that is possible, or nowhere."""
-    patch.setattr(checkpoints, "SECONDS_AGAIN", seconds)
+    patch.setattr(kept_states, "SECONDS_AGAIN", seconds)
 
 
 def check_every(epochs: Any, parent: RunDir, states: dict[int, str], tmp_path: Path, bits: Bits) -> None:
@@ -319,17 +319,24 @@ def test_a_run_that_stopped_early_can_wait_for_longer(train_run: Train, bits: Bi
     assert bits(again(freed.run, tmp_path)) == bits(freed.run)
 
 
-def test_a_run_that_only_goes_on_has_no_past_of_its_own(train_run: Train, monkeypatch: Any) -> None:
+def test_a_run_that_only_goes_on_has_no_past_of_its_own(train_run: Train, bits: Bits, monkeypatch: Any) -> None:
     """A child of `resume --set` has the rows after its parent's; what it was before is its parent's to tell."""
     keeping(monkeypatch, math.inf)
+    monkeypatch.setattr(session, "SECONDS_BETWEEN_CHECKPOINTS", math.inf)
     older = train_run(*SETTINGS, "training.epochs=6").run
     child = verbs.resume(older, 12, [f"{RATE}=0.001"]).run
     assert child.metrics()[0]["epoch"] == 7
     with pytest.raises(UsageError, match="began at epoch 7; rewind its parent"):
         rewind(child, "6")
+    assert bits(rewind(child, "9").run) == bits(child)
+    assert rewind(child, "12").status == "done"
+    (child.path / "checkpoints" / "epoch-000006.safetensors").unlink()  # as in children of before
     with pytest.raises(UsageError, match="began at epoch 7 and keeps no state of that time; rewind its parent"):
         rewind(child, "9")
-    assert rewind(child, "12").status == "done"
+    settings = 12, [f"{RATE}=0.001"]
+    assert exit_code(lambda: verbs.resume(older, *settings, listener=Dies(8))) == -signal.SIGKILL
+    killed = next(run for run in list_runs(older.path.parent) if run.status == "interrupted")
+    assert bits(verbs.resume(killed).run) == bits(child), "without a checkpoint of its own"
 
 
 def test_the_total_that_is_given_last_holds(train_run: Train, tmp_path: Path) -> None:

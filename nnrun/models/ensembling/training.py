@@ -15,7 +15,7 @@ from nnrun.installation import command
 from nnrun.locks import filling
 from nnrun.models.ensembling.candidates import Candidate
 from nnrun.models.model import best_of
-from nnrun.runs.checkpoints import snapshot
+from nnrun.runs.kept_states import snapshot
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
 from nnrun.runs.member import load_member
 from nnrun.runs.members import is_gathered
