@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 UNTIL_REACHED = 2.0  # seconds
 UNTIL_LISTENED = 0.02  # seconds, until when a worker has better to do: it begins the job
+NEVER = threading.Event()
 
 
 class Asked:
@@ -66,7 +67,7 @@ class Asking:
         self._topic = f"nnrun-{client.id}"
         self._tasks: dict[str, Any] = {}  # by the worker that they sit on
         self._asked: dict[str, Asked] = {}  # by token
-        self._straight: dict[str, bool] = {}  # whether a worker can be reached without the scheduler
+        self._straight: dict[str, threading.Event] = {}  # set where a worker can be reached without the scheduler
         client.subscribe_topic(self._topic, self._hear)
 
     def ask(self, work: Train, request: Request, address: str) -> Asked:
@@ -127,8 +128,8 @@ class Asking:
         told = (token, *given, self._topic)
         asked.task = self._tasks[address] = self._client.submit(seat.sit, *told, workers=[address], pure=False)
         if address not in self._straight:
-            self._straight[address] = False
-            self._in_background(self._reach(address))
+            self._straight[address] = reachable = threading.Event()
+            self._in_background(self._reach(address, reachable))
         end = self._in_background(self._answers.end_of(asked.task))
         end.add_done_callback(lambda found: self._lose(asked.task))
         return asked
@@ -158,28 +159,30 @@ class Asking:
         loop: Any = self._client.loop
         return run_coroutine_threadsafe(coroutine, loop.asyncio_loop)
 
-    async def _reach(self, address: str) -> None:
+    async def _reach(self, address: str, reachable: threading.Event) -> None:
         """See whether it is the same worker that answers without the scheduler and by it."""
         with suppress(Exception):  # of networks, and of their certificates
             reached = await asyncio.wait_for(self._straight_to(address, seat.there), UNTIL_REACHED)
-            self._straight[address] = reached == await self._called(address, seat.there)
+            if reached == await self._called(address, seat.there):
+                reachable.set()
 
     async def _listen(self, asked: Asked) -> None:
         """Hear of the end of a job without the scheduler, where connections are left for other messages."""
         await asyncio.sleep(UNTIL_LISTENED)
         pool = self._client.rpc
-        if self._straight.get(asked.address) and 2 * pool.active < pool.limit:
+        if self._straight.get(asked.address, NEVER).is_set() and 2 * pool.active < pool.limit:
             with suppress(OSError):  # what is told next says it as well
                 if await self._straight_to(asked.address, seat.end_of, asked.task.key, asked.token):
                     asked.end()
 
     async def _called(self, address: str, function: Callable[..., Any], *given: Any) -> Any:
         """What a function comes to on a worker; OSError where that is not reached."""
-        if self._straight.get(address):
+        reachable = self._straight.get(address, NEVER)
+        if reachable.is_set():
             try:
                 return await self._straight_to(address, function, *given)
             except OSError:
-                self._straight[address] = False
+                reachable.clear()
         return (await self._client.run(function, *given, workers=[address]))[address]
 
     async def _straight_to(self, address: str, function: Callable[..., Any], *given: Any) -> Any:

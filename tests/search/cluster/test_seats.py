@@ -68,6 +68,11 @@ def worker_that(status: str, ready: Sequence[int] = (), constrained: Sequence[in
     )
 
 
+def is_reached(asking: Asking) -> bool:
+    """Whether the worker is, without the scheduler."""
+    return [each.is_set() for each in asking._straight.values()] == [True]
+
+
 @contextmanager
 def always_at_work(search: Cluster, folder: Path) -> Iterator[None]:
     """Whenever one of its jobs has ended, the next one is there."""
@@ -155,7 +160,7 @@ def test_a_worker_that_cannot_be_reached_is_asked_by_the_scheduler(
     monkeypatch.setattr(Asking, "_straight_to", cut)
     cluster = search()
     if broken == "behind":
-        until(lambda: [*cluster._crew.asking._straight.values()] == [True])
+        until(lambda: is_reached(cluster._crew.asking))
     count = tmp_path / "count"
     write = f"open({str(count)!r}, 'a').write('x') and {{}}"
     found = [done(cluster, tmp_path, write) for _ in range(5)]
@@ -185,7 +190,7 @@ def test_the_end_of_a_job_is_told_straight_or_by_an_event(
     )
     cluster = search()
     asking = cluster._crew.asking
-    until(lambda: [*asking._straight.values()] == [True])
+    until(lambda: is_reached(asking))
     events.clear()
     if heard == "with no connection left":
         monkeypatch.setattr(asking._client.rpc, "limit", 0)
@@ -243,7 +248,7 @@ def test_an_answer_that_does_not_arrive_is_that_of_a_worker_that_was_lost(
 ) -> None:
     """So its job is done again, as often as those of workers are that leave."""
     cluster, straight = search(), Asking._straight_to
-    until(lambda: [*cluster._crew.asking._straight.values()] == [True])
+    until(lambda: is_reached(cluster._crew.asking))
 
     async def cut(self: Asking, address: str, function: Any, *given: Any) -> Any:
         found = await straight(self, address, function, *given)
@@ -264,7 +269,7 @@ def test_nothing_is_kept_of_a_worker_that_was_lost(
     """Another may have its address, in which no task sits, and which may be one that only the scheduler reaches."""
     cluster = search()
     asking = cluster._crew.asking
-    until(lambda: [*asking._straight.values()] == [True])
+    until(lambda: is_reached(asking))
     assert len(asking._tasks) == 1
 
     def lost(self: Asking, *given: Any) -> None:
@@ -315,6 +320,31 @@ def test_a_stranger_with_the_address_of_a_worker_is_asked_nothing(
     cluster = search()
     assert [each.result() for each in [done(cluster, tmp_path) for _ in range(3)]] == [{}] * 3
     assert tried == ["there"]
+
+
+def test_what_is_learned_late_of_a_worker_that_was_lost_holds_for_no_other(
+    search: Callable[[], Cluster], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    straight, late, tried = Asking._straight_to, threading.Event(), list[str]()
+
+    async def reach(self: Asking, address: str, function: Any, *given: Any) -> Any:
+        tried.append(function.__name__)
+        if len(tried) > 1:  # the other one, with the same address, is beyond reach
+            raise OSError
+        while not late.is_set():
+            await asyncio.sleep(0.01)
+        return await straight(self, address, function, *given)
+
+    monkeypatch.setattr(Asking, "_straight_to", reach)
+    cluster = search()
+    asking = cluster._crew.asking
+    for address in [*asking._tasks]:
+        asking.forget(address)
+    assert done(cluster, tmp_path).result() == {}
+    late.set()
+    time.sleep(0.3)
+    assert done(cluster, tmp_path).result() == {}
+    assert tried == ["there", "there"]
 
 
 def test_an_answer_may_have_been_written_to_disk() -> None:
