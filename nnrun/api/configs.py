@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nnrun.api.arguments import checked
 from nnrun.config.load import Loaded, load_values, overridden
 from nnrun.config.load import load_config as _load_config
-from nnrun.runs.frames import named, on_frames
+from nnrun.runs.frames import named, on_frames, typed
 
 if TYPE_CHECKING:
     from nnrun.runs.frames import Tables
@@ -39,7 +39,8 @@ def init(
     from nnrun.insight.scaffold.verbs import scaffold, wishes
 
     source = named(data, Path(runs), (target, time, group, *drop))
-    return scaffold(source, wishes(target, task, time, group, tuple(drop), metric, sheet), Path("config.yaml")).text
+    said = wishes(target, task, time, group, tuple(drop), metric, sheet)
+    return scaffold(source, said, Path("config.yaml"), typed(data)).text
 
 
 @checked

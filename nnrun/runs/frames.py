@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 from nnrun.config.dump import one_line
 from nnrun.config.load import Loaded, overridden
 from nnrun.config.messages import LONGEST_ARGUMENT
-from nnrun.data.files.frame import half_a_character, refuse_cells, refuse_foreign, refuse_index, write_csv
+from nnrun.data.files.frame import (
+    half_a_character,
+    numbered_categories,
+    refuse_cells,
+    refuse_foreign,
+    refuse_index,
+    write_csv,
+)
 from nnrun.data.split import STORED
 from nnrun.errors import ConfigError, DataError, UsageError
 from nnrun.files import TEMPORARY, sha256_of
@@ -69,6 +76,15 @@ def named(data: str | Path | Tables, root: Path, columns: Collection[str | None]
         part: str(one) if isinstance(one, (str, Path)) else str(_kept(one, f"data[{part!r}]", root, columns))
         for part, one in data.items()
     }
+
+
+def typed(data: str | Path | Tables) -> list[str]:
+    """Columns of numbers that are categories by their type, which a CSV file does not tell; of a file none.
+
+    Of several tables that of the training part says so.
+    """
+    table = data.get("train") if isinstance(data, Mapping) else data
+    return [] if table is None or isinstance(table, (str, Path)) else numbered_categories(table)
 
 
 def _kept(frame: pd.DataFrame, name: str, root: Path, columns: Collection[str | None]) -> Path:

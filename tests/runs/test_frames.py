@@ -218,6 +218,41 @@ def test_init(frame: pd.DataFrame, runs: Path, tmp_path: Path, monkeypatch: pyte
     assert nnrun.load_config("config.yaml").config.data.target == "y"
 
 
+ZONES = np.random.default_rng(1).integers(0, 25, 300)
+
+
+def as_dictionary(cells: Any) -> Any:
+    return pd.array(cells, dtype=pd.ArrowDtype(pa.int64())).astype(pd.ArrowDtype(pa.dictionary(pa.int32(), pa.int64())))
+
+
+def test_init_knows_numbers_that_are_categories_by_the_type_of_their_column(runs: Path) -> None:
+    frame = pd.DataFrame({"zone": pd.Categorical(ZONES), "x": ZONES % 7 / 3, "a: b": as_dictionary(ZONES // 2)})
+    text = nnrun.init(frame.assign(y=as_dictionary(ZONES)), "y", runs=runs)
+    assert (
+        "  # zone, a: b: each a category by the type of the column\n  kinds: {zone: category, 'a: b': category}" in text
+    )
+    assert "a wrong class; a category by the type of\n  # the column\n  task: classification\n" in text
+    said = nnrun.init(frame, "zone", task="regression", group="a: b", runs=runs)
+    assert "by the type" not in said and "task: regression" in said
+
+
+def test_init_leaves_other_columns_as_they_are(runs: Path) -> None:
+    """Text, truths, dates, fractions to predict, numbers of which none comes again and again, and what is left out."""
+    frame = pd.DataFrame(
+        {
+            "word": pd.Categorical(np.array(["a", "b", "c"])[ZONES % 3]),
+            "digits": pd.Categorical(ZONES.astype(str)),
+            "truth": pd.Categorical(ZONES % 2 == 0),
+            "day": pd.Categorical(pd.Timestamp("2026-01-31") + pd.to_timedelta(ZONES, "D")),
+            "number": pd.Categorical(np.random.default_rng(2).permutation(300) / 7),
+            "zone": pd.Categorical(ZONES),
+            "y": pd.Categorical(ZONES / 2),
+        }
+    )
+    text = nnrun.init(frame, "y", drop=["zone"], runs=runs)
+    assert "kinds:" not in text and "by the type" not in text and "task: regression" in text
+
+
 @pytest.mark.parametrize(
     ("change", "error", "text"),
     [

@@ -134,6 +134,23 @@ class _Rows:
         return self.file.write(row.removesuffix(_BOTH) + "\n")
 
 
+def numbered_categories(frame: pd.DataFrame) -> list[str]:
+    """The columns, as its file calls them, whose type is that of categories which are numbers; cells are not read."""
+    names = name_columns(_names(frame.columns), "").names
+    return [name for name, dtype in zip(names, frame.dtypes, strict=True) if _values_of(dtype) in "iuf"]
+
+
+def _values_of(dtype: Any) -> str:
+    """Of which kind NumPy calls the values of a type of categories, pandas' or Arrow's; O for any other type."""
+    import pandas as pd
+
+    if isinstance(dtype, pd.CategoricalDtype):
+        return str(dtype.categories.dtype.kind)
+    if isinstance(dtype, pd.ArrowDtype) and str(dtype).startswith("dictionary<"):
+        return pd.ArrowDtype(dtype.pyarrow_dtype.value_type).kind
+    return "O"
+
+
 def _names(columns: pd.Index[Any]) -> list[str]:
     """The names of columns as a CSV file has them, where a missing one is empty."""
     lacking = columns.to_flat_index().isna()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -48,6 +51,26 @@ def read_parquet(path: Path, reading: Reading, rows: int | None = None) -> Itera
         if isinstance(error, (FileNotFoundError, PermissionError)):
             raise
         raise DataError(f"{path}: not a usable Parquet file ({library_words(error)})") from None
+
+
+def stated_categories(path: Path) -> list[str]:
+    """The columns that were categories in the table which was written, such as Arrow's dictionaries.
+
+    Parquet has such a type for text alone; of numbers only the notes tell that Arrow and pandas leave in the file.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        names, notes = file.schema_arrow.names, file.metadata.metadata or {}
+    stated = set()
+    with suppress(KeyError, ValueError, pa.ArrowException):
+        schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(notes[b"ARROW:schema"])))
+        stated |= {field.name for field in schema if pa.types.is_dictionary(field.type)}
+    with suppress(LookupError, ValueError, TypeError):  # whatever else stands in their place
+        columns = json.loads(notes[b"pandas"])["columns"]
+        stated |= {column["field_name"] for column in columns if column["pandas_type"] == "categorical"}
+    return [name for name, count in Counter(names).items() if count == 1 and name in stated]
 
 
 def _tables(path: Path, file: Any, reading: Reading, rows: int | None) -> Iterator[Table]:

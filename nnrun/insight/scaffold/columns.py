@@ -13,7 +13,7 @@ from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.kinds import LEAST_ROWS, is_identifier
 from nnrun.data.facts.tallies import varies
 from nnrun.data.files.table import Table
-from nnrun.data.files.values import are_whole
+from nnrun.data.files.values import are_whole, kind_of
 from nnrun.text import counted
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def may_group(series: pd.Series[Any], kind: str) -> bool:
         return False
     groups = int(values.nunique())
     named = _OWNER.search(str(series.name)) is not None
-    coded = kind == "category" and bool(values.astype(str).str.fullmatch(_CODE).all())
+    coded = kind_of(series) == "category" and bool(values.astype(str).str.fullmatch(_CODE).all())
     return (named or coded) and groups >= FEWEST_GROUPS and len(values) >= ROWS_A_GROUP * groups
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -47,8 +47,9 @@ class Overview:
     `source` is as it will stand in the config, `files` maps `all`, or each part, to its rows, and `parts` those of the
     split; `classes` counts the rows of each class, None for a regression; `image` is height, width and channels where
     the features are pixels; `groups` and `dates` are columns by which the rows could be split, `group` and `time` those
-    by which they are; `lacking` counts rows without a target; `kinds` were guessed; `own` counts the values
-    of columns that deserve more features than usual, `pooled` says of which columns values share a feature even so;
+    by which they are; `lacking` counts rows without a target; `kinds` were guessed, but for columns that are `typed` as
+    categories, as the target may be; `own` counts the values of columns that deserve more features than usual,
+    `pooled` says of which columns values share a feature even so;
     `weighing` tells what it changes to count classes that are out of balance the same, None where they are not or have
     too few rows; `metric` is what the user asked for;
     `reading` says how the files were read, `has_names` whether the first line holds the names, `words` what stands
@@ -70,6 +71,7 @@ class Overview:
     time: str | None
     lacking: int
     kinds: Mapping[str, Declared]
+    typed: Sequence[str]
     own: Mapping[str, int]
     pooled: Mapping[str, str]
     weighing: Weighing | None
@@ -112,14 +114,14 @@ def balance(classes: Mapping[str, int]) -> float:
     return min(classes.values()) * len(classes) / sum(classes.values())
 
 
-def gather(config: Data, source: str | Mapping[str, str], metric: str | None = None) -> Overview:
+def gather(config: Data, source: str | Mapping[str, str], metric: str | None, typed: Sequence[str]) -> Overview:
     """Look at the source; `source` is what the config will call it, `metric` what the user wants to be good.
 
     Columns are judged by the first piece, which of most files is all of it; rows and classes are counted to the end,
-    as in training. Raises DataError for data that nothing can be learned from; UsageError, with the columns, if the
-    target is open.
+    as in training; those that are `typed` are categories by a type of which the source does not tell. Raises DataError
+    for data that nothing can be learned from; UsageError, with the columns, if the target is open.
     """
-    config, table, words = as_read(config)
+    config, table, words, by_type = as_read(config, typed)
     has_names = config.format.header is not False
     target = _target(config, table, has_names)
     found = Survey(table, target, config.task, may_lack_target=True)
@@ -141,12 +143,13 @@ def gather(config: Data, source: str | Mapping[str, str], metric: str | None = N
         classes=classes,
         features=sum(len(learner.column.features) for learner in learners),
         image=data.image,
-        groups=_groups(table, used, kinds),
+        groups=_groups(table, used, kinds.keys() - by_type),
         dates=[column.name for column in used if day_of(found.columns[column.name].meaning.format or "")],
         group=config.group,
         time=config.time,
         lacking=sum(survey.target.column.missing for survey in data.found.values()),
         kinds=kinds,
+        typed=[name for name in by_type if name in kinds or name == target],
         own=own,
         pooled={learner.column.name: notice for learner in learners for notice in learner.notices},
         weighing=weigh(table, used, target) if classes and balance(classes) < IMBALANCED else None,
@@ -222,9 +225,9 @@ def _as_proposed(
     return config.model_copy(update={**changes, "max_categories": max_categories})
 
 
-def _groups(table: Table, used: list[JudgedColumn], kinds: Mapping[str, Declared]) -> list[str]:
+def _groups(table: Table, used: list[JudgedColumn], guessed: Collection[str]) -> list[str]:
     """Columns of what comes again and again: first what looks like codes of somebody, then those of most values."""
-    read = [column for column in used if column.name not in kinds]  # as their cells look
+    read = [column for column in used if column.name not in guessed]  # as their cells look
     coded = [column.name for column in read if may_group(table.frame[column.name], column.kind)]
     many = [column for column in used if stands_in_many_rows(table.frame[column.name], column.kind)]
     many.sort(key=lambda column: -column.distinct)

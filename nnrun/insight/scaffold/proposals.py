@@ -10,6 +10,7 @@ from nnrun.text import counted, listed, percent, shown_name, source_name
 
 MOST_TOLD = 3  # columns of which a comment says that their values share a feature
 MOST_CLASSES = 6  # that a comment names before it only counts the rest
+BY_TYPE = "a category by the type of the column"
 BALANCED_ERROR = "balanced_error"  # the metric that counts each class the same
 FEWEST_TO_WEIGH = 20  # rows of the rarest class; fewer would weigh too much each
 
@@ -40,10 +41,11 @@ def _target(overview: Overview) -> Choice:
 
 
 def _task(overview: Overview) -> Choice:
-    """Classes where the target holds text, booleans or at most 20 different whole numbers; else a number."""
+    """Classes where the target holds text, booleans, up to 20 whole numbers or a category by type; else a number."""
     if overview.task == "regression":
         return Choice(overview.task, "loss: squared error; error: 1 − R², the share of the variance not explained")
-    return Choice(overview.task, "loss: cross-entropy; error: the share of rows that get a wrong class")
+    reason = "loss: cross-entropy; error: the share of rows that get a wrong class"
+    return Choice(overview.task, f"{reason}; {BY_TYPE}" if overview.target in overview.typed else reason)
 
 
 def _drop(overview: Overview) -> Choice | None:
@@ -55,14 +57,19 @@ def _drop(overview: Overview) -> Choice | None:
 
 
 def _kinds(overview: Overview) -> Choice | None:
-    """`category` for whole numbers that may be codes (zip, store, 02134); `number` for numbers stored as text."""
+    """`category` for numbers that may be codes (zip, store, 02134), or by a column's type; `number` for text."""
     if not overview.kinds:
         return None
-    codes, stored = ([name for name, of in overview.kinds.items() if of == kind] for kind in ("category", "number"))
+    sorts = {**overview.kinds, **dict.fromkeys(overview.kinds.keys() & overview.typed, "typed")}
+    codes, stored, typed = (
+        [name for name, of in sorts.items() if of == sort] for sort in ("category", "number", "typed")
+    )
     names = [f"{shown_name(name)} ({overview.distinct(name):,} values)" for name in codes]
     guess = f"a guess: {listed(names)} may be codes, not amounts; make it number where more means more"
     text = f"the file stores {listed([*map(shown_name, stored)])} as text, all of which are numbers"
-    return Choice(dict(overview.kinds), "; ".join([*([guess] if codes else []), *([text] if stored else [])]))
+    by_type = f"{listed([*map(shown_name, typed)])}: {'each ' if len(typed) > 1 else ''}{BY_TYPE}"
+    reasons = [reason for reason, columns in ((guess, codes), (text, stored), (by_type, typed)) if columns]
+    return Choice(dict(overview.kinds), "; ".join(reasons))
 
 
 def _max_categories(overview: Overview) -> Choice | None:

@@ -1,20 +1,26 @@
-"""How a file is to be read that leaves it open: whether it has names, which words mean no value, which text numbers."""
+"""How a file is to be read that leaves it open: whether it has names, which words mean no value, which text numbers,
+and which numbers categories.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnrun.config.data_section import Data
+from nnrun.config.data_section import Data, Declared
 from nnrun.data.facts.spelled import Spelled
+from nnrun.data.features.categories import USUAL
 from nnrun.data.files.chunks import Chunks
 from nnrun.data.files.content import Framed
 from nnrun.data.files.dialect import UNITS
-from nnrun.data.files.sources import lacks_names, open_sources, target_name
+from nnrun.data.files.parquet_file import stated_categories
+from nnrun.data.files.sources import lacks_names, open_sources, sources_of, target_name
 from nnrun.data.files.table import FEW_VALUES, Table, numbers, slips_of
-from nnrun.data.files.values import kind_of, labels
+from nnrun.data.files.values import Values, fractional, kind_of, labels, missing_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,10 +33,11 @@ _DIGITS = "[0-9]+"
 Words = dict[str, list[str]]  # by word, the columns that it stands in
 
 
-def as_read(config: Data) -> tuple[Data, Table, Words]:
-    """The section that reads the file, its first piece, and the words in it that stand for a missing value.
+def as_read(config: Data, typed: Collection[str]) -> tuple[Data, Table, Words, list[str]]:
+    """The section that reads the file, its first piece, the words in it for a missing value, and what types decide.
 
-    The piece is of the one source, or of the training part. Raises DataError for what cannot be read.
+    The piece is of the one source, or of the training part. The last are columns of numbers that are categories by
+    their type, be they among `typed` or by what the file tells. Raises DataError for what cannot be read.
     """
     if lacks_names(config):
         config = _reading(config, header=False)
@@ -38,7 +45,11 @@ def as_read(config: Data) -> tuple[Data, Table, Words]:
     if words := words_among_numbers(table):
         config = _reading(config, missing=(*words,))
         table = _first_piece(config)
-    return *_with_numbers(config, table), words
+    config, table = _with_numbers(config, table)
+    path = Path(next(iter(sources_of(config).values())))
+    stated = stated_categories(path) if path.suffix.lower() == ".parquet" else []
+    config, found = _with_categories(config, table, {*typed, *stated})
+    return config, table, words, found
 
 
 def _reading(config: Data, **format: object) -> Data:
@@ -97,6 +108,34 @@ def _with_numbers(config: Data, table: Table) -> tuple[Data, Table]:
         return config, table
     frame = table.frame.assign(**{name: numbers(table, name) for name in found})
     return config.model_copy(update=changes), replace(table, content=Framed(frame))
+
+
+def _with_categories(config: Data, table: Table, typed: Collection[str]) -> tuple[Data, list[str]]:
+    """The section in which columns of numbers that are categories by their type are such, and these.
+
+    A target of them is one of classes, if they are whole. Features of rare values alone stay numbers, which tell more.
+    """
+    target, others = target_name(config), {config.group, config.time, *config.declared}
+    names = [name for name in table.columns if name in typed and name not in others]
+    found = [name for name in names if kind_of(table.column(name)) == "number"]
+    kinds: dict[str | int, Declared] = {
+        name: "category" for name in found if name != target and _come_again(table.frame[name])
+    }
+    changes: dict[str, object] = {"kinds": {**config.kinds, **kinds}}
+    if target in found and config.task == "auto" and _are_whole(table.column(target)):
+        changes["task"] = "classification"
+    decided = [*map(str, kinds), *([str(target)] if "task" in changes else [])]
+    return config.model_copy(update=changes), decided
+
+
+def _come_again(series: pd.Series[Any]) -> bool:
+    """Whether any value would have a feature of its own."""
+    counts = {str(label): int(rows) for label, rows in labels(series).value_counts().items()}
+    return bool(USUAL.kept(counts, len(series)))
+
+
+def _are_whole(values: Values) -> bool:
+    return not fractional(values[~missing_of(values)]).any()
 
 
 def _is_stored_as_text(table: Table, name: str) -> bool:

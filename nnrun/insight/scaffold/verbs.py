@@ -88,13 +88,13 @@ def check_source(source: str | Mapping[str, str]) -> None:
     open_sources(_data(source, Wishes()))
 
 
-def scaffold(source: str | Mapping[str, str], wishes: Wishes, config: Path) -> Scaffold:
+def scaffold(source: str | Mapping[str, str], wishes: Wishes, config: Path, typed: Sequence[str] = ()) -> Scaffold:
     """Propose a config to be written at `config`; the source is a bundled name, a file, or a file for each part.
 
-    Raises DataError for data that cannot be read or learned from; UsageError if the target is open, or the wishes
-    contradict each other.
+    `typed` are columns of numbers that are categories by a type of which the source does not tell. Raises DataError for
+    data that cannot be read or learned from; UsageError if the target is open, or the wishes contradict each other.
     """
-    overview = gather(_data(source, wishes), _as_written(source, config.parent), wishes.metric)
+    overview = gather(_data(source, wishes), _as_written(source, config.parent), wishes.metric, typed)
     if wishes.metric and (why := misfit(wishes.metric, overview.task)):
         raise UsageError(f"--metric {wishes.metric}: {why}")
     choices, commands = propose(overview), _commands(source, config)

@@ -20,6 +20,7 @@ from nnrun.config.data_section import Data
 from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.features.learner import Learner
 from nnrun.data.features.preprocess import Preprocessor
+from nnrun.data.files.parquet_file import stated_categories
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.sources import FILE_FORMATS, FileFormat
 from nnrun.data.files.table import Table
@@ -606,3 +607,30 @@ def test_archives_of_other_packings_that_are_damaged(tmp_path: Path, packing: in
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"not a usable \.npz archive: it is damaged or of another kind"):
         read_table(path)
+
+
+def noted(path: Path, table: pa.Table, note: bytes | None, arrow: bool = False) -> list[str]:
+    """The categories in a file with this note of pandas, and that of Arrow or none."""
+    with parquet.ParquetWriter(path, table.schema.remove_metadata(), store_schema=arrow) as writer:
+        writer.write_table(table.replace_schema_metadata())
+        if note is not None:
+            writer.add_key_value_metadata({"pandas": note})
+    return stated_categories(path)
+
+
+def test_what_was_a_category_is_noted_by_arrow_or_by_pandas(tmp_path: Path) -> None:
+    table = pa.Table.from_pandas(pd.DataFrame({"zone": pd.Categorical([3, 1, 3]), "x": [3, 1, 3]}))
+    path, note = tmp_path / "a.parquet", table.schema.metadata[b"pandas"]
+    assert noted(path, table, None, arrow=True) == noted(path, table, note) == ["zone"]
+    assert noted(path, table, None) == []
+    assert parquet.read_schema(path).types == [pa.int64(), pa.int64()]
+    twice = table.append_column("zone", table["zone"])
+    assert noted(path, twice, None, arrow=True) == []  # which of them is told by its place alone
+
+
+@pytest.mark.parametrize(
+    "note",
+    [b"", b"\xff", b"[]", b'{"columns": 1}', b'{"columns": [1]}', b'{"columns": [{"pandas_type": "categorical"}]}'],
+)
+def test_another_note_in_the_place_of_pandas_s_says_nothing(tmp_path: Path, note: bytes) -> None:
+    assert noted(tmp_path / "a.parquet", pa.table({"zone": [3, 1, 3]}), note) == []

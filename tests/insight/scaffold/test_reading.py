@@ -1,10 +1,12 @@
-"""How `nnrun init` reads what a file leaves open: words among numbers."""
+"""How `nnrun init` reads what a file leaves open: words among numbers, and numbers that were categories."""
 
 from __future__ import annotations
 
 import random
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from nnrun.config.load import load_config
@@ -55,3 +57,14 @@ def test_what_may_say_something_is_left_as_it_is(tmp_path: Path, others: list[st
 def test_a_word_among_words_is_a_value(tmp_path: Path) -> None:
     made = scaffold(table(tmp_path, []), Wishes(target="ill"), tmp_path / "config.yaml")
     assert "data.format.missing" not in made.choices
+
+
+def test_numbers_that_were_categories_in_the_table_of_a_parquet_file_are_such(tmp_path: Path) -> None:
+    """Though Parquet has them as numbers; of several files that of the training part tells."""
+    codes, paths = np.random.default_rng(0).integers(0, 30, 300), {"train": "a.parquet", "dev": "b.parquet"}
+    frame = pd.DataFrame({"zone": pd.Categorical([None, *codes[1:]]), "x": codes % 7 / 3, "y": pd.Categorical(codes)})
+    frame.to_parquet(tmp_path / "a.parquet")
+    frame.astype(float).to_parquet(tmp_path / "b.parquet")
+    sources = {part: str(tmp_path / path) for part, path in paths.items()}
+    choices = scaffold(sources, Wishes("y"), tmp_path / "config.yaml").choices
+    assert (choices["data.kinds"].value, choices["data.task"].value) == ({"zone": "category"}, "classification")
