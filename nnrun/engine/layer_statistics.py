@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnrun.engine.evaluation import Examples
-from nnrun.engine.layers import Mode
+from nnrun.engine.layers import Dropout, Mode
 from nnrun.engine.losses import Loss
 from nnrun.engine.members import mean_gradient, mean_sums
 from nnrun.engine.network import Network
@@ -47,7 +47,13 @@ def layer_statistics(
     for name, steepness in _steepness(network, theta, gradient, losses).items():
         for member, value in zip(found, steepness, strict=True):
             member[name]["steepness"] = float(value)
-    return found
+    return [_without_idle(network, layers, k) for k, layers in enumerate(found)]
+
+
+def _without_idle(network: Network, layers: dict[str, dict[str, float]], member: int) -> dict[str, dict[str, float]]:
+    """No dropout at rate 0, which is there for others of the stack: alone a member has no such layer."""
+    idle = {name for name, layer in network.layers if isinstance(layer, Dropout) and not layer.rate_of(member)}
+    return {name: values for name, values in layers.items() if name not in idle}
 
 
 def _steepness(network: Network, theta: Array, gradient: Array, losses: Array) -> dict[str, Array]:

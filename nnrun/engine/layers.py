@@ -200,6 +200,10 @@ class Dropout(_SameWidth):
     rate: Array  # chance to be left out, (members, 1, 1), or () for one network without a members axis
     depth: int  # which random stream; 0 is the input
 
+    def rate_of(self, member: int) -> float:
+        """The rate of one network."""
+        return float(self.rate.reshape(-1)[member if self.rate.ndim else 0])
+
     @cached_property
     def least(self) -> NDArray[np.uint16]:
         """Of `chances`, the least with which a unit is kept, `(members,)`."""

@@ -128,6 +128,17 @@ def test_members_that_end_early_are_as_if_alone(search: Search, stored: Stored) 
     assert len({record["epochs"] for record in alone.records}) > 2
 
 
+def test_statistics_of_layers_are_those_of_the_trial_alone(search: Search) -> None:
+    """Of which one has dropout, and the other none, though a stack has one network."""
+    space = "{regularization.dropout: {choice: [0.0, 0.3]}, regularization.input_dropout: {choice: [0.0, 0.1]}}"
+    settings = [f"search.space={space}", "search.strategy=grid", "search.trials=4", "training.layer_statistics=true"]
+    alone, together = (search(*settings, stack=most).run for most in (1, 16))
+    layers = [[row["layers"] for n in range(4) for row in RunDir(run.path / f"trials/{n:04d}").metrics()]
+              for run in (alone, together)]  # fmt: skip
+    assert layers[0] == layers[1]
+    assert len({tuple(found) for found in layers[0]}) > 2
+
+
 def test_trials_may_differ_in_how_many_members_share_their_body(search: Search, stored: Stored, tmp_path: Path) -> None:
     """Those of as many are one stack; NumPy trains all, also those of one, and each can be trained again alone."""
     space = "{network.members: {choice: [1, 2, 3]}, optimizer.learning_rate: {log: [1e-3, 0.1]}}"
