@@ -601,9 +601,9 @@ exact one (Clopper and Pearson 1934, *Biometrika* 26, 404-413), as Wilson's is t
 rows or fewer, so is the upper end. One row alone tells nothing. A gap of just the tolerance is then called high in at
 most 2.5% of dev sets of up to 70 rows, in at most 7.2% of larger ones and 3.2% of those of thousands of rows. A set
 without a size counts as exact, and so does the base error. How many examples would do, where a set has too few, is the
-next larger number at which the same error comes to whole mistakes and the gap is no longer unclear. What the interval
-cannot know: the best epoch was chosen on the dev set, which flatters the dev error, and another split would give other
-sets.
+next larger number of two digits at which the gap is no longer unclear, whichever whole number of mistakes comes next to
+the error. What the interval cannot know: the best epoch was chosen on the dev set, which flatters the dev error, and
+another split would give other sets.
 
 Rows of one group (`data.group`) are alike, and forty groups of 25 rows may tell far less than a thousand rows. A set
 counts there as the independent rows whose error would be as sure, `dev_effective_rows` among the final numbers in

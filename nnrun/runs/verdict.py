@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from math import ceil, floor
 from typing import TYPE_CHECKING
 
 from nnrun.runs.proportions import difference, wilson
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 SETS = ("base", *PARTS)  # the ladder, from below
 DIGITS = 9  # that gaps are rounded to before they are compared: 0.30 − 0.15 is not 0.15 in binary
 SURE = "effective_rows"  # of a part: the independent rows its error is as sure as, if rows are in groups or weighted
+MOST = 10**8  # rows, beyond which none are asked for
 LEAST_SEEDS = 3  # that a setting is trained with; fewer say next to nothing about luck
 HIGH, LOW, UNCLEAR = "high", "low", "unclear"
 
@@ -214,20 +216,29 @@ def of_record(record: RunRecord, against: Diagnosis) -> Verdict | None:
 def deciding_size(verdict: Verdict, kind: str) -> int | None:
     """How many examples of the step's upper set would settle an unclear judgement, if the errors stayed as they are.
 
-    As they can, with whole mistakes. To two digits, in groups of the size that they have; None where more of that set
-    alone would never do.
+    Whichever whole number of mistakes comes next to that error. The next larger number of two digits, in groups of the
+    size that they have; None where more of that set alone would never do.
     """
-    gap, errors, sizes = verdict.gaps[kind], verdict.errors, verdict.sizes
-    share, size = errors[gap.end], float(sizes.get(gap.end, 0))
-    mistakes = round(share * size)
-    while 0 < size < 1e8:
-        mistakes = max(mistakes + 1, int(mistakes * 1.05)) if share else 0
-        size = float(round(mistakes / share)) if share else size * 1.05
-        ends = difference(mistakes / size, errors[gap.start], int(size), sizes.get(gap.start))
-        if judgement(*ends, verdict.tolerance) != UNCLEAR:
-            rows = size * verdict.rows_of(gap.end) / sizes[gap.end]
-            return int(float(f"{rows:.1e}"))
+    gap, sizes = verdict.gaps[kind], verdict.sizes
+    rows = verdict.rows_of(gap.end) if sizes.get(gap.end) else 0
+    for enough in _of_two_digits(rows) if rows else ():
+        size = enough * sizes[gap.end] // rows
+        mistakes = round(verdict.errors[gap.end] * size, DIGITS)
+        ends = (
+            difference(whole / size, verdict.errors[gap.start], size, sizes.get(gap.start))
+            for whole in {floor(mistakes), ceil(mistakes)}
+        )
+        if len(told := {judgement(*both, verdict.tolerance) for both in ends}) == 1 and UNCLEAR not in told:
+            return enough
     return None
+
+
+def _of_two_digits(above: int) -> Iterator[int]:
+    """Numbers above another that end in zeros but for two digits, as far as anybody has rows."""
+    while above < MOST:
+        unit = 10 ** max(0, len(str(above + 1)) - 2)
+        above = (above // unit + 1) * unit
+        yield above
 
 
 def summary(verdict: Verdict, noise: str = "") -> str:
