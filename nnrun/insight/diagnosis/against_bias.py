@@ -191,13 +191,15 @@ def longer(e: Evidence) -> Move | None:
         patience = e.config.regularization.early_stopping.patience
         why = f"Training stopped early, after {e.epochs} of {epochs} epochs, with the training set not fitted."
         return Move(50, why, {"regularization.early_stopping.patience": LONGER * patience})
-    short = 0 < len(e.rows) < 8
-    weight = 70 if "still falling" in e.signs or short else 25
-    why = (
-        "The loss was still falling when training ended"
-        if "still falling" in e.signs
-        else (_few(len(e.rows)) if short else "A longer training may still find a way down")
-    )
+    weight = 70
+    if "still falling" in e.signs:
+        why = "The loss was still falling when training ended"
+    elif not e.rows:
+        weight, why = 25, "A longer training may still find a way down"
+    elif len(e.rows) < 8:
+        why = _few(len(e.rows))
+    else:
+        return None
     return Move(weight, f"{why}: {LONGER} times the epochs.", {"training.epochs": LONGER * epochs})
 
 

@@ -204,7 +204,10 @@ REMEDIES: dict[str, Remedy] = {
         elsewhere=True,
     ),
     "longer": Remedy(
-        "bias", "still falling, or fewer than 8 epochs; or stopped early; not if dev turned", longer, elsewhere=True
+        "bias",
+        "still falling, or fewer than 8 epochs; or stopped early; not if dev turned; less so where no curve is known",
+        longer,
+        elsewhere=True,
     ),
     "optimizer": Remedy("bias", f"{one_of(ONE_RATE)}; more so at rest", another_optimizer),
     "augmentation": Remedy(

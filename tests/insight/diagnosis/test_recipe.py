@@ -297,6 +297,18 @@ def test_no_more_epochs_are_asked_for_where_nothing_came_of_all_these() -> None:
     assert longer(unlearned(0.4)) is not None, "a linear model learns something"
 
 
+@pytest.mark.parametrize(("signs", "epochs", "why"), [
+    (("still falling",), 20, "The loss was still falling when training ended"), ((), 7, "7 epochs are few"),
+    (("flat",), 20, None), ((), 20, None), ((), 0, "A longer training may still find a way down"),
+])  # fmt: skip
+def test_more_epochs_are_asked_for_where_something_speaks_for_them(
+    signs: tuple[str, ...], epochs: int, why: str | None
+) -> None:
+    """They were of a training at rest, too, beside a line that said so. Bare errors tell of no curve."""
+    move = REMEDIES["longer"].propose(seen(BIASED, *signs, rows=[EPOCH] * epochs))
+    assert (move and move.why) == (why and f"{why}: 4 times the epochs.")
+
+
 # how much is needed
 
 
