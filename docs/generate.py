@@ -598,12 +598,22 @@ The interval is that of the difference of two independent proportions, Newcombe'
 (Newcombe 1998, *Statistics in Medicine* 17, 873-890, method 10). With three mistakes or fewer the lower end is the
 exact one (Clopper and Pearson 1934, *Biometrika* 26, 404-413), as Wilson's is too high there (Brown, Cai and DasGupta
 2001, *Statistical Science* 16, 101-133): by it one mistake among ten rows would be a high variance. With three correct
-rows or fewer, so is the upper end. One row alone tells nothing. A gap of just the tolerance is then called high in at
-most 2.5% of dev sets of up to 70 rows, in at most 7.2% of larger ones and 3.2% of those of thousands of rows. A set
-without a size counts as exact, and so does the base error. How many examples would do, where a set has too few, is the
-next larger number of two digits at which the gap is no longer unclear, whichever whole number of mistakes comes next to
-the error. What the interval cannot know: the best epoch was chosen on the dev set, which flatters the dev error, and
-another split would give other sets.
+rows or fewer, so is the upper end. One row alone tells nothing. A set without a size counts as exact, and so does the
+base error. How many examples would do, where a set has too few, is the next larger number of two digits at which the
+gap is no longer unclear, whichever whole number of mistakes comes next to the error. What the interval cannot know: the
+best epoch was chosen on the dev set, which flatters the dev error, and another split would give other sets.
+
+As mistakes are whole, not just 2.5% of dev sets are called high by chance where the gap is the tolerance, 1.5 points.
+Sums over the binomial, for lower errors from 0 to 50%, come to these shares at most:
+
+| the lower set | rows of the upper set | called high |
+| --- | --- | --: |
+| exact, with an error of 0 | up to 70 | 2.4% |
+| exact, with any error | up to 999 | 7.3% |
+| exact, with any error | 1,000 to 1,999 | 4.0% |
+| exact, with any error | 2,000 and more | 3.6% |
+| of three times the rows, with any error | up to 70 | 3.7% |
+| of three times the rows, with any error | 71 and more | 4.3% |
 
 Rows of one group (`data.group`) are alike, and forty groups of 25 rows may tell far less than a thousand rows. A set
 counts there as the independent rows whose error would be as sure, `dev_effective_rows` among the final numbers in
