@@ -990,18 +990,18 @@ grown on the run's columns and training rows, weighted as in training. Order is 
 matter how a number is scaled or bent; one that was cut into pieces they get once, and where it is missing a gap and no
 mean, as trees have a way of their own with gaps. Categories are what they are to the network, rare ones pooled: marks,
 or codes of an embedding, which up to {codes} they take for categories. They see neither dev nor test: above 10,000 rows
-scikit-learn stops them by a tenth of the training rows. Of large data they get a fixed sample: {grown} if that is less.
-A line says whether they err less than the network, by the mean difference row by row, with `data.group` group by
-group (of a file that has the column, too), with its 95% interval: Student's t for the number of rows or groups, and
-of mistakes half a case added each way, so that a few that differ alike prove nothing (Agresti & Min 2005). With
-`data.time` it goes by eight blocks of rows that follow one another, of a file too, since neighbours in
-time are alike (batch means: Schmeiser 1982; Ibragimov & Müller 2010). That holds for rows that are alike for less
-than a block: of the mean of 600 rows of an AR(1) process, with correlations of 0.9 from row to row, the interval
-holds 94%, by rows alone 37%; with 0.98 it is 85% and 14%. Where the level wanders for longer than a block, no
-interval from these rows tells what comes later. Where it holds 0 the rows cannot tell. Dev has chosen the network's
-epoch, in a search its trial, and nothing of the trees, which flatters the network: a line that does not speak for
-trees says so, with the difference on test where that was read. In `--json` it is `gain` of each part: positive where
-the trees are better."""
+scikit-learn stops them by a tenth of the training rows. Of large data they get a fixed sample: {grown} if that is less,
+but {fewest:,} rows at least. A line says whether they err less than the network, by the mean difference row by row,
+with `data.group` group by group (of a file that has the column, too), with its 95% interval: Student's t for the number
+of rows or groups, and of mistakes half a case added each way, so that a few that differ alike prove nothing (Agresti &
+Min 2005). With `data.time` it goes by eight blocks of rows that follow one another, of a file too, since neighbours in
+time are alike (batch means: Schmeiser 1982; Ibragimov & Müller 2010). That holds for rows that are alike for less than
+a block: of the mean of 600 rows of an AR(1) process, with correlations of 0.9 from row to row, the interval holds 94%,
+by rows alone 36%; with 0.98 it is 84% and 14% (`pytest tests/runs/test_grouped.py -k blocks`). Where the level wanders
+for longer than a block, no interval from these rows tells what comes later. Where it holds 0 the rows cannot tell. Dev
+has chosen the network's epoch, in a search its trial, and nothing of the trees, which flatters the network: a line that
+does not speak for trees says so, with the difference on test where that was read. In `--json` it is `gain` of each
+part: positive where the trees are better."""
 
 
 def metrics() -> str:
@@ -1025,8 +1025,9 @@ def metrics() -> str:
         *(METRICS_HEAD, table(["metric", "what it is", "tasks", "better", "primary"], rows), METRICS_USE, METRICS_FOOT),
         table(["baseline", "classes", "numbers"], simple),
         "The linear ones see standardised features without the codes of embeddings, which no line tells apart, and of\n"
-        f"large data a fixed sample: {fitted} if that is less.",
-        METRICS_TREES.format(grown=grown, codes=baselines.MOST_CODES),
+        f"large data a fixed sample: {fitted} of features or of classes if that is less,\n"
+        f"but {baselines.FEWEST_ROWS:,} rows at least.",
+        METRICS_TREES.format(grown=grown, fewest=baselines.FEWEST_ROWS, codes=baselines.MOST_CODES),
     ]
     return "\n\n".join(blocks) + "\n"
 

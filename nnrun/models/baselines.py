@@ -23,6 +23,7 @@ from nnrun.runs.stored import StoredRun
 
 ROWS, CELLS = 20_000, 5_000_000  # of training data that the linear model is fitted on, at most
 BOOSTED_ROWS, BOOSTED_CELLS = 200_000, 20_000_000  # that trees are grown on, at most
+FEWEST_ROWS = 1_000  # of either, however wide these are
 MOST_CODES = 255  # of a column that scikit-learn's trees take as categories, at most
 PENALTY = 1.0  # of the linear model, on Σ W²
 STEPS = 200  # of L-BFGS, at most
@@ -79,7 +80,7 @@ def linear(train: Examples, loss: Loss, classes: int | None, numeric: Sequence[i
     On all training rows, or on a fixed sample of 20,000 rows, or of 5 million cells of features or of classes if that
     is less, but 1,000 rows.
     """
-    measured = sample(train, min(ROWS, max(1000, CELLS // max(train.x.shape[1], classes or 1))))
+    measured = sample(train, min(ROWS, max(FEWEST_ROWS, CELLS // max(train.x.shape[1], classes or 1))))
     places = range(measured.x.shape[1]) if numeric is None else numeric
     x = measured.x[:, places].astype(np.float64)
     mean, deviation = x.mean(axis=0), x.std(axis=0)
@@ -127,12 +128,12 @@ def boosted(train: Examples, loss: Loss, classes: int | None, made: Preprocessor
     It knows no other rows than those of training: above 10,000 it stops by a tenth of them, which it sets aside itself
     unless a class has one row alone, which cannot stand on both sides.
     Codes of an embedding are categories to it, up to 255 of them, and else numbers. On all training rows, or on a fixed
-    sample of 200,000 rows, or 20 million cells if that is less.
+    sample of 200,000 rows, or 20 million cells if that is less, but 1,000 rows.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     given = _ordered(train.x[:1], made).shape[1]
-    measured = sample(train, min(BOOSTED_ROWS, max(1000, BOOSTED_CELLS // given)))
+    measured = sample(train, min(BOOSTED_ROWS, max(FEWEST_ROWS, BOOSTED_CELLS // given)))
     x = _ordered(measured.x, made)
     if classes is not None and len(np.unique(measured.y)) == 1:  # no tree can be grown, as none is needed
         return Boosted(_of_one_class(x, measured.y), loss, classes, len(measured), made)
