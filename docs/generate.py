@@ -625,11 +625,10 @@ estimate is drawn to that number, as by one more group with a mistake (of n rows
 (g + 1) / (g / n + 1 / K) remain). In [folds](folds.md) all dev rows tell together.
 
 Where rows are weighted, by a column or by class, each row counts as a group in the same way: the rows of a rare class
-weigh more and err more often, so that a balanced error hangs on few mistakes. In simulations of rare classes of 5 to 20
-rows, the 95% interval by weights alone, (Σw)² / Σw² examples (Kish 1965, *Survey Sampling*, 8.2; `effective_rows` in
-`run.json`), held the error in 73% to 94%; by the mistakes in 89% to 99%, least where the rare class has no mistake
-at all. While a run trains, mistakes of rows are not known: rows of groups are taken for independent, weighted rows for
-what Kish says, the interval is too narrow, and a note says so.
+weigh more and err more often, so that a balanced error hangs on few mistakes, and the 95% interval by weights alone,
+(Σw)² / Σw² examples (Kish 1965, *Survey Sampling*, 8.2; `effective_rows` in `run.json`), is too narrow. While a run
+trains, mistakes of rows are not known: rows of groups are taken for independent, weighted rows for what Kish says, the
+interval is too narrow, and a note says so.
 
 `diagnosis.base_error` (or `--base-error`) is the error of the best known way, such as a human expert. It is 0 unless
 given, which is rarely true: where labels are noisy, part of what is called avoidable is not. `--estimate-base` bounds
@@ -642,14 +641,15 @@ so many independent rows. The interval is of chance among rows alone, not of how
 A gap may be negative. It is never high then, but it has a reason of its own, which is printed: see the table.
 
 For a regression the errors are 1 − R², the share of the target's variance that stays unexplained, with
-`data.target_transform: log` of its logarithm's, and called 1 − R² of the log. It is no proportion of examples, so
-there is no interval and the value alone decides: of a small set a gap may be high by chance, such as overfitting of
-dev where the best of many epochs was taken, and `--fail-on` then fails by chance as well. By column (`--by`) each
-error is a mean of squared errors, and has the interval of its logarithm (delta method, Student's t), which is never
-below 0; with few rows it holds the mean less often than 95% of the time, 91% of 10 rows with normal errors, and 85%
-with tails as long as Laplace's. Fewer than 10 rows tell no interval, and their gaps are unclear. Gaps put both
-intervals together (Zou and Donner 2008, *Statistics in Medicine* 27, 1693-1702), as Newcombe's do. So a gap that is
-high of the whole set may be unclear of each of its parts, which is the more careful word."""
+`data.target_transform: log` of its logarithm's, and called 1 − R² of the log. It is no proportion of examples, so there
+is no interval and the value alone decides: of a small set a gap may be high by chance, such as overfitting of dev where
+the best of many epochs was taken, and `--fail-on` then fails by chance as well. By column (`--by`) each error is a mean
+of squared errors, and has the interval of its logarithm (delta method, Student's t), which is never below 0; with few
+rows it holds the mean less often than 95% of the time, 91% of 10 rows with normal errors, and 85% with tails as long as
+Laplace's (`pytest tests/insight/diagnosis/test_regions.py -k squared`). Fewer than 10 rows tell no interval, and their
+gaps are unclear. Gaps put both intervals together (Zou and Donner 2008, *Statistics in Medicine* 27, 1693-1702), as
+Newcombe's do. So a gap that is high of the whole set may be unclear of each of its parts, which is the more careful
+word."""
 
 CURVES = """\
 ## What the curves show
@@ -702,8 +702,7 @@ proves each step, adopts the first advice in 16 of 19 situations and ends well i
 [improve.md](improve.md#how-well-it-does). The figures of *diverged* and *regression by heart* are
 1 − R², which has no upper bound.
 
-Units of a relu layer that are always 0 change nothing in the advice. On five made tables (3,000 rows, five seeds) 40%
-and more of a layer were dead in 110 networks that learned well: with leaky units instead the dev error fell for 48."""
+Units of a relu layer that are always 0 change nothing in the advice: networks that have many of them may learn well."""
 
 
 INIT = """\
