@@ -301,7 +301,7 @@ STEP = {
     "evidence": "`gains` seed by seed, their mean `gain` with its 95% interval (`low`, `high`), the `chance` of a gain "
     "as high where there is none, and the number of dev `rows`; null where it was given up before",
     "verdict, reason": "`adopted` or `rejected`, and why",
-    "before, after": "mean dev errors of the seeds that were trained",
+    "before, after": "mean dev errors of the seeds that were trained; `after` is null where one of them failed",
     "runs, epochs, seconds": "what the step took",
     "checksum": "of all the rest",
 }

@@ -14,14 +14,16 @@ from statistics import fmean
 
 from nnrun.config.data_section import Parts
 from nnrun.config.values import Settings
+from nnrun.errors import NnrunError
 from nnrun.improving.advice import SCREENING, Advice
 from nnrun.improving.budget import Budget, Spent
 from nnrun.improving.changes import Base, Change, merged
 from nnrun.improving.judging import Comparison
 from nnrun.improving.record import Again, Asked, Ending, Evidence, Fault, Reason, StepRecord, Tried
 from nnrun.improving.results import Results
-from nnrun.improving.standing import Ask, Standing, Teller, dev_error, rank
+from nnrun.improving.standing import Ask, Standing, Teller, dev_error, failure, rank
 from nnrun.insight.diagnosis.origin import Move, Origin
+from nnrun.installation import command
 from nnrun.runs.finding import TRIALS, trial_name
 from nnrun.search.record import TrialRecord
 from nnrun.search.seeds import improve_seed
@@ -61,6 +63,7 @@ class Loop:
     teller: Teller
     affords: Callable[[Spent, Sequence[Ask]], bool]
     spent: Callable[[], Spent]
+    went_on: bool = False  # from its start, also where that failed, as early versions did
     steps: list[StepRecord] = field(default_factory=list, init=False)
     lacking: str = field(default="", init=False)  # what the budget has no room for, in words
 
@@ -73,8 +76,17 @@ class Loop:
         self.results = Results(self.trials)
 
     def course(self) -> Generator[list[Ask], list[TrialRecord], Ending]:
-        """Baseline, steps until something ends them, the last change on another split, an ensemble of the best."""
+        """Baseline, steps until something ends them, the last change on another split, an ensemble of the best.
+
+        NnrunError where a training of the baseline failed.
+        """
         start = yield from self._trained({}, range(self.asked["seeds"]))
+        if (failed := failure(start.records)) and not self.went_on:
+            resume = command("resume", str(self.trials.parent))
+            raise NnrunError(
+                f"the config as written, {failed}; no change can be judged without it. `{resume}` trains it again; "
+                "where limits were the reason, give others: --trial-timeout, --trial-memory, --workers"
+            )
         self.teller.baseline(start)
         here, last, why = start, None, self._over(start)
         while why is None:
@@ -102,7 +114,9 @@ class Loop:
         self.teller.trying(number, change, here)
         beside = self.advice.beside(here, change, number)
         trial = Trial(change, (yield [Ask(each, SCREENING + number) for each in beside]))
-        if dev_error(trial.best) <= max(here.errors):
+        if failed := failure([trial.best]):
+            trial.reason = failed
+        elif dev_error(trial.best) <= max(here.errors):
             yield from self._confirm(here, trial)
         else:
             worst = f"{percent(dev_error(trial.best))} at best with another seed"
@@ -113,15 +127,24 @@ class Loop:
         return Standing(trial.best["values"], trial.trained) if trial.adopted else None
 
     def _confirm(self, here: Standing, trial: Trial) -> Generator[list[Ask], list[TrialRecord], None]:
-        """The best of what was tried with the first seeds, and if these leave hope with all."""
+        """The best of what was tried with the first seeds, and if these leave hope with all.
+
+        Where one of them fails, that is no evidence against it, but there is none for it either.
+        """
         settings = trial.best["values"]
         trial.trained = (yield from self._trained(settings, range(FIRST))).records
+        if failed := failure(trial.trained):
+            trial.reason = failed
+            return
         trial.found = self.results.compare(here.records[:FIRST], trial.trained)
         if trial.found.gain <= 0:
             trial.reason = f"no better with the first {FIRST} seeds"
             return
         rest = yield from self._trained(settings, range(FIRST, len(here.records)))
         trial.trained = [*trial.trained, *rest.records]
+        if failed := failure(rest.records):
+            trial.reason = failed
+            return
         trial.found = self.results.compare(here.records, trial.trained)
         trial.reason, trial.adopted = told(trial.found), trial.found.better
 
@@ -145,7 +168,7 @@ class Loop:
             "verdict": "adopted" if trial.adopted else "rejected",
             "reason": trial.reason,
             "before": fmean(here.errors[: len(trained)] or here.errors),
-            "after": fmean(map(dev_error, trained)) if trained else dev_error(best),
+            "after": None if failure(trained or [best]) else fmean(map(dev_error, trained or [best])),
             "runs": took.runs,
             "epochs": took.epochs,
             "seconds": took.seconds,
@@ -185,13 +208,19 @@ class Loop:
         return f": {more} (--budget {so_far + least}{budget.unit})"
 
     def _again(self, last: tuple[Settings, Settings] | None) -> Generator[list[Ask], list[TrialRecord], Again | None]:
-        """The last change that was adopted, before and after, on another split of the same rows."""
+        """The last change that was adopted, before and after, on another split of the same rows.
+
+        Without the seeds of which one of the two failed; None where that leaves no seed.
+        """
         if last is None or not self.can_be_split_again:
             return None
         other = {SPLIT_SEED: self.base.config.data.split_seed + 1}
         count = min(AGAIN, self.asked["seeds"])
         found = yield [Ask(merged(settings, other), seed) for settings in last for seed in range(count)]
-        comparison = self.results.compare(found[:count], found[count:])
+        pairs = [pair for pair in zip(found[:count], found[count:], strict=True) if not failure(pair)]
+        if not pairs:
+            return None
+        comparison = self.results.compare(*zip(*pairs, strict=True))
         return {"split_seed": other[SPLIT_SEED], "evidence": _evidence(comparison), "told": told(comparison)}
 
     def _together(self, here: Standing) -> Generator[list[Ask], list[TrialRecord], TrialRecord]:

@@ -39,7 +39,7 @@ class Measured(TypedDict):
     """A setting trained with all seeds."""
 
     settings: Settings  # on top of the config
-    dev_error: float | None  # mean over the seeds; a training that diverged counts as all wrong
+    dev_error: float | None  # mean over the seeds; a training that diverged counts as all wrong, none failed
     deviation: float | None
     trials: list[int]
 
@@ -82,7 +82,7 @@ class StepRecord(TypedDict):
     verdict: Literal["adopted", "rejected"]
     reason: str
     before: float | None
-    after: float | None
+    after: float | None  # None where a training failed, which is the reason then
     runs: int
     epochs: int
     seconds: float

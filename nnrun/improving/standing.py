@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 from statistics import stdev
@@ -59,14 +59,20 @@ class Standing:
         return {"settings": self.settings, "dev_error": self.error, "deviation": spread, "trials": numbers}
 
 
-def rank(record: TrialRecord) -> tuple[float, float, int]:
-    """The lower the better: by the dev error, then the dev loss, then the number."""
+def rank(record: TrialRecord) -> tuple[bool, float, float, int]:
+    """The lower the better: by the dev error, then the dev loss, then the number; what failed comes last."""
     loss = record["final"].get("dev_loss")
-    return dev_error(record), inf if loss is None else loss, record["number"]
+    return record["status"] == "failed", dev_error(record), inf if loss is None else loss, record["number"]
+
+
+def failure(records: Iterable[TrialRecord]) -> str | None:
+    """`trial 7 failed: out of memory`, of the first of these that failed; of its setting that says nothing."""
+    failed = (record for record in records if record["status"] == "failed")
+    return next((f"trial {record['number']} failed: {record['error']}" for record in failed), None)
 
 
 def dev_error(record: TrialRecord) -> float:
-    """The dev error of a training; 1 where it came to nothing, or to less than a guess, by however much."""
+    """The dev error of a training; 1 where it diverged, or came to less than a guess, by however much."""
     error = record["final"].get("dev_error") if record["status"] == "done" else None
     return ALL_WRONG if error is None or not isfinite(error) else min(float(error), ALL_WRONG)
 

@@ -42,6 +42,7 @@ from nnrun.runs.rundir import CONFIG, RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import LEAST_SEEDS
 from nnrun.search.duration import epoch_seconds
+from nnrun.search.ledger import Ledger
 from nnrun.search.opening import create, extended, opened, reopened
 from nnrun.search.plan import Plan
 from nnrun.search.record import TrialRecord
@@ -112,9 +113,17 @@ def resume(
     loaded, record = StoredRun(run).loaded(options.moved), read(run)
     with reopened(run, loaded, "improvement", options, watcher, told_to_stop) as left:
         left = replace(left, config=_single(loaded.config))
+        _forget_failed(left.ledger, record["asked"]["seeds"])
         _set_out(left, record, Teller())[0].retrace()
         search = extended(left)
         return _go_on(search, record, watcher, teller, told_to_stop)
+
+
+def _forget_failed(ledger: Ledger, seeds: int) -> None:
+    """Have seeds of the config as written trained again that failed, where that ended it before its first step."""
+    records, _ = ledger.read()
+    if all(record["number"] < seeds for record in records):
+        ledger.forget({record["number"] for record in records if record["status"] == "failed"})
 
 
 def _refuse_unfit(asked: ImproveRequest) -> None:
@@ -236,7 +245,8 @@ def _set_out(search: Search, record: ImproveRecord, teller: Teller) -> tuple[Ste
     asked, base = record["asked"], Base(search.config, record.get("lasting", False))
     strategy = Steps(search.config, search.ledger)
     purse = Purse(Budget.of(asked["budget"]), search.run, strategy, ran_before(search))
-    loop = Loop(base, asked, record["faults"], search.folder, teller, purse.affords, strategy.spent)
+    loop = Loop(base, asked, record["faults"], search.folder, teller, purse.affords, strategy.spent,
+                strategy.has_begun(asked["seeds"]))  # fmt: skip
     strategy.follow(loop)
     return strategy, loop
 

@@ -1,5 +1,6 @@
-"""The ledger of a search: trials.jsonl, one line with a checksum a finished trial, never rewritten.
+"""The ledger of a search: trials.jsonl, one line with a checksum a finished trial.
 
+It is only added to, unless a trial that failed is to be run again, which loses its line.
 It is mended where a kill has left its marks: lines that are not whole are dropped, trials that lack theirs are entered.
 It loads no NumPy, as `nnrun list` looks into the ledgers of searches that have not ended.
 """
@@ -7,7 +8,7 @@ It loads no NumPy, as `nnrun list` looks into the ledgers of searches that have 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -72,6 +73,12 @@ class Ledger:
         if broken or (self.torn() and records):
             write_atomically(self.path, b"".join(_line(record) for record in records), durable=True)
         return [each.line for each in broken]
+
+    def forget(self, numbers: Collection[int]) -> None:
+        """Drop the lines of these trials, so that they are run again."""
+        if numbers:
+            kept = (record for record in self.read()[0] if record["number"] not in numbers)
+            write_atomically(self.path, b"".join(map(_line, kept)), durable=True)
 
     def torn(self) -> bool:
         """Whether the last line has no end."""

@@ -427,6 +427,7 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
     "runs/telling:symptom_lines": "test_the_settings_below_a_symptom_cure_it",
     "runs/verbs:_refuse_senseless": "test_a_schedule_that_knows_the_total_is_left_as_the_message_says",
     "config/yaml_text:_neighbour": "test_a_config_that_comes_with_nnrun_is_put_here_as_the_message_says",
+    "improving/loop:course": "test_a_start_that_failed_is_no_error_of_100_percent_and_is_trained_again",
     "runs/full_disk:resumable": "test_a_search_says_how_it_goes_on",
     "search/ledger:read_whole": "test_a_damaged_ledger_is_mended",
     "search/retests/design:old_settings": "test_a_search_without_a_result_goes_on_as_the_message_says",

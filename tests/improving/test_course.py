@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.errors import UsageError
+from nnrun.errors import NnrunError, UsageError
 from nnrun.files import sealed_document
 from nnrun.improving import verbs as verbs_of_improving
 from nnrun.improving.advice import Advice
@@ -24,7 +24,7 @@ from nnrun.improving.purse import Purse
 from nnrun.improving.record import IMPROVED, ImproveRecord, StepRecord, read, read_steps
 from nnrun.improving.standing import Standing, Teller
 from nnrun.improving.strategy import Steps
-from nnrun.improving.telling import ending_lines, settings_told
+from nnrun.improving.telling import ending_lines, settings_told, step_lines
 from nnrun.improving.verbs import ImproveRequest, begin, resume
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.insight.diagnosis.recipe import REMEDIES, Remedy
@@ -39,6 +39,7 @@ from nnrun.search.plan import Plan
 from nnrun.search.running import SearchOutcome
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
+from nnrun.search.trials import train_trials
 from tests.asked import asking
 
 POOR = """
@@ -288,6 +289,67 @@ def test_a_regression_is_improved_too_though_some_seeds_are_beyond_measure(impro
     assert max(errors) > 2
     assert ending["start"]["dev_error"] <= 1
     assert ending["end"]["dev_error"] < 0.8
+
+
+# trainings that fail
+
+
+def fail(monkeypatch: pytest.MonkeyPatch, which: Callable[[Any], bool]) -> None:
+    """Let trials of these jobs run out of memory."""
+
+    def train(job: Any) -> Any:
+        if any(map(which, job["trials"])):
+            raise MemoryError
+        return train_trials(job)
+
+    monkeypatch.setattr("nnrun.search.running.train_trials", train)
+
+
+def test_a_start_that_failed_is_no_error_of_100_percent_and_is_trained_again(
+    whole: RunDir, improve: Improve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        fail(patched, lambda trial: trial["number"] == 1)
+        with pytest.raises(NnrunError, match=r"as written, trial 1 failed: out of memory; .* --trial-timeout") as told:
+            improve()
+    (line,) = re.findall("`(.*)`", str(told.value))
+    *words, path = shlex.split(line)
+    run = RunDir(Path(path))
+    assert (words, run.path.parent) == (["nnrun", "resume"], tmp_path / "runs")
+    assert (run.read_record()["status"], read_steps(run), read(run)["ending"]) == ("failed", [], None)
+    resume(run, Options(), Watcher(), Teller())
+    assert come_to(run) == come_to(whole)
+
+
+def test_a_change_that_cannot_be_trained_is_rejected_for_that(
+    improve: Improve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Be it with the seed that it is tried with, or with one of those that prove it."""
+
+    def wide_or_with_the_first_seed(trial: Any) -> bool:
+        config, is_start = trial["config"], trial["number"] < 3
+        return config["network"]["hidden"] != [2] or (config["seed"] == 3 and not is_start)
+
+    fail(monkeypatch, wide_or_with_the_first_seed)
+    steps = read_steps(improve().run)
+    failed = [step for step in steps if "failed: out of memory" in step["reason"]]
+    assert {bool(step["trials"]) for step in failed} == {True, False}, [step["reason"] for step in steps]
+    for step in failed:
+        assert (step["verdict"], step["after"], step["evidence"]) == ("rejected", None, None)
+        assert step["reason"].endswith(" failed: out of memory")
+        assert "→ –, trial " in " ".join(" ".join(step_lines(step)).split())
+
+
+def test_an_early_improvement_goes_on_from_a_start_that_failed(
+    improve: Improve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        fail(patched, lambda trial: trial["number"] == 1)
+        patched.setattr(Steps, "has_begun", lambda *given: True)
+        run = improve(budget="80epochs").run
+    before = come_to(run)
+    resume(run, Options(), Watcher(), Teller())
+    assert before[1] and come_to(run) == before
 
 
 # what is asked for
