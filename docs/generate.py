@@ -130,7 +130,8 @@ RUN is a path, an id, `latest`, or a short name where that means one run: the be
 `trials/NNNN/` of a search are runs too, behind any of these: `latest/best`. RUN may be left out where its table says
 so: it is `latest` then. Of `predict`, `compare`, `ensemble`, `tag`, `note` and `rm` it may not.
 
-Results go to stdout, everything else to stderr. On a terminal training shows a
+Results go to stdout, everything else to stderr; where stdout is closed, documents and tables that a program would read
+there are an error (exit code 1). On a terminal training shows a
 [live view](panda.md#the-live-view) that takes keys, elsewhere one line an epoch. A search prints one line a trial. On a
 terminal these have columns, for the settings in which trials differ and as many as fit, and below stand the best five,
 those in training with their epoch, their best dev error so far and the time left, counts, and a bar with the pace.

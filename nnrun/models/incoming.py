@@ -65,6 +65,8 @@ def _refuse_stream(path: Path) -> None:
 
 
 def _spooled(folder: Path) -> Path:
+    if sys.stdin is None:  # closed by whoever started the process
+        raise DataError(f"{_NAME}: stdin is closed; pipe the rows into the command, or name a file in place of {STDIN}")
     path = folder / "stdin"
     with path.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)

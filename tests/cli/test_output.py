@@ -36,6 +36,7 @@ next     nnrun show (\S+)
 next     nnrun resume (\S+) --epochs 6
 next     nnrun train config\.yaml --set seed=1
 """
+IRIS = [f"{part} {side} (cm)" for part in ("sepal", "petal") for side in ("length", "width")]
 
 
 def test_the_result_goes_to_stdout_and_the_rest_to_stderr(nnrun: Nnrun, config: Write) -> None:
@@ -231,6 +232,26 @@ def test_closed_streams(shell: Shell, config: Write) -> None:
     assert done.code == 0
     assert done.out.startswith("done after 3 epochs")
     assert shell("nnrun train nowhere 2>&- >&-").code == 3
+
+
+def test_a_result_for_programs_needs_a_stdout(shell: Shell, nnrun: Nnrun, config: Write) -> None:
+    config("data: {source: iris}\ntraining: {epochs: 2}\n")
+    nnrun("train", "-q")
+    Path("new.csv").write_text(f"{','.join(IRIS)}\n5.1,3.5,1.4,0.2\n")
+    assert shell("nnrun predict latest new.csv -o out.csv >&-").code == 0
+    for words in ("predict latest new.csv", "list --json"):
+        done = shell(f"nnrun {words} >&-")
+        assert (done.code, done.err.splitlines()[-1]) == (1, "nnrun: stdout is closed")
+
+
+@pytest.mark.parametrize("verb", ["predict", "evaluate"])
+def test_rows_cannot_come_from_a_closed_stdin(
+    nnrun: Nnrun, config: Write, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    nnrun("train", config(), "-q")
+    monkeypatch.setattr(sys, "stdin", None)  # as Python has it then
+    done = nnrun(verb, "latest", "-")
+    assert (done.code, done.err.splitlines()[-1][:25]) == (4, "<stdin>: stdin is closed;")
 
 
 @pytest.mark.parametrize("folder", [pytest.param("plain", marks=pytest.mark.soak), 'it\'s a "$HOME" `x` \\ größe!'])

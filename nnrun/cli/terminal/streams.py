@@ -6,6 +6,7 @@ What matters of a line is coloured for whoever reads it: a judgement, a fault, t
 from __future__ import annotations
 
 import codecs
+import errno
 import io
 import os
 import re
@@ -62,7 +63,10 @@ def painted(line: str) -> str:
 def prepare() -> None:
     """Make both streams safe to print any text to."""
     codecs.register_error("nnrun.plain", _in_plain)
+    is_closed = sys.stdout is None
     sys.stdout, sys.stderr = _safe(sys.stdout), _safe(sys.stderr)
+    if is_closed:
+        _GIVEN_UP.append(sys.stdout)
 
 
 def begin_call() -> None:
@@ -139,11 +143,18 @@ def _print(*lines: str) -> None:
         raise
 
 
+def _refuse_nowhere() -> None:
+    """OSError where stdout was closed or is lost: what is printed for a program is the whole result of the call."""
+    if is_given_up(sys.stdout):
+        raise OSError(errno.EBADF, "stdout is closed")
+
+
 def content_result(content: str | bytes) -> None:
     """Print the content of a file to stdout as it would stand on the disk, UTF-8 whatever the terminal speaks.
 
-    A terminal itself is shown it as all else.
+    A terminal itself is shown it as all else. OSError where there is no stdout.
     """
+    _refuse_nowhere()
     if sys.stdout.isatty():
         text = content if isinstance(content, str) else content.decode(errors="replace")
         return result(*text.removesuffix("\n").split("\n"), paint=str)
@@ -157,7 +168,8 @@ def content_result(content: str | bytes) -> None:
 
 
 def csv_result(text: str) -> None:
-    """Print a table for other programs, names as they are; to a terminal as all else."""
+    """Print a table for other programs, names as they are; to a terminal as all else. OSError without a stdout."""
+    _refuse_nowhere()
     if sys.stdout.isatty():
         result(*text.split("\n"), paint=str)
     else:
@@ -165,11 +177,12 @@ def csv_result(text: str) -> None:
 
 
 def json_result(value: Any) -> None:
-    """Print one JSON document to stdout, in ASCII where the encoding demands it."""
+    """Print one JSON document to stdout, in ASCII where the encoding demands it. OSError where there is no stdout."""
     import json
 
     from nnrun.files import to_json
 
+    _refuse_nowhere()
     text = to_json(value, indent=2)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
