@@ -15,6 +15,8 @@ from pathlib import Path
 from nnrun.machine.posix import belongs_to_user, is_kept_from_others, user_number
 
 OURS = "NNRUN_COMPILED_CACHE"  # names the folder
+UNKEPT: dict[str, bytes] = {}  # by precision: code that no folder keeps, of this process or handed to it as a worker
+ALONE = "for this process and its workers alone"  # what is said of them where that costs seconds each time
 SECONDS_UNTIL_UNUSED = 90 * 86_400.0
 
 

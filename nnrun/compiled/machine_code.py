@@ -4,7 +4,7 @@ To load Numba and a function that it keeps takes four tenths of a second, llvmli
 file a twentieth. A file begins with its checksum, and is written whole, under a lock: a killed process, twenty at once
 or a damaged file cost a compilation and never more. Other sources, versions and processors have other names; what
 nobody has used for long is removed when new code is kept. Where the folder cannot be written to, each process compiles
-for itself.
+for itself and its workers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from llvmlite import binding
 
-from nnrun.compiled.folder import OURS, drop_unused, name_for, note_use, own_folder, wanted_folder
+from nnrun.compiled.folder import ALONE, OURS, UNKEPT, drop_unused, name_for, note_use, own_folder, wanted_folder
 from nnrun.files import write_atomically
 from nnrun.locks import lock_exclusively
 
@@ -46,12 +46,16 @@ def load(dtype: np.dtype[Any], tell: Tell = lambda line: None) -> Function:
 
 def is_ready(dtype: np.dtype[Any]) -> bool:
     """Whether the code of a precision is there, so that nothing need be compiled."""
+    if dtype.name in UNKEPT:
+        return True
     folder = own_folder()
     return folder is not None and kept(folder / name_of(dtype.name)) is not None
 
 
 def _code(dtype: np.dtype[Any], tell: Tell) -> bytes:
     """The object file of a precision."""
+    if found := UNKEPT.get(dtype.name):
+        return found
     folder, code = own_folder(), None
     if folder is not None:
         path = folder / name_of(dtype.name)
@@ -65,8 +69,9 @@ def _code(dtype: np.dtype[Any], tell: Tell) -> bytes:
             keep(path, code, dtype.name)
             return code
     where = f"{wanted} cannot keep it" if (wanted := wanted_folder()) else "this user has no home to keep it in"
-    tell(f"the training step was compiled for this process alone: {where}; {OURS}=DIR names a folder that can")
-    return code or _compiled(dtype)
+    tell(f"the training step was compiled {ALONE}: {where}; {OURS}=DIR names a folder that can")
+    UNKEPT[dtype.name] = code or _compiled(dtype)
+    return UNKEPT[dtype.name]
 
 
 def _compiled(dtype: np.dtype[Any]) -> bytes:

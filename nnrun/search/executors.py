@@ -11,13 +11,14 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from typing import Any, NotRequired, Protocol, TypedDict, TypeVar, final
 
+from nnrun.compiled.folder import UNKEPT
 from nnrun.machine import threads
 from nnrun.machine.posix import HANG_UP, KILL, killed_from_outside, limit_memory
 from nnrun.runs.full_disk import full_disk
@@ -188,7 +189,7 @@ class _Worker:
 
     def __init__(self, context: Any, memory: int | None) -> None:
         self._connection, there = context.Pipe()
-        self._process = context.Process(target=serve, args=[there, memory], daemon=True)
+        self._process = context.Process(target=serve, args=[there, memory, UNKEPT], daemon=True)
         start(self._process)
         there.close()
 
@@ -222,8 +223,9 @@ class _Worker:
         self._process.join()
 
 
-def serve(connection: Connection, memory: int | None) -> None:
-    """The life of a worker: job after job, until the parent closes its end."""
+def serve(connection: Connection, memory: int | None, unkept: Mapping[str, bytes]) -> None:
+    """The life of a worker: job after job, until the parent closes its end; `unkept` is the parent's compiled code."""
+    UNKEPT.update(unkept)
     prepare(memory)
     while True:
         try:

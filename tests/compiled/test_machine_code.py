@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from numba import types
 from nnrun.compiled import folder as folder_of_code
 from nnrun.compiled import kernels, machine_code
 from nnrun.compiled.functions import inlined
+from nnrun.search.executors import Pool
 
 # A function that takes no time to compile in place of the steps: what is tried here is how its code is kept.
 FUNCTION = """
@@ -78,6 +80,7 @@ def load_here(monkeypatch: pytest.MonkeyPatch, told: list[str]) -> Load:
         monkeypatch.setenv(folder_of_code.OURS, str(folder or ""))
         monkeypatch.setattr(kernels, "take_turns", namespace["take_turns"])
         monkeypatch.setattr(machine_code, "_loaded", {})
+        monkeypatch.setattr(machine_code, "UNKEPT", {})
         monkeypatch.setattr(machine_code, "name_of", lambda prefix: f"{prefix}-{made_for}")
         machine_code.load(np.dtype("float32"), told.append)(turns.ctypes.data, None)
         assert turns[0] == 7
@@ -180,6 +183,13 @@ def test_a_folder_that_is_not_the_users_alone_is_not_used(tmp_path: Path, mode: 
 def test_a_place_where_no_folder_can_be_is_done_without(tmp_path: Path, load_here: Load) -> None:
     (tmp_path / "file").write_text("")
     assert load_here(tmp_path / "file" / "code") == 1
+    assert machine_code.is_ready(np.dtype("float32")), "and for its workers"
+
+
+def test_a_worker_is_handed_the_code_that_no_folder_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(folder_of_code.UNKEPT, "float16", b"code")
+    with closing(Pool(1)) as pool:
+        assert pool.submit(machine_code.is_ready, np.dtype("float16")).result() is True  # type: ignore[type-var]
 
 
 @pytest.fixture
