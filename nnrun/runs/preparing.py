@@ -198,6 +198,11 @@ def would_diverge_again(run: RunDir, config: Config) -> UsageError:
     return UsageError(f"{run.id} diverged and would do so again; `{anew}` begins anew with shorter steps")
 
 
+def too_few(run: RunDir, trained: int, total: int) -> UsageError:
+    """Why a run does not go on to a total that it has come to."""
+    return UsageError(f"{run.id} has trained {trained} epochs already; the new total must be larger, got {total}")
+
+
 def same_data(run: StoredRun, dataset: Dataset) -> bool:
     """Whether the rows and their parts are those the run began with, wherever the file lies now."""
     return run.data.same_rows(dataset.fitted)

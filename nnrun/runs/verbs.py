@@ -5,27 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from nnrun.config.changes import CHANGES, TOTAL, at, begun_before, changed, making_way, open_ended
+from nnrun.config.changes import TOTAL, at, changed, open_ended
 from nnrun.config.config import Config
-from nnrun.config.dump import dump_yaml, one_line
+from nnrun.config.dump import dump_yaml
 from nnrun.config.load import Loaded
-from nnrun.config.overrides import configured, parse_settings
-from nnrun.config.values import Settings
-from nnrun.data.dataset import Dataset
+from nnrun.config.overrides import configured
 from nnrun.data.files.chunks import Heard
 from nnrun.errors import DataError, UsageError
-from nnrun.files import json_lines, sealed_text
-from nnrun.installation import called, command, key_of
+from nnrun.files import sealed_text
+from nnrun.installation import called, command
 from nnrun.runs import folds
-from nnrun.runs.engines import by_numpy
+from nnrun.runs.child import begin_child, with_epochs
 from nnrun.runs.finding import best_in, is_search, search_of
 from nnrun.runs.full_disk import training
 from nnrun.runs.lineage import Repeated, repeated
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
 from nnrun.runs.members import has_members, refuse_gathered, whole_of
-from nnrun.runs.moving import ANOTHER, move_source, only_source, other_data
+from nnrun.runs.moving import move_source, only_source, other_data
 from nnrun.runs.preparing import (
     begun,
     changed_since,
@@ -36,13 +33,13 @@ from nnrun.runs.preparing import (
     require_own,
     same_data,
     session_of,
+    too_few,
     until_told,
     would_diverge_again,
 )
-from nnrun.runs.records import ENDED, Given, Parent
+from nnrun.runs.records import ENDED, Given
 from nnrun.runs.rewinding import comparing
-from nnrun.runs.rundir import CONFIG, EVENTS, RESOLVED, RunDir
-from nnrun.runs.session import Session
+from nnrun.runs.rundir import CONFIG, RESOLVED, RunDir
 from nnrun.runs.steering import mend
 from nnrun.runs.stored import StoredRun, ended_with_rung
 
@@ -148,25 +145,9 @@ def resume(
             raise UsageError(_as_begun(run))
         return folds.resume(run, listener, told_to_stop)
     if overrides:
-        return _begin_child(run, _with_epochs(overrides, epochs), listener, told_to_stop, argv)
+        return begin_child(run, with_epochs(overrides, epochs), listener, told_to_stop, argv)
     with training(run):
         return _go_on(run, epochs, listener, told_to_stop)
-
-
-def _with_epochs(overrides: Sequence[str], epochs: int | None) -> list[str]:
-    """The overrides, and with them the total that an option gives; UsageError where one of them gives another."""
-    if epochs is None:
-        return [*overrides]
-    if other := next((one for one in overrides if _total_in(parse_settings([one]), epochs) != epochs), None):
-        raise UsageError(f"--epochs {epochs} and --set {other} are two totals; give one of them")
-    return [*overrides, f"{TOTAL}={epochs}"]
-
-
-def _total_in(settings: Settings, otherwise: int) -> Any:
-    """The epochs that settings give, by the dotted key or in their whole section."""
-    section, _, key = TOTAL.partition(".")
-    whole = settings.get(section)
-    return settings.get(TOTAL, whole.get(key, otherwise) if isinstance(whole, dict) else otherwise)
 
 
 def _is_moved(run: RunDir, settings: Sequence[str], heard: Heard) -> bool:
@@ -206,7 +187,7 @@ def _go_on(run: RunDir, epochs: int | None, listener: Listener, told_to_stop: To
         raise DataError(str(error)) from None
     require_beginning(before, session.trainer.epoch)
     if session.trainer.epoch > session.planned:
-        raise _too_few(run, session.trainer.epoch, session.planned)
+        raise too_few(run, session.trainer.epoch, session.planned)
     run.write(RESOLVED, sealed_text(dump_yaml(wanted.resolved())))
     (outcome,) = session.train([run], comparing(run, listener), told_to_stop, loaded.notices, steered=True)
     return outcome
@@ -217,56 +198,9 @@ def _with_total(run: StoredRun, config: Config, epochs: int) -> Config:
     if not config.training.changes:
         return configured(config, {TOTAL: epochs})
     if epochs <= (trained := run.epoch):
-        raise _too_few(run.directory, trained, epochs)
+        raise too_few(run.directory, trained, epochs)
     total = {TOTAL: epochs}
     return changed(open_ended(config, trained + 1, total), trained + 1, total)
-
-
-def _too_few(run: RunDir, trained: int, total: int) -> UsageError:
-    return UsageError(f"{run.id} has trained {trained} epochs already; the new total must be larger, got {total}")
-
-
-def _begin_child(
-    parent: RunDir, settings: Sequence[str], listener: Listener, told_to_stop: ToldToStop, argv: Sequence[str]
-) -> Outcome:
-    """A run of its own that goes on from the parent's last state by other settings."""
-    before, root = StoredRun(parent), parent.path.parent
-    loaded = with_settings(before, settings, parent.read(CONFIG), before.epoch + 1)
-    dataset, session = prepare(loaded, root, until_told(listener.preparing, told_to_stop))
-    _refuse_other_meaning(before, dataset)
-    session.load(parent, with_scores=_judged_alike(before, loaded.config, dataset))
-    _keep_averages(session, before, dataset)
-    now = session.trainer.epoch + 1
-    if session.planned < session.trainer.epoch:
-        raise _too_few(parent, session.trainer.epoch, session.planned)
-    if why := begun_before(at(before.config, now), at(loaded.config, now), now):
-        raise UsageError(f"{parent.id} goes on in epoch {now}: {why}")
-    if not same_data(before, dataset):
-        other = f"the data there is not what it began with ({ANOTHER}), so this is a child run; "
-        why = other if only_source(settings) else ""
-        loaded.notices.append(f"{why}{parent.id} may have been trained on rows that are dev or test here")
-    origin: Parent = {"id": parent.id, "epoch": session.trainer.epoch}
-    files = {EVENTS: json_lines(before.changes_left(origin["epoch"], [*map(key_of, settings)])).encode()}
-    child = create(root, loaded, dataset, argv, parent=origin, files=files | session.checkpoints())
-    with training(child):
-        (outcome,) = session.train([child], listener, told_to_stop, loaded.notices, steered=True)
-    return outcome
-
-
-def _keep_averages(session: Session, before: StoredRun, dataset: Dataset) -> None:
-    """What the optimizer keeps are sums, which other β weigh otherwise: the averages that they stand for go on."""
-    if session.config.optimizer.name == before.config.optimizer.name:
-        as_it_was = Session([by_numpy(before.config)], dataset)  # which is read, whatever has trained
-        as_it_was.load(before.directory, with_scores=False)
-        session.trainer.continue_from(as_it_was.trainer)
-
-
-def with_settings(before: StoredRun, settings: Sequence[str], text: bytes, epoch: int = 1) -> Loaded:
-    """A run's configuration, with this text, and other values from an epoch on, which no change before takes back."""
-    left, whole = making_way(before.config, epoch, [*map(key_of, settings)])
-    dropped = {} if left == before.config.training.changes else {".".join(CHANGES): left}
-    first = [f"{key}={one_line(value)}" for key, value in {**dropped, **whole}.items()]
-    return replace(before.loaded([*first, *settings]), text=text)
 
 
 def _refuse_senseless(run: StoredRun, before: Config, wanted: Config) -> None:
@@ -281,19 +215,3 @@ def _refuse_senseless(run: StoredRun, before: Config, wanted: Config) -> None:
         )
     if run.status == "diverged":
         raise would_diverge_again(run.directory, config)
-
-
-def _refuse_other_meaning(run: StoredRun, dataset: Dataset) -> None:
-    """The parent's weights stand for its features and classes, whatever others have their number."""
-    if found := list(run.data.differences(dataset.fitted)):
-        raise UsageError(f"{run.id} did not learn this, so a child cannot go on from it: {'; '.join(found)}")
-
-
-def _judged_alike(parent: StoredRun, config: Config, dataset: Dataset) -> bool:
-    """Whether the parent's dev scores mean the same in a child: the same rows, by the same yardstick."""
-    return _yardstick(parent.config) == _yardstick(config) and same_data(parent, dataset)
-
-
-def _yardstick(config: Config) -> tuple[Any, ...]:
-    data = config.data
-    return config.metrics.primary, config.training.loss, data.target, data.task, data.weight, data.class_weight

@@ -68,6 +68,22 @@ def test_what_a_run_of_folds_says_to_type_can_be_typed(nnrun: Nnrun, config: Wri
     assert "--set data.folds=5" in told
 
 
+def test_no_run_becomes_one_of_folds_or_of_another_fold(nnrun: Nnrun) -> None:
+    """Its dev rows would be those that the run has learned from."""
+    runs = []
+    for more in ((), ("data.folds=3", "data.fold=1")):
+        words = [word for one in (*more, "data.source=iris", "training.epochs=1") for word in ("--set", one)]
+        runs.append(nnrun("train", *words, "--json").json["id"])
+    one, fold = runs
+    for run, given in ((one, "data.folds=3"), (fold, "data.fold=2"), (fold, "data.fold=null")):
+        told = nnrun("resume", run, "--set", given, "--epochs", "2")
+        assert told.code == 2 and f"{run} may have learned from rows that would be the dev part of a fold" in told.err
+    assert len([*Path("runs").glob("[!.]*")]) == 2
+    anew = nnrun(*quoted(told.err, "train"), "--json").json
+    assert len(anew["members"]) == 3
+    assert nnrun("resume", fold, "--set", "data.fold=all", "--epochs", "2", "-q").code == 0  # has no dev part
+
+
 def test_a_run_of_folds_that_diverged_says_what_helps(nnrun: Nnrun, config: Write) -> None:
     config(FOLDS + "optimizer: {name: sgd, learning_rate: 1e30}\n")
     done = nnrun("train")

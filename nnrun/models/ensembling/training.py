@@ -15,6 +15,7 @@ from nnrun.installation import command
 from nnrun.locks import filling
 from nnrun.models.ensembling.candidates import Candidate
 from nnrun.models.model import best_of
+from nnrun.runs.child import with_settings
 from nnrun.runs.kept_states import snapshot
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
 from nnrun.runs.member import load_member
@@ -22,7 +23,7 @@ from nnrun.runs.members import is_gathered
 from nnrun.runs.records import Final, Row
 from nnrun.runs.rundir import CONFIG, DATA, EPOCHS, EVENTS, RECORD, RESOLVED, UNFINISHED, RunDir
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.verbs import train, with_settings
+from nnrun.runs.verbs import train
 
 FINAL = ("train_", "dev_")  # what columns begin with that a row and final numbers have in common
 
