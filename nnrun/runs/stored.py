@@ -98,6 +98,9 @@ class StoredRun:
         try:
             return load_config(self.directory.resolved, overrides, self.text)
         except ConfigError as error:
+            if overrides:
+                self.loaded()  # raises what is wrong with the file itself
+                raise
             raise self._unread(error) from None
 
     def _unread(self, error: ConfigError) -> ConfigError:
@@ -109,11 +112,11 @@ class StoredRun:
             writer = self.written["versions"]["nnrun"]
         except (DataError, KeyError):
             return error
-        if writer == __version__:
-            if not is_sealed(self.text):  # it may have been changed by hand
-                return error
-            writer = f"another {writer}"
-        return ConfigError([f"{file}: written by {NAME} {writer}, and this is {NAME} {__version__}", *error.problems])
+        other = writer != __version__
+        if not other and not is_sealed(self.text):  # it may have been changed by hand
+            return error
+        wrote = f"{NAME} {writer}" if other else f"another {NAME} {writer}"
+        return ConfigError([f"{file}: written by {wrote}, and this is {NAME} {__version__}", *error.problems])
 
     @cached_property
     def settings(self) -> Settings:

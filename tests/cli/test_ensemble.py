@@ -321,6 +321,13 @@ def test_snapshots_are_the_states_at_the_ends_of_cycles(nnrun: Run, here: Path, 
     assert "trains 7 epochs, and a cycle is one or more" in told
 
 
+def test_cycles_share_the_epochs_that_a_run_came_to_on_its_way(nnrun: Run, here: Path) -> None:
+    run = trained(nnrun, "training.changes={3: {training.epochs: 6}}")
+    done = nnrun("ensemble", run, "--snapshots", "3", "--json")
+    assert done.code == 0, done.err
+    assert [one["best_epoch"] for one in done.json["members"]] == [2, 4, 6]
+
+
 @pytest.mark.parametrize("swa", ["training.average={swa: 2}", "training.changes={2: {training.average.swa: 2}}"])
 def test_snapshots_are_no_averages_over_cycles(nnrun: Run, here: Path, swa: str) -> None:
     cycles = "optimizer.schedule={name: cosine, cycles: 2}"

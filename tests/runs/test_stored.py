@@ -58,16 +58,28 @@ def test_what_is_missing_is_told_by_its_file(run: RunDir) -> None:
 
 @pytest.mark.parametrize(
     ("sealed", "version", "told"),
-    [(True, "7.1.0", "7.1.0"), (False, "7.1.0", "7.1.0"), (True, __version__, f"another {__version__}")],
+    [
+        (True, "7.1.0", "nnrun 7.1.0"),
+        (False, "7.1.0", "nnrun 7.1.0"),
+        (True, __version__, f"another nnrun {__version__}"),
+    ],
 )
 def test_a_run_of_a_newer_nnrun_says_so(run: RunDir, sealed: bool, version: str, told: str) -> None:
     change_resolved(run, "  tomorrow: 1\n", sealed)
     run.update_record(versions={**run.read_record()["versions"], "nnrun": version})
     with pytest.raises(ConfigError) as caught:
-        StoredRun(run).loaded()
+        StoredRun(run).loaded(["seed=7"])
     first, second = caught.value.problems
-    assert first == f"{run.resolved}: written by nnrun {told}, and this is nnrun {__version__}"
+    assert first == f"{run.resolved}: written by {told}, and this is nnrun {__version__}"
     assert second.startswith(f"{run.resolved}:") and "training.tomorrow: unknown key" in second
+
+
+def test_an_override_at_odds_with_the_file_is_no_mistake_of_the_file(train_run: Callable[..., Outcome]) -> None:
+    run = StoredRun(train_run("data.source=iris", "training.epochs=1", "data.folds=3", "data.fold=1").run)
+    with pytest.raises(ConfigError) as caught:
+        run.loaded(["data.folds=null"])
+    (told,) = caught.value.problems
+    assert told.endswith("data.fold: needs data.folds, the number of them")
 
 
 def test_a_mistake_that_may_be_the_users_is_told_alone(run: RunDir) -> None:

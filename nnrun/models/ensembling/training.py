@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
-from nnrun.config.changes import at
+from nnrun.config.changes import EARLY_STOPPING, TOTAL, at, last_epoch
 from nnrun.engine.network import Network
 from nnrun.errors import UsageError
 from nnrun.files import checksum, json_lines, sealed_document
@@ -51,17 +51,18 @@ def train_cycles(
 ) -> Outcome:
     """A new run with the configuration of another one, but that the learning rate falls n times, from full to nothing.
 
-    Early stopping is off, since the error rises where a cycle begins, and an average over epochs, which would be one of
-    several cycles. Raises UsageError for more cycles than epochs.
+    A total that it came to on its way holds from the first epoch on. Early stopping is off, since the error rises where
+    a cycle begins, and an average over epochs, which would be one of several cycles. Raises UsageError for more cycles
+    than epochs.
     """
     found = trainable(run)
     if found.config.data.folds:
         raise UsageError(
             f"--snapshots {n}: {found.name} is a cross-validation, and snapshots are those of one training"
         )
-    if (epochs := found.config.training.epochs) < n:
+    if (epochs := last_epoch(found.config)) < n:
         raise UsageError(f"--snapshots {n}: {found.name} trains {epochs} epochs, and a cycle is one or more")
-    settings = [f"optimizer.schedule={{name: cosine, cycles: {n}}}", "regularization.early_stopping=null"]
+    settings = [f"{TOTAL}={epochs}", f"optimizer.schedule={{name: cosine, cycles: {n}}}", f"{EARLY_STOPPING}=null"]
     off = "early stopping is off"
     if _spans_cycles(found):
         settings.append("training.average=null")
