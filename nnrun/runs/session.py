@@ -45,8 +45,8 @@ class Session:
 
     def __init__(self, configs: Sequence[Config], dataset: Dataset, continued: bool = True) -> None:
         self.configs, self.dataset, self.continued = list(configs), dataset, continued
-        refuse_misfits(self.config, dataset)
         self.stage = Stage.of(configs, dataset, epoch=1)
+        refuse_misfits(self.config, dataset)
         self.best = Best(len(self.configs))
         self._left: Stage | None = None
         self._over: dict[int, Stage] = {}  # run -> the stage it stopped in, where others have gone on to a later one

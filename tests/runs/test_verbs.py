@@ -669,6 +669,8 @@ def test_bad_data_makes_no_directory(tmp_path: Path, train_run: Train) -> None:
         train_run(f"data.source={tmp_path}/none.csv", "data.target=x")
     with pytest.raises(ConfigError, match=r"--set training\.loss=huber: huber does not fit classification"):
         train_run("data.source=iris", "training.loss=huber")
+    with pytest.raises(ConfigError, match=r"^--set training\.loss=huber: "):
+        train_run("data.source=iris", "training.loss=huber", "training.changes={4: {optimizer.learning_rate: 0.1}}")
     assert list_runs(tmp_path / "runs") == []
 
 
