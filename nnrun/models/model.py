@@ -22,8 +22,8 @@ from nnrun.engine.losses import Loss
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
 from nnrun.models.calibration import Calibration, outdated, read_calibration
-from nnrun.runs.member import Member, load_member, read_config
-from nnrun.runs.members import has_members, members_of, read_ensemble, refitted
+from nnrun.runs.member import Member, load_member, read_config, trained_members
+from nnrun.runs.members import has_members, read_ensemble, refitted
 from nnrun.runs.stored import StoredRun
 
 
@@ -233,8 +233,8 @@ def side_by_side(arrays: Sequence[Array]) -> Array:
 def load_model(run: StoredRun) -> Model:
     """The model of a run, or of the best run of a search.
 
-    Raises UsageError where there is no checkpoint, DataError where a file of the run is missing, damaged or
-    contradicts another.
+    Raises UsageError where there is no checkpoint or a fold is still to come, DataError where a file of the run is
+    missing, damaged or contradicts another.
     """
     run = best_of(run)
     if not has_members(run.directory):
@@ -242,7 +242,7 @@ def load_model(run: StoredRun) -> Model:
     if again := refitted(run.directory):
         return _model(run, read_config(run), [load_member(StoredRun(again))], [1.0])
     weights = read_ensemble(run.directory)["weights"]
-    counting = [(StoredRun(one), w) for one, w in zip(members_of(run.directory), weights, strict=True) if w]
+    counting = [(StoredRun(one), w) for one, w in zip(trained_members(run.directory), weights, strict=True) if w]
     return _model(run, read_config(run), [load_member(one) for one, _ in counting], [w for _, w in counting])
 
 

@@ -24,7 +24,8 @@ from nnrun.runs.assembly import examples
 from nnrun.runs.finding import search_of, without_dev
 from nnrun.runs.grouped import blocks
 from nnrun.runs.judge import weights_of
-from nnrun.runs.members import FOLDS, has_members, members_of, read_ensemble, refitted
+from nnrun.runs.member import trained_members
+from nnrun.runs.members import FOLDS, has_members, read_ensemble, refitted
 from nnrun.runs.stored import StoredRun
 
 
@@ -173,7 +174,7 @@ def trained(run: StoredRun) -> Trained:
     beside = (search_of(run.directory) or run).path.parent
     if not has_members(run.directory):
         return _with_data(run, beside)
-    members = [_with_data(StoredRun(one), beside) for one in members_of(run.directory)]
+    members = [_with_data(StoredRun(one), beside) for one in trained_members(run.directory)]
     whole, record = load_model(run), read_ensemble(run.directory)
     folds = tuple(replace(one, temperature=whole.temperature) for one in members) if record["how"] == FOLDS else ()
     if again := refitted(run.directory):

@@ -17,10 +17,14 @@ from nnrun.engine.exchange import Exchange, Exchanged
 from nnrun.engine.losses import Loss
 from nnrun.engine.network import Bound, Network
 from nnrun.engine.parameters import Array, Shape
-from nnrun.errors import ConfigError, DataError, MisfitError
+from nnrun.errors import ConfigError, DataError, MisfitError, UsageError
+from nnrun.installation import called, command
 from nnrun.runs.assembly import make_mlp, named_loss
 from nnrun.runs.checkpoints import Tensors, named, read_weights
-from nnrun.runs.rundir import DATA, RESOLVED
+from nnrun.runs.finding import name_of, search_of
+from nnrun.runs.members import members_of
+from nnrun.runs.records import ENDED
+from nnrun.runs.rundir import DATA, RESOLVED, RunDir
 from nnrun.runs.stored import StoredRun
 
 
@@ -106,6 +110,20 @@ def load_member(run: StoredRun) -> Member:
         raise DataError(f"{run.directory.resolved}: {error}; this is not the config of this run") from None
     network = make_mlp(config, preprocessor.n_features, loss.width, embeddings=preprocessor.embeddings).network()
     return Member(run, config, preprocessor, target, network, loss, _read_weights(run, config, network))
+
+
+def trained_members(run: RunDir) -> list[RunDir]:
+    """The members, for what needs all of them; UsageError where a fold of a run that is not over is still to come."""
+    members, status = members_of(run), run.status
+    if status in ENDED or all(one.exists for one in members):
+        return members
+    over = sum(one.exists and one.status in ENDED for one in members)
+    whole = search_of(run) or run
+    goes_on = f"`{command('resume', called(whole.path))}` goes on"
+    raise UsageError(
+        f"{name_of(run)} is {status}, {over} of its {len(members)} folds are trained, and this takes all of them; "
+        f"{'wait for its end' if status == 'running' else goes_on}"
+    )
 
 
 def read_config(run: StoredRun) -> Config:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from nnrun.runs.rundir import RunDir
 from tests.cli.conftest import Done
 
 Nnrun = Callable[..., Done]
@@ -82,6 +83,28 @@ def test_no_run_becomes_one_of_folds_or_of_another_fold(nnrun: Nnrun) -> None:
     anew = nnrun(*quoted(told.err, "train"), "--json").json
     assert len(anew["members"]) == 3
     assert nnrun("resume", fold, "--set", "data.fold=all", "--epochs", "2", "-q").code == 0  # has no dev part
+
+
+@pytest.mark.parametrize("words", [("evaluate",), ("export",), ("evaluate", "--calibrate"), ("diagnose", "--by", "x1")])
+def test_where_a_fold_is_still_to_come_it_is_said_how(nnrun: Nnrun, config: Write, words: tuple[str, ...]) -> None:
+    config(FOLDS)
+    nnrun("train", "-q")
+    run = RunDir(the_run())
+    shutil.rmtree(run.path / "members/03")
+    run.update_record(status="interrupted")
+    told = nnrun(words[0], run.id, *words[1:])
+    assert told.code == 2 and "is interrupted, 2 of its 3 folds are trained" in told.err
+    assert quoted(told.err, "resume") == ["resume", run.id]
+
+
+def test_the_first_fold_counts_as_soon_as_it_trains(nnrun: Nnrun, config: Write) -> None:
+    config(FOLDS)
+    nnrun("train", "-q")
+    run = RunDir(the_run())
+    run.write("metrics.jsonl", "")
+    run.update_record(status="running", written=None)  # killed
+    (listed,) = nnrun("list", "--json").json["runs"]
+    assert listed["epochs"] == 3 and listed["seconds"] > 0
 
 
 def test_a_run_of_folds_that_diverged_says_what_helps(nnrun: Nnrun, config: Write) -> None:
