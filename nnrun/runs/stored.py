@@ -16,6 +16,7 @@ from nnrun.errors import ConfigError, DataError
 from nnrun.files import checksum, is_sealed
 from nnrun.installation import NAME
 from nnrun.runs.finding import best_in, is_search, name_of
+from nnrun.runs.members import members_of
 from nnrun.runs.reading import RESTORE, read_document
 from nnrun.runs.records import TRAINED, Event, Final, Number, Row, RunRecord, RunStatus, numbers
 from nnrun.runs.rundir import DATA, RECORD, RESOLVED, RunDir
@@ -217,12 +218,14 @@ def ended_with_rung(record: RunRecord, config: Config) -> bool:
 def record_of(run: StoredRun) -> RunRecord:
     """What `head_of` reads, with the epochs of a run that is running, was killed or failed and wrote no result yet.
 
-    What stands there from before it was resumed is left out.
+    What stands there from before it was resumed is left out. Rows of folds come to those of their run when one ends.
     """
     record = head_of(run)
     if run.under_way and not run.is_search:
-        seconds = sum(row["seconds"] for row in run.rows)
-        return record | {"epochs": run.epoch, "seconds": seconds, "final": None, "best_epoch": None}
+        parts = [StoredRun(fold) for fold in members_of(run.directory) if fold.exists] or [run]
+        seconds = sum(row["seconds"] for part in parts for row in part.rows)
+        epochs = max(part.epoch for part in parts)
+        return record | {"epochs": epochs, "seconds": seconds, "final": None, "best_epoch": None}
     return record
 
 
