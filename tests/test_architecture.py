@@ -177,6 +177,18 @@ def loaded(path: Path) -> set[str]:
     return imported_by(tree)
 
 
+def test_nothing_is_kept_by_what_locks_a_class() -> None:
+    """As the standard library's does until Python 3.12, and as nobody would notice on a later one."""
+    taken = {
+        name_of(path)
+        for path in MODULES
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.ImportFrom) and node.module == "functools"
+        if "cached_property" in [alias.name for alias in node.names]
+    }
+    assert taken == {"nnrun.machine.lazily"}
+
+
 # What `data` takes from those below it that prepares no number: types, shapes, and what is done in training.
 MAKES_NO_ARRAY = {"engine.augmentation", "engine.embedding", "engine.evaluation", "engine.metrics", "engine.parameters"}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from nnrun.data.split import by_part
 from nnrun.engine.evaluation import pieces
 from nnrun.engine.metrics import Task
 from nnrun.errors import DataError
+from nnrun.machine.lazily import cached_property
 from nnrun.text import set_name
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NotRequired, TypedDict
 
 import numpy as np
@@ -20,6 +19,7 @@ from nnrun.data.split import Rule
 from nnrun.engine.embedding import Embedding
 from nnrun.engine.metrics import Task
 from nnrun.files import sealed_document
+from nnrun.machine.lazily import cached_property
 from nnrun.text import listed, shown_name
 
 

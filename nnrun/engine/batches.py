@@ -5,7 +5,6 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import chain, pairwise
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import Loss
 from nnrun.engine.parameters import Array, Buffers
 from nnrun.engine.randomness import stream
+from nnrun.machine.lazily import cached_property
 
 Rows = NDArray[np.int64]
 

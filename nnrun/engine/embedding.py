@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from nnrun.engine.layers import Backward, Mode
 from nnrun.engine.parameters import Array, Shape, Views
+from nnrun.machine.lazily import cached_property
 
 DEVIATION = 0.01  # of the numbers that training begins with
 

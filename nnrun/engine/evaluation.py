@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
@@ -14,6 +13,7 @@ from nnrun.engine.losses import Loss
 from nnrun.engine.network import Bound, Network
 from nnrun.engine.parameters import Array, Buffers
 from nnrun.machine import threads
+from nnrun.machine.lazily import cached_property
 
 CHUNK = 512  # rows that go through the network at once: 16 members of 128 units then take a fifth less than with 1024
 LARGE = 1 << 24  # multiplications of a chunk from which on threads share chunks: about half a millisecond

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from nnrun.machine.lazily import cached_property
 
 PerMember = NDArray[np.float64]  # (members, 1)
 Value = float | bool  # of a hyperparameter: a number, or a flag

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.parameters import Array, Buffers, Shape, Views
 from nnrun.engine.randomness import CHANCES, chances
+from nnrun.machine.lazily import cached_property
 
 MOMENTUM = 0.9  # share of batch norm's running averages that stays at each step
 EPSILON = 1e-5  # of batch norm

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import NotRequired, Protocol, TypedDict
 
 from nnrun.data.features.weights import WrittenWeights, error_kind
 from nnrun.engine.metrics import Task
 from nnrun.engine.parameters import Array
+from nnrun.machine.lazily import cached_property
 from nnrun.models.drift.comparing import Drift, DriftDocument
 from nnrun.models.model import Model
 from nnrun.models.operating import CostDocument, Curve, CurveDocument, cheapest, curves_of

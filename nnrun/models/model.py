@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from nnrun.engine.exchange import Exchanged
 from nnrun.engine.losses import Loss
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
+from nnrun.machine.lazily import cached_property
 from nnrun.models.calibration import Calibration, outdated, read_calibration
 from nnrun.runs.member import Member, load_member, read_config, trained_members
 from nnrun.runs.members import has_members, read_ensemble, refitted

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from math import inf
 from typing import TypedDict
 
@@ -14,6 +13,7 @@ from nnrun.data.features.target import Target
 from nnrun.engine.losses import Loss
 from nnrun.engine.metrics import confusion, metrics_of, r2, shares
 from nnrun.engine.parameters import Array
+from nnrun.machine.lazily import cached_property
 from nnrun.runs.grouped import error_of_mean, half_each_way, pseudo_values, student
 
 

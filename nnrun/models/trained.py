@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import Loss
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError, UsageError
+from nnrun.machine.lazily import cached_property
 from nnrun.models.model import Model, best_of, load_model, side_by_side
 from nnrun.runs.assembly import examples
 from nnrun.runs.finding import search_of, without_dev

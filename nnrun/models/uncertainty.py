@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from typing import TYPE_CHECKING, NotRequired, Protocol, TypedDict
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
 from nnrun.installation import command
+from nnrun.machine.lazily import cached_property
 from nnrun.models.calibration import deviations, factor, group_count, margin, percents, plain_margin, read_level
 from nnrun.models.model import Model
 from nnrun.runs.records import ScoresRecord

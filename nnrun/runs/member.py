@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from nnrun.engine.network import Bound, Network
 from nnrun.engine.parameters import Array, Shape
 from nnrun.errors import ConfigError, DataError, MisfitError, UsageError
 from nnrun.installation import called, command
+from nnrun.machine.lazily import cached_property
 from nnrun.runs.assembly import make_mlp, named_loss
 from nnrun.runs.checkpoints import Tensors, named, read_weights
 from nnrun.runs.finding import name_of, search_of

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from nnrun.config.changes import CHANGES, at, stage
 from nnrun.config.config import Config
@@ -14,6 +13,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.engine.stopping import EarlyStopping
 from nnrun.engine.trainer import Trainer
 from nnrun.errors import DataError, MisfitError
+from nnrun.machine.lazily import cached_property
 from nnrun.runs.assembly import check_memory, make_trainer, recipe
 from nnrun.runs.engines import engine_of
 from nnrun.runs.judge import Judge, metric_notices

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakValueDictionary
@@ -15,6 +14,7 @@ from nnrun.engine.scores import scores_of_row
 from nnrun.errors import ConfigError, DataError
 from nnrun.files import checksum, is_sealed
 from nnrun.installation import NAME
+from nnrun.machine.lazily import cached_property
 from nnrun.runs.finding import best_in, is_search, name_of
 from nnrun.runs.members import members_of
 from nnrun.runs.reading import RESTORE, read_document

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
 from typing import NotRequired, TypedDict
 
 from nnrun.config.changes import TOTAL
@@ -15,6 +14,7 @@ from nnrun.config.values import Settings, Tree
 from nnrun.engine.scores import Objective
 from nnrun.errors import DataError
 from nnrun.files import sealed_text
+from nnrun.machine.lazily import cached_property
 from nnrun.runs.finding import PLAN
 from nnrun.runs.reading import RESTORE, misfit, missing_keys
 from nnrun.runs.rundir import RunDir

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, cast
 
 from nnrun.errors import DataError, UsageError
 from nnrun.installation import command
+from nnrun.machine.lazily import cached_property
 from nnrun.runs.finding import trial_of
 from nnrun.runs.kinds import kind_of
 from nnrun.runs.reading import RESTORE, misfit

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
@@ -18,6 +17,7 @@ from nnrun.data.features.profile import WrittenProfile, of_counts, of_moments, o
 from nnrun.data.files.spelling import FRACTIONS, are_decimals, are_whole, without_fraction
 from nnrun.data.files.table import Table, numbers
 from nnrun.data.files.values import Floats, Kind, labels, missing_of
+from nnrun.machine.lazily import cached_property
 
 if TYPE_CHECKING:
     import pandas as pd

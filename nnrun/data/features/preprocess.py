@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import accumulate, pairwise
 
 import numpy as np
@@ -32,6 +31,7 @@ from nnrun.data.files.table import Table
 from nnrun.data.files.values import Floats
 from nnrun.engine.embedding import Embedding
 from nnrun.errors import DataError
+from nnrun.machine.lazily import cached_property
 
 
 class WrittenFeatures(WrittenEncoders):

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from nnrun.data.files.values import Array, Indices, Values, is_plain
+from nnrun.machine.lazily import cached_property
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, NamedTuple
@@ -28,6 +28,7 @@ from nnrun.data.files.steady import Steady
 from nnrun.data.files.table import Table, suggest
 from nnrun.errors import DataError
 from nnrun.files import sha256_of
+from nnrun.machine.lazily import cached_property
 from nnrun.text import one_of
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from string import ascii_uppercase
 
@@ -12,6 +12,7 @@ from nnrun.config.values import Settings
 from nnrun.engine.scores import usual_loss
 from nnrun.errors import UsageError
 from nnrun.files import identity
+from nnrun.machine.lazily import cached_property
 from nnrun.runs.finding import find_run, listing, search_of, trial_of
 from nnrun.runs.lineage import Change, fork_of, nudges, parent_of, trained_by
 from nnrun.runs.members import has_members, is_gathered, read_ensemble

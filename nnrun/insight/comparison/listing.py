@@ -8,12 +8,12 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from functools import cached_property
 from typing import Any, NamedTuple, get_args
 
 from nnrun.config.values import Settings, dotted
 from nnrun.errors import NnrunError, UsageError
 from nnrun.insight.comparison.contestants import Contestant
+from nnrun.machine.lazily import cached_property
 from nnrun.runs.finding import ID, born, seconds_of
 from nnrun.runs.labels import Labels, readable_labels
 from nnrun.runs.lineage import nudges

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,6 +28,7 @@ from nnrun.engine.trainer import Recipe, Trainer
 from nnrun.engine.update import penalty
 from nnrun.insight.preflight.distances import differences
 from nnrun.insight.range_test import some_rows
+from nnrun.machine.lazily import cached_property
 from nnrun.runs.assembly import recipe
 from nnrun.runs.symptoms.evidence import Finding
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 
 import numpy as np
 
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.parameters import Array
 from nnrun.engine.randomness import stream
+from nnrun.machine.lazily import cached_property
 from nnrun.models.model import Model
 
 

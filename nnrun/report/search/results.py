@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
 from nnrun.config.config import Config
 from nnrun.config.space.space import Space
+from nnrun.machine.lazily import cached_property
 from nnrun.report.page.charts import (
     BLUE,
     GREY,
