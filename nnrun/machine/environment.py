@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import ClassVar
 
-_before = defaultdict[str, list[str | None]](list)  # of each variable, what it was for each block that has not ended
-_lock = threading.Lock()
+from nnrun.machine import holding
 
 
-@contextmanager
-def held(**variables: str) -> Iterator[None]:
-    """Variables have these values in the block.
+@dataclass(frozen=True)
+class _Variable:
+    """Text, or None where it is not set."""
 
-    Blocks of several threads may overlap, if all ask for the same value; after the last a variable is what it was
-    before the first.
-    """
-    with _lock:
-        for name, value in variables.items():
-            _before[name].append(os.environ.get(name))
-            os.environ[name] = value
-    try:
-        yield
-    finally:
-        with _lock:
-            for name in variables:
-                earlier = _before[name].pop()
-                if not _before[name]:
-                    os.environ.pop(name, None)
-                    if earlier is not None:
-                        os.environ[name] = earlier
+    name: str
+    thread: ClassVar[int] = 0
+
+    def read(self) -> str | None:
+        return os.environ.get(self.name)
+
+    def write(self, value: str | None) -> None:
+        if value is None:
+            os.environ.pop(self.name, None)
+        else:
+            os.environ[self.name] = value
+
+
+def held(**variables: str) -> AbstractContextManager[None]:
+    """Variables have these values in the block; see `nnrun.machine.holding`."""
+    return holding.held({_Variable(name): value for name, value in variables.items()})

@@ -11,16 +11,18 @@ import atexit
 import os
 import sys
 import time
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import copy_context
+from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
 from queue import SimpleQueue
-from threading import Lock, RLock, Thread, get_ident
+from threading import Lock, Thread, get_ident
 from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
 
 from nnrun.errors import UsageError
+from nnrun.machine import holding
 from nnrun.machine.capacity import usable_cores
 from nnrun.machine.environment import held
 
@@ -41,10 +43,6 @@ OURS, MOST = "NNRUN_THREADS", 1024
 SECONDS_TO_END = 5.0  # that tasks which are at work when the process ends may take
 
 _cores = cache(usable_cores)
-# Of each library, how many threads it had before each block that has not ended. The garbage collector may end one while
-# its thread holds the lock, so that thread may take it again.
-_before = defaultdict[tuple[str, int], list[int]](list)
-_lock = RLock()
 
 
 def one_for_blas() -> None:
@@ -68,26 +66,11 @@ def one_for_blas_here() -> Iterator[ThreadpoolController]:
 
 @contextmanager
 def one_for_loaded_blas() -> Iterator[ThreadpoolController]:
-    """For the libraries that this process has loaded, in the block, which is given them.
-
-    How many threads a library has is one number of the process, but with OpenMP one of each thread. So blocks of
-    several threads may overlap: after the last it is what it was before the first.
-    """
+    """For the libraries that this process has loaded, in the block, which is given them."""
     libraries = _loaded_libraries(len(sys.modules), next(reversed(sys.modules)))
-    told: list[LibController] = []
-    try:
-        with _lock:
-            for library in libraries.select(user_api="blas").lib_controllers:
-                _before[_whose(library)].append(library.num_threads)
-                told.append(library)
-                _set(library, 1)
+    told = libraries.select(user_api="blas").lib_controllers
+    with holding.held({_Library.of(library): 1 for library in told}):
         yield libraries
-    finally:
-        with _lock:
-            for library in told:
-                earlier = _before[_whose(library)].pop()
-                if not _before[_whose(library)]:
-                    _set(library, earlier)
 
 
 @lru_cache(maxsize=1)
@@ -101,17 +84,29 @@ def _loaded_libraries(modules: int, latest: str) -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def _whose(library: LibController) -> tuple[str, int]:
-    """A library, and the thread that its number is of, 0 for all."""
-    return library.filepath, get_ident() if getattr(library, "threading_layer", None) == "openmp" else 0
+@dataclass(frozen=True)
+class _Library:
+    """How many threads a library has: one number of the process, but with OpenMP one of each thread."""
 
+    path: str
+    thread: int
+    loaded: LibController = field(compare=False)
 
-def _set(library: LibController, threads: int) -> None:
-    """Whichever thread asks: since threadpoolctl 3.8 all but the first one to ask would be passed over in silence."""
-    let_all = getattr(library, "clear_controlling_thread", lambda force: None)
-    let_all(force=True)
-    library.set_num_threads(threads)
-    let_all(force=True)
+    @classmethod
+    def of(cls, library: LibController) -> _Library:
+        """As this thread sees it."""
+        own = getattr(library, "threading_layer", None) == "openmp"
+        return cls(library.filepath, get_ident() if own else 0, library)
+
+    def read(self) -> int:
+        return int(self.loaded.num_threads)
+
+    def write(self, threads: int) -> None:
+        """Whichever thread asks: since threadpoolctl 3.8 all but the first would be passed over in silence."""
+        let_all = getattr(self.loaded, "clear_controlling_thread", lambda force: None)
+        let_all(force=True)
+        self.loaded.set_num_threads(threads)
+        let_all(force=True)
 
 
 def use(threads: int) -> None:

@@ -28,6 +28,7 @@ for module, names in {
 POSIX = {  # what typeshed has for Linux and not for Windows
     "nnrun/engine/batches.py": {"MADV_DONTNEED", "MADV_WILLNEED", "madvise"},
     "nnrun/machine/capacity.py": {"sysconf"},
+    "nnrun/machine/holding.py": {"register_at_fork"},
     "nnrun/machine/threads.py": {"register_at_fork"},
     "nnrun/search/forking.py": {"register_at_fork"},
     "nnrun/machine/posix.py": {
