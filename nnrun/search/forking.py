@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from multiprocessing import current_process, forkserver, get_context
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
@@ -28,20 +27,36 @@ def begin_to_load() -> BaseContext:
     already stays as it is. UsageError where there is no folder for its socket.
     """
     context = get_context("forkserver")
-    context.set_forkserver_preload(LOADED)
-    _another_server_after_a_fork()
     with blind_to_the_folder():
         _start_tracker()
         sockets.make_folder()
         with deaf_to_ctrl_c(), threads.one_for_blas_of_others():
-            forkserver.ensure_running()
+            try:
+                _ensure_running(context)
+            except ChildProcessError:  # the one known is of a process that this one was forked from
+                _forget_server()
+                _ensure_running(context)
     return context
 
 
-@cache
-def _another_server_after_a_fork() -> None:
-    """A process that is forked from this one cannot wait for the server of this one."""
-    os.register_at_fork(after_in_child=vars(forkserver)["_forkserver"].__init__)
+def _ensure_running(context: BaseContext) -> None:
+    context.set_forkserver_preload(LOADED)
+    forkserver.ensure_running()
+
+
+def _forget_server() -> None:
+    """Have another one: no process can wait for what is not its child, nor for a lock of what it was forked from."""
+    vars(forkserver)["_forkserver"].__init__()
+
+
+def _begin_anew() -> None:
+    """In a process that was forked, maybe while another thread had a worker begun."""
+    global _STARTING
+    _STARTING = threading.Lock()
+    _forget_server()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
 
 
 def _start_tracker() -> None:

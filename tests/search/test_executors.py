@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
+from multiprocessing import forkserver, get_context
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import pytest
 
 from nnrun.machine import threads
 from nnrun.search.executors import Inline, Pool, _Worker
+from nnrun.search.forking import LOADED, begin_to_load
 from nnrun.search.study import Budget, Study
 
 Job = dict[str, Any]
@@ -304,3 +306,20 @@ def test_a_search_has_workers_wherever_it_is_called(tmp_path: Path, where: str) 
     environment = {name: value for name, value in os.environ.items() if name not in threads.LIBRARIES}
     done = subprocess.run([sys.executable, program], env=environment, capture_output=True, text=True, timeout=PATIENCE)
     assert (done.stdout.strip(), done.stderr) == ("done", "")
+
+
+def test_the_server_of_what_a_process_was_forked_from_is_not_waited_for() -> None:
+    """It is nobody's child here, and was begun for other ends than those of nnrun, which knew of no fork then."""
+
+    def begin() -> None:
+        server = vars(forkserver)["_forkserver"]
+        server._forkserver_pid = os.getppid()
+        begin_to_load()
+        assert server._forkserver_pid not in (None, os.getppid())
+        assert server._preload_modules == LOADED
+
+    process = get_context("fork").Process(target=begin)
+    process.start()
+    process.join(PATIENCE)
+    process.kill()
+    assert process.exitcode == 0
