@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from nnrun.api.arguments import checked
 from nnrun.api.configs import RUNS, loaded_from
 from nnrun.api.pictures import Figure
 from nnrun.config.load import EXAMPLE
-from nnrun.errors import DataWarning
+from nnrun.errors import DataWarning, NnrunError
 from nnrun.installation import elsewhere
 from nnrun.machine import threads
 from nnrun.models.incoming import rows_of
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from nnrun.runs.frames import Tables
     from nnrun.runs.records import Final, Row, RunRecord
     from nnrun.runs.rundir import RunDir
+
+GONE = "gone, or cannot be read"
 
 
 class Run:
@@ -228,13 +230,21 @@ class Run:
 
         return Figure(run_charts(self._stored))
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
         from nnrun.report.telling import run_card
 
-        return str(run_card(self._stored))
+        return shown(lambda: str(run_card(self._stored)))
 
     def __repr__(self) -> str:
-        return f"<Run {self.id}: {self.status}>"
+        return f"<Run {self.id}: {shown(lambda: self.status) or GONE}>"
+
+
+def shown(tell: Callable[[], str]) -> str | None:
+    """What is told of a run or a search, if it is there: showing an object must not fail, wherever that is done."""
+    try:
+        return tell()
+    except (NnrunError, OSError):
+        return None
 
 
 def report_of(directory: RunDir) -> Path:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from nnrun.api.arguments import checked
 from nnrun.api.configs import RUNS, loaded_from
 from nnrun.api.pictures import Figure
-from nnrun.api.runs import Run, report_of
+from nnrun.api.runs import GONE, Run, report_of, shown
 from nnrun.errors import ConfigError, UsageError
 from nnrun.installation import key_of
 from nnrun.models.ensembling import verbs as ensembles
@@ -110,13 +110,14 @@ class Search:
 
         return Figure(search_charts(self._stored.run))
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
         from nnrun.report.telling import search_card
 
-        return str(search_card(self._stored.run))
+        return shown(lambda: str(search_card(self._stored.run)))
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.id}: {self.status}, {len(self.records)} trials>"
+        told = shown(lambda: f"{self.status}, {len(self.records)} trials")
+        return f"<{type(self).__name__} {self.id}: {told or GONE}>"
 
 
 @checked
@@ -176,8 +177,11 @@ def _by_arguments(settings: Sequence[str]) -> Iterator[None]:
 
 
 def directory_of(named: Run | Search | str | Path, runs: str | Path) -> RunDir:
-    """The directory of a run or a search, or of what a path, an id or a short name means; UsageError where none is."""
-    return named.directory if isinstance(named, (Run, Search)) else in_full(find_run(Path(runs), str(named)))
+    """The directory of a run or a search, or of what a path, an id or a short name means.
+
+    UsageError where they mean none, DataError where that of an object is gone.
+    """
+    return in_full(from_here(named.directory) if isinstance(named, (Run, Search)) else find_run(Path(runs), str(named)))
 
 
 def options_here(
