@@ -89,6 +89,7 @@ def entry_models(table: Mapping[str, type[Any]], base: type[EntryType]) -> dict[
             **fields,
         )
         model.factory = factory
+        globals()[model.__name__] = model  # where pickle looks for it
         models[name] = model
     return models
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ import pandas as pd
 import pytest
 
 import nnrun
+from nnrun.config.dump import dump_yaml
 from nnrun.errors import DataError
 from tests.forked import exit_code
 
@@ -42,6 +46,29 @@ def test_a_process_predicts_that_was_forked_while_threads_predict() -> None:
         stop.set()
         for thread in predicting:
             thread.join()
+
+
+def test_a_config_goes_to_another_process(here: Path) -> None:
+    """With its entries of tables, whose classes are made as nnrun is loaded."""
+    (here / "digits.yaml").write_text(
+        "data: {source: digits}\n"
+        "network: {hidden: [3], init: {name: normal, scale: 0.1}}\n"
+        "regularization: {augment: [{name: noise, deviation: 0.2}]}\n"
+        "training: {epochs: 1}\n"
+        "optimizer: {schedule: cosine}\n"
+    )
+    loaded = nnrun.load_config("digits.yaml", ["training.epochs=2"])
+    sent = pickle.dumps(loaded)
+    again = pickle.loads(sent)
+    assert again == loaded and again.config == loaded.config
+    first, second = nnrun.train(loaded), nnrun.train(again)
+    for name, values in first.weights().items():
+        assert values.tobytes() == second.weights()[name].tobytes()
+    there = "import pickle, sys; from nnrun.config.dump import dump_yaml; config = pickle.load(sys.stdin.buffer).config"
+    command = [sys.executable, "-c", f"{there}; print(dump_yaml(config.model_dump()), end='')"]
+    done = subprocess.run(command, input=sent, capture_output=True, check=False)
+    assert done.stdout.decode() == dump_yaml(loaded.config.model_dump()), done.stderr.decode()
+    assert pickle.loads(pickle.dumps(first.config)) == first.config
 
 
 def test_what_is_gone_can_be_shown() -> None:
