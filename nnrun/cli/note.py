@@ -22,7 +22,7 @@ def note(
 ) -> None:
     """Write a note on a run, in place of the one it has.
 
-    `nnrun show` and the report have it, and `nnrun list --json` and `--csv`.
+    `nnrun show` and the report have it, and of a whole run `nnrun list --json` and `--csv`.
 
     Example:  nnrun note latest "the first one with cleaned labels"
     """

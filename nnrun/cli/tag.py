@@ -33,7 +33,8 @@ def tag(
 ) -> None:
     """Put words on a run, by which it is found again.
 
-    `nnrun list --filter tag=WORD` lists those that have one, and `nnrun clean --tag WORD` removes them.
+    `nnrun list --filter tag=WORD` lists those that have one, and `nnrun clean --tag WORD` removes them. Both look at
+    whole runs: what a trial or a member has, `nnrun show` of that tells, as `nnrun show SEARCH/trials/0001`.
 
     Example:  nnrun tag latest baseline
     """
@@ -50,9 +51,10 @@ def tag(
 
 def tell(run: RunDir, labels: Labels, json: bool) -> None:
     """What is written on a run."""
-    from nnrun.runs.labels import label_lines
+    from nnrun.runs.labels import label_lines, where_found
 
     if json:
         json_result({"schema_version": 1, "id": run.id, "path": str(run.path), **labels})
     else:
-        result(f"run      {run.path}", *label_lines(labels))
+        lines = label_lines(labels)
+        result(f"run      {run.path}", *lines, *(where_found(run) if lines else ()))

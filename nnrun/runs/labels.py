@@ -10,9 +10,10 @@ from typing import TypedDict
 
 from nnrun.errors import NnrunError, UsageError
 from nnrun.files import naming, sealed_document
-from nnrun.installation import command
+from nnrun.installation import called, command
 from nnrun.locks import lock_exclusively
 from nnrun.runs.finding import best_in, search_of
+from nnrun.runs.members import whole_of
 from nnrun.runs.rundir import RunDir
 from nnrun.text import all_of, on_screen, shown_name
 
@@ -105,3 +106,10 @@ def label_lines(labels: Labels) -> list[str]:
     tags = [f"tags     {', '.join(labels['tags'])}"] if labels["tags"] else []
     first, *others = [on_screen(line) for line in (labels["note"] or "").split("\n")]
     return [*tags, *([f"note     {first}", *(f"         {line}" for line in others)] if first else [])]
+
+
+def where_found(run: RunDir) -> list[str]:
+    """How labels of a run inside another are found, which no list shows, in lines; none of a whole run."""
+    if not (search_of(run) or whole_of(run)):
+        return []
+    return [f"found    by `{command('show', called(run.path))}`;", "         list and clean look at whole runs"]

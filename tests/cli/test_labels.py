@@ -40,6 +40,15 @@ def test_a_run_is_found_by_its_tags(nnrun: Nnrun, run: RunDir) -> None:
     assert nnrun("tag", run.id, "--json").json["tags"] == ["paper-2"]
 
 
+def test_a_part_of_a_run_is_found_by_show(nnrun: Nnrun, run: RunDir) -> None:
+    nnrun("search", "-q", *QUICK, "--trials", "1", "--workers", "1")
+    for words in (("tag", "latest/trials/0000", "odd"), ("note", "latest/trials/0000", "too large a rate")):
+        found = nnrun(*words).out.partition("found    ")[2]
+        assert "list and clean look at whole runs" in found
+        assert words[2] in nnrun(*found.split("`")[1].split()[1:]).out
+    assert "found" not in nnrun("tag", run.id, "whole").out
+
+
 def test_a_note_stands_where_a_run_is_shown(nnrun: Nnrun, run: RunDir) -> None:
     words = "labels <cleaned> by hand\nsecond line"
     assert nnrun("note", "latest", words).code == 0
