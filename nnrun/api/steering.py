@@ -85,7 +85,7 @@ def resume(
         "stack": stack, "stop_when_flat": stop_when_flat,
     }  # fmt: skip
     kind = kind_of(found)
-    refuse_to_resume(kind, epochs, trials=trials, workers=workers, repeat=repeat, **limits)
+    refuse_to_resume(kind, epochs, overrides, trials=trials, workers=workers, repeat=repeat, **limits)
     if kind == "run":
         return Run(verbs.resume(found, epochs, overrides).run)
     options = options_here(workers, repeat, overrides, **limits)

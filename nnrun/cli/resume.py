@@ -64,7 +64,7 @@ def resume(
     limits = search.limits_of(timeout, target, stop_when_flat, trial_timeout, trial_memory, stack, cluster_wait)
     kind = kind_of(found)
     asked = {"trials": trials, "workers": workers, "cluster": cluster, "any_bits": any_bits, "repeat": repeat}
-    refuse_to_resume(kind, epochs, **asked, **limits)
+    refuse_to_resume(kind, epochs, settings or [], **asked, **limits)
     if kind == "run":
         return _resume_run(found, epochs, settings or [], json, quiet, verbose)
     options = options_of(workers, repeat, cluster, any_bits, settings or [], **limits)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from nnrun.errors import UsageError
@@ -18,6 +18,7 @@ from nnrun.report.run.steps import steps_chart
 from nnrun.report.search.parameters import parallel_chart, slice_charts
 from nnrun.report.search.results import Results, best_so_far_charts, curves_chart
 from nnrun.runs.checkpoints import load_weights
+from nnrun.runs.kinds import Kind, kind_of, with_article
 from nnrun.runs.lineage import course_of
 from nnrun.runs.members import has_members
 from nnrun.runs.stored import StoredRun
@@ -123,16 +124,29 @@ OF_SEARCHES = {
 }
 """A picture of a search by its name."""
 
+OF_A_SPACE = ("settings", "slices")  # an improvement has none
+
 
 def lesson_of(run: StoredRun, name: str) -> Lesson:
-    """A picture of a run or a search by name; UsageError for one that is not known, or of the other kind."""
-    kind, lessons, others = ("search", OF_SEARCHES, LESSONS) if run.is_search else ("run", LESSONS, OF_SEARCHES)
+    """A picture of a run or a search by name; UsageError for one that is not known, or of another kind."""
+    kind = kind_of(run.directory)
+    lessons = lessons_of(kind)
     if name in lessons:
         return lessons[name]
     hint = f"did you mean {meant}? " if (meant := closest(name, lessons)) else ""
-    if name in others:
-        hint = f"name one of its runs, such as {run.id}/best; " if run.is_search else "a search has it; "
-    raise UsageError(f"no lesson {name!r} of a {kind}; {hint}there are {one_of(lessons)}")
+    if name in OF_SEARCHES:
+        hint = "a search has it; "
+    elif name in LESSONS:
+        hint = f"name one of its runs, such as {run.id}/best; "
+    raise UsageError(f"no lesson {name!r} of {with_article(kind)}; {hint}there are {one_of(lessons)}")
+
+
+def lessons_of(kind: Kind) -> Mapping[str, Lesson]:
+    """The pictures of what is of this kind, by name."""
+    if kind == "run":
+        return LESSONS
+    left_out = OF_A_SPACE if kind == "improvement" else ()
+    return {name: lesson for name, lesson in OF_SEARCHES.items() if name not in left_out}
 
 
 def lesson_page(run: StoredRun, name: str, lesson: Lesson) -> Page:
@@ -140,5 +154,5 @@ def lesson_page(run: StoredRun, name: str, lesson: Lesson) -> Page:
     charts = lesson.charts(run)
     if not charts:
         raise UsageError(f"{run.id}: the lesson {name} needs {lesson.needs}")
-    kind = "Search" if run.is_search else "Run"
+    kind = kind_of(run.directory).capitalize()
     return Page(f"{kind} {run.id}", paragraph(lesson.see), [Section(lesson.title, charts)], made_from(run.path))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
-from nnrun.errors import refuse_for
+from nnrun.errors import UsageError, refuse_for
 from nnrun.runs.finding import is_search
 from nnrun.runs.rundir import RunDir
 
@@ -13,12 +14,8 @@ Kind = Literal["run", "search", "retest", "improvement"]
 RETEST, IMPROVE = "retest.json", "improve.json"  # beside a search's plan; their wings know what stands there
 
 _OF_A_SPACE = {"trials", "repeat", "target", "stop_when_flat"}
-# Each kind of search by its article, and the options that mean nothing where it goes on.
-_MEANINGLESS = {
-    "search": ("a", set[str]()),
-    "retest": ("a", _OF_A_SPACE),
-    "improvement": ("an", {*_OF_A_SPACE, "timeout"}),
-}
+# The options that mean nothing where a kind of search goes on.
+_MEANINGLESS = {"search": set[str](), "retest": _OF_A_SPACE, "improvement": {*_OF_A_SPACE, "timeout"}}
 
 
 def kind_of(run: RunDir) -> Kind:
@@ -30,11 +27,19 @@ def kind_of(run: RunDir) -> Kind:
     return "retest" if (run.path / RETEST).is_file() else "search"
 
 
-def refuse_to_resume(kind: Kind, epochs: int | None, **of_a_search: object) -> None:
+def with_article(kind: Kind) -> str:
+    """As sentences have it: a search, an improvement."""
+    return f"{'an' if kind == 'improvement' else 'a'} {kind}"
+
+
+def refuse_to_resume(kind: Kind, epochs: int | None, settings: Sequence[str], **of_a_search: object) -> None:
     """UsageError if something is given that has no meaning for going on with what is of this kind."""
     if kind == "run":
         refuse_for("one run", **of_a_search)
         return
-    refuse_for("a search", epochs=epochs)
-    article, names = _MEANINGLESS[kind]
-    refuse_for(f"{article} {kind}", **{name: value for name, value in of_a_search.items() if name in names})
+    from nnrun.runs.moving import SOURCE, names_source  # here, since who only looks at runs loads no configuration
+
+    what, names = with_article(kind), _MEANINGLESS[kind]
+    refuse_for(what, epochs=epochs, **{name: value for name, value in of_a_search.items() if name in names})
+    if others := [setting for setting in settings if not names_source(setting)]:
+        raise UsageError(f"--set has no meaning for {what}, but for {SOURCE} where its data was moved: {others[0]}")

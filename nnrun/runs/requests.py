@@ -24,6 +24,7 @@ from nnrun.errors import UsageError, refuse_for
 from nnrun.files import to_json, write_atomically
 from nnrun.installation import as_options, called, command
 from nnrun.runs.finding import is_search, search_of
+from nnrun.runs.kinds import kind_of, with_article
 from nnrun.runs.links import refuse_links
 from nnrun.runs.members import has_members, refuse_gathered, whole_of
 from nnrun.runs.records import TRAINED, Event
@@ -108,31 +109,17 @@ def _checked(run: RunDir, arguments: Sequence[str]) -> list[str]:
 
 def refuse(run: RunDir, do: Do) -> None:
     """UsageError where a run cannot be asked for this, with what can be done instead."""
-    if search := search_of(run):
-        whole = [f"`{command(do, called(search.path))}`" for do in (PAUSE, STOP)]
-        raise UsageError(
-            f"{run.id} belongs to the search {search.id}, whose trials are as it drew them; "
-            f"{' and '.join(whole)} are for the search as a whole"
-        )
-    if is_search(run) and do == CHANGE:
-        raise UsageError(
-            f"{run.id} is a search, whose trials are as it drew them; it can be paused and stopped: "
-            f"`{command(PAUSE, called(run.path))}`, `{command(STOP, called(run.path))}`"
-        )
     refuse_gathered(run)
-    _refuse_member(run, do)
-    status = run.status
-    if status not in TRAINED:
-        raise UsageError(f"{run.id} is not being trained: {_instead(run, status)}")
-
-
-def _refuse_member(run: RunDir, do: Do) -> None:
-    """Networks that are compared or used together are trained alike; what goes for one goes for the whole."""
-    whole = whole_of(run) or (run if has_members(run) and do == CHANGE else None)
-    if whole:
-        words = " and ".join(f"`{command(word, called(whole.path))}`" for word in (PAUSE, STOP))
-        belongs = "" if whole is run else f" belongs to the run {whole.id}, which"
-        raise UsageError(f"{run.id}{belongs} trains several networks alike; {words} are for all of them")
+    whole = search_of(run) or whole_of(run) or run
+    name, kind = called(whole.path), kind_of(whole)
+    belongs = "" if whole is run else f" belongs to the {kind} {whole.id}, which"
+    if (status := whole.status) not in TRAINED:
+        raise UsageError(f"{run.id}{belongs} is not being trained: {_instead(whole, status)}")
+    if whole is not run or (do == CHANGE and (is_search(run) or has_members(run))):
+        itself = "" if kind == "run" else f" is {with_article(kind)}, which"
+        trains = "trains several networks alike" if kind == "run" else "chooses the settings of its trials"
+        words = " and ".join(f"`{command(word, name)}`" for word in (PAUSE, STOP))
+        raise UsageError(f"{run.id}{belongs or itself} {trains}; {words} are for all of them")
 
 
 def _instead(run: RunDir, status: str) -> str:

@@ -26,6 +26,7 @@ from nnrun.installation import command
 from nnrun.runs.finding import is_search, search_of
 from nnrun.runs.full_disk import training
 from nnrun.runs.kept_states import fork_due, start_before
+from nnrun.runs.kinds import kind_of, with_article
 from nnrun.runs.lineage import parent_of
 from nnrun.runs.listener import Listener, Outcome, Relay, ToldToStop
 from nnrun.runs.members import has_members, member, refuse_gathered, whole_of
@@ -89,11 +90,11 @@ def _parent(run: RunDir) -> StoredRun:
     """What can be rewound; UsageError for what cannot."""
     if search := search_of(run):
         raise UsageError(
-            f"{run.id} belongs to the search {search.id} and keeps no states; "
+            f"{run.id} belongs to the {kind_of(search)} {search.id} and keeps no states; "
             f"`{command('train', str(run.resolved))}` makes it a run of its own, which can be rewound"
         )
     if is_search(run):
-        raise UsageError(f"{run.id} is a search; only one run can be rewound")
+        raise UsageError(f"{run.id} is {with_article(kind_of(run))}; only one run can be rewound")
     refuse_gathered(run)
     if has_members(run) or whole_of(run):
         alone = command("train", str(run.resolved if whole_of(run) else member(run, 1).resolved))

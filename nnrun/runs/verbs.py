@@ -19,6 +19,7 @@ from nnrun.runs import folds
 from nnrun.runs.child import begin_child, with_epochs
 from nnrun.runs.finding import best_in, is_search, search_of
 from nnrun.runs.full_disk import training
+from nnrun.runs.kinds import kind_of, with_article
 from nnrun.runs.lineage import Repeated, repeated
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
 from nnrun.runs.members import has_members, refuse_gathered, whole_of
@@ -87,7 +88,7 @@ def rerun(
     if is_search(run):
         best = best_in(run)
         instead = f"; `{command('rerun', called(best.path))}` trains its best trial again" if best else ""
-        raise UsageError(f"{run.id} is a search, and rerun trains one run{instead}")
+        raise UsageError(f"{run.id} is {with_article(kind_of(run))}, and rerun trains one run{instead}")
     refuse_gathered(run)
     before = StoredRun(run)
     loaded, parent = before.loaded(), before.written.get("parent")
@@ -123,8 +124,8 @@ def resume(
     """
     if search := search_of(run):
         raise UsageError(
-            f"{run.id} belongs to the search {search.id}, which would no longer know it; resume the search, or train "
-            f"{run.resolved}"
+            f"{run.id} belongs to the {kind_of(search)} {search.id}, which would no longer know it; resume that, or "
+            f"train {run.resolved}"
         )
     listener = listener or Listener()
     if whole := whole_of(run):

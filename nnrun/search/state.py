@@ -20,7 +20,6 @@ from nnrun.machine.posix import LEAST_MEMORY
 from nnrun.runs.environment import describe
 from nnrun.runs.finding import TRIALS
 from nnrun.runs.listener import ToldToStop
-from nnrun.runs.moving import SOURCE, names_source
 from nnrun.runs.preparing import CACHE
 from nnrun.runs.rundir import RunDir
 from nnrun.search.executors import Executor, Inline, Pool
@@ -66,9 +65,6 @@ def options_of(
         raise UsageError("--allow-different-bits needs --cluster: workers here train to the same bits")
     if cluster is None and limits.get("cluster_wait") is not None:
         raise UsageError("--cluster-wait needs --cluster: it is for a scheduler that is gone")
-    for setting in moved:
-        if not names_source(setting):
-            raise UsageError(f"--set has no meaning for a search, but for {SOURCE} where its data was moved: {setting}")
     own = workers or usual_workers(LEAST_MEMORY)
     return Options(own, limits, repeat=repeat, cluster=cluster, any_bits=any_bits, moved=moved, in_process=False)
 

@@ -63,7 +63,10 @@ def test_what_a_run_of_folds_says_to_type_can_be_typed(nnrun: Nnrun, config: Wri
     assert nnrun(*quoted(told, "resume"), "-q").code == 0
     told = nnrun("rewind", run / "members/02").err
     assert nnrun(*quoted(told, "train"), "-q").code == 0
-    told = nnrun("nudge", run, "--set", "seed=1").err
+    with RunDir(run).held():
+        RunDir(run).update_record(status="running")
+        told = nnrun("nudge", run, "--set", "seed=1").err
+    RunDir(run).update_record(status="done")
     assert [quoted(told, verb) for verb in ("pause", "stop")] == [["pause", run.name], ["stop", run.name]]
     told = nnrun("train", "config.yaml", "--refit", "--set", "data.folds=null").err
     assert "--set data.folds=5" in told

@@ -165,6 +165,12 @@ def test_an_improvement_is_no_search_to_retest_and_an_ensemble_is_of_one_split(n
     refused = nnrun("retest", made.name)
     assert refused.code == 2
     assert f"{made.name} is an improvement, and no search" in refused.err
+    for lesson in ("settings", "slices"):
+        told = nnrun("report", made.name, "--lesson", lesson)
+        assert (told.code, "of an improvement; a search has it; there are curves" in told.err) == (2, True)
+    for words in (("rerun", made.name), ("resume", made.name, "--set", "seed=1"), ("rewind", made.name, "--to", "1"),
+                  ("nudge", f"{made.name}/trials/0000", "--set", "seed=1")):  # fmt: skip
+        assert " improvement" in nnrun(*words).err
     assert nnrun(*quoted(refused.err, "improve"), *few).code == 0
 
 

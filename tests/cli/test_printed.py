@@ -445,7 +445,6 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
         "test_a_child_that_was_killed_before_it_was_saved_does_not_begin_with_new_weights"
     ),
     "runs/preparing:would_diverge_again": "test_a_run_of_folds_that_diverged_says_what_helps",
-    "runs/requests:_refuse_member": "test_what_a_run_of_folds_says_to_type_can_be_typed",
     "runs/verbs:_as_begun": "test_what_a_run_of_folds_says_to_type_can_be_typed",
     "runs/verbs:resume": "test_what_a_run_of_folds_says_to_type_can_be_typed",
     "runs/verbs:train": "test_what_a_run_of_folds_says_to_type_can_be_typed",

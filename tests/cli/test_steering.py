@@ -174,7 +174,11 @@ def test_a_run_that_stopped_early_can_be_rewound_with_another_setting(nnrun: Nnr
 def test_a_trial_sends_to_its_search_or_becomes_a_run(nnrun: Nnrun) -> None:
     nnrun("search", "-q", "--trials", "1", "--workers", "1", *QUICK)
     trial = f"{the_run().id}/trials/0000"
-    refused = nnrun("stop", trial)
+    assert nnrun("stop", trial).err.endswith("which is not being trained: it is done\n")
+    with the_run().held():
+        the_run().update_record(status="running")
+        refused = nnrun("stop", trial)
     for verb in ("pause", "stop"):
-        assert "is not being trained: it is done" in nnrun(*printed(refused.err, verb)).err
+        assert printed(refused.err, verb) == [verb, the_run().id]
+    the_run().update_record(status="done")
     assert nnrun(*printed(nnrun("rewind", trial).err, "train"), "-q").code == 0

@@ -378,8 +378,8 @@ def test_what_cannot_be_asked_of_folds_is_told(train_run: Train) -> None:
         (lambda: verbs.resume(fold), f"02 belongs to the run {run.id}; `nnrun resume"),
         (lambda: rewind(run, "best"), "keep no states; `nnrun train .*members/01/resolved.yaml` makes one"),
         (lambda: rewind(fold, "best"), "keep no states; `nnrun train .*members/02/resolved.yaml` makes one"),
-        (lambda: ask(run, "change", ["seed=1"]), "trains several networks alike; `nnrun pause .* are for all of them"),
-        (lambda: ask(fold, "pause"), f"02 belongs to the run {run.id}, which trains several networks alike"),
+        (lambda: ask(run, "change", ["seed=1"]), "is not being trained: it is done$"),
+        (lambda: ask(fold, "pause"), f"02 belongs to the run {run.id}, which is not being trained: it is done$"),
     ):
         with pytest.raises(UsageError, match=words):
             call()
@@ -389,6 +389,10 @@ def test_what_cannot_be_asked_of_folds_is_told(train_run: Train) -> None:
     (run.path / "requests/0001-abc.json").write_text(json.dumps(asked))  # by hand
     with run.locked():
         Steering(run, told.append, lambda: False).between(None)
+        run.update_record(status="running")
+        for one, do in ((run, "change"), (fold, "pause")):
+            with pytest.raises(UsageError, match=r"trains several networks alike; `nnrun pause .* for all of them"):
+                ask(one, do, ["seed=1"])  # type: ignore[arg-type]
     assert told == ["refused  the folds of a run are trained alike"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,19 +106,20 @@ def test_a_paused_search_waits_and_comes_to_the_same_end(search: Search, stored:
     assert stored(outcome.run) == stored(whole.run)
 
 
-def test_only_the_whole_can_be_asked_for_anything(tmp_path: Any) -> None:
+def test_only_the_whole_can_be_asked_for_anything_as_long_as_it_trains(tmp_path: Any) -> None:
     def refused(run: RunDir) -> None:
-        with pytest.raises(UsageError, match=r"is a search, whose trials are as it drew them; it can be paused and"):
+        with pytest.raises(UsageError, match=rf"is a search, which chooses the settings.*stop {run.path}` are for all"):
             ask(run, "change", ["optimizer.learning_rate=1"])
-        trial = RunDir(run.path / "trials/0001")
         for do in ("pause", "stop", "change"):
-            with pytest.raises(UsageError, match=r"belongs to the search .*, whose trials are as it drew them"):
-                ask(trial, do, ["optimizer.learning_rate=1"])  # type: ignore[arg-type]
+            with pytest.raises(UsageError, match=r"belongs to the search .*, which chooses the settings of its trials"):
+                ask(RunDir(run.path / "trials/0001"), do, ["optimizer.learning_rate=1"])  # type: ignore[arg-type]
 
     outcome = steered(tmp_path, Asks(5, refused))
     assert (outcome.status, happened(outcome.run), left(outcome.run)) == ("done", [], [])
-    with pytest.raises(UsageError, match=r"is not being trained: it is done$"):
-        ask(outcome.run, "stop")
+    trial = f"{outcome.run.path}/trials/0000"
+    for run in (outcome.run, RunDir(Path(trial))):
+        with pytest.raises(UsageError, match=r"is not being trained: it is done$"):
+            ask(run, "stop")
 
 
 def test_a_stop_that_a_killed_search_left_does_not_stop_the_next_one(tmp_path: Any) -> None:

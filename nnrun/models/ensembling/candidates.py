@@ -20,6 +20,7 @@ from nnrun.runs.assembly import examples, make_loss
 from nnrun.runs.checkpoints import why_dropped
 from nnrun.runs.finding import listing
 from nnrun.runs.judge import weights_of
+from nnrun.runs.kinds import kind_of, with_article
 from nnrun.runs.members import FOLDS, has_members, members_of, read_ensemble
 from nnrun.runs.moving import told_if_gone
 from nnrun.runs.preparing import CACHE, require_own
@@ -100,7 +101,9 @@ def _ended(run: RunDir) -> StoredRun:
     """A run that came to its end and has its checkpoint; UsageError for any other."""
     found = StoredRun(run)
     if found.is_search:
-        raise UsageError(f"{run.id} is a search; name it alone, with --top N or --greedy N, or name runs of it")
+        raise UsageError(
+            f"{run.id} is {with_article(kind_of(run))}; name it alone, with --top N or --greedy N, or name runs of it"
+        )
     going_on = command("resume", str(run.path))
     why = {
         **dict.fromkeys(TRAINED, "is still training; wait for its end"),

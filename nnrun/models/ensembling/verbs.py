@@ -138,7 +138,7 @@ def of_search(
         return of_best(trials, ended, metric, n, root, argv)
     if rounds is not None:
         return chosen_from(trials, metric, rounds, root, argv)
-    raise UsageError(f"{name} is a search: one of --top N and --greedy N says which of its trials")
+    raise UsageError(f"{name} has trials: one of --top N and --greedy N says which of them")
 
 
 def chosen_from(trials: Sequence[RunDir], metric: Objective, rounds: int, root: Path, argv: Sequence[str]) -> RunDir:
