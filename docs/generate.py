@@ -212,7 +212,8 @@ SEARCH_FILES = {
     "`checkpoints/last` only where the strategy continues trials; the "
     f"{CHECKPOINTS_KEPT} best keep their checkpoints, which `nnrun train` with the resolved.yaml of any other restores",
     "repeats/NNNN": "with `--repeat`: the runs that trained trial NNNN again, from 0000, and their ledger trials.jsonl",
-    "best": "a copy of the best trial's directory, with the test error; missing while no trial has ended well",
+    "best": "a copy of the best trial's directory, with the test error; made at the end, and missing where no trial "
+    "has ended well",
     "wider.yaml": "a config for the search after this one, its ranges moved on where the best trial lies at an end of "
     "them or beyond; written when `nnrun diagnose` or `nnrun report` advises that",
     "config.yaml, resolved.yaml, data.json": "as in a run",

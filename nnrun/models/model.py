@@ -22,6 +22,7 @@ from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
 from nnrun.machine.lazily import cached_property
 from nnrun.models.calibration import Calibration, outdated, read_calibration
+from nnrun.runs.kinds import until_best
 from nnrun.runs.member import Member, load_member, read_config, trained_members
 from nnrun.runs.members import has_members, read_ensemble, refitted
 from nnrun.runs.stored import StoredRun
@@ -276,5 +277,6 @@ def best_of(run: StoredRun) -> StoredRun:
     """The run itself, or the best run of a search; UsageError where it has none yet."""
     best = run.best if run.is_search else run
     if best is None:
-        raise UsageError(f"{run.id}: no trial has ended well yet, so there is no best run to look at")
+        why = until_best(run.directory) or "no trial has ended well yet"
+        raise UsageError(f"{run.id} has no best run: {why}")
     return best

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 from nnrun.errors import UsageError, refuse_for
-from nnrun.runs.finding import is_search
-from nnrun.runs.rundir import RunDir
+from nnrun.installation import called, command
+from nnrun.runs.finding import TRIALS, is_search, list_runs
+from nnrun.runs.records import TRAINED
+from nnrun.runs.rundir import CHECKPOINTS, RunDir
 
 Kind = Literal["run", "search", "retest", "improvement"]
 
@@ -30,6 +32,21 @@ def kind_of(run: RunDir) -> Kind:
 def with_article(kind: Kind) -> str:
     """As sentences have it: a search, an improvement."""
     return f"{'an' if kind == 'improvement' else 'a'} {kind}"
+
+
+def until_best(search: RunDir) -> str | None:
+    """When a search that has no best run gets one, and what can be done until then; None where no trial ended well.
+
+    The best trial is copied at the end, so one that is at work or was killed has none yet, whatever its trials came to.
+    """
+    trials = (trial for trial in list_runs(search.path / TRIALS) if (trial.path / CHECKPOINTS).is_dir())
+    good = next((trial for trial in trials if trial.status == "done"), None)
+    if good is None and search.read_record()["status"] not in TRAINED:  # one that was killed is said to run
+        return None
+    name = called(search.path)
+    going_on = "" if search.status in TRAINED else f", and `{command('resume', name)}` goes on"
+    meanwhile = f"; until then name a trial, such as {name}/{TRIALS}/{good.id}" if good else ""
+    return f"that is chosen when the {kind_of(search)} ends{going_on}{meanwhile}"
 
 
 def refuse_to_resume(kind: Kind, epochs: int | None, settings: Sequence[str], **of_a_search: object) -> None:

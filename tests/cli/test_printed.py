@@ -422,6 +422,7 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
     "runs/member:trained_members": "test_where_a_fold_is_still_to_come_it_is_said_how",
     "runs/members:refitted": "test_a_last_network_that_is_gone_is_trained_again_as_it_says",
     "runs/members:refuse_gathered": "test_nobody_trains_an_ensemble_on",
+    "runs/kinds:until_best": "test_a_search_that_was_killed_has_trials_and_no_best_run_yet",
     "runs/labels:where_found": "test_a_part_of_a_run_is_found_by_show",
     "runs/requests:_instead": "test_an_interrupted_run_goes_on_as_the_refusal_says",
     "runs/requests:refuse": "test_a_trial_sends_to_its_search_or_becomes_a_run",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -293,6 +294,21 @@ def test_resume_refuses_what_would_change_a_search(
     assert words in done.err
     assert done.out == ""
     assert (the_search() / "trials.jsonl").read_bytes() == before
+
+
+def test_a_search_that_was_killed_has_trials_and_no_best_run_yet(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    config(SMALL)
+    nnrun("search", "-q", "--workers", "1", "--trials", "2")
+    found = the_search()
+    shutil.rmtree(found / "best")
+    RunDir(found).update_record(status="running")
+    for verb, words in (("evaluate", "no best run: that"), ("diagnose", "no best trial yet (2 done, 0 diverged")):
+        refused = nnrun(verb)
+        assert (refused.code, words in refused.err) == (2, True), refused.err
+        assert f"`nnrun resume {found.name}` goes on; until then name a trial, such as " in refused.err
+        assert nnrun(verb, refused.err.split()[-1]).code == 0
+    assert nnrun("resume", found.name, "-q").code == 0
+    assert nnrun("evaluate").code == 0
 
 
 def test_a_search_goes_on_where_its_data_was_moved(nnrun: Nnrun, config: Callable[..., Path]) -> None:

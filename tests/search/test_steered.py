@@ -12,6 +12,7 @@ import pytest
 
 from nnrun.errors import UsageError
 from nnrun.runs import requests, steering
+from nnrun.runs.kinds import until_best
 from nnrun.runs.requests import ask
 from nnrun.runs.rundir import RunDir
 from nnrun.search.plan import Plan
@@ -107,16 +108,20 @@ def test_a_paused_search_waits_and_comes_to_the_same_end(search: Search, stored:
 
 
 def test_only_the_whole_can_be_asked_for_anything_as_long_as_it_trains(tmp_path: Any) -> None:
+    told: list[str | None] = []
+
     def refused(run: RunDir) -> None:
         with pytest.raises(UsageError, match=rf"is a search, which chooses the settings.*stop {run.path}` are for all"):
             ask(run, "change", ["optimizer.learning_rate=1"])
         for do in ("pause", "stop", "change"):
             with pytest.raises(UsageError, match=r"belongs to the search .*, which chooses the settings of its trials"):
                 ask(RunDir(run.path / "trials/0001"), do, ["optimizer.learning_rate=1"])  # type: ignore[arg-type]
+        told.append(until_best(run))
 
     outcome = steered(tmp_path, Asks(5, refused))
     assert (outcome.status, happened(outcome.run), left(outcome.run)) == ("done", [], [])
     trial = f"{outcome.run.path}/trials/0000"
+    assert told == [f"that is chosen when the search ends; until then name a trial, such as {trial}"]
     for run in (outcome.run, RunDir(Path(trial))):
         with pytest.raises(UsageError, match=r"is not being trained: it is done$"):
             ask(run, "stop")

@@ -15,7 +15,7 @@ from nnrun.insight.diagnosis.keeping import keep
 from nnrun.insight.diagnosis.telling import Action, Spread, first_of
 from nnrun.insight.diagnosis.verbs import Diagnosis, Look, Looks, of_a_run
 from nnrun.installation import command
-from nnrun.runs.kinds import kind_of
+from nnrun.runs.kinds import kind_of, until_best
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import HIGH, LOW, UNCLEAR, Verdict, of_run, yardstick
 from nnrun.search.record import sharing
@@ -47,14 +47,15 @@ def of_a_search(
 ) -> Diagnosis:
     """The best trial as a run, how the verdicts of all trials are spread, and first what the search itself suggests.
 
-    Raises UsageError where no trial has ended well yet.
+    Raises UsageError where there is no best trial yet.
     """
     stored = StoredSearch(search)
     records = stored.trials
     if search.best is None:
         counts = ", ".join(f"{sum(r['status'] == s for r in records)} {s}" for s in ("done", "diverged", "failed"))
-        going_on = f"; `{command(*stored.to_go_on)}` goes on" if stored.to_go_on else ""
-        raise UsageError(f"{search.id} has no best trial yet ({counts}){going_on}")
+        going_on = f"`{command(*stored.to_go_on)}` goes on" if stored.to_go_on else ""
+        until = until_best(search.directory) or going_on
+        raise UsageError(f"{search.id} has no best trial yet ({counts}){until and f'; {until}'}")
     found = of_a_run(search.best, base, tolerance, usual, options)
     data = search.record["data"]
     against = yardstick(search.best.config.diagnosis, base, tolerance)
