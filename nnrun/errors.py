@@ -32,6 +32,10 @@ class UsageError(NnrunError):
     exit_code = 2
 
 
+class ShortageError(NnrunError):
+    """The system has no more of something, as of processes: it ends what trains, which goes on when there is more."""
+
+
 def system_words(error: OSError) -> str:
     """What the system says of a file, behind its name."""
     if not error.strerror:

@@ -19,10 +19,11 @@ from multiprocessing.connection import Connection
 from typing import Any, NotRequired, Protocol, TypedDict, TypeVar, final
 
 from nnrun.compiled.folder import UNKEPT
+from nnrun.errors import ShortageError
 from nnrun.machine import threads
 from nnrun.machine.posix import HANG_UP, KILL, killed_from_outside, limit_memory
-from nnrun.runs.full_disk import full_disk
-from nnrun.search.forking import begin_to_load, start
+from nnrun.runs.full_disk import shortage
+from nnrun.search.forking import NONE_STARTS, begin_to_load, shortages, start
 
 BETWEEN_LOOKS = 0.5  # seconds; a look is whether a job is still wanted
 
@@ -53,7 +54,7 @@ class Failure(TypedDict):
     """What comes back in place of a result where the work raised an exception."""
 
     error: str
-    disk_full: NotRequired[bool]
+    disk_full: NotRequired[bool]  # or another shortage, which is no trial's fault either
 
 
 class WorkerDiedError(Exception):
@@ -131,8 +132,9 @@ class Pool:
     def submit(
         self, work: Work[Job, Result], job: Job, freed: Callable[[], object] = lambda: None
     ) -> Future[Result | Failure]:
-        """Hand the job to a worker."""
-        return self._threads.submit(self.do, work, job)
+        """Hand the job to a worker; ShortageError where there can be no thread that waits for it."""
+        with shortages():
+            return self._threads.submit(self.do, work, job)
 
     def want(self, jobs: int) -> None:
         """There are no more to be had."""
@@ -158,6 +160,7 @@ class Pool:
         timeout = math.inf if self.timeout is None else self.timeout * len(job["trials"])
         worker = self._hand_out(work, job)
         try:
+            worker.begin(timeout, is_wanted)
             result: Result | Failure = worker.answer(timeout, is_wanted)
         except BaseException:
             self._alive.discard(worker)
@@ -188,14 +191,31 @@ class _Worker:
     """A process at the other end of a pipe of its own, so that its death is nobody else's."""
 
     def __init__(self, context: Any, memory: int | None) -> None:
-        self._connection, there = context.Pipe()
-        self._process = context.Process(target=serve, args=[there, memory, UNKEPT], daemon=True)
-        start(self._process)
-        there.close()
+        with shortages():
+            self._connection, there = context.Pipe()
+        with there:
+            self._process = context.Process(target=serve, args=[there, memory, UNKEPT], daemon=True)
+            start(self._process)
+        self._has_begun = False
 
     def ask(self, work: Work[Job, Result], job: Job) -> None:
         """Send a job; OSError if the process has died."""
         self._connection.send((work, job))
+
+    def begin(self, timeout: float, is_wanted: Callable[[], bool]) -> None:
+        """Wait until it can take jobs; ShortageError where it cannot, or dies before it says so by itself."""
+        if self._has_begun:
+            return
+        try:
+            lacking = self.answer(timeout, is_wanted)
+        except WorkerDiedError as error:
+            if error.killed:
+                raise
+            lacking = f"{NONE_STARTS}: {error} before its first job"
+        if lacking:
+            self.kill()
+            raise ShortageError(lacking)
+        self._has_begun = True
 
     def answer(self, timeout: float, is_wanted: Callable[[], bool]) -> Any:
         """The result of the job; WorkerDiedError or TimeoutError without one, and the process is gone then."""
@@ -224,9 +244,18 @@ class _Worker:
 
 
 def serve(connection: Connection, memory: int | None, unkept: Mapping[str, bytes]) -> None:
-    """The life of a worker: job after job, until the parent closes its end; `unkept` is the parent's compiled code."""
+    """The life of a worker: None once it is ready, or what it lacks; job after job, until the parent closes its end.
+
+    `unkept` is the parent's compiled code.
+    """
     UNKEPT.update(unkept)
-    prepare(memory)
+    try:
+        with shortages():
+            prepare(memory)
+    except ShortageError as error:
+        connection.send(str(error))
+        return
+    connection.send(None)
     while True:
         try:
             work, job = connection.recv()
@@ -246,8 +275,8 @@ def guarded(work: Work[Job, Result], job: Job) -> Result | Failure:
 
 
 def failure_of(error: BaseException) -> Failure:
-    """In words, and whether it is a full disk."""
-    full = full_disk(error)
+    """In words, and whether it is a full disk, or another shortage."""
+    full = shortage(error)
     return {"error": full or f"{type(error).__name__}: {error}", "disk_full": full is not None}
 
 

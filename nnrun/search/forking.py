@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import current_process, forkserver, get_context
@@ -12,11 +14,19 @@ from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from nnrun.errors import ShortageError, system_words
 from nnrun.machine import sockets, threads
 from nnrun.machine.interpreters import blind_to_the_folder
 from nnrun.machine.posix import deaf_to_ctrl_c
 
 LOADED = ["nnrun.search.server", "nnrun.search.kernels"]
+NONE_STARTS = "no worker could be started"
+LACKING = {
+    errno.EAGAIN: "processes", errno.EMFILE: "open files", errno.ENFILE: "open files", errno.ENOMEM: "memory"
+}  # fmt: skip
+NO_THREAD = "can't start new thread"  # what Python says, which knows no reason
+SERVER_TRIES = 2  # one that was killed has another in its place
+SECONDS_TO_END = 0.1  # of one that lets nobody in any more
 _STARTING = threading.Lock()
 
 
@@ -24,10 +34,10 @@ def begin_to_load() -> BaseContext:
     """The context of processes that a server, started here, forks: it loads what they need once.
 
     It has one thread and nothing of this process, so a worker is as clean as one spawned by itself. A server that runs
-    already stays as it is. UsageError where there is no folder for its socket.
+    already stays as it is. UsageError where there is no folder for its socket, ShortageError where there can be none.
     """
     context = get_context("forkserver")
-    with blind_to_the_folder():
+    with shortages(), blind_to_the_folder():
         _start_tracker()
         sockets.make_folder()
         with deaf_to_ctrl_c(), threads.one_for_blas_of_others():
@@ -74,11 +84,41 @@ def _start_tracker() -> None:
 def start(process: BaseProcess) -> None:
     """Have the server begin it; one at a time, as what is taken from this process meanwhile is put back.
 
-    A server that has died meanwhile has one like it in its place: multiprocessing would start any other.
+    A server that has died meanwhile has one like it in its place: multiprocessing would start any other. ShortageError
+    where that dies as well, which it does where the system lets it fork none.
     """
-    with _STARTING, _no_program(), _parenthood():
-        begin_to_load()
-        process.start()
+    with _STARTING, _no_program(), _parenthood(), shortages():
+        for left in reversed(range(SERVER_TRIES)):
+            begin_to_load()
+            try:
+                process.start()
+                break
+            except (EOFError, ConnectionError):  # it died meanwhile
+                if not left:
+                    raise
+                time.sleep(SECONDS_TO_END)
+
+
+@contextmanager
+def shortages() -> Iterator[None]:
+    """ShortageError, in words, in the place of what is said where the system lets none be started."""
+    try:
+        yield
+    except (OSError, EOFError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and str(error) != NO_THREAD:
+            raise
+        raise ShortageError(f"{NONE_STARTS}: {_lack(error)}") from error
+
+
+def _lack(error: Exception) -> str:
+    if isinstance(error, RuntimeError):
+        return "the system gives no more threads, or no memory for them"
+    if isinstance(error, MemoryError):
+        return "the system gives no more memory"
+    if not isinstance(error, OSError) or isinstance(error, ConnectionError):
+        return "the process that forks them ends, as it does without more processes, open files or memory"
+    what = LACKING.get(error.errno or 0)
+    return f"the system gives no more {what} ({system_words(error)})" if what else system_words(error)
 
 
 @contextmanager

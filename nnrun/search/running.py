@@ -16,7 +16,7 @@ from nnrun.errors import ConfigError
 from nnrun.locks import drop_abandoned
 from nnrun.runs.checkpoints import drop_checkpoints, is_whole
 from nnrun.runs.finding import trial_of
-from nnrun.runs.full_disk import full_disk, resumable
+from nnrun.runs.full_disk import resumable, shortage
 from nnrun.runs.records import RunStatus
 from nnrun.runs.rundir import UNFINISHED, RunDir, now
 from nnrun.runs.steering import Steering
@@ -172,7 +172,7 @@ def ran_before(search: Search) -> float:
 def _note_end(search: Search, clock: Clock, error: BaseException) -> None:
     """What an error leaves behind, as far as the disk takes it; everything finished is in the ledger."""
     status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-    words = "; ".join((full_disk(error) or str(error) or type(error).__name__).splitlines())
+    words = "; ".join((shortage(error) or str(error) or type(error).__name__).splitlines())
     with suppress(OSError):
         search.run.update_record(status=status, ended=now(), running_seconds=clock.seconds, error=words)
         records, _ = search.ledger.read()

@@ -18,7 +18,11 @@ import nnrun.search.trials  # noqa: F401
 
 
 def _keep_quiet(*error: object) -> None:
-    """Of a worker that dies before its first job, as when its pool is closed meanwhile, the parent tells."""
+    """Of a worker that dies before its first job, as when its pool is closed meanwhile, the parent tells.
+
+    And of a server that can fork none, in whose place that begins another, with its socket in the same folder.
+    """
+    atexit.unregister(_leave_nothing)
 
 
 def _leave_nothing() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 
-from nnrun.errors import NnrunError
+from nnrun.errors import NnrunError, ShortageError
 from nnrun.runs.rundir import RunDir
 from nnrun.search.executors import Inline, failure_of
 from nnrun.search.state import Options
@@ -71,6 +72,31 @@ def test_so_does_an_improvement(nnrun: Run, here: Path, full: None) -> None:
     told_of(nnrun("improve", *IRIS, "--budget", "30runs", "--workers", "1", "--stack", "1"))
 
 
+@pytest.mark.parametrize(
+    "command",
+    [("search", "--set", f"search.space={SPACE}", "--trials", "2"), ("improve", "--budget", "30runs", "--stack", "1")],
+)
+def test_so_does_a_search_whose_workers_cannot_be_started(
+    nnrun: Run, here: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    def start(process: BaseProcess) -> None:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(BaseProcess, "start", start)
+        done = nnrun(*command, *IRIS, "--workers", "2")
+    (run,) = Path("runs").glob("2*")
+    lack = "no worker could be started: the system gives no more processes (Resource temporarily unavailable)"
+    assert done.code == 1, done.out
+    assert done.err.splitlines()[-1] == (
+        f"nnrun: {lack}; what is finished is kept, and `nnrun resume {run}` goes on with it"
+    )
+    assert json.loads((run / "run.json").read_text())["error"] == lack
+    if command[0] == "search":
+        assert f"failed, 0 of 2 trials so far; {lack}\n" in nnrun("show", str(run)).out
+        assert nnrun("resume", str(run), "--workers", "1", "--json").json["counts"]["done"] == 2
+
+
 def test_the_file_is_that_which_was_meant() -> None:
     named = OSError(errno.ENOSPC, "No space left on device", "here/data.json")
     named.__cause__ = OSError(errno.ENOSPC, "No space left on device")
@@ -78,4 +104,5 @@ def test_the_file_is_that_which_was_meant() -> None:
     wrapped = NnrunError("the network cannot be kept")
     wrapped.__cause__ = named
     assert failure_of(wrapped) == failure_of(named)
+    assert failure_of(ShortageError("no more processes")) == {"error": "no more processes", "disk_full": True}
     assert failure_of(ValueError("no")) == {"error": "ValueError: no", "disk_full": False}

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from multiprocessing import forkserver, get_context
 from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,7 @@ import numpy as np
 import psutil
 import pytest
 
+from nnrun.errors import ShortageError
 from nnrun.machine import threads
 from nnrun.search.executors import Inline, Pool, _Worker
 from nnrun.search.forking import LOADED, begin_to_load
@@ -156,6 +161,47 @@ def test_a_worker_killed_from_outside_costs_no_attempt(study: Studies, tmp_path:
     assert sorted(ran(tmp_path)) == [0, 1, 2, 2, 3, 4]
 
 
+@pytest.mark.parametrize(
+    ("code", "what"),
+    [(errno.EAGAIN, "processes"), (errno.EMFILE, "open files"), (errno.ENFILE, "open files"), (errno.ENOMEM, "memory")],
+)
+def test_where_the_system_lets_no_worker_start_no_trial_has_failed(
+    study: Studies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, what: str
+) -> None:
+    def start(process: BaseProcess) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(BaseProcess, "start", start)
+    job = {"folder": str(tmp_path), "at": None, "how": ""}
+    one, told = study(misbehave, Pool(2), **job), f"no worker could be started: the system gives no more {what} ("
+    with pytest.raises(ShortageError, match=f"^{re.escape(told)}"):
+        one.run(Budget(3))
+    assert one.records == []
+    later = study(misbehave, **job)
+    later.run(Budget(3))
+    assert [(record["status"], record["attempt"]) for record in later.records] == [("done", 1)] * 3
+
+
+@pytest.mark.parametrize(
+    ("memory", "told"),
+    [(1, "the system gives no more (threads|memory)"), ("much", "the worker ended with code 1 before its first job")],
+)
+def test_a_worker_that_ends_before_its_first_job_is_no_trials_fault(memory: Any, told: str) -> None:
+    """One has no memory for its thread, one dies where it takes nothing amiss."""
+    with closing(Pool(1, memory=memory)) as pool, pytest.raises(ShortageError, match=told):
+        pool.submit(misbehave, {"trials": [{"number": 0}], "at": None}).result(PATIENCE)
+
+
+def test_no_more_threads_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with closing(Pool(1)) as pool, monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        with pytest.raises(ShortageError, match="the system gives no more threads"):
+            pool.submit(misbehave, {"trials": []})
+
+
 def who(job: Job) -> Job:
     from threadpoolctl import threadpool_info
 
@@ -231,22 +277,31 @@ def test_nothing_of_the_folder_is_loaded_in_its_place(namesakes: Path) -> None:
 
 
 def test_nor_by_a_server_in_the_place_of_one_that_was_killed(tmp_path: Path, namesakes: Path) -> None:
+    """Or that could fork none, without open files: it leaves the folder of its socket to the next."""
     program = tmp_path / "program.py"
     program.write_text("""
-import os, signal
+import os, resource, signal, socket
 from contextlib import closing
 from multiprocessing import forkserver
 from nnrun.search.executors import Pool
 
-with closing(Pool(1)) as one, closing(Pool(1)) as another:
+with closing(Pool(1)) as one, closing(Pool(1)) as another, closing(Pool(1)) as third:
     print(one.submit(len, {"trials": []}).result())
     server = forkserver._forkserver._forkserver_pid
     os.kill(server, signal.SIGKILL)
     os.waitid(os.P_PID, server, os.WEXITED | os.WNOWAIT)
     print(another.submit(len, {"trials": []}).result())
+    server = forkserver._forkserver
+    if hasattr(resource, "prlimit"):  # Linux
+        resource.prlimit(server._forkserver_pid, resource.RLIMIT_NOFILE, (3, 3))
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.connect(server._forkserver_address)
+            os.waitid(os.P_PID, server._forkserver_pid, os.WEXITED | os.WNOWAIT)
+    print(third.submit(len, {"trials": []}).result())
 """)
     done = subprocess.run([sys.executable, program], cwd=namesakes, capture_output=True, text=True, timeout=PATIENCE)
-    assert (done.stdout.split(), list(namesakes.glob("* was run"))) == (["1", "1"], []), done.stderr
+    assert (done.stdout.split(), done.stderr) == (["1", "1", "1"], "")
+    assert list(namesakes.glob("* was run")) == []
 
 
 def test_the_limit_of_a_trial_holds_where_the_server_was_killed(tmp_path: Path) -> None:

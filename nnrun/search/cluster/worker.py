@@ -18,6 +18,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
+from nnrun.errors import ShortageError
 from nnrun.locks import filling
 from nnrun.runs.finding import trial_name
 from nnrun.runs.records import Environment
@@ -78,8 +79,11 @@ def examine(text: str) -> str:
         _store()  # where that is only a task can ask, and data may come before the first trial
     request = json.loads(text)
     kind: Kind = request["kind"]
-    with _turn():
-        result = _done(probe, probe_job(kind), request["memory"], timeout=None)
+    try:
+        with _turn():
+            result = _done(probe, probe_job(kind), request["memory"], timeout=None)
+    except ShortageError as error:
+        result = failure_of(error)
     if "bits" in result:
         _probes[json.dumps(kind)] = result
     return json.dumps({**result, "protocol": PROTOCOL})

@@ -16,7 +16,7 @@ import pytest
 
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
-from nnrun.errors import DataError
+from nnrun.errors import DataError, ShortageError
 from nnrun.runs.preparing import CACHE
 from nnrun.runs.removing import Removal, cached, remove
 from nnrun.search.cluster import seat, worker
@@ -160,6 +160,17 @@ def test_a_trial_that_fails_by_itself_is_told(here: Path, job: SentJob, ready: D
 
     assert send(freight_of(job, ready))
     assert attempt(fail, request(job, ready)) == {"failure": {"error": "ValueError: no", "disk_full": False}}
+
+
+def test_so_is_that_no_child_could_be_started(here: Path, job: SentJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the answer to the look at the worker: an error of this kind would end as that of a scheduler that is gone."""
+
+    def done(*asked: object, **limits: object) -> Any:
+        raise ShortageError("no worker could be started")
+
+    monkeypatch.setattr(worker, "_done", done)
+    told = json.loads(worker.examine(json.dumps({"kind": {"engine": "numpy", "dtype": "float32"}, "memory": None})))
+    assert (told["error"], "bits" in told) == ("no worker could be started", False)
 
 
 def test_what_cannot_be_packed_is_told(
