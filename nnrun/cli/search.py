@@ -92,7 +92,8 @@ TrialMemory = Annotated[
     int | None,
     typer.Option(
         metavar="BYTES",
-        help="Most memory a worker may take, on Linux; left out: an equal share of 80% of the free memory.",
+        help="Most memory a worker may take, on Linux; left out: an equal share of 80% of the free memory, "
+        "or that least where it is more.",
         min=LEAST_MEMORY,
     ),
 ]

@@ -109,7 +109,11 @@ class Options:
             return Cluster(self.cluster, timeout, memory, self.any_bits, patience, told_to_stop)
         if self.in_process and self.workers == 1 and timeout is None and memory is None:
             return Inline()
-        return Pool(self.workers, timeout, memory or int(MEMORY_SHARE * free_memory() / self.workers))
+        return Pool(self.workers, timeout, memory or self._memory())
+
+    def _memory(self) -> int:
+        """A worker's share of what is free, which is a limit, not a need: no less than what each can train in."""
+        return max(LEAST_MEMORY, int(MEMORY_SHARE * free_memory() / self.workers))
 
 
 def _finite(limit: float | None) -> float | None:

@@ -18,6 +18,7 @@ import pytest
 
 from nnrun.machine import capacity
 from nnrun.machine.capacity import TREES, cores_allowed, free_memory, lacking_memory, memory_left, usable_cores
+from nnrun.machine.posix import LEAST_MEMORY
 from nnrun.search import state
 from nnrun.search.state import Options, usual_workers
 from tests.asked import asking
@@ -259,3 +260,5 @@ def test_workers_share_what_the_group_has_left(have: Any, monkeypatch: pytest.Mo
     monkeypatch.setattr(state, "Pool", lambda workers, timeout, memory: memory)
     assert Options(workers=2, in_process=False).executor() == 400 * MB
     assert asking(workers=2, trial_memory=300 * MB).executor() == 300 * MB
+    have(16_000 * MB, 196 * MB)
+    assert Options(workers=2, in_process=False).executor() == LEAST_MEMORY, "in less none begins"
