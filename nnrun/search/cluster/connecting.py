@@ -110,14 +110,17 @@ def _local(address: str) -> Iterator[Any]:
     from distributed import LocalCluster
 
     with blind_to_the_folder():  # to the end, as a worker that dies is started again
-        with deaf_to_ctrl_c():
-            here = LocalCluster(
-                n_workers=int(address.removeprefix(LOCAL)),
-                threads_per_worker=1,
-                dashboard_address=None,
-                silence_logs=logging.CRITICAL + 1,
-                security=_certificates(),
-            )
+        try:
+            with deaf_to_ctrl_c():
+                here = LocalCluster(
+                    n_workers=int(address.removeprefix(LOCAL)),
+                    threads_per_worker=1,
+                    dashboard_address=None,
+                    silence_logs=logging.CRITICAL + 1,
+                    security=_certificates(),
+                )
+        except Exception as error:  # of the system, such as a network that is down or too few processes
+            raise UsageError(f"--cluster {address}: no cluster starts here: {error.__cause__ or error}") from error
         try:
             yield here
         finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nnrun.config.load import load_config
+from nnrun.errors import UsageError
 from nnrun.search.cluster import connecting
 from nnrun.search.cluster.connecting import connected, exposed
 from nnrun.search.state import Options
@@ -27,6 +28,16 @@ def test_nobody_without_its_certificates_is_let_in() -> None:
         for stranger in (address, address.replace("tls", "tcp")):
             with pytest.raises((OSError, TypeError)):
                 distributed.Client(stranger, timeout=3, set_as_default=False)
+
+
+def test_one_that_cannot_start_is_told_with_the_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def start(**options: object) -> None:
+        raise RuntimeError("Cluster failed to start: no route") from OSError("no route")
+
+    monkeypatch.setattr(distributed, "LocalCluster", start)
+    with pytest.raises(UsageError, match=r"^--cluster local:2: no cluster starts here: no route$"):
+        begin(load_config(None, text=CONFIG), tmp_path / "runs", Options(cluster="local:2"), Watcher())
+    assert not list(tmp_path.iterdir())
 
 
 class Heard(Watcher):
