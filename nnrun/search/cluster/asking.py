@@ -67,6 +67,7 @@ class Asking:
         self._topic = f"nnrun-{client.id}"
         self._tasks: dict[str, Any] = {}  # by the worker that they sit on
         self._asked: dict[str, Asked] = {}  # by token
+        self._listening = 0  # connections that wait for the end of a job
         self._straight: dict[str, threading.Event] = {}  # set where a worker can be reached without the scheduler
         client.subscribe_topic(self._topic, self._hear)
 
@@ -169,11 +170,16 @@ class Asking:
     async def _listen(self, asked: Asked) -> None:
         """Hear of the end of a job without the scheduler, where connections are left for other messages."""
         await asyncio.sleep(UNTIL_LISTENED)
-        pool = self._client.rpc
-        if self._straight.get(asked.address, NEVER).is_set() and 2 * pool.active < pool.limit:
-            with suppress(OSError):  # what is told next says it as well
-                if await self._straight_to(asked.address, seat.end_of, asked.task.key, asked.token):
-                    asked.end()
+        if not self._straight.get(asked.address, NEVER).is_set() or 2 * self._listening >= self._client.rpc.limit:
+            return
+        self._listening += 1
+        try:
+            if await self._straight_to(asked.address, seat.end_of, asked.task.key, asked.token):
+                asked.end()
+        except OSError:
+            pass  # what is told next says it as well
+        finally:
+            self._listening -= 1
 
     async def _called(self, address: str, function: Callable[..., Any], *given: Any) -> Any:
         """What a function comes to on a worker; OSError where that is not reached."""

@@ -160,8 +160,13 @@ async def end_of(task: str, token: str) -> bool:
         listeners = _seats[task].listeners if task in _seats else {}
         if token not in listeners:
             return False
-        listeners[token] = lambda found: loop.call_soon_threadsafe(trained.set_result, found)
+        listeners[token] = lambda found: loop.call_soon_threadsafe(_settle, trained, found)
     return await trained
+
+
+def _settle(trained: asyncio.Future[bool], found: bool) -> None:
+    if not trained.done():  # given up, as when the worker is told to end
+        trained.set_result(found)
 
 
 def answer(task: str, token: str, dask_worker: Worker) -> bytes | None:

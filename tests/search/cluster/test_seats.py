@@ -203,6 +203,27 @@ def test_the_end_of_a_job_is_told_straight_or_by_an_event(
     )
 
 
+def test_listening_leaves_half_of_the_connections_to_others(
+    search: Callable[[], Cluster], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many jobs begin at once, when none of their connections is there yet."""
+    asking, straight, listening = search()._crew.asking, Asking._straight_to, list[int]()
+    until(lambda: is_reached(asking))
+
+    async def slow(self: Asking, address: str, function: Any, *given: Any) -> Any:
+        if function is not seat.end_of:
+            return await straight(self, address, function, *given)
+        listening.append(self._listening)
+        return await asyncio.sleep(0.2)
+
+    monkeypatch.setattr(Asking, "_straight_to", slow)
+    monkeypatch.setattr(asking._client.rpc, "limit", 6)
+    (address, task), *_ = asking._tasks.items()
+    for each in [asking._in_background(asking._listen(Asked(str(n), address, task))) for n in range(20)]:
+        each.result(PATIENCE)
+    assert listening == [1, 2, 3] and asking._listening == 0
+
+
 def test_who_asks_for_the_end_of_a_job_that_is_not_there_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not asyncio.run(seat.end_of("no task", "token"))
     here = seat.Seat("task", list[seat.Told]().append)
@@ -210,6 +231,25 @@ def test_who_asks_for_the_end_of_a_job_that_is_not_there_does_not_wait(monkeypat
     here.put("token", lambda job: {}, json.dumps({"kind": {}}))
     here.train(*here.jobs.get())  # of which an event tells
     assert not asyncio.run(seat.end_of("task", "token"))
+
+
+def test_a_question_that_was_given_up_harms_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the worker is told to end meanwhile."""
+    here, heard = seat.Seat("task", list[seat.Told]().append), list[Any]()
+    monkeypatch.setitem(seat._seats, "task", here)
+    here.put("token", dict, json.dumps({"kind": {}}))
+
+    async def give_up() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, problem: heard.append(problem))
+        asked = asyncio.create_task(seat.end_of("task", "token"))
+        await asyncio.sleep(0)
+        asked.cancel()
+        await asyncio.sleep(0)
+        here.train(*here.jobs.get())
+        await asyncio.sleep(0.01)
+
+    asyncio.run(give_up())
+    assert not heard
 
 
 @pytest.mark.parametrize("way", ["refused", "not begun"])
