@@ -36,22 +36,21 @@ def keep(run: RunDir, trainer: Trainer, stopping: EarlyStopping | None, best: Be
 
 
 def standing(trainer: Trainer, stopping: EarlyStopping | None, best: Best) -> dict[str, bytes]:
-    """The checkpoints of a run that begins where its trainer stands, which is kept, too, if there is a best so far."""
+    """The checkpoints of a run that begins where its trainer stands, and that state as one that is kept."""
     if not trainer.epoch:
         return {}
-    if not best.epochs[0]:
-        return {
-            _file("last"): packed(state_of(trainer, 0), about_last(trainer, stopping, 0, (trainer.epoch, trainer.step)))
-        }
     whole = _whole(trainer, stopping, best)
     return {_file(f"{KEPT}{trainer.epoch:06d}"): packed(*whole), **_parted(*whole)}
 
 
 def _whole(trainer: Trainer, stopping: EarlyStopping | None, best: Best) -> Loaded:
-    about = about_last(trainer, stopping, 0, (trainer.epoch, trainer.step))
+    """All of a run in one file; a child that is judged by other scores than its parent has no best yet."""
+    tensors, about = state_of(trainer, 0), about_last(trainer, stopping, 0, (trainer.epoch, trainer.step))
+    if not best.epochs[0]:
+        return tensors, about
     about["best"] = {"epoch": int(best.epochs[0]), "scores": best.scores[0].tolist()}
     of_best = named(trainer.network, best.theta[0], best.state[0])
-    return state_of(trainer, 0) | {BEST + name: tensor for name, tensor in of_best.items()}, about
+    return tensors | {BEST + name: tensor for name, tensor in of_best.items()}, about
 
 
 def kept(run: RunDir) -> dict[int, str]:
@@ -89,11 +88,14 @@ def start_before(run: RunDir, epoch: int) -> tuple[int, dict[str, bytes]]:
 
 
 def _parted(tensors: Tensors, about: Checkpoint) -> dict[str, bytes]:
-    """A kept state as the two checkpoints of a run."""
-    of_best: Checkpoint = {"epoch": about["best"]["epoch"], "scores": about["best"]["scores"]}
-    best = {name.removeprefix(BEST): tensor for name, tensor in tensors.items() if name.startswith(BEST)}
+    """A kept state as the checkpoints of a run."""
     last = {name: tensor for name, tensor in tensors.items() if not name.startswith(BEST)}
-    return {_file("last"): packed(last, about), _file("best"): packed(best, of_best)}
+    files = {_file("last"): packed(last, about)}
+    if found := about.get("best"):
+        of_best: Checkpoint = {"epoch": found["epoch"], "scores": found["scores"]}
+        best = {name.removeprefix(BEST): tensor for name, tensor in tensors.items() if name.startswith(BEST)}
+        files[_file("best")] = packed(best, of_best)
+    return files
 
 
 def _file(name: str) -> str:

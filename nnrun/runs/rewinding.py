@@ -112,17 +112,15 @@ def _epoch(run: StoredRun, to: str) -> int:
     named = {BEST: int(best) if best else 0, LAST: trained}
     if to not in named and not re.fullmatch(r"-?[0-9]{1,9}", to):
         raise UsageError(f"--to {to}: give an epoch, best, last, or -5 for five epochs before the last")
+    if not run.rows:
+        raise UsageError(f"{run.id} has trained no epoch yet, so there is nothing to go back to")
     epoch = named[to] if to in named else int(to)
     epoch = trained + epoch if to.startswith("-") else epoch
     if not 1 <= epoch <= trained:
-        raise UsageError(f"--to {to}: {run.id} has trained epochs 1 to {trained}" if trained else _nothing(run))
+        raise UsageError(f"--to {to}: {run.id} has trained epochs 1 to {trained}")
     if epoch < run.rows[0]["epoch"]:
         raise UsageError(f"--to {to}: {run.id} began at epoch {run.rows[0]['epoch']}; rewind its parent")
     return epoch
-
-
-def _nothing(run: StoredRun) -> str:
-    return f"{run.id} has trained no epoch yet, so there is nothing to go back to"
 
 
 def _until(run: StoredRun, epoch: int) -> Config:

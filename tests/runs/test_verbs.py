@@ -24,6 +24,7 @@ from nnrun.runs.checkpoints import load_weights
 from nnrun.runs.finding import list_runs
 from nnrun.runs.listener import Listener, Outcome
 from nnrun.runs.records import Row
+from nnrun.runs.rewinding import rewind
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from tests.forked import exit_code
@@ -282,6 +283,8 @@ def test_a_child_does_not_measure_itself_by_other_scores(train_run: Train, overr
     best = min(rows, key=lambda row: [row[score] for score in order])
     assert outcome.record["best_epoch"] == best["epoch"]
     assert outcome.record["final"]["dev_loss"] == pytest.approx(best["dev_loss"], rel=1e-6)
+    again = rewind(outcome.run, "16")  # from what the child began with, when none was the best
+    assert (again.status, again.record["best_epoch"]) == ("done", best["epoch"])
 
 
 def test_another_optimizer_starts_with_empty_slots(train_run: Train) -> None:
