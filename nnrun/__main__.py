@@ -53,7 +53,7 @@ def _in_json(code: int, problems: Sequence[str]) -> bool:
 def main() -> None:
     """Entry point of `nnrun` and `python -m nnrun`."""
     _leave_by_signals()  # first of all, as loading takes a while
-    from nnrun.errors import UsageError
+    from nnrun.errors import NnrunError, UsageError
 
     gc.set_threshold(50_000)  # modules are no garbage: loading them takes a tenth less
     try:
@@ -65,7 +65,7 @@ def main() -> None:
         if SEARCHES.intersection(sys.argv[1:2]) and not HELP.intersection(sys.argv):
             from nnrun.search.forking import begin_to_load
 
-            with suppress(UsageError, OSError):  # of which the command will tell
+            with suppress(NnrunError, OSError):  # of which the command will tell
                 begin_to_load()  # while this process loads the rest of its own
         from nnrun.cli import completing
         from nnrun.cli.app import parser_of

@@ -64,6 +64,7 @@ class Loop:
     affords: Callable[[Spent, Sequence[Ask]], bool]
     spent: Callable[[], Spent]
     went_on: bool = False  # from its start, also where that failed, as early versions did
+    failures_count: bool = field(default=False, init=False)  # as errors of 100%, by the rule of those versions
     steps: list[StepRecord] = field(default_factory=list, init=False)
     lacking: str = field(default="", init=False)  # what the budget has no room for, in words
 
@@ -81,12 +82,14 @@ class Loop:
         NnrunError where a training of the baseline failed.
         """
         start = yield from self._trained({}, range(self.asked["seeds"]))
-        if (failed := failure(start.records)) and not self.went_on:
+        failed = failure(start.records)
+        if failed and not self.went_on:
             resume = command("resume", str(self.trials.parent))
             raise NnrunError(
                 f"the config as written, {failed}; no change can be judged without it. `{resume}` trains it again; "
                 "where limits were the reason, give others: --trial-timeout, --trial-memory, --workers"
             )
+        self.failures_count = failed is not None
         self.teller.baseline(start)
         here, last, why = start, None, self._over(start)
         while why is None:
@@ -106,6 +109,9 @@ class Loop:
         records = yield [Ask(settings, seed) for seed in seeds]
         return Standing(settings, records)
 
+    def _failure(self, records: Sequence[TrialRecord]) -> str | None:
+        return None if self.failures_count else failure(records)
+
     # one time round
 
     def _step(self, here: Standing, change: Change) -> Generator[list[Ask], list[TrialRecord], Standing | None]:
@@ -114,7 +120,7 @@ class Loop:
         self.teller.trying(number, change, here)
         beside = self.advice.beside(here, change, number)
         trial = Trial(change, (yield [Ask(each, SCREENING + number) for each in beside]))
-        if failed := failure([trial.best]):
+        if failed := self._failure([trial.best]):
             trial.reason = failed
         elif dev_error(trial.best) <= max(here.errors):
             yield from self._confirm(here, trial)
@@ -133,7 +139,7 @@ class Loop:
         """
         settings = trial.best["values"]
         trial.trained = (yield from self._trained(settings, range(FIRST))).records
-        if failed := failure(trial.trained):
+        if failed := self._failure(trial.trained):
             trial.reason = failed
             return
         trial.found = self.results.compare(here.records[:FIRST], trial.trained)
@@ -142,7 +148,7 @@ class Loop:
             return
         rest = yield from self._trained(settings, range(FIRST, len(here.records)))
         trial.trained = [*trial.trained, *rest.records]
-        if failed := failure(rest.records):
+        if failed := self._failure(rest.records):
             trial.reason = failed
             return
         trial.found = self.results.compare(here.records, trial.trained)
@@ -168,7 +174,7 @@ class Loop:
             "verdict": "adopted" if trial.adopted else "rejected",
             "reason": trial.reason,
             "before": fmean(here.errors[: len(trained)] or here.errors),
-            "after": None if failure(trained or [best]) else fmean(map(dev_error, trained or [best])),
+            "after": None if self._failure(trained or [best]) else fmean(map(dev_error, trained or [best])),
             "runs": took.runs,
             "epochs": took.epochs,
             "seconds": took.seconds,
@@ -217,7 +223,7 @@ class Loop:
         other = {SPLIT_SEED: self.base.config.data.split_seed + 1}
         count = min(AGAIN, self.asked["seeds"])
         found = yield [Ask(merged(settings, other), seed) for settings in last for seed in range(count)]
-        pairs = [pair for pair in zip(found[:count], found[count:], strict=True) if not failure(pair)]
+        pairs = [pair for pair in zip(found[:count], found[count:], strict=True) if not self._failure(pair)]
         if not pairs:
             return None
         comparison = self.results.compare(*zip(*pairs, strict=True))

@@ -113,7 +113,8 @@ def resume(
     loaded, record = StoredRun(run).loaded(options.moved), read(run)
     with reopened(run, loaded, "improvement", options, watcher, told_to_stop) as left:
         left = replace(left, config=_single(loaded.config))
-        _forget_failed(left.ledger, record["asked"]["seeds"])
+        if record["ending"] is None:
+            _forget_failed(left.ledger, record["asked"]["seeds"])
         _set_out(left, record, Teller())[0].retrace()
         search = extended(left)
         return _go_on(search, record, watcher, teller, told_to_stop)
@@ -246,7 +247,7 @@ def _set_out(search: Search, record: ImproveRecord, teller: Teller) -> tuple[Ste
     strategy = Steps(search.config, search.ledger)
     purse = Purse(Budget.of(asked["budget"]), search.run, strategy, ran_before(search))
     loop = Loop(base, asked, record["faults"], search.folder, teller, purse.affords, strategy.spent,
-                strategy.has_begun(asked["seeds"]))  # fmt: skip
+                record["ending"] is not None or strategy.has_begun(asked["seeds"]))  # fmt: skip
     strategy.follow(loop)
     return strategy, loop
 

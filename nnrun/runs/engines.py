@@ -112,11 +112,6 @@ def _compiled(config: Config, asked: str, heard: Heard, alone: bool) -> tuple[Co
     return with_engine(config, "compiled"), [f"{line}: {seconds:.0f} s" for line in told[-1:]]
 
 
-def readied(config: Config, heard: Heard = nobody) -> list[str]:
-    """Lines on the code that a decided configuration needs, where that had to be compiled: here, before workers do."""
-    return _compiled(config, "compiled", heard, alone=False)[1] if config.training.engine == "compiled" else []
-
-
 def saved_seconds(config: Config, dataset: Dataset) -> float:
     """About what the compiled engine saves in one training, all its epochs and networks, in seconds.
 

@@ -12,7 +12,7 @@ from nnrun.config.load import Loaded
 from nnrun.data.dataset import Dataset
 from nnrun.errors import UsageError
 from nnrun.runs.assembly import check_memory
-from nnrun.runs.engines import by_numpy, readied
+from nnrun.runs.engines import by_numpy
 from nnrun.runs.finding import PLAN
 from nnrun.runs.folds import refuse_unfit
 from nnrun.runs.moving import move_source, other_data
@@ -87,8 +87,6 @@ def reopened(
         require_own(StoredRun(run), dataset, f"begin a new {what}")
         with located(loaded):
             check_memory(loaded.config, dataset)
-            for line in readied(loaded.config, until_told(watcher.preparing, told_to_stop)):
-                watcher.say(line)
         yield Search(run, loaded.config, dataset, plan, options, executor, [loaded.config])
 
 

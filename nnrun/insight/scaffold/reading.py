@@ -20,11 +20,12 @@ from nnrun.data.files.dialect import UNITS
 from nnrun.data.files.parquet_file import stated_categories
 from nnrun.data.files.sources import lacks_names, open_sources, sources_of, target_name
 from nnrun.data.files.table import FEW_VALUES, Table, numbers, slips_of
-from nnrun.data.files.values import Values, fractional, kind_of, labels, missing_of
+from nnrun.data.files.values import fractional, kind_of, labels, missing_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
+FEWEST_OF_A_CLASS = 5  # rows, of 60, 20 and 20% for training, dev and test
 MANY_NUMBERS = 0.5  # share of a column's values from which on a word among them stands for none
 MOST_WORDS, AGAIN = 3, 2  # different ones in a column, and how often each comes; one that comes once may be a slip
 
@@ -113,7 +114,8 @@ def _with_numbers(config: Data, table: Table) -> tuple[Data, Table]:
 def _with_categories(config: Data, table: Table, typed: Collection[str]) -> tuple[Data, list[str]]:
     """The section in which columns of numbers that are categories by their type are such, and these.
 
-    A target of them is one of classes, if they are whole. Features of rare values alone stay numbers, which tell more.
+    A target of them is one of classes, if they are whole and none is rare. Features of rare values alone stay numbers,
+    which tell more.
     """
     target, others = target_name(config), {config.group, config.time, *config.declared}
     names = [name for name in table.columns if name in typed and name not in others]
@@ -122,7 +124,7 @@ def _with_categories(config: Data, table: Table, typed: Collection[str]) -> tupl
         name: "category" for name in found if name != target and _come_again(table.frame[name])
     }
     changes: dict[str, object] = {"kinds": {**config.kinds, **kinds}}
-    if target in found and config.task == "auto" and _are_whole(table.column(target)):
+    if target in found and config.task == "auto" and _are_classes(table, str(target)):
         changes["task"] = "classification"
     decided = [*map(str, kinds), *([str(target)] if "task" in changes else [])]
     return config.model_copy(update=changes), decided
@@ -134,8 +136,11 @@ def _come_again(series: pd.Series[Any]) -> bool:
     return bool(USUAL.kept(counts, len(series)))
 
 
-def _are_whole(values: Values) -> bool:
-    return not fractional(values[~missing_of(values)]).any()
+def _are_classes(table: Table, target: str) -> bool:
+    """Whether all are whole, and come often enough for a row in each part of the usual split."""
+    values = table.column(target)
+    whole = not fractional(values[~missing_of(values)]).any()
+    return whole and int(labels(table.frame[target]).value_counts().min()) >= FEWEST_OF_A_CLASS
 
 
 def _is_stored_as_text(table: Table, name: str) -> bool:

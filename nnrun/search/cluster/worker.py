@@ -30,6 +30,7 @@ from nnrun.search.trials import Job
 
 PROTOCOL = 1  # of how jobs come: as messages to a task
 FOLDER, UNFINISHED, COMING = "nnrun", ".unfinished-", "coming-"
+ENDING = ("closing", "closed", "failed")  # what dask calls a worker that takes nothing and sends nothing any more
 UNTIL_UNUSED = 600  # seconds in which nobody has sent a piece of a folder, or begun a trial that needs it
 Train = Callable[[SentJob], Any]
 Left = Callable[[], bytes]  # packs what training has left: the parcel of its directories, or an answer without any
@@ -216,13 +217,14 @@ def _is_wanted() -> bool:
     """Whether somebody waits for the task of this thread.
 
     The scheduler tells a worker to let go of tasks that were cancelled, and of those whose client is gone: however that
-    has ended, its connection has ended too, and that of one which only stands still has not.
+    has ended, its connection has ended too, and that of one which only stands still has not. What a worker does that
+    was told to end reaches nobody.
     """
     from distributed import get_worker
 
     here = get_worker()
     task = here.state.tasks.get(here.get_current_task())
-    return task is not None and task.state != "cancelled"
+    return task is not None and task.state != "cancelled" and here.status.name not in ENDING
 
 
 def _placed(request: Request, known: Probe, folder: Path) -> SentJob:

@@ -20,6 +20,7 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.search.cluster import seat
+from nnrun.search.cluster import worker as worker_side
 from nnrun.search.cluster.asking import Asked, Asking
 from nnrun.search.cluster.connecting import connected
 from nnrun.search.cluster.executor import Cluster
@@ -404,6 +405,17 @@ def test_nothing_is_waited_for_where_the_worker_is_wanted_or_out_of_memory(
 ) -> None:
     assert seat._patience(worker_that("running")) == seat.LINGER
     assert seat._patience(worker_that(status, ready, constrained)) == 0
+
+
+@pytest.mark.parametrize(("status", "wanted"), [("running", True), ("paused", True), ("closing", False)])
+def test_what_a_worker_trains_that_was_told_to_end_is_wanted_by_nobody(
+    status: str, wanted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = worker_that(status)
+    here.get_current_task = lambda: "task"
+    here.state.tasks = {"task": SimpleNamespace(state="executing")}
+    monkeypatch.setattr("distributed.get_worker", lambda: here)
+    assert worker_side._is_wanted() == wanted
 
 
 def test_a_job_that_comes_when_waiting_ends_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
