@@ -25,6 +25,7 @@ from nnrun.machine.posix import HANG_UP, KILL, killed_from_outside, limit_memory
 from nnrun.runs.full_disk import shortage
 from nnrun.search.forking import NONE_STARTS, begin_to_load, shortages, start
 
+UNKNOWN = 255  # what multiprocessing says of a process whose server has died
 BETWEEN_LOOKS = 0.5  # seconds; a look is whether a job is still wanted
 
 
@@ -209,7 +210,7 @@ class _Worker:
         try:
             lacking = self.answer(timeout, is_wanted)
         except WorkerDiedError as error:
-            if error.killed:
+            if error.killed or error.code == UNKNOWN:
                 raise
             lacking = f"{NONE_STARTS}: {error} before its first job"
         if lacking:

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import current_process, forkserver, get_context
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
@@ -25,8 +25,7 @@ LACKING = {
     errno.EAGAIN: "processes", errno.EMFILE: "open files", errno.ENFILE: "open files", errno.ENOMEM: "memory"
 }  # fmt: skip
 NO_THREAD = "can't start new thread"  # what Python says, which knows no reason
-SERVER_TRIES = 2  # one that was killed has another in its place
-SECONDS_TO_END = 0.1  # of one that lets nobody in any more
+BETWEEN_TRIES = (0.1, 0.5, 2.0)  # seconds: a shortage may pass, and a server that was killed has another in its place
 _STARTING = threading.Lock()
 
 
@@ -85,18 +84,20 @@ def start(process: BaseProcess) -> None:
     """Have the server begin it; one at a time, as what is taken from this process meanwhile is put back.
 
     A server that has died meanwhile has one like it in its place: multiprocessing would start any other. ShortageError
-    where that dies as well, which it does where the system lets it fork none.
+    where that dies as well, which it does where the system lets it fork none, and after a while of any other shortage.
     """
+    for seconds in BETWEEN_TRIES:
+        with suppress(ShortageError):
+            _start_once(process)
+            return
+        time.sleep(seconds)
+    _start_once(process)
+
+
+def _start_once(process: BaseProcess) -> None:
     with _STARTING, _no_program(), _parenthood(), shortages():
-        for left in reversed(range(SERVER_TRIES)):
-            begin_to_load()
-            try:
-                process.start()
-                break
-            except (EOFError, ConnectionError):  # it died meanwhile
-                if not left:
-                    raise
-                time.sleep(SECONDS_TO_END)
+        begin_to_load()
+        process.start()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import pytest
 
 from nnrun.errors import NnrunError, ShortageError
 from nnrun.runs.rundir import RunDir
+from nnrun.search import forking
 from nnrun.search.executors import Inline, failure_of
 from nnrun.search.state import Options
 from tests.cli.conftest import Done
@@ -83,6 +84,7 @@ def test_so_does_a_search_whose_workers_cannot_be_started(
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     with monkeypatch.context() as patched:
+        patched.setattr(forking, "BETWEEN_TRIES", ())
         patched.setattr(BaseProcess, "start", start)
         done = nnrun(*command, *IRIS, "--workers", "2")
     (run,) = Path("runs").glob("2*")

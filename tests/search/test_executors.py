@@ -27,7 +27,8 @@ import pytest
 
 from nnrun.errors import ShortageError
 from nnrun.machine import threads
-from nnrun.search.executors import Inline, Pool, _Worker
+from nnrun.search import forking
+from nnrun.search.executors import UNKNOWN, Inline, Pool, WorkerDiedError, _Worker
 from nnrun.search.forking import LOADED, begin_to_load
 from nnrun.search.study import Budget, Study
 
@@ -171,6 +172,7 @@ def test_where_the_system_lets_no_worker_start_no_trial_has_failed(
     def start(process: BaseProcess) -> None:
         raise OSError(code, os.strerror(code))
 
+    monkeypatch.setattr(forking, "BETWEEN_TRIES", (0.0,))
     monkeypatch.setattr(BaseProcess, "start", start)
     job = {"folder": str(tmp_path), "at": None, "how": ""}
     one, told = study(misbehave, Pool(2), **job), f"no worker could be started: the system gives no more {what} ("
@@ -180,6 +182,35 @@ def test_where_the_system_lets_no_worker_start_no_trial_has_failed(
     later = study(misbehave, **job)
     later.run(Budget(3))
     assert [(record["status"], record["attempt"]) for record in later.records] == [("done", 1)] * 3
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EAGAIN, "no more"), ConnectionRefusedError(), EOFError()])
+def test_a_shortage_that_passes_ends_nothing(
+    study: Studies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Another process was there for a moment, or the server had been killed."""
+    start, failing = BaseProcess.start, [error, error]
+
+    def try_to_start(process: BaseProcess) -> None:
+        if failing:
+            raise failing.pop()
+        start(process)
+
+    monkeypatch.setattr(BaseProcess, "start", try_to_start)
+    one = study(misbehave, Pool(1), folder=str(tmp_path), at=None, how="")
+    one.run(Budget(2))
+    assert [(record["status"], record["attempt"]) for record in one.records] == [("done", 1)] * 2
+
+
+def test_a_worker_whose_end_nobody_knows_of_is_no_shortage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its server was killed with it."""
+
+    def gone(worker: _Worker, *given: Any) -> None:
+        raise WorkerDiedError(UNKNOWN)
+
+    monkeypatch.setattr(_Worker, "answer", gone)
+    with closing(Pool(1)) as pool, pytest.raises(WorkerDiedError):
+        pool.submit(misbehave, {"trials": [{"number": 0}], "at": None}).result(PATIENCE)
 
 
 @pytest.mark.parametrize(
