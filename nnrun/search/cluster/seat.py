@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from distributed import Worker
 
 LINGER = 0.1  # seconds in which the next job must come
-PUT_OFF = 0.005  # seconds until what a job has left is packed, which would hold up the next one's message
+PUT_OFF = 0.03  # seconds until what a job has left is packed, which would hold up messages of those that come next
 
 
 class Told(TypedDict):
@@ -65,7 +65,7 @@ class Seat:
             hear_whether_it_is_trained = self.listeners.pop(token)
         hear_whether_it_is_trained(callable(left))
         if callable(left):
-            self.packer.submit(self._pack, token, left)
+            self.packer.submit(self._pack, token, left, time.monotonic() + PUT_OFF)
         else:
             self._keep(token, left)
 
@@ -73,8 +73,8 @@ class Seat:
         if trained:  # else its refusal is told at once
             self._tell({"token": token, "size": None, "refused": False})
 
-    def _pack(self, token: str, left: Left) -> None:
-        time.sleep(PUT_OFF)
+    def _pack(self, token: str, left: Left, after: float) -> None:
+        time.sleep(max(0.0, after - time.monotonic()))
         try:
             self._keep(token, left())
         except Exception as error:  # of the disk
