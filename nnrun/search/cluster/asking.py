@@ -163,8 +163,8 @@ class Asking:
     async def _reach(self, address: str, reachable: threading.Event) -> None:
         """See whether it is the same worker that answers without the scheduler and by it."""
         with suppress(Exception):  # of networks, and of their certificates
-            reached = await asyncio.wait_for(self._straight_to(address, seat.there), UNTIL_REACHED)
-            if reached == await self._called(address, seat.there):
+            listening = await self._called(address, seat.listen)
+            if listening == await asyncio.wait_for(self._straight_to(address, seat.there), UNTIL_REACHED):
                 reachable.set()
 
     async def _listen(self, asked: Asked) -> None:
@@ -192,12 +192,8 @@ class Asking:
         return (await self._client.run(function, *given, workers=[address]))[address]
 
     async def _straight_to(self, address: str, function: Callable[..., Any], *given: Any) -> Any:
-        """As dask's `run`, which goes by the scheduler."""
-        from distributed.core import clean_exception
+        """As dask's `run`, which goes by the scheduler; for workers that listen."""
         from distributed.protocol.pickle import dumps
 
-        message = {"function": dumps(function), "args": dumps(given), "kwargs": dumps({}), "wait": True}
-        told = await self._client.rpc(address).run(**message)
-        if told["status"] != "OK":
-            raise clean_exception(**told)[1] or OSError
-        return told["result"]
+        ask = getattr(self._client.rpc(address), seat.STRAIGHT)
+        return (await ask(function=function.__name__, given=dumps(given)))["found"]

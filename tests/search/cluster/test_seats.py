@@ -439,7 +439,7 @@ def test_what_cannot_be_packed_is_refused_with_the_reason() -> None:
 
     told = list[seat.Told]()
     here = seat.Seat("task", told.append)
-    here._pack("token", left)
+    here._pack("token", left, 0.0)
     assert json.loads(here.answers["token"])["failure"]["disk_full"]
     assert told == [{"token": "token", "size": len(here.answers["token"]), "refused": True}]
 
