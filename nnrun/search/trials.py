@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import NotRequired, TypedDict, cast
 
@@ -126,8 +127,8 @@ def cohort(queue: Sequence[Trial], share: int) -> list[int]:
     first = queue[0]
     if first.alone:
         return [0]
-    same = [i for i, trial in enumerate(queue) if trial.shape == first.shape and not trial.alone]
-    return same[: max(1, min(share, first.most))]
+    same = (i for i, trial in enumerate(queue) if trial.shape == first.shape and not trial.alone)
+    return list(islice(same, max(1, min(share, first.most))))
 
 
 def failed(number: int, values: Settings, why: str) -> TrialResult:

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NotRequired, TypedDict, cast
 
 from nnrun.errors import ShortageError
-from nnrun.locks import filling
 from nnrun.runs.finding import trial_name
 from nnrun.runs.records import Environment
 from nnrun.search.cluster.parcels import is_as_sent, packed
@@ -178,7 +178,8 @@ def _attempted(work: Train, request: Request) -> Left:
     for name in _named(request):
         os.utime(_store() / name)
     with ExitStack() as held:
-        folder = held.enter_context(filling(_store(), UNFINISHED))
+        temporary = TemporaryDirectory(prefix=UNFINISHED, dir=_store(), ignore_cleanup_errors=True)
+        folder = Path(held.enter_context(temporary))
         result = _done(work, _placed(request, known, folder), request["memory"], request["timeout"])
         if "error" in result:
             raise NotTrainedError(_failed(request, result))
