@@ -49,7 +49,7 @@ class ByHand:
         self.file = folder / "scheduler.json"
         told = ["--port", "0", "--no-dashboard", "--scheduler-file", str(self.file)]
         self.scheduler = self._start("scheduler", "scheduler", *told)
-        until(self.file.exists)
+        until(lambda: self.file.exists() and self.file.stat().st_size > 0)  # dask makes it, and writes it then
 
     @property
     def address(self) -> str:
