@@ -131,7 +131,8 @@ RUN is a path, an id, `latest`, or a short name where that means one run: the be
 so: it is `latest` then. Of `predict`, `compare`, `ensemble`, `tag`, `note` and `rm` it may not.
 
 Results go to stdout, everything else to stderr; where stdout is closed, documents and tables that a program would read
-there are an error (exit code 1). On a terminal training shows a
+there are an error (exit code 1) before any work is done. Where it takes nothing, as on a full disk, the command ends so
+after its work; the run is kept, and `nnrun show` tells of it. On a terminal training shows a
 [live view](panda.md#the-live-view) that takes keys, elsewhere one line an epoch. A search prints one line a trial. On a
 terminal these have columns, for the settings in which trials differ and as many as fit, and below stand the best five,
 those in training with their epoch, their best dev error so far and the time left, counts, and a bar with the pace.
@@ -144,8 +145,8 @@ one document on stdout, of a command that fails, or is interrupted before it has
 
 CODES = {
     0: "Success; of a search: at least one trial ended well.",
-    1: "An unexpected error; `--debug` shows where. Of a search: every trial failed, or none had ended when "
-    "`--timeout` was over.",
+    1: "An unexpected error; `--debug` shows where. A stdout that takes no result, whatever that is. Of a search: "
+    "every trial failed, or none had ended when `--timeout` was over.",
     5: "Training met numbers that are not finite; the run says in which epoch, step and layer. Of a search: no trial "
     "ended well, and some diverged.",
     6: "`nnrun check` found a fault, `nnrun diagnose --fail-on` what it forbids, `--fail-on drift` of `nnrun evaluate` "

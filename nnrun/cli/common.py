@@ -16,7 +16,7 @@ import typer
 
 from nnrun import installation
 from nnrun.cli import completing
-from nnrun.cli.terminal.streams import content_result, fail_in_json, hushed, say
+from nnrun.cli.terminal.streams import content_result, fail_in_json, hushed, refuse_nowhere, say
 from nnrun.errors import ConfigError, DataError, NnrunError, UsageError, system_words, without_password
 from nnrun.machine import threads
 from nnrun.text import shortened, typed_number
@@ -149,6 +149,8 @@ def explained(command: Command) -> Command:
     def wrapper(*args: Any, **options: Any) -> None:
         left = {name: value for name, value in options.items() if name not in own}
         try:
+            if options.get("json"):
+                refuse_nowhere()
             if left.get("verbose"):
                 _tell_surroundings(options)
             with hushed(left.get("quiet", False)):
@@ -220,7 +222,7 @@ def tell_drift(drift: Drift | None, quiet: bool, fail_on: Failure | None) -> Non
 
 
 def table_file(output: str, force: bool, json: bool, what: str, example: str) -> Path | None:
-    """The file that a table goes to, None: to stdout; UsageError for one that it cannot go to."""
+    """The file that a table goes to, None: to stdout; UsageError or OSError for one that it cannot go to."""
     from nnrun.models.output import check_output
 
     path = None if output == STDOUT else Path(output)
@@ -228,6 +230,8 @@ def table_file(output: str, force: bool, json: bool, what: str, example: str) ->
         raise UsageError(f"--json prints one document on stdout, so the {what} need a file: -o {example}")
     if path:
         check_output(path, force)
+    else:
+        refuse_nowhere()
     return path
 
 

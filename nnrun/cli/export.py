@@ -16,7 +16,7 @@ import typer
 from nnrun.cli import completing
 from nnrun.cli.common import A_RUN, RUNS, STDOUT, Debug, Force, Json, Runs, explained
 from nnrun.cli.terminal.signals import tidy_end
-from nnrun.cli.terminal.streams import content_result, json_result, result, say
+from nnrun.cli.terminal.streams import content_result, json_result, refuse_nowhere, result, say
 from nnrun.errors import NnrunError, UsageError, without_password
 from nnrun.installation import expanded
 from nnrun.machine.posix import stand_back
@@ -166,7 +166,9 @@ def _model(found: RunDir, format: str | None, output: str | None, force: bool, j
     path, streamed = Path(output or f"model{chosen.suffix}"), output == STDOUT
     if json and streamed:
         raise UsageError(f"--json prints one document on stdout, so the model needs a file: -o model{chosen.suffix}")
-    if not streamed:
+    if streamed:
+        refuse_nowhere()
+    else:
         check_free(path, force)
     chosen.require()
     model = load_model(StoredRun(found))

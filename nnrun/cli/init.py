@@ -11,7 +11,7 @@ import typer
 
 from nnrun.cli import completing
 from nnrun.cli.common import Debug, Force, Json, Quiet, explained, typed_path
-from nnrun.cli.terminal.streams import content_result, json_result, result, say
+from nnrun.cli.terminal.streams import content_result, json_result, refuse_nowhere, result, say
 from nnrun.installation import command
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ def init(
     if output != STDOUT:
         check_spares(output, [Path(data), *filter(None, (dev, test))])
         _check_free(output, force)
+    else:
+        refuse_nowhere()
     _init(source, wishes(target, task, time, group, tuple(drop or ()), metric, sheet), output, json, quiet)
 
 

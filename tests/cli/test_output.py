@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from nnrun.cli.terminal import streams
 from tests.cli.conftest import DURATION, QUICK, Done
 
 Nnrun = Callable[..., Done]
@@ -209,13 +210,21 @@ def test_a_full_disk_behind_stdout(shell: Shell, nnrun: Nnrun, config: Write) ->
     nnrun("train", config(), "-q")
     for unbuffered in ("", "PYTHONUNBUFFERED=1 "):
         done = shell(f"{unbuffered}nnrun list >/dev/full")
-        assert (done.code, done.err) == (1, "nnrun: No space left on device\n")
+        assert (done.code, done.err) == (1, "nnrun: stdout: No space left on device\n")
+
+
+def test_a_run_whose_result_stdout_does_not_take_is_kept(shell: Shell, nnrun: Nnrun, config: Write) -> None:
+    config()
+    done = shell("nnrun train -q --json >/dev/full")
+    assert (done.code, done.err) == (1, "nnrun: stdout: No space left on device\n")
+    assert nnrun("show", "--json").json["status"] == "done"
 
 
 @pytest.mark.parametrize("words", ["--help", "--version", "train --help", "--show-completion bash", "list --json"])
 def test_whatever_is_printed_there(shell: Shell, words: str) -> None:
     done = shell(f"nnrun {words} >/dev/full")
-    assert (done.code, done.err) == (1, "nnrun: No space left on device\n")
+    assert done.code == 1
+    assert re.fullmatch(r"nnrun: (stdout: )?No space left on device\n", done.err)
 
 
 @pytest.mark.parametrize("words", ["show nowhere", "train --epoch 3"])
@@ -242,6 +251,22 @@ def test_a_result_for_programs_needs_a_stdout(shell: Shell, nnrun: Nnrun, config
     for words in ("predict latest new.csv", "list --json"):
         done = shell(f"nnrun {words} >&-")
         assert (done.code, done.err.splitlines()[-1]) == (1, "nnrun: stdout is closed")
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["train --json", "diagnose --train-error 1% --dev-error 20% --fail-on variance --json", "split latest",
+     "predict latest nowhere.csv", "init digits -o -", "rm latest --json", "export latest -o - --format numpy"],
+)  # fmt: skip
+def test_nothing_is_done_for_a_result_that_cannot_be_told(
+    nnrun: Nnrun, config: Write, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    nnrun("train", config(), "-q")
+    with monkeypatch.context() as closed:
+        closed.setattr(streams, "is_given_up", lambda stream: stream is sys.stdout)
+        done = nnrun(*words.split())
+    assert (done.code, done.err) == (1, "nnrun: stdout is closed\n")
+    assert len(nnrun("list", "--json").json["runs"]) == 1
 
 
 @pytest.mark.parametrize("verb", ["predict", "evaluate"])

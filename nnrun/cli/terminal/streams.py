@@ -136,15 +136,26 @@ def colours_welcome() -> bool:
 
 def _print(*lines: str) -> None:
     """At once, so that an OSError is raised here and not when Python exits."""
-    try:
+    with _named():
         print(*lines, sep="\n", flush=True)
-    except OSError:
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """An OSError of stdout says so, as it is no file of the run that was trained, which is kept."""
+    try:
+        yield
+    except OSError as error:
         give_up(sys.stdout)
+        error.filename = "stdout"
         raise
 
 
-def _refuse_nowhere() -> None:
-    """OSError where stdout was closed or is lost: what is printed for a program is the whole result of the call."""
+def refuse_nowhere() -> None:
+    """OSError where stdout was closed or is lost: what is printed for a program is the whole result of the call.
+
+    Asked before the work as well, which would be done for nobody.
+    """
     if is_given_up(sys.stdout):
         raise OSError(errno.EBADF, "stdout is closed")
 
@@ -154,22 +165,20 @@ def content_result(content: str | bytes) -> None:
 
     A terminal itself is shown it as all else. OSError where there is no stdout.
     """
-    _refuse_nowhere()
+    refuse_nowhere()
     if sys.stdout.isatty():
         text = content if isinstance(content, str) else content.decode(errors="replace")
-        return result(*text.removesuffix("\n").split("\n"), paint=str)
-    try:
+        result(*text.removesuffix("\n").split("\n"), paint=str)
+        return
+    with _named():
         sys.stdout.flush()
         sys.stdout.buffer.write(content.encode() if isinstance(content, str) else content)
         sys.stdout.buffer.flush()
-    except OSError:
-        give_up(sys.stdout)
-        raise
 
 
 def csv_result(text: str) -> None:
     """Print a table for other programs, names as they are; to a terminal as all else. OSError without a stdout."""
-    _refuse_nowhere()
+    refuse_nowhere()
     if sys.stdout.isatty():
         result(*text.split("\n"), paint=str)
     else:
@@ -182,7 +191,7 @@ def json_result(value: Any) -> None:
 
     from nnrun.files import to_json
 
-    _refuse_nowhere()
+    refuse_nowhere()
     text = to_json(value, indent=2)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
