@@ -86,7 +86,8 @@ StopWhenFlat = Annotated[
     ),
 ]
 TrialTimeout = Annotated[
-    float | None, typer.Option(metavar="SECONDS", help="Give up a trial that takes longer.", min=0)
+    float | None,
+    typer.Option(metavar="SECONDS", help="Give up a trial that takes longer, its worker's start aside.", min=0),
 ]
 TrialMemory = Annotated[
     int | None,

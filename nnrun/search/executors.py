@@ -23,7 +23,7 @@ from nnrun.errors import ShortageError
 from nnrun.machine import threads
 from nnrun.machine.posix import HANG_UP, KILL, killed_from_outside, limit_memory
 from nnrun.runs.full_disk import shortage
-from nnrun.search.forking import NONE_STARTS, begin_to_load, shortages, start
+from nnrun.search.forking import LONGEST_START, NONE_STARTS, begin_to_load, shortages, start
 
 UNKNOWN = 255  # what multiprocessing says of a process whose server has died
 BETWEEN_LOOKS = 0.5  # seconds; a look is whether a job is still wanted
@@ -119,7 +119,7 @@ class Inline:
 class Pool:
     """Processes with one BLAS thread each, replaced when they die; a thread of this process waits for each.
 
-    A job may take `timeout` seconds a trial, a worker `memory` bytes.
+    A job may take `timeout` seconds a trial, from when its worker is ready for it, a worker `memory` bytes.
     """
 
     def __init__(self, workers: int, timeout: float | None = None, memory: int | None = None) -> None:
@@ -161,7 +161,7 @@ class Pool:
         timeout = math.inf if self.timeout is None else self.timeout * len(job["trials"])
         worker = self._hand_out(work, job)
         try:
-            worker.begin(timeout, is_wanted)
+            worker.begin(is_wanted)
             result: Result | Failure = worker.answer(timeout, is_wanted)
         except BaseException:
             self._alive.discard(worker)
@@ -203,12 +203,14 @@ class _Worker:
         """Send a job; OSError if the process has died."""
         self._connection.send((work, job))
 
-    def begin(self, timeout: float, is_wanted: Callable[[], bool]) -> None:
-        """Wait until it can take jobs; ShortageError where it cannot, or dies before it says so by itself."""
+    def begin(self, is_wanted: Callable[[], bool]) -> None:
+        """Wait until it can take jobs, which is no job's time; ShortageError where it cannot, or dies by itself."""
         if self._has_begun:
             return
         try:
-            lacking = self.answer(timeout, is_wanted)
+            lacking = self.answer(LONGEST_START, is_wanted)
+        except TimeoutError:
+            lacking = f"{NONE_STARTS}: one was not ready for a job after {LONGEST_START:g} s"
         except WorkerDiedError as error:
             if error.killed or error.code == UNKNOWN:
                 raise
@@ -245,10 +247,7 @@ class _Worker:
 
 
 def serve(connection: Connection, memory: int | None, unkept: Mapping[str, bytes]) -> None:
-    """The life of a worker: None once it is ready, or what it lacks; job after job, until the parent closes its end.
-
-    `unkept` is the parent's compiled code.
-    """
+    """The life of a worker, with its parent's compiled code: None once it is ready, or what it lacks; then jobs."""
     UNKEPT.update(unkept)
     try:
         with shortages():

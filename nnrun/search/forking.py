@@ -21,6 +21,7 @@ from nnrun.machine.posix import deaf_to_ctrl_c
 
 LOADED = ["nnrun.search.server", "nnrun.search.kernels"]
 NONE_STARTS = "no worker could be started"
+LONGEST_START = 300.0  # seconds of a worker that is forked, of which it needs a fiftieth of one
 LACKING = {
     errno.EAGAIN: "processes", errno.EMFILE: "open files", errno.ENFILE: "open files", errno.ENOMEM: "memory"
 }  # fmt: skip

@@ -27,9 +27,9 @@ import pytest
 
 from nnrun.errors import ShortageError
 from nnrun.machine import threads
-from nnrun.search import forking
+from nnrun.search import executors, forking
 from nnrun.search.executors import UNKNOWN, Inline, Pool, WorkerDiedError, _Worker
-from nnrun.search.forking import LOADED, begin_to_load
+from nnrun.search.forking import LOADED, LONGEST_START, begin_to_load
 from nnrun.search.study import Budget, Study
 
 Job = dict[str, Any]
@@ -133,7 +133,8 @@ def test_a_trial_that_hangs_is_given_up(
     study: Studies, tmp_path: Path, shape: str, time_is_up_for_who_hangs: list[float]
 ) -> None:
     check_that_trial_2_fails(study, tmp_path, Pool(2, TIMEOUT), "hang", "took longer than --trial-timeout", shape)
-    assert set(time_is_up_for_who_hangs) == ({TIMEOUT * n for n in (1, 2, 4)} if shape else {TIMEOUT})
+    trials = {TIMEOUT * n for n in (1, 2, 4)} if shape else {TIMEOUT}
+    assert set(time_is_up_for_who_hangs) == {LONGEST_START, *trials}
 
 
 def test_time_goes_by(tmp_path: Path) -> None:
@@ -220,6 +221,13 @@ def test_a_worker_whose_end_nobody_knows_of_is_no_shortage(monkeypatch: pytest.M
 def test_a_worker_that_ends_before_its_first_job_is_no_trials_fault(memory: Any, told: str) -> None:
     """One has no memory for its thread, one dies where it takes nothing amiss."""
     with closing(Pool(1, memory=memory)) as pool, pytest.raises(ShortageError, match=told):
+        pool.submit(misbehave, {"trials": [{"number": 0}], "at": None}).result(PATIENCE)
+
+
+def test_a_worker_that_is_never_ready_is_no_trials_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executors, "LONGEST_START", 0.0)
+    told = r"no worker could be started: one was not ready for a job after 0 s"
+    with closing(Pool(1, timeout=60.0)) as pool, pytest.raises(ShortageError, match=told):
         pool.submit(misbehave, {"trials": [{"number": 0}], "at": None}).result(PATIENCE)
 
 
