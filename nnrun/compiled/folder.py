@@ -16,7 +16,7 @@ from nnrun.machine.posix import belongs_to_user, is_kept_from_others, user_numbe
 
 OURS = "NNRUN_COMPILED_CACHE"  # names the folder
 UNKEPT: dict[str, bytes] = {}  # by precision: code that no folder keeps, of this process or handed to it as a worker
-ALONE = "for this process and its workers alone"  # what is said of them where that costs seconds each time
+COMPILED = "the training step was compiled"  # how a line begins that says for how long
 SECONDS_UNTIL_UNUSED = 90 * 86_400.0
 
 

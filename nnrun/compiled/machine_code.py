@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from llvmlite import binding
 
-from nnrun.compiled.folder import ALONE, OURS, UNKEPT, drop_unused, name_for, note_use, own_folder, wanted_folder
+from nnrun.compiled.folder import COMPILED, OURS, UNKEPT, drop_unused, name_for, note_use, own_folder, wanted_folder
 from nnrun.files import write_atomically
 from nnrun.locks import lock_exclusively
 
@@ -64,12 +64,13 @@ def _code(dtype: np.dtype[Any], tell: Tell) -> bytes:
         with suppress(OSError), _locked(folder):  # the disk may be full
             if found := kept(path):  # another process has made it meanwhile
                 return found
-            tell("the training step was compiled, once for this machine")
+            tell(f"{COMPILED} in {dtype.name}, once for this machine")
             code = _compiled(dtype)
             keep(path, code, dtype.name)
             return code
     where = f"{wanted} cannot keep it" if (wanted := wanted_folder()) else "this user has no home to keep it in"
-    tell(f"the training step was compiled {ALONE}: {where}; {OURS}=DIR names a folder that can")
+    alone = f"{COMPILED} in {dtype.name} for this process and its workers alone"
+    tell(f"{alone}: {where}; {OURS}=DIR names a folder that can")
     UNKEPT[dtype.name] = code or _compiled(dtype)
     return UNKEPT[dtype.name]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from nnrun.compiled.folder import ALONE
+from nnrun.compiled.folder import COMPILED
 from nnrun.config.changes import CHANGES, TOTAL
 from nnrun.config.config import Config
 from nnrun.config.load import Loaded
@@ -59,7 +59,7 @@ def begin(
     with opened(loaded, root, options, watcher, told_to_stop, trainings) as (executor, loaded, dataset):
         config = loaded.config
         for line in loaded.notices:
-            if ALONE in line:
+            if COMPILED in line:
                 watcher.say(line)
         space, known = _on_data(loaded, dataset, usual)
         plan = Plan.of(config, space, [config.search.trials], options.kept(), options.repeat)

@@ -49,7 +49,7 @@ class Preparation:
         """As many rows as `done` are through a step, of all if that is known; or the step `compiling` begins."""
         if step == COMPILING:
             self.close()
-            say("engine   compiling the training step, which is done once on this machine")
+            say("engine   compiling the training step, which takes some seconds")
             return
         now = time.monotonic()
         self._began = self._began or now

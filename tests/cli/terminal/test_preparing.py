@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from nnrun.cli.terminal.screen import Preparation
+from nnrun.text import COMPILING
+
 # The command with pieces of a few rows, and a moment that is over at once; perhaps held up once it has said a word.
 PROGRAM = """
 import sys, time
@@ -50,6 +53,12 @@ def test_a_line_at_the_start_and_one_at_the_end(here: Path) -> None:
     assert told == ["data     being prepared piece by piece, which is done once", told[1]]
     assert re.fullmatch(r"data     \d+ s were spent on preparing it", told[1])
     assert "piece by piece" not in start(here).communicate()[1]  # the arrays are there
+
+
+def test_who_compiles_promises_nothing_of_where_it_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    """That no folder keeps it may be found when it has been compiled."""
+    Preparation()(COMPILING, 0, None)
+    assert capsys.readouterr().err == "engine   compiling the training step, which takes some seconds\n"
 
 
 def test_nothing_is_told_with_q(here: Path) -> None:
