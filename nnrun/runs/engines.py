@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 
 import numpy as np
 
@@ -86,30 +88,45 @@ def _compiled(config: Config, asked: str, heard: Heard, alone: bool) -> tuple[Co
 
     `alone`: this process trains; else it is enough that the code is there.
     """
-    told: list[str] = []
-
-    def tell(line: str) -> None:
-        if not told:
-            heard(COMPILING, 0, None)
-        told.append(line)  # the last one holds
-
-    started = time.perf_counter()
     try:
-        from nnrun.compiled import cell_reader, machine_code
-
-        dtype = np.dtype(config.training.dtype)
-        if alone or not machine_code.is_ready(dtype):
-            machine_code.load(dtype, tell)
-        if told:  # compile, now that the compiler is loaded, what reads the numbers of text files too
-            cell_reader.reader()
+        told = _code_at_hand(config.training.dtype, heard, alone)
     except StoppedError:  # told to stop before it began
         raise
     except Exception as error:
         if asked == "compiled":
             raise MisfitError(KEY_PATH, f"{FAILS}: {error}") from error
         return with_engine(config, "numpy"), [f"{FAILS}, NumPy trains: {error}"]
-    seconds = time.perf_counter() - started
-    return with_engine(config, "compiled"), [f"{line}: {seconds:.0f} s" for line in told[-1:]]
+    return with_engine(config, "compiled"), told
+
+
+def _code_at_hand(dtype: str, heard: Heard, alone: bool) -> list[str]:
+    """What a reader should know of code that was compiled for this."""
+    from nnrun.compiled import cell_reader, machine_code
+
+    told, started = list[str](), time.perf_counter()
+
+    def tell(line: str) -> None:
+        if not told:
+            heard(COMPILING, 0, None)
+        told.append(line)  # the last one holds
+
+    if alone or not machine_code.is_ready(np.dtype(dtype)):
+        machine_code.load(np.dtype(dtype), tell)
+    if told:  # compile, now that the compiler is loaded, what reads the numbers of text files too
+        cell_reader.reader()
+    return [f"{line}: {time.perf_counter() - started:.0f} s" for line in told[-1:]]
+
+
+def compile_for_workers(dtypes: Iterable[str], heard: Heard) -> list[str]:
+    """Compile what is not there before workers start, each of which would else where no folder keeps it.
+
+    Gives what a reader should know. What fails here fails in a worker again, whose trial tells of it.
+    """
+    told: list[str] = []
+    for dtype in sorted(dtypes):
+        with suppress(Exception):
+            told += _code_at_hand(dtype, heard, alone=False)
+    return told
 
 
 def saved_seconds(config: Config, dataset: Dataset) -> float:

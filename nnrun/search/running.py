@@ -15,6 +15,7 @@ from nnrun.config.space.space import Space
 from nnrun.errors import ConfigError
 from nnrun.locks import drop_abandoned
 from nnrun.runs.checkpoints import drop_checkpoints, is_whole
+from nnrun.runs.engines import compile_for_workers
 from nnrun.runs.finding import trial_of
 from nnrun.runs.full_disk import resumable, shortage
 from nnrun.runs.records import RunStatus
@@ -74,6 +75,9 @@ def close(
     return next((status for status, count in counts.items() if count), "interrupted")
 
 
+DTYPE = "training.dtype"
+
+
 @dataclass(frozen=True)
 class Course:
     """What the trials of a search follow from, and what is made of them when they have ended."""
@@ -102,7 +106,10 @@ def go_on(
     search: Search, watcher: Watcher, told_to_stop: Callable[[], bool], course: Course | None = None
 ) -> SearchOutcome:
     """Run the trials that are not finished, and close the search."""
+    told = _compiled_first(search, watcher)
     watcher.started(search.run, search.plan)
+    for line in told:
+        watcher.say(line)
     course = course or usual_course(search)
     limit = search.options.limits.get("timeout")
     clock = Clock(ran_before(search), math.inf if limit is None else limit)
@@ -162,6 +169,17 @@ def _run(
         if told_to_stop() and any(each["n"] + each["lost"] < search.repeats for each in repeated):
             status = "interrupted"
     return status, records
+
+
+def _compiled_first(search: Search, watcher: Watcher) -> list[str]:
+    """Have the code at hand that workers here need, in every precision among their trials; what to know of that."""
+    if search.config.training.engine != "compiled" or search.options.cluster is not None:
+        return []
+    if len(search.ledger.read()[0]) >= search.total and not search.repeats:
+        return []
+    written = search.space.written().get(DTYPE, {}).get("choice", [])
+    dtypes = {search.config.training.dtype, *(config.training.dtype for config in search.known), *written}
+    return compile_for_workers(dtypes, watcher.preparing)
 
 
 def ran_before(search: Search) -> float:

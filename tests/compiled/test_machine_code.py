@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 from numba import types
 
+from nnrun.compiled import cell_reader, kernels, machine_code
 from nnrun.compiled import folder as folder_of_code
-from nnrun.compiled import kernels, machine_code
 from nnrun.compiled.functions import inlined
+from nnrun.runs.engines import compile_for_workers
 from nnrun.search.executors import Pool
 
 # A function that takes no time to compile in place of the steps: what is tried here is how its code is kept.
@@ -192,6 +193,22 @@ def test_a_worker_is_handed_the_code_that_no_folder_keeps(monkeypatch: pytest.Mo
         assert pool.submit(machine_code.is_ready, np.dtype("float16")).result() is True  # type: ignore[type-var]
 
 
+def test_the_parent_compiles_what_its_workers_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails here fails in a worker again, which tells of it."""
+
+    def load(dtype: Any, tell: Callable[[str], None]) -> None:
+        if dtype == np.float16:
+            raise RuntimeError("no code for this")
+        tell(f"compiled in {dtype}")
+
+    monkeypatch.setattr(machine_code, "is_ready", lambda dtype: dtype == np.float32)
+    monkeypatch.setattr(machine_code, "load", load)
+    monkeypatch.setattr(cell_reader, "reader", lambda: None)
+    heard: list[str] = []
+    told = compile_for_workers({"float64", "float32", "float16"}, lambda step, done, rows: heard.append(step))
+    assert (told, heard) == (["compiled in float64: 0 s"], ["compiling"])
+
+
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder for temporary files of a user without a home."""
@@ -236,8 +253,9 @@ def test_where_others_could_bring_in_code_none_is_kept(
         temporary.rmdir()
         temporary.touch()
     assert [load_here(None), load_here(None)] == [1, 1]
-    ending = "alone: this user has no home to keep it in; NNRUN_COMPILED_CACHE=DIR names a folder that can"
-    assert told[-1].endswith(ending)
+    where = "this user has no home to keep it in; NNRUN_COMPILED_CACHE=DIR names a folder that can"
+    alone = "the training step was compiled in float32 for this process and its workers alone"
+    assert told[-1] == f"{alone}: {where}"
     assert not [*temporary.glob("**/float32-*")]
 
 
@@ -272,6 +290,6 @@ def test_twenty_commands_at_once_on_an_empty_cache(tmp_path: Path) -> None:
         processes.append(subprocess.Popen(command, cwd=place, env=environment, stderr=subprocess.PIPE, text=True))
     told = [process.communicate(timeout=900)[1] for process in processes]
     assert [process.returncode for process in processes] == [0] * 20, told
-    assert sum("compiled, once for this machine" in text for text in told) == 1
+    assert sum("compiled in float32, once for this machine" in text for text in told) == 1
     trained = {path.read_bytes() for path in tmp_path.glob("*/runs/2*/checkpoints/last.safetensors")}
     assert (len(trained), len(list(tmp_path.glob("*/runs/2*/run.json")))) == (1, 20)

@@ -34,6 +34,24 @@ def again(run: RunDir, **options: Any) -> SearchOutcome:
     return resume(run, None, asking(**options), Watcher())
 
 
+def test_code_of_every_precision_is_compiled_before_there_are_workers(
+    search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no folder keeps it they are handed it; a search that is over needs none."""
+    asked: list[list[str]] = []
+
+    def compiled(dtypes: set[str], heard: object) -> list[str]:
+        asked.append(sorted(dtypes))
+        return []
+
+    monkeypatch.setattr(running, "compile_for_workers", compiled)
+    space = "search.space={training.dtype: {choice: [float32, float64]}}"
+    run = search("training.engine=compiled", space, "search.trials=1").run
+    again(run)
+    resume(run, 2, asking(), Watcher())
+    assert asked == [["float32", "float64"]] * 2
+
+
 # time and limits
 
 
