@@ -84,6 +84,11 @@ class Run:
         return self._stored.config
 
     @property
+    def notices(self) -> list[str]:
+        """What `nnrun train` notes of the data before the first epoch, such as columns that were left out."""
+        return list(self._stored.data.notices)
+
+    @property
     def metrics(self) -> list[Row]:
         """One record an epoch."""
         return self._stored.rows

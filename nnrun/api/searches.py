@@ -94,6 +94,11 @@ class Search:
         return Run(found)
 
     @property
+    def notices(self) -> list[str]:
+        """What `nnrun train` notes of the data that the trials learn from, such as columns that were left out."""
+        return list(self._stored.run.data.notices)
+
+    @property
     def retest(self) -> RetestRecord | None:
         """What a retest is about, and its verdict; None for all other searches."""
         return self._stored.retest
