@@ -89,7 +89,6 @@ def evaluate(
 
     Example:  nnrun evaluate latest --require 'dev_error<5%'
     """
-    from nnrun.models.drift.comparing import drift_of
     from nnrun.models.model import load_model
     from nnrun.models.telling import page
     from nnrun.models.verbs import evaluate as evaluate_model
@@ -103,8 +102,7 @@ def evaluate(
     if look:
         look(model, json)
         return
-    drift_of(model, required=bool(fail_on))  # refused before anything is measured
-    found = evaluate_model(model, data, baselines, cost)
+    found = evaluate_model(model, data, baselines, cost, drift_required=bool(fail_on))
     failed = [line for gate in gates for line in _broken(gate, found)]
     if json:
         json_result(found.document)

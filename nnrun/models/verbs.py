@@ -47,12 +47,14 @@ def evaluate(
     data: str | InMemory | None = None,
     boosting: bool = False,
     costs: Sequence[str] | None = None,
+    drift_required: bool = False,
 ) -> Evaluation:
     """A run by its best epoch: on its own parts, or on other rows; `boosting` grows trees to compare it with.
 
     `costs` are texts CLASS=COST, by which the threshold between two classes is chosen. Raises UsageError for costs that
-    make no sense, and where with them or `boosting` the network has learned its dev rows; DataError where the run's
-    data is gone or has changed, where a file cannot be read, lacks a column, or has a class that the run does not know.
+    make no sense, where with them or `boosting` the network has learned its dev rows, and where the drift of other rows
+    is `drift_required` of a run that kept nothing to find it by; DataError where the run's data is gone or has changed,
+    where a file cannot be read, lacks a column, or has a class that the run does not know.
     """
     known = read_costs(costs, model.target.classes) if costs else None
     found = Evaluation(
@@ -62,6 +64,7 @@ def evaluate(
     if data is None:
         _on_own_parts(found, trained(model.run))
     else:
+        found.drift = drift_of(model, drift_required, target=True)
         _on_rows(found, data)
     if weighed := weight_notices(found.weighed_by):
         counting = ["of each class rows are counted"] if model.target.classes else []
@@ -127,7 +130,7 @@ def _on_rows(found: Evaluation, data: str | InMemory) -> None:
         predictors = dict[str, Predictor]({NETWORK: found.model})
         found.notes.append(f"there is nothing to fit baselines on: {error}")
     name = data if isinstance(data, str) else IN_MEMORY
-    model, counting, found.drift = found.model, _Counting(found.model, name), drift_of(found.model, target=True)
+    model, counting = found.model, _Counting(found.model, name)
     noticed = Noticed(model)
     scores, plain = _scores(model, predictors), _plain_scores(found, model, predictors)
     with closing(tables_of(model, data, target=True)) as tables:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import special, stats
+from typer.testing import CliRunner
 
+from nnrun.cli.app import app
 from nnrun.config.load import load_config
 from nnrun.data.facts.chances import chance_of_distance, chance_of_more, chance_of_share, chance_of_squares
 from nnrun.data.facts.tallies import Moments
@@ -19,6 +22,7 @@ from nnrun.errors import UsageError
 from nnrun.models.drift.comparing import Drift, DriftDocument, drift_of
 from nnrun.models.drift.telling import drift_lines
 from nnrun.models.model import Model, load_model
+from nnrun.models.verbs import evaluate
 from nnrun.runs import verbs
 from nnrun.runs.finding import find_run
 from nnrun.runs.stored import StoredRun
@@ -132,6 +136,28 @@ def test_a_run_that_kept_nothing_says_so() -> None:
     assert drift_of(old) is None
     with pytest.raises(UsageError, match="kept too little of its training part"):
         Drift(old)
+
+
+def test_required_drift_that_cannot_be_found_is_refused_before_rows_are_read() -> None:
+    old = load_model(StoredRun(find_run(Path("tests/stored"), "latest")))
+    with pytest.raises(UsageError, match="kept too little of its training part"):
+        evaluate(old, "no such file.csv", drift_required=True)
+
+
+def test_the_command_evaluate_reads_what_was_kept_once(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows_of(0, 300).to_csv(tmp_path / "new.csv", index=False)
+    made, begin = [], Drift.__init__
+
+    def counted(drift: Drift, *args: Any) -> None:
+        made.append(drift)
+        begin(drift, *args)
+
+    monkeypatch.setattr(Drift, "__init__", counted)
+    words = ["evaluate", str(model.run.path), str(tmp_path / "new.csv"), "--fail-on", "drift"]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert len(made) == 1
 
 
 # chances, against a simulation
