@@ -19,7 +19,7 @@ from nnrun.cli import completing
 from nnrun.cli.terminal.streams import content_result, fail_in_json, hushed, refuse_nowhere, say
 from nnrun.errors import ConfigError, DataError, NnrunError, UsageError, system_words, without_password
 from nnrun.machine import threads
-from nnrun.text import shortened, typed_number
+from nnrun.text import counted, shortened, typed_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -219,6 +219,9 @@ def tell_drift(drift: Drift | None, quiet: bool, fail_on: Failure | None) -> Non
     if found and found["found"] and fail_on:
         say("nnrun: the rows are not like those of training, which --fail-on drift forbids")
         raise typer.Exit(GATE_FAILED)
+    if drift and fail_on and drift.rows < drift.needs:
+        rows = f"{counted(drift.rows, 'row')} cannot be told to differ from those of training, whatever they hold"
+        say(f"nnrun: {rows}; --fail-on drift needs {drift.needs} at least")
 
 
 def table_file(output: str, force: bool, json: bool, what: str, example: str) -> Path | None:

@@ -503,6 +503,10 @@ def test_rows_unlike_those_of_training_are_told_and_may_fail_the_command(nnrun: 
         assert failed.code == 6 and "--fail-on drift forbids" in failed.err
         assert [one["column"] for one in failed.json["drift"]["found"]] == ["b"]
     assert (here / "q.csv").read_text().count("\n") == 601
+    (here / "one.csv").write_text("a,b\n99,99\n")
+    one = nnrun("predict", "latest", "one.csv", "-o", "one-p.csv", "--fail-on", "drift", "-q")
+    few = "1 row cannot be told to differ from those of training, whatever they hold"
+    assert (one.code, one.err) == (0, f"nnrun: {few}; --fail-on drift needs 2 at least\n")
     assert nnrun("evaluate", "--fail-on", "drift").code == 2
 
 

@@ -131,6 +131,14 @@ def test_one_row_and_none(model: Model) -> None:
     assert compared(model, rows_of(600, 0)) == {"rows": 0, "columns": 20, "found": []}
 
 
+def test_fewer_rows_than_are_needed_are_never_told_to_differ(model: Model) -> None:
+    """Beside 1,800 rows one is outside with a chance of 2 / 1,801, about 0.001; of 20 columns each may have 0.0005."""
+    strange = rows_of(600, 2).assign(**dict.fromkeys(NUMBERS, 99.0))
+    assert Drift(model).needs == 2
+    assert compared(model, strange[:1])["found"] == []
+    assert compared(model, strange)["found"]
+
+
 def test_a_run_that_kept_nothing_says_so() -> None:
     old = load_model(StoredRun(find_run(Path("tests/stored"), "latest")))
     assert drift_of(old) is None

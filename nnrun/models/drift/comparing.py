@@ -13,7 +13,7 @@ import numpy as np
 
 from nnrun.data.facts.chances import chance_of_distance, chance_of_more, chance_of_share, chance_of_table
 from nnrun.data.facts.kinds import truths
-from nnrun.data.facts.likeness import LARGE, Difference, holm
+from nnrun.data.facts.likeness import LARGE, SIGNIFICANCE, Difference, holm
 from nnrun.data.facts.tallies import Moments
 from nnrun.data.features.categories import MOST_POOLED
 from nnrun.data.features.columns import Column
@@ -26,6 +26,7 @@ from nnrun.installation import command
 from nnrun.models.model import Model
 
 SOME = 0.02  # of the rows: fewer that are outside, unseen or missing are not worth a word
+FEW = 5  # rows: so many are never told to differ by χ², which expects as many of a category
 EXAMPLES = 3  # values that training never saw, by name
 
 What = Literal["shifted", "outside", "unseen", "missing"]
@@ -105,6 +106,13 @@ class Drift:
         return sorted((one.found for one in told if one.found["size"] >= one.least), key=lambda one: -one["size"])
 
     @property
+    def needs(self) -> int:
+        """How many rows could be told to differ, whatever they hold: fewer never are. At most one more than `FEW`."""
+        most = SIGNIFICANCE / max(1, len(self._columns))  # as each has a test at least
+        clear = (n for n in range(1, FEW + 1) if any(column.clearest(n) <= most for column in self._columns))
+        return next(clear, FEW + 1)
+
+    @property
     def document(self) -> DriftDocument:
         """Plain data."""
         return {"rows": self.rows, "columns": len(self._columns), "found": self.found}
@@ -142,6 +150,16 @@ class _Watched(ABC):
     def of_values(self, present: int) -> Iterator[Suspicion]:
         """What may be told of the values, so many of which are there."""
 
+    def clearest(self, rows: int) -> float:
+        """The least chance that a few rows come to, where none or all have a value, or all are unlike any of these."""
+        whole, missing = self.profile["rows"], self.profile["missing"]
+        chances = [chance_of_share(k, rows, missing, whole) for k in (0, rows) if whole]
+        return min([*chances, *([self.strangest(rows)] if self.known else [])], default=1.0)
+
+    @abstractmethod
+    def strangest(self, rows: int) -> float:
+        """How likely so many values are that are unlike any of training."""
+
 
 class _Range(_Watched):
     """Dates: rows before the first one or after the last one of training. That they go on is no shift."""
@@ -176,6 +194,9 @@ class _Range(_Watched):
         found: Found = {"column": self.name, "what": "outside", "size": self.outside / present, "rows": self.outside,
                         "training": [*map(self.shown, before)], "now": [*map(self.shown, now)]}  # fmt: skip
         yield Suspicion(found, chance_of_more(self.outside, present, 2, self.known - 1), SOME)
+
+    def strangest(self, rows: int) -> float:
+        return chance_of_more(rows, rows, 2, self.known - 1)
 
 
 class _Numbers(_Range):
@@ -257,6 +278,10 @@ class _Categories(_Watched):
                           "training": float(shares[0, most]), "now": float(shares[1, most]),
                           "values": [self.values[most]]}  # fmt: skip
         yield Suspicion(shifted, chance_of_table(table), LARGE)
+
+    def strangest(self, rows: int) -> float:
+        once = self.profile["once"]
+        return chance_of_more(rows, rows, once + 1, self.known - once)
 
 
 _KINDS: dict[Kind, Callable[[Column, WrittenProfile], _Watched]] = {
