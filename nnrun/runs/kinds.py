@@ -37,16 +37,19 @@ def with_article(kind: Kind) -> str:
 def until_best(search: RunDir) -> str | None:
     """When a search that has no best run gets one, and what can be done until then; None where no trial ended well.
 
-    The best trial is copied at the end, so one that is at work or was killed has none yet, whatever its trials came to.
+    The best trial is copied at the end, so one that is at work or was killed has none yet, whatever its trials came to;
+    one that has ended had it, and copies it again when it is resumed.
     """
     trials = (trial for trial in list_runs(search.path / TRIALS) if (trial.path / CHECKPOINTS).is_dir())
     good = next((trial for trial in trials if trial.status == "done"), None)
     if good is None and search.read_record()["status"] not in TRAINED:  # one that was killed is said to run
         return None
     name = called(search.path)
-    going_on = "" if search.status in TRAINED else f", and `{command('resume', name)}` goes on"
+    status, again = search.status, f"`{command('resume', name)}`"
+    going_on = "" if status in TRAINED else f", and {again} goes on"
+    when = f"that is chosen when the {kind_of(search)} ends{going_on}"
     meanwhile = f"; until then name a trial, such as {name}/{TRIALS}/{good.id}" if good else ""
-    return f"that is chosen when the {kind_of(search)} ends{going_on}{meanwhile}"
+    return (f"best/ is gone, and {again} brings it back" if status == "done" and good else when) + meanwhile
 
 
 def refuse_to_resume(kind: Kind, epochs: int | None, settings: Sequence[str], **of_a_search: object) -> None:

@@ -523,7 +523,7 @@ def test_a_search_without_a_best_trial(nnrun: Nnrun, config: Write) -> None:
     nnrun("search", "-q", "--trials", "2", "--workers", "1", "--set", space)
     done = nnrun("diagnose")
     assert (done.code, done.out) == (2, "")
-    assert "has no best trial yet (0 done, 2 diverged, 0 failed)\n" in done.err
+    assert "has no best trial to diagnose (0 done, 2 diverged, 0 failed)\n" in done.err
     assert nnrun("evaluate").err.endswith("has no best run: no trial has ended well yet\n")
 
 

@@ -302,11 +302,25 @@ def test_a_search_that_was_killed_has_trials_and_no_best_run_yet(nnrun: Nnrun, c
     found = the_search()
     shutil.rmtree(found / "best")
     RunDir(found).update_record(status="running")
-    for verb, words in (("evaluate", "no best run: that"), ("diagnose", "no best trial yet (2 done, 0 diverged")):
+    diagnosed = "no best trial to diagnose (2 done, 0 diverged"
+    for verb, words in (("evaluate", "no best run: that"), ("diagnose", diagnosed)):
         refused = nnrun(verb)
         assert (refused.code, words in refused.err) == (2, True), refused.err
         assert f"`nnrun resume {found.name}` goes on; until then name a trial, such as " in refused.err
         assert nnrun(verb, refused.err.split()[-1]).code == 0
+    assert nnrun("resume", found.name, "-q").code == 0
+    assert nnrun("evaluate").code == 0
+
+
+def test_an_ended_search_whose_best_run_was_removed_copies_it_again(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    config(SMALL)
+    nnrun("search", "-q", "--workers", "1", "--trials", "2")
+    found = the_search()
+    shutil.rmtree(found / "best")
+    gone = f"best/ is gone, and `nnrun resume {found.name}` brings it back; until then name a trial, such as "
+    for verb in ("evaluate", "diagnose"):
+        refused = nnrun(verb)
+        assert (refused.code, gone in refused.err, "yet" in refused.err) == (2, True, False)
     assert nnrun("resume", found.name, "-q").code == 0
     assert nnrun("evaluate").code == 0
 

@@ -55,7 +55,7 @@ def of_a_search(
         counts = ", ".join(f"{sum(r['status'] == s for r in records)} {s}" for s in ("done", "diverged", "failed"))
         going_on = f"`{command(*stored.to_go_on)}` goes on" if stored.to_go_on else ""
         until = until_best(search.directory) or going_on
-        raise UsageError(f"{search.id} has no best trial yet ({counts}){until and f'; {until}'}")
+        raise UsageError(f"{search.id} has no best trial to diagnose ({counts}){until and f'; {until}'}")
     found = of_a_run(search.best, base, tolerance, usual, options)
     data = search.record["data"]
     against = yardstick(search.best.config.diagnosis, base, tolerance)
