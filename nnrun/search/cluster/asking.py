@@ -192,8 +192,11 @@ class Asking:
         return (await self._client.run(function, *given, workers=[address]))[address]
 
     async def _straight_to(self, address: str, function: Callable[..., Any], *given: Any) -> Any:
-        """As dask's `run`, which goes by the scheduler; for workers that listen."""
+        """As dask's `run`, which goes by the scheduler; for workers that listen. OSError where none does."""
         from distributed.protocol.pickle import dumps
 
         ask = getattr(self._client.rpc(address), seat.STRAIGHT)
-        return (await ask(function=function.__name__, given=dumps(given)))["found"]
+        told = await ask(function=function.__name__, given=dumps(given))
+        if told is None:  # dask's word for a message that nobody takes: the worker was begun anew meanwhile
+            raise OSError
+        return told["found"]

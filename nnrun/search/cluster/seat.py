@@ -51,6 +51,7 @@ class Seat:
         self.jobs, self._taken = SimpleQueue[tuple[str, Train, str]](), set[str]()
         self.listeners = dict[str, Callable[[bool], object]]()  # of jobs that have not ended, by token
         self.answers = Answers()
+        self.is_over = threading.Event()  # nothing comes any more that packing would hold up
         self._tell = tell
 
     def put(self, token: str, work: Train, text: str) -> None:
@@ -76,7 +77,7 @@ class Seat:
             self._tell({"token": token, "size": None, "refused": False})
 
     def _pack(self, token: str, left: Left, after: float) -> None:
-        time.sleep(max(0.0, after - time.monotonic()))
+        self.is_over.wait(max(0.0, after - time.monotonic()))
         try:
             self._keep(token, left())
         except Exception as error:  # of the disk
@@ -112,6 +113,7 @@ def sit(token: str, work: Train, text: str, topic: str) -> Answers:
         with seat.packer:
             while job := _next(seat, _patience(here)):
                 seat.train(*job)
+            seat.is_over.set()
     finally:
         _seats.pop(seat.task, None)
         for each in seat.listeners.values():  # of jobs that were not begun
@@ -120,8 +122,8 @@ def sit(token: str, work: Train, text: str, topic: str) -> Answers:
 
 
 def _is_no_message(record: logging.LogRecord) -> bool:
-    """Else dask writes two lines a job that comes by the scheduler."""
-    return record.args not in [(function.__name__,) for function in (listen, hand_over, answer)]
+    """Else dask writes two lines a job that comes by the scheduler, or from a search that knows no other way."""
+    return record.args not in [(function.__name__,) for function in (listen, there, hand_over, end_of, answer)]
 
 
 def _patience(here: Worker) -> float:
@@ -144,8 +146,11 @@ def _next(seat: Seat, seconds: float) -> tuple[str, Train, str] | None:
 def listen(dask_worker: Worker) -> str:
     """Take messages that come straight from now on, as dask takes its own, and tell who this is.
 
-    Those that dask has for everybody's functions are unpacked twice, and take half as long again.
+    Those that dask has for everybody's functions are unpacked twice, and take half as long again. All searches use the
+    same handler, as dask remembers each for ever.
     """
+    if STRAIGHT in dask_worker.handlers:
+        return _name
     functions: dict[str, Callable[..., Any]] = {each.__name__: each for each in (there, hand_over, end_of)}
     functions[answer.__name__] = partial(answer, dask_worker=dask_worker)
 

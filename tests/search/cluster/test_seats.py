@@ -324,6 +324,41 @@ def test_nothing_is_kept_of_a_worker_that_was_lost(
     assert done(cluster, tmp_path).result() == {}
 
 
+def test_a_worker_that_was_begun_anew_at_its_address_is_asked_by_the_scheduler(
+    search: Callable[[], Cluster], worker: ByHand, tmp_path: Path
+) -> None:
+    """It has not been told to listen, which dask says in its own way."""
+    cluster = search()
+    until(lambda: is_reached(cluster._crew.asking))
+    with connected(str(worker.file)) as client:
+        client.run(lambda dask_worker: dask_worker.handlers.pop(seat.STRAIGHT) and None)
+    assert done(cluster, tmp_path).result() == {}
+    assert not is_reached(cluster._crew.asking)
+
+
+def test_what_the_last_job_has_left_is_packed_at_once(
+    search: Callable[[], Cluster], worker: ByHand, tmp_path: Path
+) -> None:
+    def put_off(seconds: float) -> None:
+        seat.PUT_OFF = seconds  # type: ignore[misc]
+
+    cluster = search()
+    with connected(str(worker.file)) as client:
+        client.run(put_off, 1000.0)
+        try:
+            assert done(cluster, tmp_path).result() == {}
+        finally:
+            client.run(put_off, seat.PUT_OFF)
+
+
+def test_all_searches_are_listened_to_in_one_way() -> None:
+    """Dask remembers each that it has ever met."""
+    worker: Any = SimpleNamespace(handlers={})
+    told, (way,) = seat.listen(worker), [*worker.handlers.values()]
+    assert seat.listen(worker) == told
+    assert [*worker.handlers.values()] == [way]
+
+
 def test_answers_go_with_their_search(
     search: Callable[[], Cluster], worker: ByHand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
