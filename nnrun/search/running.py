@@ -40,6 +40,8 @@ from nnrun.search.study import Budget, Study, Watcher
 from nnrun.search.telling import flat_lines
 from nnrun.search.trials import Trial, failed, signature, stacked, train_trials
 
+DTYPE = "training.dtype"
+
 
 def close(
     search: Search,
@@ -73,9 +75,6 @@ def close(
     if ended_by == "signal":
         return "interrupted"
     return next((status for status, count in counts.items() if count), "interrupted")
-
-
-DTYPE = "training.dtype"
 
 
 @dataclass(frozen=True)
