@@ -117,13 +117,22 @@ def _code_at_hand(dtype: str, heard: Heard, alone: bool) -> list[str]:
     return [f"{line}: {time.perf_counter() - started:.0f} s" for line in told[-1:]]
 
 
+def uncompiled(dtypes: Iterable[str]) -> list[str]:
+    """Those precisions, in order, whose code is not there; none where there can be none, as the first trial tells."""
+    with suppress(Exception):
+        from nnrun.compiled import machine_code
+
+        return [dtype for dtype in sorted(dtypes) if not machine_code.is_ready(np.dtype(dtype))]
+    return []
+
+
 def compile_for_workers(dtypes: Iterable[str], heard: Heard) -> list[str]:
-    """Compile what is not there before workers start, each of which would else where no folder keeps it.
+    """Compile before workers start, each of which would else where no folder keeps it.
 
     Gives what a reader should know. What fails here fails in a worker again, whose trial tells of it.
     """
     told: list[str] = []
-    for dtype in sorted(dtypes):
+    for dtype in dtypes:
         with suppress(Exception):
             told += _code_at_hand(dtype, heard, alone=False)
     return told

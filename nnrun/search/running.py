@@ -15,7 +15,7 @@ from nnrun.config.space.space import Space
 from nnrun.errors import ConfigError
 from nnrun.locks import drop_abandoned
 from nnrun.runs.checkpoints import drop_checkpoints, is_whole
-from nnrun.runs.engines import compile_for_workers
+from nnrun.runs.engines import compile_for_workers, uncompiled
 from nnrun.runs.finding import trial_of
 from nnrun.runs.full_disk import resumable, shortage
 from nnrun.runs.records import RunStatus
@@ -174,11 +174,11 @@ def _compiled_first(search: Search, watcher: Watcher) -> list[str]:
     """Have the code at hand that workers here need, in every precision among their trials; what to know of that."""
     if search.config.training.engine != "compiled" or search.options.cluster is not None:
         return []
-    if len(search.ledger.read()[0]) >= search.total and not search.repeats:
-        return []
     written = search.space.written().get(DTYPE, {}).get("choice", [])
     dtypes = {search.config.training.dtype, *(config.training.dtype for config in search.known), *written}
-    return compile_for_workers(dtypes, watcher.preparing)
+    lacking = uncompiled(dtypes)
+    is_needed = lacking and (search.repeats or len(search.ledger.read()[0]) < search.total)
+    return compile_for_workers(lacking, watcher.preparing) if is_needed else []
 
 
 def ran_before(search: Search) -> float:

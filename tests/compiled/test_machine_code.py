@@ -20,7 +20,7 @@ from numba import types
 from nnrun.compiled import cell_reader, kernels, machine_code
 from nnrun.compiled import folder as folder_of_code
 from nnrun.compiled.functions import inlined
-from nnrun.runs.engines import compile_for_workers
+from nnrun.runs.engines import compile_for_workers, uncompiled
 from nnrun.search.executors import Pool
 
 # A function that takes no time to compile in place of the steps: what is tried here is how its code is kept.
@@ -205,7 +205,9 @@ def test_the_parent_compiles_what_its_workers_would(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(machine_code, "load", load)
     monkeypatch.setattr(cell_reader, "reader", lambda: None)
     heard: list[str] = []
-    told = compile_for_workers({"float64", "float32", "float16"}, lambda step, done, rows: heard.append(step))
+    lacking = uncompiled({"float64", "float32", "float16"})
+    told = compile_for_workers(lacking, lambda step, done, rows: heard.append(step))
+    assert lacking == ["float16", "float64"]
     assert (told, heard) == (["compiled in float64: 0 s"], ["compiling"])
 
 

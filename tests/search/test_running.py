@@ -40,10 +40,11 @@ def test_code_of_every_precision_is_compiled_before_there_are_workers(
     """Where no folder keeps it they are handed it; a search that is over needs none."""
     asked: list[list[str]] = []
 
-    def compiled(dtypes: set[str], heard: object) -> list[str]:
-        asked.append(sorted(dtypes))
+    def compiled(dtypes: list[str], heard: object) -> list[str]:
+        asked.append(dtypes)
         return []
 
+    monkeypatch.setattr(running, "uncompiled", sorted)  # whatever there is already
     monkeypatch.setattr(running, "compile_for_workers", compiled)
     space = "search.space={training.dtype: {choice: [float32, float64]}}"
     run = search("training.engine=compiled", space, "search.trials=1").run
