@@ -1,10 +1,12 @@
 """Removing runs: renamed first, which takes an instant, then deleted; so a run is there as a whole, or not at all.
 
-What a killed process left of that is deleted by the next command that removes or begins a run.
+What a killed process left of that is deleted by the next command that removes or begins a run. In a folder that several
+users write to, each may rename the runs of all but delete only their own: what could not be deleted is not renamed.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -18,7 +20,7 @@ from io import FileIO
 from pathlib import Path
 
 from nnrun.errors import DataError, NnrunError, UsageError
-from nnrun.files import regular
+from nnrun.files import is_closed, regular
 from nnrun.installation import command, elsewhere
 from nnrun.locks import drop_abandoned, filling, lock_exclusively
 from nnrun.machine.posix import try_lock
@@ -91,6 +93,10 @@ def _why_not(run: RunDir) -> str:
         instead = command("rm", whole.id, *elsewhere(whole.path.parent))
         return f"{run.path} is a part of {whole.id}, which needs it; `{instead}` removes that as a whole"
     try:
+        _require_open(run.path)
+    except PermissionError as error:
+        return f"{error.filename}: cannot be removed ({error.strerror})"
+    try:
         if _is_held(run.path / LOCK):
             ending = command("stop", run.id, *elsewhere(run.path.parent))
             return f"{run.id} is being trained; `{ending}` ends that"
@@ -103,6 +109,18 @@ def _why_not(run: RunDir) -> str:
         return ""
     made_now = record.get("status") == "created" and age.total_seconds() < JUST_MADE
     return f"{run.id} was made just now and may be about to train; in a minute it can be removed" if made_now else ""
+
+
+def _require_open(folder: Path) -> None:
+    """PermissionError where something in it cannot be deleted, as what another user has; an empty folder always can."""
+
+    def refuse(error: OSError) -> None:
+        if isinstance(error, PermissionError):  # else it has just gone
+            raise error
+
+    for above, folders, files in os.walk(folder, onerror=refuse):
+        if (folders or files) and is_closed(Path(above)):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), above)
 
 
 def _is_held(lock: Path) -> bool:
@@ -147,16 +165,26 @@ def _discard(path: Path, before: str) -> None:
 
 
 def _delete(path: Path, hidden: Path, before: str) -> None:
-    """By a name first under which it is no run."""
+    """By a name first under which it is no run; it has its own again where nothing of it could be deleted."""
+    _require_open(path)
     with _held(path / LOCK, before):
         path.rename(hidden)
+    whole = _entries(hidden)
     try:
         shutil.rmtree(hidden)
     except FileNotFoundError:  # somebody else deletes it, too
         return
     except OSError as error:
+        if _entries(hidden) == whole:
+            hidden.rename(path)
+            raise
         left = f"it is no longer listed, but {error.filename} cannot be deleted ({error.strerror})"
         raise UsageError(f"{path}: {left}; the rest of it lies in {hidden}") from error
+
+
+def _entries(folder: Path) -> int:
+    """How many files and folders are in it."""
+    return sum(len(folders) + len(files) for _, folders, files in os.walk(folder))
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from nnrun.runs import removing
 from nnrun.runs.frames import named
 from nnrun.runs.rundir import RunDir
 from tests.cli.conftest import QUICK, Done
+from tests.unprivileged import shared_folder, without_privileges
 
 Nnrun = Callable[..., Done]
 ROOT = Path("runs")
@@ -303,19 +304,71 @@ def test_without_locks_nobody_knows_what_trains(nnrun: Nnrun, three: list[str]) 
     assert "this disk gives no locks: " in refused.err and "whether it is being trained is yours to know" in refused.err
 
 
-def test_what_cannot_be_deleted_is_named(nnrun: Nnrun, three: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def no_deletion(monkeypatch: pytest.MonkeyPatch, first: str = "") -> None:
+    """Of a folder no file can be deleted any more, but one that comes first."""
+
     def refuse(path: Path, ignore_errors: bool = False) -> None:
+        if first:
+            (path / first).unlink(missing_ok=ignore_errors)
         if not ignore_errors:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path / "log.txt"))
 
+    monkeypatch.setattr(removing.shutil, "rmtree", refuse)
+
+
+def test_what_cannot_be_deleted_is_named(nnrun: Nnrun, three: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as closed:
-        closed.setattr(removing.shutil, "rmtree", refuse)
+        no_deletion(closed, first="data.json")
         done = nnrun("rm", three[0], "--yes")
     assert (done.code, ids()) == (2, three[1:])
     assert "it is no longer listed, but" in done.err
     assert {path.name[:17] for path in ROOT.glob(".*")} == {".creating-removed"}
     nnrun("rm", three[1], "--yes")
     assert [*ROOT.glob(".*")] == [], "what was left is deleted by the next command"
+
+
+def test_a_run_of_which_nothing_can_be_deleted_has_its_name_again(
+    nnrun: Nnrun, three: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as closed:
+        no_deletion(closed)
+        done = nnrun("rm", three[0], "--yes")
+    assert (done.code, ids(), [*ROOT.glob(".*")]) == (2, three, [])
+    assert f"{three[0]}: cannot be removed (Permission denied); nothing was removed\n" in done.err
+    assert nnrun("rm", three[0], "--yes").code == 0
+
+
+def open_run(root: Path) -> RunDir:
+    """A run that all may write to."""
+    run = RunDir.create(root, "net", lambda _: {"run.json": b'{"status": "done"}'})
+    run.path.chmod(0o777)
+    return run
+
+
+@pytest.mark.parametrize(("folder", "mode"), [("", 0o555), ("checkpoints", 0o555), ("checkpoints", 0o000)])
+def test_another_users_run_stays(folder: str, mode: int) -> None:
+    """In a folder of runs to which all write it could be renamed, and would be lost to its owner."""
+    with shared_folder(0o777) as root:
+        run = open_run(root)
+        run.path.joinpath("checkpoints", "best.json").touch()
+        run.path.joinpath(folder).chmod(mode)
+        with without_privileges():
+            told = [f"{run.path.joinpath(folder)}: cannot be removed (Permission denied)"]
+            assert removing.planned([run]) == ([], told)
+            with pytest.raises(UsageError, match=r"cannot be removed \(Permission denied\); nothing was removed"):
+                removing.remove([removing.Removal(run.path, 0)])
+        run.path.joinpath(folder).chmod(0o755)
+        assert [path.name for path in root.iterdir()] == [run.id]
+
+
+def test_an_empty_folder_of_another_user_keeps_no_run() -> None:
+    with shared_folder(0o777) as root:
+        run = open_run(root)
+        run.path.joinpath("checkpoints").chmod(0o555)
+        with without_privileges():
+            removals, reasons = removing.planned([run])
+            removing.remove(removals)
+        assert (reasons, [*root.iterdir()]) == ([], [])
 
 
 BEGUN = """
