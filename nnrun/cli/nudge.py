@@ -36,8 +36,7 @@ def nudge(
 
 def ask_and_tell(run: RunDir, do: Do, json: bool, settings: list[str] | None = None, note: str | None = None) -> None:
     """Ask who trains the run, wait a little for the answer, and print it; UsageError for a refusal."""
-    from nnrun.runs.requests import ask, taken_up
-    from nnrun.runs.telling import answer_lines
+    from nnrun.runs.requests import answer_lines, ask, taken_up
 
     name = ask(run, do, settings or [], note)
     answer = taken_up(run, name)

@@ -80,13 +80,14 @@ def _page(run: StoredRun, record: RunRecord) -> list[str]:
     from nnrun.runs.labels import label_lines, labels_of
     from nnrun.runs.lineage import changes_of, parent_of
     from nnrun.runs.stored import best_row, ended_with_rung
-    from nnrun.runs.telling import changes, made_on_the_way, summary
+    from nnrun.runs.telling import changes, folds_so_far, made_on_the_way, summary
     from nnrun.runs.verdict import error_kind
     from nnrun.text import set_name, source_name
 
     config = run.config
     rows = ", ".join(f"{count:,} {set_name(part)}" for part, count in record["data"]["rows"].items())
-    lines = [f"run      {run.path}", f"data     {source_name(config.resolved()['data']['source'])}: {rows}"]
+    of_folds = f" ({so_far})" if (so_far := folds_so_far(record, config)) else ""
+    lines = [f"run      {run.path}", f"data     {source_name(config.resolved()['data']['source'])}: {rows}{of_folds}"]
     parent = parent_of(run)
     lines += label_lines(labels_of(run.directory))
     lines += _relatives(run, record, gone=parent is None)

@@ -30,14 +30,13 @@ from nnrun.runs.means import mean
 from nnrun.runs.member import Member, load_member
 from nnrun.runs.members import ALL, FOLDER, FOLDS, EnsembleRecord, member, read_ensemble
 from nnrun.runs.recording import measures
-from nnrun.runs.records import DataRecord, Final, FoundSymptom, MemberRecord, Row, RunStatus, numbers
+from nnrun.runs.records import ENDED, Final, FoundSymptom, MemberRecord, RunRecord, RunStatus
 from nnrun.runs.rundir import EPOCHS, MEMBERS, SCHEMA_VERSION, RunDir, now
-from nnrun.runs.stored import NESTED, StoredRun
+from nnrun.runs.stored import StoredRun
+from nnrun.runs.together import mean_rows, member_records, rows_together, told_of
 from nnrun.runs.verdict import SURE
 
 DatasetOf = Callable[[Config], Dataset]
-
-NOT_MEANS = ("epoch", "step", "seconds", *NESTED)  # columns of an epoch
 
 
 def in_fold(config: Config, fold: int | str) -> Config:
@@ -72,9 +71,10 @@ def shares(config: Config) -> list[float]:
 def conclude(run: RunDir, config: Config, outcomes: Sequence[Outcome], test: Final, dataset_of: DatasetOf) -> Outcome:
     """Complete the run's files from those of its folds; `test` is what its final numbers hold of the test part.
 
-    `dataset_of` gives the data of a fold by its config.
+    `dataset_of` gives the data of a fold by its config. Rows and members of a run that is to go on are left as they
+    were when it began: who reads it has those of the folds that are over, see `StoredRun.record`.
     """
-    folds, record = of_folds(outcomes), run.read_record()
+    folds, record = told_of(of_folds(outcomes)), run.read_record()
     finals: list[Final] = [outcome.record["final"] or {} for outcome in folds]
     status = status_of(config, record.get("refit") is not None, outcomes)
     rows = mean_rows([outcome.rows for outcome in folds])
@@ -92,12 +92,17 @@ def conclude(run: RunDir, config: Config, outcomes: Sequence[Outcome], test: Fin
         stopped_early=bool(folds) and all(outcome.record.get("stopped_early") for outcome in folds),
         divergence=next((each for outcome in outcomes if (each := outcome.record.get("divergence"))), None),
         symptoms=_symptoms(folds),
-        data=_data_record(record["data"], folds, config.data.time is not None and not record.get("refit")),
         final={**mean_final(finals, config), **_sureness(run, config, dataset_of), **test} if whole else {},
-        members=[_member_record(outcome, weight) for outcome, weight in zip(folds, weights, strict=False)],
         written=run.written(),
+        **_together(record, config, folds, weights) if status in ENDED else {},
     )
-    return Outcome(run, status, run.read_record(), rows, config)
+    return Outcome(run, status, StoredRun(run).record, rows, config)
+
+
+def _together(record: RunRecord, config: Config, folds: Sequence[Outcome], weights: Sequence[float]) -> RunRecord:
+    newest_left_out = config.data.time is not None and not record.get("refit")
+    data = rows_together(record["data"], folds, newest_left_out)
+    return {"data": data, "members": member_records(folds, weights)}
 
 
 def status_of(config: Config, refit: bool, outcomes: Sequence[Outcome]) -> RunStatus:
@@ -106,25 +111,6 @@ def status_of(config: Config, refit: bool, outcomes: Sequence[Outcome]) -> RunSt
         return "diverged"
     done = [outcome for outcome in outcomes if outcome.status == "done"]
     return "done" if len(done) == (config.data.folds or 0) + refit else "interrupted"
-
-
-def mean_rows(histories: Sequence[Sequence[Row]]) -> list[Row]:
-    """Epoch by epoch the mean over folds; one that has ended counts with its last row."""
-    longest = max(map(len, histories), default=0)
-    return [_mean_row(epoch, [rows for rows in histories if rows]) for epoch in range(1, longest + 1)]
-
-
-def _mean_row(epoch: int, histories: Sequence[Sequence[Row]]) -> Row:
-    rows = [numbers(rows[min(epoch, len(rows)) - 1]) for rows in histories]
-    means = {name: _mean([row.get(name) for row in rows]) for name in rows[0] if name not in NOT_MEANS}
-    seconds = sum(rows[epoch - 1]["seconds"] for rows in histories if len(rows) >= epoch)
-    step = max(rows[min(epoch, len(rows)) - 1]["step"] for rows in histories)
-    return cast(Row, {"epoch": epoch, "step": step, **means, "seconds": round(seconds, 6)})
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return fmean(known) if known else None
 
 
 def mean_final(finals: Sequence[Final], config: Config) -> Final:
@@ -143,33 +129,18 @@ def mean_final(finals: Sequence[Final], config: Config) -> Final:
     return means
 
 
-def _member_record(outcome: Outcome, weight: float) -> MemberRecord:
-    record, final = outcome.record, outcome.record.get("final") or {}
-    return {
-        "id": f"{FOLDER}/{outcome.run.id}",
-        "fold": outcome.config.data.fold or ALL,
-        "seed": record["seed"],
-        "rows": record["data"]["rows"],
-        "weight": weight,
-        "best_epoch": record.get("best_epoch"),
-        "dev_error": final.get("dev_error"),
-        "dev_loss": final.get("dev_loss"),
-    }
-
-
 def members_file(config: Config, outcomes: Sequence[Outcome] = (), weights: Sequence[float] | None = None) -> bytes:
     """MEMBERS; folds that are not over yet are named alone. The weights are those that a run began with."""
     weights = shares(config) if weights is None else weights
-    known = {outcome.config.data.fold: outcome for outcome in outcomes}
-    members: list[MemberRecord] = [
-        _member_record(known[k], weight) if k in known else {"id": f"{FOLDER}/{k:02d}", "fold": k, "weight": weight}
-        for k, weight in enumerate(weights, start=1)
+    over = member_records(outcomes, weights)
+    still: list[MemberRecord] = [
+        {"id": f"{FOLDER}/{k:02d}", "fold": k, "weight": weight} for k, weight in enumerate(weights, start=1)
     ]
     ensemble: EnsembleRecord = {
         "schema_version": SCHEMA_VERSION,
         "how": FOLDS,
         "weights": list(weights),
-        "members": members,
+        "members": [*over, *still[len(over) :]],
     }
     return sealed_document(ensemble).encode()
 
@@ -182,24 +153,6 @@ def _symptoms(outcomes: Sequence[Outcome]) -> list[FoundSymptom]:
             where = f"in fold {outcome.config.data.fold}, {symptom['why']}"
             found.setdefault(symptom["name"], {**symptom, "why": where})
     return list(found.values())
-
-
-def _data_record(data: DataRecord, outcomes: Sequence[Outcome], newest_left_out: bool) -> DataRecord:
-    """As many rows are dev as were so in one of the folds.
-
-    All train, but for the `newest_left_out`: by time each fold learns from older rows than its own, the last from most.
-    """
-    of_folds = [outcome.record["data"] for outcome in outcomes]
-    found: DataRecord = {**data, "rows": _together(data["rows"], [each["rows"] for each in of_folds], newest_left_out)}
-    if "effective_rows" in data:
-        effective = [each.get("effective_rows", each["rows"]) for each in of_folds]
-        found["effective_rows"] = _together(data["effective_rows"], effective, newest_left_out)
-    return found
-
-
-def _together(whole: dict[str, int], folds: Sequence[dict[str, int]], newest_left_out: bool) -> dict[str, int]:
-    train = max((each["train"] for each in folds), default=whole["train"]) if newest_left_out else whole["train"]
-    return {**whole, "train": train, "dev": sum(each["dev"] for each in folds)}
 
 
 def _sureness(run: RunDir, config: Config, dataset_of: DatasetOf) -> Final:

@@ -24,7 +24,6 @@ from nnrun.runs.conclusion import (
     in_fold,
     in_folds,
     mean_epoch,
-    mean_rows,
     members_file,
     of_folds,
     status_of,
@@ -52,6 +51,7 @@ from nnrun.runs.session import Session
 from nnrun.runs.steering import Steering, mend
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import summary
+from nnrun.runs.together import mean_rows, told_of
 
 
 def train(
@@ -191,7 +191,7 @@ def _note(run: RunDir, outcomes: Sequence[Outcome], listener: Listener) -> None:
         line = fold_line(outcomes[-1].config, outcomes[-1].record)
         run.log([line])
         listener.told(line)
-    run.write(EPOCHS, json_lines(mean_rows([outcome.rows for outcome in of_folds(outcomes)])))
+    run.write(EPOCHS, json_lines(mean_rows([outcome.rows for outcome in told_of(of_folds(outcomes))])))
 
 
 def _test(run: RunDir, config: Config, outcomes: Sequence[Outcome]) -> Final:

@@ -11,10 +11,10 @@ import os
 import platform
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, NamedTuple, TypedDict, cast, get_args
+from typing import Any, Literal, NamedTuple, TypedDict, cast, get_args
 
 from nnrun.config.changes import EARLY_STOPPING, TOTAL, at, held, with_changes
 from nnrun.config.config import Config
@@ -176,6 +176,25 @@ def taken_up(run: RunDir, name: str) -> list[Event] | None:
     if why := [event["why"] for event in answer or [] if event["event"] == "refused"]:
         raise UsageError(f"refused: {why[0]}")
     return answer
+
+
+# what became of it, in words
+
+
+def change_line(epoch: int, changes: Mapping[str, tuple[Any, Any]], note: str | None) -> str:
+    """What a run was nudged to: `change   from epoch 13: optimizer.learning_rate 0.001 → 0.0003 (why)`."""
+    from nnrun.config.dump import one_line
+
+    parts = (f"{key} {one_line(old)} → {one_line(new)}" for key, (old, new) in changes.items())
+    return f"change   from epoch {epoch}: {', '.join(parts)}" + (f" ({note})" if note else "")
+
+
+def answer_lines(answer: Sequence[Event]) -> list[str]:
+    """What events tell of one request that was taken up."""
+    changes = {event["key"]: (event["old"], event["new"]) for event in answer if event["event"] == "changed"}
+    if changes:
+        return [change_line(answer[0]["epoch"] or 0, changes, None)]
+    return [event["event"] + ("" if event["epoch"] is None else f" after epoch {event['epoch']}") for event in answer]
 
 
 # who trains

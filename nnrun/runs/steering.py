@@ -26,12 +26,12 @@ from nnrun.runs.requests import (
     STOP,
     Asked,
     Request,
+    change_line,
     changes_asked,
     pending,
     strike,
 )
 from nnrun.runs.rundir import RESOLVED, RunDir
-from nnrun.runs.telling import change_line
 
 TRIALS = "the trials of a search are as it drew them"
 FOLDS = "the folds of a run are trained alike"

@@ -16,10 +16,11 @@ from nnrun.files import checksum, is_sealed
 from nnrun.installation import NAME
 from nnrun.machine.lazily import cached_property
 from nnrun.runs.finding import best_in, is_search, name_of
-from nnrun.runs.members import members_of
+from nnrun.runs.members import members_of, read_ensemble
 from nnrun.runs.reading import RESTORE, read_document
-from nnrun.runs.records import TRAINED, Event, Final, Number, Row, RunRecord, RunStatus, numbers
+from nnrun.runs.records import ENDED, TRAINED, Event, Final, Number, Row, RunRecord, RunStatus, numbers
 from nnrun.runs.rundir import DATA, RECORD, RESOLVED, RunDir
+from nnrun.runs.together import NESTED, mean_rows, member_records, rows_together, told_of
 
 if TYPE_CHECKING:
     from nnrun.config.config import Config
@@ -30,7 +31,6 @@ UNDER_WAY = (*TRAINED, "failed")  # status in run.json of what has not written i
 DEEPEST = 20  # levels of a config; nnrun writes 5
 EPOCHS_SHOWN = 12  # in a table
 COLUMNS = ("epoch", "step", "learning_rate", "train_loss", "cost", "train_error", "dev_loss", "dev_error", "seconds")
-NESTED = ("layers", "step_losses", "members")  # keys of an epoch that hold more than one number
 WRITTEN_FIRST = {"status", "created", "data", "parent"}
 CHANGES = "training.changes"  # a setting whose value has dotted keys itself, by epoch
 # By the checksum of data.json while a run that was read has it: runs on the same data share one, which may be large.
@@ -149,14 +149,30 @@ class StoredRun:
         return self.directory.status_of(self.written)
 
     @cached_property
+    def begun(self) -> list[StoredRun]:
+        """The folds that have begun of a run that is not over; none of a run of another kind."""
+        over = self.written.get("status") in ENDED
+        return [] if over else [StoredRun(fold) for fold in members_of(self.directory) if fold.exists]
+
+    @cached_property
     def record(self) -> RunRecord:
-        """run.json with the status of the moment."""
-        return self.written | {"status": self.status}
+        """run.json with the status of the moment, and the rows and members of those folds that are told of so far."""
+        now: RunRecord = self.written | {"status": self.status}
+        if not (folds := told_of(self.begun)):
+            return now
+        by_time, weights = self.settings.get("data.time") is not None, read_ensemble(self.directory)["weights"]
+        try:
+            return now | {
+                "data": rows_together(now["data"], folds, by_time),
+                "members": member_records(folds, weights),
+            }
+        except (KeyError, TypeError, AttributeError) as error:
+            raise lacks_record(self) from error
 
     @property
     def under_way(self) -> bool:
-        """Whether it is running, was killed or failed: a result that stands in run.json is from before that."""
-        return self.written.get("status") in UNDER_WAY
+        """Whether it is running, was killed, failed or has folds to train: what run.json says is from before that."""
+        return self.written.get("status") in UNDER_WAY or bool(self.begun)
 
     @property
     def final(self) -> Final:
@@ -165,8 +181,8 @@ class StoredRun:
 
     @cached_property
     def rows(self) -> list[Row]:
-        """One record an epoch."""
-        return self.directory.metrics()
+        """One record an epoch; of folds that are not all over the mean of those that are told of."""
+        return mean_rows([fold.rows for fold in told_of(self.begun)]) if self.begun else self.directory.metrics()
 
     @property
     def epoch(self) -> int:
@@ -218,14 +234,12 @@ def ended_with_rung(record: RunRecord, config: Config) -> bool:
 def record_of(run: StoredRun) -> RunRecord:
     """What `head_of` reads, with the epochs of a run that is running, was killed or failed and wrote no result yet.
 
-    What stands there from before it was resumed is left out. Rows of folds come to those of their run when one ends.
+    What stands there from before it was resumed is left out.
     """
     record = head_of(run)
     if run.under_way and not run.is_search:
-        parts = [StoredRun(fold) for fold in members_of(run.directory) if fold.exists] or [run]
-        seconds = sum(row["seconds"] for part in parts for row in part.rows)
-        epochs = max(part.epoch for part in parts)
-        return record | {"epochs": epochs, "seconds": seconds, "final": None, "best_epoch": None}
+        seconds = sum(row["seconds"] for part in run.begun or [run] for row in part.rows)
+        return record | {"epochs": run.epoch, "seconds": seconds, "final": None, "best_epoch": None}
     return record
 
 

@@ -7,12 +7,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nnrun.installation import as_options, called, command, typed_here
 from nnrun.runs.lineage import Change, nudges, watched
 from nnrun.runs.members import beside_members, folds_in, folds_table, gathered_line, is_gathered
-from nnrun.runs.records import HELD, DataSizes, Event, Final, FoundSymptom, Parent, Row, RunRecord, RunStatus, numbers
+from nnrun.runs.records import (
+    ENDED,
+    HELD,
+    DataSizes,
+    Event,
+    Final,
+    FoundSymptom,
+    Parent,
+    Row,
+    RunRecord,
+    RunStatus,
+    numbers,
+)
 from nnrun.runs.shape import network_shape
 from nnrun.runs.stored import ended_with_rung
 from nnrun.runs.verdict import RULES, SURE, error_name, metric_title, of_run, r2_error
@@ -146,6 +158,14 @@ def ending(record: RunRecord, status: RunStatus, config: Config | None = None) -
     return f"{how} after {trained} in {duration(record.get('seconds', 0.0))}{best}{why}"
 
 
+def folds_so_far(record: RunRecord, config: Config) -> str:
+    """Which folds the rows of a run that is not over are those of: `1 of 4 folds`; empty of any other."""
+    if not config.data.in_folds or record["status"] in ENDED or "members" not in record:
+        return ""
+    over = len(folds_in(record))
+    return f"{over} of {config.data.folds} folds" if over else f"fold 1 of {config.data.folds}"
+
+
 def result_table(final: Final, data: DataSizes) -> list[str]:
     """Errors and losses of the best parameters, a column a part, and the cost."""
     table = [*metric_rows(final, data), ["cost", number(final["cost"])]]
@@ -264,22 +284,6 @@ def symptom_told(symptom: FoundSymptom) -> str:
     """What is wrong, where and since when."""
     where = f" in {symptom['layer']}" if symptom["layer"] else ""
     return f"{symptom['name'].replace('_', ' ')}{where}, epoch {symptom['epoch']}: {symptom['why']}"
-
-
-def change_line(epoch: int, changes: Mapping[str, tuple[Any, Any]], note: str | None) -> str:
-    """What a run was nudged to: `change   from epoch 13: optimizer.learning_rate 0.001 → 0.0003 (why)`."""
-    from nnrun.config.dump import one_line
-
-    parts = (f"{key} {one_line(old)} → {one_line(new)}" for key, (old, new) in changes.items())
-    return f"change   from epoch {epoch}: {', '.join(parts)}" + (f" ({note})" if note else "")
-
-
-def answer_lines(answer: Sequence[Event]) -> list[str]:
-    """What events tell of one request that was taken up."""
-    changes = {event["key"]: (event["old"], event["new"]) for event in answer if event["event"] == "changed"}
-    if changes:
-        return [change_line(answer[0]["epoch"] or 0, changes, None)]
-    return [event["event"] + ("" if event["epoch"] is None else f" after epoch {event['epoch']}") for event in answer]
 
 
 def next_line(command: str) -> str:

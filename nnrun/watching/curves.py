@@ -98,6 +98,10 @@ class Curve:
         self.points: list[Point] = []
         self.latest: list[Point] = []  # behind the points, if it is none of those that stay
 
+    def follow(self, path: Path) -> None:
+        """Read this file from now on, from its start if it is another one."""
+        self._cursor.path = path
+
     def look(self) -> None:
         """Read what has come."""
         for lines, void in self._cursor.batches():

@@ -22,7 +22,7 @@ from nnrun.runs.stored import StoredRun
 from nnrun.search.ledger import LEDGER
 from nnrun.text import metric_value
 from nnrun.watching.curves import BestSoFar, Curve
-from nnrun.watching.so_far import EpochsSoFar, SoFar, TrialsSoFar
+from nnrun.watching.so_far import EpochsSoFar, SoFar, TrialsSoFar, epochs_of
 
 Row = dict[str, Any]  # plain values of a line of the table, as JSON
 Stamp = tuple[int, int] | None  # time and size of a file; None: there is none
@@ -141,6 +141,8 @@ class Folder:
         kind = TrialsSoFar if run.is_search else EpochsSoFar
         if not isinstance(self.so_far.get(run.id), kind):
             self.so_far[run.id] = kind(run)
+        if not run.is_search:
+            self.so_far[run.id].follow(epochs_of(run))
         return self.so_far[run.id]
 
     def trials(self, name: str) -> TrialsSoFar | None:
@@ -163,10 +165,11 @@ class Folder:
             seen = self.seen.get(name)
             if seen is None or _foreign(seen.run):
                 return None
+            of_search = seen.row["kind"] == "search"
+            path = seen.run.path / LEDGER if of_search else epochs_of(StoredRun(RunDir(seen.run.path)))
             if name not in self.curves:
-                of_search = seen.row["kind"] == "search"
-                path = seen.run.path
-                self.curves[name] = BestSoFar(path / LEDGER) if of_search else Curve(path / EPOCHS)
+                self.curves[name] = BestSoFar(path) if of_search else Curve(path)
+            self.curves[name].follow(path)
             self.curves[name].look()
             return self.curves[name]
 

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from nnrun.config.values import Settings
-from nnrun.errors import DataError
+from nnrun.errors import DataError, NnrunError
 from nnrun.files import naming
 from nnrun.insight.comparison.listing import best_epoch, best_trials
 from nnrun.runs.reading import read_record
-from nnrun.runs.records import Row
+from nnrun.runs.records import ENDED, Row
 from nnrun.runs.rundir import EPOCHS
 from nnrun.runs.stored import StoredRun, best_row
+from nnrun.runs.together import told_of
 from nnrun.search.ledger import Ledger
 from nnrun.search.record import Sample, TrialRecord, best_of, continued
 from nnrun.watching.columns import Columns
@@ -49,6 +50,11 @@ class SoFar(ABC):
     def _told(self) -> Settings:
         """The keys of run.json that stand for it."""
 
+    def follow(self, path: Path) -> None:
+        """Look into this file from now on, from its start if it is another one."""
+        with self._lock:
+            self._path = self._cursor.path = path
+
     def look(self) -> Settings:
         """What the file holds by now; DataError where a line is damaged."""
         with self._lock:
@@ -65,12 +71,21 @@ class SoFar(ABC):
             return self._told()
 
 
+def epochs_of(run: StoredRun) -> Path:
+    """The file that its epochs come to: of folds of which none is over yet that of the first."""
+    try:
+        first = next((fold for fold in told_of(run.begun) if fold.status not in ENDED), run)
+    except NnrunError:  # the run has no row but the reason then
+        first = run
+    return first.path / EPOCHS
+
+
 class EpochsSoFar(SoFar):
     """How many there are, what they took, and the best of them by the primary metric."""
 
     def __init__(self, run: StoredRun) -> None:
         self._primary = run.settings.get("metrics.primary", "error")
-        super().__init__(run.path / EPOCHS)
+        super().__init__(epochs_of(run))
 
     def _begin(self) -> None:
         self._count, self._seconds = 0, 0.0

@@ -100,6 +100,36 @@ def test_where_a_fold_is_still_to_come_it_is_said_how(nnrun: Nnrun, config: Writ
     assert quoted(told.err, "resume") == ["resume", run.id]
 
 
+@pytest.mark.parametrize(
+    ("begun", "status", "train", "dev", "told"),
+    [
+        (2, "done", 150, 100, "2 of 3 folds"),
+        (2, "running", 100, 50, "1 of 3 folds"),
+        (1, "running", 100, 50, "fold 1 of 3"),
+    ],
+)
+def test_killed_in_a_fold_each_command_names_the_rows_of_those_that_are_over(
+    nnrun: Nnrun, config: Write, begun: int, status: str, train: int, dev: int, told: str
+) -> None:
+    config(FOLDS)
+    nnrun("train", "-q")
+    run = RunDir(the_run())
+    for fold in range(begun, 3):
+        shutil.rmtree(run.path / f"members/0{fold + 1}")
+    RunDir(run.path / f"members/0{begun}").update_record(status=status)
+    run.update_record(status="running", written=None)
+    assert nnrun("show", "--json").json["data"]["rows"] == {"train": train, "dev": dev}
+    assert f"data     iris: {train} train, {dev} dev ({told})\n" in nnrun("show").out
+    diagnosis = " ".join(nnrun("diagnose").out.split())
+    assert f"interrupted: not all of 3 epochs are trained ({told}), by epoch 3" in diagnosis
+    assert f" {dev} examples" in diagnosis
+    assert nnrun("report").code == 0
+    page = (run.path / "report.html").read_text()
+    assert f"Data: {train} train, {dev} dev" in page and "0 epochs" not in page
+    (listed,) = nnrun("list", "--json").json["runs"]
+    assert listed["dev_error"] == nnrun("diagnose", "--json").json["errors"]["dev"] and listed["epochs"] == 3
+
+
 def test_the_first_fold_counts_as_soon_as_it_trains(nnrun: Nnrun, config: Write) -> None:
     config(FOLDS)
     nnrun("train", "-q")

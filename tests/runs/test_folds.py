@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -30,7 +31,7 @@ from nnrun.models.verbs import evaluate
 from nnrun.report.verbs import report_of
 from nnrun.runs import verbs
 from nnrun.runs.checkpoints import load_weights
-from nnrun.runs.conclusion import mean_epoch, mean_final, mean_rows
+from nnrun.runs.conclusion import mean_epoch, mean_final
 from nnrun.runs.finding import find_run, list_runs, name_of
 from nnrun.runs.listener import Listener, Outcome
 from nnrun.runs.members import folds_told, member, members_of, read_ensemble, refitted, whole_of
@@ -39,7 +40,8 @@ from nnrun.runs.requests import Do, ask
 from nnrun.runs.rewinding import rewind
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.steering import Steering
-from nnrun.runs.stored import StoredRun
+from nnrun.runs.stored import StoredRun, record_of
+from nnrun.runs.together import mean_rows
 
 Train = Callable[..., Outcome]
 Bits = Callable[[RunDir], dict[str, Any]]
@@ -298,6 +300,49 @@ def test_stopped_in_a_fold_it_goes_on_there(train_run: Train, bits: Bits) -> Non
     assert verbs.resume(RunDir(run.path)).status == "done"
     assert of_all(run, bits) == of_all(whole, bits)
     assert not (run.path / "requests").exists()
+
+
+def as_read(run: RunDir) -> tuple[Any, ...]:
+    """What is told of a run of folds, but for times."""
+    record = record_of(StoredRun(RunDir(run.path)))
+    rows = [{**row, "seconds": 0} for row in StoredRun(RunDir(run.path)).rows]
+    return record["status"], record["data"], record["members"], record["epochs"], record["final"], rows
+
+
+@pytest.mark.usefixtures("_looks_each_time")
+def test_until_all_folds_are_over_those_that_are_are_told_of(tmp_path: Path, train_run: Train) -> None:
+    """However the run was ended: a fold that has just begun would weigh on the others by errors of its first epochs."""
+    run = train_run(
+        *IRIS, "regularization.early_stopping=null", "data.class_weight=balanced", listener=Asks("stop")
+    ).run
+    first, second = (StoredRun(member(run, k)) for k in (1, 2))
+    stopped = as_read(run)
+    assert second.epoch == 2 and second.record["data"]["rows"] == {"train": 100, "dev": 50}
+    _, data, members, epochs, final, rows = stopped
+    assert data == first.record["data"] and epochs == first.epoch == 6 and final is None
+    assert [each["fold"] for each in members] == [1]
+    assert rows == [{**row, "seconds": 0} for row in first.flat_rows]
+    assert run.read_record()["data"]["rows"] == {"train": 150, "dev": 150}, "of the whole, which is still to come"
+    verdict = of_a_run(StoredRun(run), None, None, tmp_path, ()).verdict
+    assert verdict and verdict.rows_of("dev") == 50
+    run.update_record(status="running", written=None)  # killed
+    run.write("metrics.jsonl", "")
+    assert as_read(run) == stopped
+    second.directory.update_record(status="done")
+    _, data, members, _, _, rows = as_read(run)
+    assert data["rows"] == {"train": 150, "dev": 100} and len(members) == 2
+    assert rows == [{**row, "seconds": 0} for row in mean_rows([first.rows, second.rows])]
+    shutil.rmtree(second.path)
+    first.directory.update_record(status="running")  # killed in the first
+    _, data, members, epochs, _, _ = as_read(run)
+    assert (data, members, epochs) == (first.record["data"], [], 6)
+
+
+def test_folds_that_go_on_come_to_all_rows(train_run: Train) -> None:
+    heard = Asks()
+    run = train_run(*IRIS, listener=heard, told_to_stop=lambda: heard.number == 2).run
+    assert StoredRun(run).record["data"]["rows"] == {"train": 100, "dev": 50}
+    assert verbs.resume(RunDir(run.path)).record["data"]["rows"] == {"train": 150, "dev": 150}
 
 
 @pytest.mark.usefixtures("_looks_each_time")

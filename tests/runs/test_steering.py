@@ -20,10 +20,10 @@ from nnrun.runs import requests, session, steering, verbs
 from nnrun.runs.lineage import fork_of
 from nnrun.runs.listener import Listener, Outcome
 from nnrun.runs.records import Event, Row
-from nnrun.runs.requests import answer_to, ask
+from nnrun.runs.requests import answer_lines, answer_to, ask
 from nnrun.runs.rundir import EPOCHS, RunDir
 from nnrun.runs.stored import StoredRun, record_of
-from nnrun.runs.telling import Beginning, answer_lines
+from nnrun.runs.telling import Beginning
 
 pytestmark = pytest.mark.usefixtures("_looks_each_time")
 

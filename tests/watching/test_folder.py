@@ -65,6 +65,24 @@ def test_rows_are_told_once_and_again_when_they_change(root: Path) -> None:
     assert folder.run(run.id) is None
 
 
+def test_the_first_fold_is_told_of_until_it_is_over(tmp_path: Path) -> None:
+    config = {"data": {"source": "iris", "folds": 2}, "training": {"epochs": 3}}
+    run = RunDir(nnrun.train(config, tmp_path).path)
+    first, whole = RunDir(run.path / "members/01"), run.metrics()
+    shutil.rmtree(run.path / "members/02")
+    run.update_record(status="running", written=None)
+    run.write("metrics.jsonl", "")
+    first.update_record(status="running")
+    folder = Folder(tmp_path)
+    for epochs, rows in ((3, first.metrics()), (2, whole[:2])):
+        folder.look()
+        (row,), curve = folder.since(0)[1], folder.curve(run.id)
+        assert row["epochs"] == epochs
+        assert curve and [point[4] for point in curve.points + curve.latest] == [each["dev_error"] for each in rows]
+        first.update_record(status="done")
+        run.write("metrics.jsonl", "".join(f"{json.dumps(each)}\n" for each in whole[:2]))
+
+
 def emptied(path: Path) -> None:
     path.write_bytes(b"")
 

@@ -15,9 +15,9 @@ from nnrun.cli.terminal.screen import HEAD, drawable, fitting_words, folded
 from nnrun.errors import NnrunError
 from nnrun.installation import called, typed_here
 from nnrun.runs.records import FoundSymptom
-from nnrun.runs.requests import Do, ask, changes_asked, pending
+from nnrun.runs.requests import Do, answer_lines, ask, changes_asked, pending
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.telling import answer_lines, symptom_lines
+from nnrun.runs.telling import symptom_lines
 from nnrun.text import by_hand
 
 if TYPE_CHECKING:

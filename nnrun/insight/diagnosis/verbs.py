@@ -37,7 +37,7 @@ from nnrun.runs.rundir import DIAGNOSIS
 from nnrun.runs.stored import StoredRun, best_row
 from nnrun.runs.symptoms.evidence import CalmerRate, Evidence, evidence_of
 from nnrun.runs.symptoms.symptoms import rate_after_divergence
-from nnrun.runs.telling import symptom_lines
+from nnrun.runs.telling import folds_so_far, symptom_lines
 from nnrun.runs.verdict import HIGH, Verdict, error_kind, error_name, of_run, summary, yardstick
 from nnrun.text import counted, set_name, wrapped
 
@@ -186,8 +186,10 @@ def _state(run: StoredRun, final: Numbers) -> list[str]:
     if run.status in ENDED:
         return []
     done = final.get("epoch")
-    so_far = f", by epoch {done}, the best so far" if done else ""
-    return [f"status   {run.status}: not all of {counted(run.latest.training.epochs, 'epoch')} are trained{so_far}"]
+    best = f", by epoch {done}, the best so far" if done else ""
+    so_far = f" ({folds})" if (folds := folds_so_far(run.record, run.config)) else ""
+    planned = counted(run.latest.training.epochs, "epoch")
+    return wrapped(f"{run.status}: not all of {planned} are trained{so_far}{best}", "status   ")
 
 
 def _now(run: StoredRun, symptoms: Sequence[FoundSymptom]) -> list[str]:
