@@ -18,7 +18,7 @@ from nnrun.report.search import improvement
 from nnrun.report.search import report as of_searches
 from nnrun.report.search.parameters import ranked_importances
 from nnrun.report.search.results import Results
-from nnrun.runs.stored import StoredRun
+from nnrun.runs.stored import StoredRun, record_of
 from nnrun.runs.symptoms.evidence import Finding
 from nnrun.runs.telling import ending
 from nnrun.search.trial_lines import best_few, setting
@@ -33,7 +33,7 @@ def run_card(run: StoredRun) -> Markup:
     """How it ended, its errors, and where it lies; of what is a search's directory, the search."""
     if run.is_search:
         return search_card(run)
-    told = paragraph(f"{sentence_case(ending(run.record, run.status, run.config))}.")
+    told = paragraph(f"{sentence_case(ending(record_of(run), run.status, run.config))}.")
     return _card("run", run.name, run.status, [told, facts(of_runs.key_numbers(run, run.latest))], run)
 
 

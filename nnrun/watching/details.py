@@ -13,7 +13,7 @@ from nnrun.installation import command, elsewhere
 from nnrun.runs.records import HELD
 from nnrun.runs.removing import size_told
 from nnrun.runs.rundir import LOG, RunDir
-from nnrun.runs.stored import StoredRun
+from nnrun.runs.stored import StoredRun, record_of
 from nnrun.runs.telling import changes, ending, symptom_told
 from nnrun.runs.verdict import of_record, summary
 from nnrun.text import duration
@@ -54,7 +54,7 @@ def details(run: RunDir, with_charts: bool = True, trials: TrialsSoFar | None = 
 def _broken_off(stored: StoredRun) -> str:
     """Where a run ended of which there is no verdict."""
     has_ended = stored.status in ("diverged", "failed") and not stored.is_search
-    return ending(stored.record, stored.status, stored.config) if has_ended else ""
+    return ending(record_of(stored), stored.status, stored.config) if has_ended else ""
 
 
 def _system(stored: StoredRun) -> Iterator[str]:

@@ -15,6 +15,7 @@ from nnrun.report.page.page import Grid, Page, Section, left_out, made_from
 from nnrun.report.run.curves import series
 from nnrun.runs.finding import in_short, list_runs
 from nnrun.runs.records import HELD, Row
+from nnrun.runs.stored import record_of
 from nnrun.runs.telling import ending
 from nnrun.runs.verdict import error_kind, error_name, metric_title, of_record, summary
 from nnrun.text import counted, duration, in_percent, part_and_name, percent, sentence_case, source_name, yaml_text
@@ -203,7 +204,7 @@ def _verdict(entry: Entry) -> str:
         verdict = of_record(entry.run.record, entry.run.config.diagnosis)
     except NnrunError as error:
         return f"none: {error}"
-    return summary(verdict) if verdict else ending(entry.run.record, entry.run.status, entry.run.config)
+    return summary(verdict) if verdict else ending(record_of(entry.run), entry.run.status, entry.run.config)
 
 
 def _wrong(entry: Entry) -> str:

@@ -41,7 +41,7 @@ from nnrun.runs.lineage import course_of, nudges, watched
 from nnrun.runs.members import has_members, is_gathered, member
 from nnrun.runs.records import DataSizes, Final, RunRecord
 from nnrun.runs.shape import network_shape
-from nnrun.runs.stored import StoredRun
+from nnrun.runs.stored import StoredRun, record_of
 from nnrun.runs.telling import ending, metric_rows, symptom_told
 from nnrun.runs.verdict import error_kind, error_name, metric_title
 from nnrun.text import counted, duration, number, percent, sentence_case, set_name
@@ -51,7 +51,7 @@ Parts = list[Markup | Chart]
 
 def run_page(run: StoredRun, usual: Path, options: Sequence[str], costs: Mapping[str, float] | None) -> Page:
     """All that the directory tells; what is not known is left out with a word. `costs` choose a threshold."""
-    record, config = run.record, run.latest
+    record, config = record_of(run), run.latest
     found = _diagnosis(run, usual, options)
     verdict = found if isinstance(found, Diagnosis) else None
     sections = [
@@ -98,7 +98,7 @@ def _lead(record: RunRecord, config: Config, found: Diagnosis | None) -> Markup:
 
 def key_numbers(run: StoredRun, config: Config) -> list[tuple[str, str, str]]:
     """Errors, time and shape: what, how much, and what belongs to it."""
-    record, data = run.record, run.data
+    record, data = record_of(run), run.data
     final, rows = record.get("final") or {}, record["data"]["rows"]
     told = []
     for part in ("test", "dev", "train_dev", "train"):
