@@ -173,7 +173,8 @@ FILES = {
     "metrics.jsonl": "one JSON object an epoch",
     "events.jsonl": "started, resumed, stopped early, pruned, symptom, done, interrupted, diverged, evaluated (on its "
     "test part), and what was asked of it: changed (the first epoch of it, key, old, new, replaced: the changes that "
-    "it took the place of, note, host and process), refused, paused, continued, told to stop; with times",
+    "it took the place of, note, host and process), refused, paused, continued, told to stop; with times, and "
+    "in a run of folds the fold whose epoch it is",
     "log.txt": "what the screen showed, and remarks: that a small set could be taken at once (`batch_size: full`), and "
     "that early stopping mixes two aims",
     "checkpoints/best.safetensors": "parameters of the epoch with the lowest dev error, or the best `metrics.primary`; "

@@ -137,10 +137,11 @@ def _relatives(run: StoredRun, record: RunRecord, gone: bool) -> Iterator[str]:
 
 
 def _event(event: Event, rung: bool) -> str:
+    from nnrun.runs.requests import event_told
+
     key = f": {event['key']}" if event.get("key") else ""
-    what = "rung ended" if rung and event["event"] == "pruned" else event["event"]
-    at = "" if event["epoch"] is None else f" at epoch {event['epoch']}"
-    return f"  {event['time'][:10]} {event['time'][11:19]}  {what}{at}{key}"
+    told = event_told(event | {"event": "rung ended"} if rung and event["event"] == "pruned" else event, "at")
+    return f"  {event['time'][:10]} {event['time'][11:19]}  {told}{key}"
 
 
 def _epochs(metrics: list[Row], best: float | None, primary: str) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from math import floor, sqrt
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -49,6 +49,11 @@ def in_folds(config: Config) -> list[Config]:
     return [in_fold(config, fold) for fold in range(1, 1 + (config.data.folds or 0))]
 
 
+def number_of(config: Config) -> int | None:
+    """Which fold this config trains; None of the rows of all."""
+    return config.data.fold if isinstance(config.data.fold, int) else None
+
+
 def of_folds(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """The outcomes of the folds alone."""
     return [outcome for outcome in outcomes if not outcome.config.data.without_dev]
@@ -81,7 +86,7 @@ def conclude(run: RunDir, config: Config, outcomes: Sequence[Outcome], test: Fin
     whole, weights = status == "done", read_ensemble(run)["weights"]
     run.write(EPOCHS, json_lines(rows))
     run.write(MEMBERS, members_file(config, folds, weights).decode())
-    run.event(status, epoch=len(rows))
+    run.event(status, **({"epoch": len(rows)} if whole or not outcomes else _last_epoch(outcomes[-1])))
     run.update_record(
         status=status,
         error=None,
@@ -97,6 +102,12 @@ def conclude(run: RunDir, config: Config, outcomes: Sequence[Outcome], test: Fin
         **_together(record, config, folds, weights) if status in ENDED else {},
     )
     return Outcome(run, status, StoredRun(run).record, rows, config)
+
+
+def _last_epoch(outcome: Outcome) -> dict[str, Any]:
+    """Where training ended, for events."""
+    fold = number_of(outcome.config)
+    return {"epoch": len(outcome.rows), **({"fold": fold} if fold else {})}
 
 
 def _together(record: RunRecord, config: Config, folds: Sequence[Outcome], weights: Sequence[float]) -> RunRecord:

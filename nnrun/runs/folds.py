@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from nnrun.config.changes import CHANGES, EARLY_STOPPING, TOTAL, without
 from nnrun.config.config import Config
@@ -25,6 +26,7 @@ from nnrun.runs.conclusion import (
     in_folds,
     mean_epoch,
     members_file,
+    number_of,
     of_folds,
     status_of,
     tested,
@@ -102,9 +104,10 @@ def resume(run: RunDir, listener: Listener, told_to_stop: ToldToStop) -> Outcome
 class Between(Relay):
     """Hands on what it hears of the folds, and between two epochs looks for what is asked of the whole."""
 
-    def __init__(self, listener: Listener, steering: Steering) -> None:
+    def __init__(self, listener: Listener, steering: Steering, config: Config) -> None:
         super().__init__(listener)
         self.steering = steering
+        steering.fold = number_of(config)
 
     def epoch(self, row: Row) -> None:
         """A pause is a wait in here."""
@@ -125,7 +128,7 @@ def _go_on(run: RunDir, loaded: Loaded, listener: Listener, told_to_stop: ToldTo
         for config in _planned(run, loaded.config, outcomes):
             if steering.stopped or told_to_stop():
                 break
-            heard = Between(listener, steering)
+            heard = Between(listener, steering, config)
             outcomes.append(_of_member(run, config, heard, lambda: steering.stopped or told_to_stop(), loaded.notices))
             _note(run, outcomes, listener)
             if outcomes[-1].status != "done":
@@ -146,9 +149,10 @@ def _go_on(run: RunDir, loaded: Loaded, listener: Listener, told_to_stop: ToldTo
 
 def _begin(run: RunDir) -> None:
     (run.path / FOLDER).mkdir(exist_ok=True)
-    again = member(run, 1).exists
     run.update_record(status="running", started=now(), process=os.getpid(), error=None, written=None, symptoms=[])
-    run.event("resumed" if again else "started", epoch=len(run.metrics()))
+    begun = StoredRun(run).begun[-1:]
+    where: dict[str, Any] = {"epoch": begun[0].epoch, "fold": int(begun[0].id)} if begun else {"epoch": 0}
+    run.event("resumed" if begun else "started", **where)
 
 
 def _planned(run: RunDir, config: Config, outcomes: Sequence[Outcome]) -> Iterator[Config]:

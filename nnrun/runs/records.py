@@ -105,6 +105,7 @@ class Event(TypedDict):
     time: str
     event: str  # started, symptom, evaluated, differs, how the run ended, or what was asked of it: changed, refused, …
     epoch: int | None
+    fold: NotRequired[int]  # whose epoch that is, of a run of folds; without it the epoch is of their mean
     step: NotRequired[int]
     best_epoch: NotRequired[int]
     name: NotRequired[str]

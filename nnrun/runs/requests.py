@@ -194,7 +194,13 @@ def answer_lines(answer: Sequence[Event]) -> list[str]:
     changes = {event["key"]: (event["old"], event["new"]) for event in answer if event["event"] == "changed"}
     if changes:
         return [change_line(answer[0]["epoch"] or 0, changes, None)]
-    return [event["event"] + ("" if event["epoch"] is None else f" after epoch {event['epoch']}") for event in answer]
+    return [event_told(event, "after") for event in answer]
+
+
+def event_told(event: Event, when: str) -> str:
+    """What happened, and after or at which epoch: of a run of folds `paused in fold 2 after epoch 7`."""
+    fold = f" in fold {event['fold']}" if "fold" in event else ""
+    return event["event"] + fold + ("" if event["epoch"] is None else f" {when} epoch {event['epoch']}")
 
 
 # who trains

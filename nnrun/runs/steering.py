@@ -57,6 +57,7 @@ class Steering:
         self.stopped = self.paused = False
         self.first = _first_free(run)
         self._looked = -math.inf
+        self.fold: int | None = None  # the one in training, whose epoch events tell
         self._answered: set[str] = set()  # what could not be struck lies there still
 
     def between(self, epoch: int | None, change: TakeUp | None = None, save: Callable[[], None] = lambda: None) -> None:
@@ -114,7 +115,8 @@ class Steering:
             self.run.update_record(status="paused")
         if request["do"] == RESUME and self.paused:
             self.run.update_record(status="running")
-        self.run.event(event, durable=True, epoch=epoch, **by(name, request))
+        where = {"fold": self.fold} if self.fold else {}
+        self.run.event(event, durable=True, epoch=epoch, **where, **by(name, request))
         strike(self.run, name)
         self.paused = request["do"] == PAUSE or (self.paused and request["do"] != RESUME)
         self.stopped = self.stopped or request["do"] == STOP

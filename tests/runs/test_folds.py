@@ -36,7 +36,7 @@ from nnrun.runs.finding import find_run, list_runs, name_of
 from nnrun.runs.listener import Listener, Outcome
 from nnrun.runs.members import folds_told, member, members_of, read_ensemble, refitted, whole_of
 from nnrun.runs.records import Row
-from nnrun.runs.requests import Do, ask
+from nnrun.runs.requests import Do, answer_lines, ask
 from nnrun.runs.rewinding import rewind
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.steering import Steering
@@ -298,6 +298,8 @@ def test_stopped_in_a_fold_it_goes_on_there(train_run: Train, bits: Bits) -> Non
     assert [fold.exists for fold in members_of(run)] == [True, True, False]
     assert len(member(run, 2).metrics()) == 2 and outcome.record["final"] == {}
     assert verbs.resume(RunDir(run.path)).status == "done"
+    told = [(event["event"], event.get("fold"), event["epoch"]) for event in run.events()]
+    assert told[1:4] == [("told to stop", 2, 2), ("interrupted", 2, 2), ("resumed", 2, 2)]
     assert of_all(run, bits) == of_all(whole, bits)
     assert not (run.path / "requests").exists()
 
@@ -350,7 +352,9 @@ def test_a_pause_of_the_whole_holds_its_fold(train_run: Train, bits: Bits) -> No
     whole, heard = train_run(*IRIS).run, Asks("pause", "resume")
     run = train_run(*IRIS, listener=heard).run
     assert of_all(run, bits) == of_all(whole, bits)
-    assert [event["event"] for event in run.events()] == ["started", "paused", "continued", "done"]
+    told = [(event["event"], event.get("fold"), event["epoch"]) for event in run.events()]
+    assert told == [("started", None, 0), ("paused", 2, 2), ("continued", 2, 2), ("done", None, len(run.metrics()))]
+    assert answer_lines(run.events()[1:2]) == ["paused in fold 2 after epoch 2"]
     assert [line for line in heard.lines if line.startswith("fold")][1].startswith("fold     2 of 3: dev ")
 
 

@@ -101,6 +101,7 @@ def _told(event: Event) -> str:
     if changed := changes_in([event]):
         return ", ".join(["changed", *words_of(changed)[1:]])
     where = f" in {event['layer']}" if event.get("layer") else ""
+    where += f" in fold {event['fold']}" if "fold" in event else ""
     return f"{event_words(event)}{where}" + (f": {event['why']}" if event.get("why") else "")
 
 

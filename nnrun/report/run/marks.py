@@ -22,6 +22,7 @@ def marks_of(best: int | None, events: Sequence[Event], course: Course) -> Layou
         (epoch, event_words(event), RED)
         for event in events
         if event["event"] not in UNMARKED and (epoch := event.get("epoch")) and not _begins(event, course)
+        if "fold" not in event  # whose epoch is none of the mean that is drawn
     ]
     places += told[:MARKED]
     middle = (course.rows[0]["epoch"] + course.rows[-1]["epoch"]) / 2
