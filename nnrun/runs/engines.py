@@ -118,7 +118,7 @@ def _code_at_hand(dtype: str, heard: Heard, alone: bool) -> list[str]:
 
 
 def uncompiled(dtypes: Iterable[str]) -> list[str]:
-    """Those precisions, in order, whose code is not there; none where there can be none, as the first trial tells."""
+    """Precisions, in order, whose code is not there; none where there can be none, as the first trial tells."""
     with suppress(Exception):
         from nnrun.compiled import machine_code
 
