@@ -206,7 +206,9 @@ LATER_FILES = {
 
 SEARCH_FILES = {
     "search.yaml": "strategy, metric, seed, epochs, numbers of trials asked for, known settings, the space in full, "
-    "and the limits and number of repeats that resuming keeps",
+    "and the limits and number of repeats that resuming keeps; where the strategy continues trials also "
+    "`skips_stopped: true`, which searches of early versions lack: they went on with trials that early stopping had "
+    "ended, and still do when they are resumed",
     "trials.jsonl": "the ledger: one JSON object a finished trial, with a checksum, in the order in which they ended",
     "trials.csv": "the same as a table, a column for each searched key; written when the search ends or is stopped, "
     "and what `nnrun show --csv` prints at any time",
@@ -238,7 +240,8 @@ RECORD = {
     "final": "losses and errors of the best epoch, as in run.json",
     "metric": "what was minimised (`-x` is minus x); null if there is none",
     "best_epoch, epochs": "the best epoch and the last one; of a trial that continues another one there is `parent` "
-    "beside them, with the `id` of that one and the `epoch` from which on",
+    "beside them, with the `id` of that one and the `epoch` from which on, and of one that early stopping has ended "
+    "`stopped_early: true`",
     "divergence": "where numbers ceased to be finite",
     "curve": "dev errors, an epoch each",
     "error": "why a trial failed; with `search.prune` there is `pruned` beside it where the trial was ended early, and "

@@ -139,7 +139,8 @@ def restored(
     there = "are gone" if why_dropped(run) else "cannot be read"
     gone = f"the checkpoints in {run.path} {there}" if run.path.exists() else f"its folder {run.path} is gone"
     say(f"trial {number}: {gone}, so it is trained again")
-    values, ceilings = limited(config(Point(number, record["values"])), record["epochs"] if continues else None)
+    epochs = record["epochs"] if continues else None
+    values, ceilings = limited(config(Point(number, record["values"])), epochs, search.plan.skips_stopped)
     trial = Trial(number, record["values"], values | {"seed": record["seed"]}, ceilings=ceilings)
     job: Job = {**search.job(search.folder, continues), "trials": [trial.as_job()]}
     answer = search.executor.submit(train_trials, job).result()

@@ -24,6 +24,7 @@ from nnrun.search.strategies.strategy import Brief
 
 # What the trials follow from: it may not change.
 FIXED = ("strategy", "metric", "seed", "epochs", "space", "enqueue", "prune")
+OPTIONAL = ("prune", "skips_stopped")  # not written where they say no
 
 
 class Limits(TypedDict, total=False):
@@ -52,6 +53,7 @@ class WrittenPlan(TypedDict):
     space: dict[str, WrittenRange]
     enqueue: list[Settings]
     prune: NotRequired[str]
+    skips_stopped: NotRequired[bool]
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ class Plan:
     epochs: int
     space: Space
     enqueue: list[Settings]
-    prune: str | None = None  # which trials are ended early; not written where none are
+    prune: str | None = None  # which trials are ended early
+    skips_stopped: bool = False  # whether no trial goes on that early stopping has ended; in early searches they did
 
     @classmethod
     def of(cls, config: Config, space: Space, totals: Sequence[int], limits: Limits, repeat: int | None) -> Plan:
@@ -84,6 +87,7 @@ class Plan:
             space=space,
             enqueue=config.search.enqueue,
             prune=config.search.prune,
+            skips_stopped=STRATEGIES[config.search.strategy].continues_trials,
         )
 
     @classmethod
@@ -103,7 +107,7 @@ class Plan:
 
     def as_dict(self) -> Tree:
         """Plain values, as the file has them."""
-        values = {name: getattr(self, name) for name in _names() if name != "prune" or self.prune}
+        values = {name: getattr(self, name) for name in _names() if name not in OPTIONAL or getattr(self, name)}
         return values | {"space": self.space.written()}
 
     def text(self) -> str:
@@ -123,7 +127,7 @@ class Plan:
     def brief(self) -> Brief:
         """What the strategy is told, but for the given trials that it may learn from."""
         first = 1 + len(self.enqueue)  # behind the config as written and the settings that the user gave
-        return Brief(self.space, self.seed, self.totals, self.epochs, first)
+        return Brief(self.space, self.seed, self.totals, self.epochs, first, skips_stopped=self.skips_stopped)
 
     @property
     def has_one_total(self) -> bool:

@@ -36,24 +36,30 @@ def first_epoch(epochs: int) -> int:
 
 
 def end_of_rung(config: Config, epochs: int) -> EpochLimits:
-    """What ends a trial after so many of its epochs, if its schedule is shaped by all that are planned.
+    """What ends a trial after so many of the epochs that its config plans; empty where none is left.
 
-    Empty where fewer may be planned for it as well, or none is left. No score is as low as this; a change in the next
-    epoch has the trial go on for that one, and then it ends.
+    No score is as low as this. A change in the next epoch has the trial go on for that one, and then it ends.
     """
-    stages = [at(config, epoch) for epoch in (1, *config.training.changes)]
-    shaped = any(stage.optimizer.schedule.build().needs_total for stage in stages)
-    if not shaped or epochs >= config.training.epochs:
+    if epochs >= config.training.epochs:
         return []
-    return [None] * (epochs - 1) + [LOWEST] * len(stages)
+    return [None] * (epochs - 1) + [LOWEST] * (1 + len(config.training.changes))
 
 
-def limited(config: Config, epochs: int | None) -> tuple[Tree, EpochLimits]:
-    """The values of a config that trains for so many epochs, and what ends it then if its schedule needs the total."""
-    values, ceilings = config.resolved(), end_of_rung(config, epochs) if epochs else []
-    if epochs and not ceilings:
-        values["training"]["epochs"] = epochs
-    return values, ceilings
+def limited(config: Config, epochs: int | None, skips_stopped: bool) -> tuple[Tree, EpochLimits]:
+    """The values of a config that trains for so many epochs, and what ends it then where the config plans more.
+
+    It plans all where they shape the schedule. Where no trial goes on that early stopping has ended, it does so too if
+    that may end this one, which is then a training to its end like any other.
+    """
+    values = config.resolved()
+    if epochs is None:
+        return values, []
+    stages = [at(config, epoch) for epoch in (1, *config.training.changes)]
+    may_stop = any(stage.regularization.early_stopping for stage in stages)
+    if (skips_stopped and may_stop) or any(stage.optimizer.schedule.build().needs_total for stage in stages):
+        return values, end_of_rung(config, epochs)
+    values["training"]["epochs"] = epochs
+    return values, []
 
 
 def heading(epochs: int | None) -> list[str]:

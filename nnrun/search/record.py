@@ -42,6 +42,7 @@ class TrialResult(TypedDict):
     error: str | None
     parent: NotRequired[Parent]  # the trial that it continues, and from which epoch
     pruned: NotRequired[bool]  # it was ended early, as it fell behind others
+    stopped_early: NotRequired[bool]  # early stopping has ended it
     scores: NotRequired[list[float | None]]  # with search.prune, where epochs are not compared by the dev error
     bits: NotRequired[str]  # of the worker's tiny training, in a search that takes workers with different ones
     attempt: NotRequired[int | None]  # which of its attempts this was; None where its directory was all that was left

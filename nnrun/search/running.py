@@ -199,7 +199,7 @@ def _note_end(search: Search, clock: Clock, error: BaseException) -> None:
 def usual_course(search: Search) -> Course:
     """The trials that the user gives, then those of the strategy that the config names."""
     return Course(
-        strategy=strategy_of(search.known, search.space, search.plan.totals),
+        strategy=strategy_of(search.known, search.space, search.plan.totals, search.plan.skips_stopped),
         given=[Point(number, search.space.read(config)) for number, config in enumerate(search.known)],
         config=lambda point: _config(search, point),
         seed=lambda number: trial_seed(search.config.seed, number),
@@ -226,11 +226,11 @@ def _study(search: Search, course: Course, watcher: Watcher, restore: Restore) -
     )
 
 
-def strategy_of(known: Sequence[Config], space: Space, totals: Sequence[int]) -> Strategy:
+def strategy_of(known: Sequence[Config], space: Space, totals: Sequence[int], skips_stopped: bool = True) -> Strategy:
     """The strategy of the first of these configs; it is told of those trials of theirs that lie in the space."""
     config = known[0]
     inside = frozenset(number for number, given in enumerate(known) if space.contains(space.read(given)))
-    brief = Brief(space, config.seed, totals, config.training.epochs, len(known), inside)
+    brief = Brief(space, config.seed, totals, config.training.epochs, len(known), inside, skips_stopped)
     return STRATEGIES[config.search.strategy](brief)
 
 
@@ -243,7 +243,7 @@ def _trial(search: Search, course: Course, point: Point, restore: Restore) -> Tr
     seed = point.values[SEED] if SEED in point.values else course.seed(point.number)
     if point.resume is not None:  # the same run, for longer
         seed = _still_there(search, point.resume, restore).read_record()["seed"]
-    values, ceilings = limited(made, point.epochs)
+    values, ceilings = limited(made, point.epochs, search.plan.skips_stopped)
     values["seed"] = seed
     return Trial(
         point.number,

@@ -89,13 +89,14 @@ class StoredSearch:
 
     @cached_property
     def whole(self) -> list[TrialRecord]:
-        """The trials that were given all epochs, and not only those of a rung or of what is pruned."""
-        whole = [trial for trial in self.trials if not trial.get("pruned")]
-        kind = STRATEGIES[self.plan.strategy]
+        """The trials that were given all epochs they can use, and not only those of a rung or of what is pruned."""
+        plan, whole = self.plan, [trial for trial in self.trials if not trial.get("pruned")]
+        kind = STRATEGIES[plan.strategy]
         if not kind.continues_trials:  # and may need a library that is not here
             return whole
-        until = kind(self.plan.brief()).epochs
-        return [trial for trial in whole if until(trial["number"]) >= self.plan.epochs]
+        until = kind(plan.brief()).epochs
+        over = {trial["number"] for trial in whole if plan.skips_stopped and trial.get("stopped_early")}
+        return [trial for trial in whole if trial["number"] in over or until(trial["number"]) >= plan.epochs]
 
     @property
     def decided(self) -> frozenset[str]:

@@ -142,7 +142,8 @@ class Study:
         value = math.nan if record["metric"] is None else record["metric"]
         self.finished += 1
         self._known.add(record["number"])
-        self.strategy.tell(record["number"], record["values"], value, dev_loss(record))
+        stopped = record.get("stopped_early", False)
+        self.strategy.tell(record["number"], record["values"], value, dev_loss(record), stopped)
         if self.pruner:
             self.pruner.tell(record)
         if self._budget.flat:

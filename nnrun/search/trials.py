@@ -164,6 +164,8 @@ def trial_result(number: int, values: Settings, outcome: Outcome) -> TrialResult
     if parent := record["parent"]:
         result["parent"] = parent
         result["seconds"] = sum(row["seconds"] for row in outcome.rows[parent["epoch"] :])  # others count there
+    if record.get("stopped_early"):
+        result["stopped_early"] = True
     prunes = outcome.config.search.prune
     if prunes and record.get("pruned"):  # else its rung was over
         result["pruned"] = True

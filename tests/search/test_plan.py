@@ -36,6 +36,7 @@ space:
     log: [0.0001, 1.0]
 enqueue:
 - {optimizer.learning_rate: 0.5}
+skips_stopped: true
 """
 
 
@@ -54,6 +55,15 @@ def test_it_is_written_as_ever(tmp_path: Path) -> None:
         (tmp_path / "search.yaml").write_text(text)
         assert Plan.read(RunDir(tmp_path)) == plan_of()
         assert Plan.read(RunDir(tmp_path)).text() == sealed_text(WRITTEN)
+
+
+def test_an_early_one_keeps_the_rule_that_it_was_begun_by(tmp_path: Path) -> None:
+    early = WRITTEN.replace("skips_stopped: true\n", "")
+    (tmp_path / "search.yaml").write_text(early)
+    plan = Plan.read(RunDir(tmp_path))
+    assert plan.extended(30, plan.limits, None).text() == sealed_text(early)
+    assert (plan.brief().skips_stopped, plan_of().brief().skips_stopped) == (False, True)
+    assert plan.changes(plan_of()) == ([], []), "a config says nothing of it"
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,8 @@ def begin(
         refuse_misfit(loaded, dataset)
         record["same_data"] = same_data(search.run, dataset)
         record["told"] += [*notices, *_on_data(search.run, dataset, record), *loaded.notices]
-        plan = replace(Plan.of(config, space, [total], options.kept(), None), strategy="random", enqueue=[])
+        plan = Plan.of(config, space, [total], options.kept(), None)
+        plan = replace(plan, strategy="random", skips_stopped=False, enqueue=[])
         retest = create(root, loaded, dataset, plan, argv, "retest", {RETEST: sealed_document(record).encode()})
         with retest.locked():
             held = Search(retest, config, dataset, plan, options, executor, [config])

@@ -115,9 +115,9 @@ class CoarseToFine(Strategy):
         self._boxes: list[list[Part]] = [[_whole(parameter.domain) for parameter in brief.space.parameters]]
         self._stages: list[Stage] = []
 
-    def tell(self, number: int, values: Settings, value: float, loss: float = math.inf) -> None:
+    def tell(self, number: int, values: Settings, value: float, loss: float = math.inf, stopped: bool = False) -> None:
         """Keeps what the boxes are made of; a failed trial counts only as finished."""
-        super().tell(number, values, value, loss)
+        super().tell(number, values, value, loss, stopped)
         units = self.brief.space.encode(values)
         if math.isfinite(value):
             self._first = min(self._first, (value, loss, number))

@@ -36,8 +36,9 @@ class _Zoom(CoarseToFine):
 class CoarseToFineHalving(Strategy):
     """Stages of 12 fresh trials for a third of the epochs, of which the best 4 go on to the end.
 
-    The fresh trials are those of `CoarseToFine`, which learns the results of the finalists only, and of what the user
-    gave: trials of equal length are compared. The others count there as finished without a result, as failed ones do.
+    The fresh trials are those of `CoarseToFine`, which learns the results of the finalists only, of what the user gave,
+    and of fresh trials that early stopping has ended, which go on no more: trials of their full length are compared.
+    The others count there as finished without a result, as failed ones do.
     """
 
     continues_trials = learns = True
@@ -57,9 +58,9 @@ class CoarseToFineHalving(Strategy):
         best = f"then the best {FINALISTS} of those until epoch {brief.epochs}"
         return [f"stage    {SIZE} trials until epoch {short}, {best}"]
 
-    def tell(self, number: int, values: Settings, value: float, loss: float = math.inf) -> None:
+    def tell(self, number: int, values: Settings, value: float, loss: float = math.inf, stopped: bool = False) -> None:
         """Keeps the result until its stage is finished."""
-        super().tell(number, values, value, loss)
+        super().tell(number, values, value, loss, stopped)
         self._results[number] = Result(value, loss, dict(values))
 
     def epochs(self, number: int) -> int:
@@ -82,13 +83,13 @@ class CoarseToFineHalving(Strategy):
         return {number for number, among_fresh in fresh.items() if among_fresh in whole}
 
     def may_continue(self, number: int) -> bool:
-        """A fresh one, as long as not all finalists of its stage are told."""
-        return _is_fresh(number) and not self.settled((number // WHOLE + 1) * WHOLE)
+        """A fresh one that is not over, as long as not all finalists of its stage are told."""
+        return _is_fresh(number) and number not in self._over and not self.settled((number // WHOLE + 1) * WHOLE)
 
     def propose(self, number: int) -> Point | None:
         """A fresh trial, or the continuation of a finalist; None until all trials that it rests on are told.
 
-        If too many of a stage failed, trials from the whole space take the places of finalists.
+        If too many of a stage failed or are over, trials from the whole space take the places of finalists.
         """
         stage = number // WHOLE
         if not self.settled(stage * WHOLE if _is_fresh(number) else stage * WHOLE + SIZE):
@@ -121,18 +122,19 @@ class CoarseToFineHalving(Strategy):
         What the user gave has trained to its end already, and may have the number of a finalist.
         """
         begin, first = stage * WHOLE, self.brief.first  # numbers below that are given
-        ranked = best_first(self._results, range(max(begin, first), begin + SIZE))
+        ranked = best_first(self._results, set(range(max(begin, first), begin + SIZE)) - self._over)
         finalists = (number for number in _finalists(stage) if number >= first)
         return dict(zip(finalists, ranked, strict=False))
 
     def _tell_zoom(self, stages: int) -> None:
-        """The trials of the stages below this one: a fresh one with the result of its finalist, or its own if given."""
+        """The trials of the stages below this one: a fresh one with the result of its finalist, or its own if final."""
         for stage in range(self._zoomed, stages):
             parents = self._parents(stage)
             finalists = {parent: finalist for finalist, parent in parents.items()}
             begin = stage * WHOLE
             for number in (n for n in range(begin, begin + SIZE) if n in self._results):
-                source = number if number < self.brief.first else finalists.get(number)
+                final = number < self.brief.first or number in self._over
+                source = number if final else finalists.get(number)
                 value, loss = (math.nan, math.inf) if source is None else self._results[source][:2]
                 self._zoom.tell(_fresh_from(number), self._results[number].settings, value, loss)
             for number in (n for n in _finalists(stage) if n in self._results and n not in parents):

@@ -44,12 +44,12 @@ class Grid(Strategy):
         self._found += islice(self._points, max(0, index + 1 - len(self._found)))
         return Point(number, self._found[index]) if index < len(self._found) else None
 
-    def tell(self, number: int, values: Settings, value: float, loss: float = math.inf) -> None:
+    def tell(self, number: int, values: Settings, value: float, loss: float = math.inf, stopped: bool = False) -> None:
         """Results have no part in it, but trials tell an earlier order, in which the search then goes on.
 
         Earlier versions took a list of choices for a range, and refined it like one.
         """
-        super().tell(number, values, value, loss)
+        super().tell(number, values, value, loss, stopped)
         if self._lists and number >= self.brief.first:
             point = self.propose(number)
             self._lists = point is None or point.values == values

@@ -76,7 +76,8 @@ def _sizes(fresh: int, levels: int) -> list[int]:
 class Halving(Strategy):
     """Rung after rung; a rung begins when the one before is finished, so the number of workers changes nothing.
 
-    A trial that failed or diverged is never continued; if too few are left, fresh draws take their places.
+    A trial that failed, diverged or was ended by early stopping is never continued; if too few are left, fresh draws
+    take their places.
     """
 
     continues_trials = learns = True
@@ -98,9 +99,9 @@ class Halving(Strategy):
             for below, rung in zip([*rungs[:1], *rungs], rungs, strict=False)
         ]
 
-    def tell(self, number: int, values: Settings, value: float, loss: float = math.inf) -> None:
+    def tell(self, number: int, values: Settings, value: float, loss: float = math.inf, stopped: bool = False) -> None:
         """Keeps the result for the promotion; trials before the first bracket take no part."""
-        super().tell(number, values, value, loss)
+        super().tell(number, values, value, loss, stopped)
         if number >= self.brief.first:
             self._results[number] = Result(value, loss, dict(values))
 
@@ -121,9 +122,11 @@ class Halving(Strategy):
         return {number for number in numbers if any(number in rung for rung in lowest)}
 
     def may_continue(self, number: int) -> bool:
-        """As long as not all of the next rung are told."""
+        """As long as it is not over, and not all of the next rung are told."""
         above = next((above for rung, above in pairwise(self.rungs) if number in rung.numbers), None)
-        return above is not None and above.level > 0 and not self.settled(above.first + above.size)
+        if above is None or above.level == 0 or number in self._over:
+            return False
+        return not self.settled(above.first + above.size)
 
     def propose(self, number: int) -> Point | None:
         """A fresh draw or the continuation of a survivor; None until the rung below is finished."""
@@ -143,5 +146,6 @@ class Halving(Strategy):
     def _promoted(self, below: Rung, rung: Rung) -> list[int]:
         """The trials of a finished rung that go on, best first."""
         if rung.first not in self._survivors:
-            self._survivors[rung.first] = best_first(self._results, below.numbers)[: rung.size]
+            able = set(below.numbers) - self._over
+            self._survivors[rung.first] = best_first(self._results, able)[: rung.size]
         return self._survivors[rung.first]

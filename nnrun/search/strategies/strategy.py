@@ -29,6 +29,7 @@ class Brief:
     epochs: int = 50  # of a trial that runs to its end
     first: int = 0  # the trials before have settings that the user gave
     awaited: frozenset[int] = frozenset()  # those of them that lie in the space: they will be told
+    skips_stopped: bool = True  # no trial goes on that early stopping has ended; searches of early versions went on
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Strategy(ABC):
     def __init__(self, brief: Brief) -> None:
         self.brief = brief
         self._told: set[int] = set()
+        self._over: set[int] = set()  # those of them with which no trial goes on
         self._next = brief.first
         self._settled = 0
 
@@ -73,12 +75,15 @@ class Strategy(ABC):
             self._next += 1
         return points
 
-    def tell(self, number: int, values: Settings, value: float, loss: float = math.inf) -> None:
+    def tell(self, number: int, values: Settings, value: float, loss: float = math.inf, stopped: bool = False) -> None:
         """The result of a trial, lower is better; nan or infinite if it failed or diverged.
 
-        Of equal ones the dev loss decides, as it does wherever trials are ranked, and then the number.
+        Of equal ones the dev loss decides, as it does wherever trials are ranked, and then the number. One that was
+        `stopped`, as its patience is spent, would learn nothing in further epochs.
         """
         self._told.add(number)
+        if stopped and self.brief.skips_stopped:
+            self._over.add(number)
 
     def settled(self, end: int) -> bool:
         """Whether every trial below `end` that will be told has been told."""

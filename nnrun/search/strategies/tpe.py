@@ -37,9 +37,9 @@ class Tpe(Strategy):
         self._results: dict[int, Any] = {}  # as Optuna stores them
         self._generation = -1, list[Point]()
 
-    def tell(self, number: int, values: Settings, value: float, loss: float = math.inf) -> None:
+    def tell(self, number: int, values: Settings, value: float, loss: float = math.inf, stopped: bool = False) -> None:
         """Keeps the result; a failed trial counts as infinitely bad, so that its like is avoided."""
-        super().tell(number, values, value, loss)
+        super().tell(number, values, value, loss, stopped)
         if self.brief.space.contains(values):
             self._results[number] = self._stored(value if math.isfinite(value) else math.inf, values)
 

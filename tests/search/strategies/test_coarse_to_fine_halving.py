@@ -1,5 +1,5 @@
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pytest
@@ -28,12 +28,14 @@ def test_the_lengths_of_a_stage_are_told_before_it_begins() -> None:
     assert told == ["stage    12 trials until epoch 17, then the best 4 of those until epoch 50"]
 
 
-def play(strategy: CoarseToFineHalving, loss: Loss, trials: int, begin: int = 0) -> dict[int, Point]:
+def play(
+    strategy: CoarseToFineHalving, loss: Loss, trials: int, begin: int = 0, stopped: Collection[int] = ()
+) -> dict[int, Point]:
     points: dict[int, Point] = {}
     while begin + len(points) < trials:
         for point in strategy.ask(trials - begin - len(points)):
             points[point.number] = point
-            strategy.tell(point.number, point.values, loss(point))
+            strategy.tell(point.number, point.values, loss(point), stopped=point.number in stopped)
     return points
 
 
@@ -89,6 +91,22 @@ def test_failed_trials_do_not_go_on_and_others_take_their_places() -> None:
     assert {points[12].resume, points[13].resume} == {3, 7}
     assert [(points[n].epochs, points[n].resume) for n in (14, 15)] == [(None, None)] * 2
     assert points[14].values != points[15].values
+
+
+def test_what_early_stopping_has_ended_makes_the_box_and_does_not_go_on() -> None:
+    best, second, *others = sorted(range(12), key=lambda n: off(play(made(), off, 12)[n]))
+    points = play(strategy := made(), off, 17, stopped={best, others[-1]})
+    assert [points[n].resume for n in range(12, 16)] == [second, *others[:3]]
+    [stage] = strategy.stages()
+    assert (stage["finished"], stage["best"]) == (6, best)
+    assert not strategy.may_continue(best)
+
+
+def test_in_a_search_of_an_early_version_it_goes_on() -> None:
+    best = sorted(range(12), key=lambda n: off(play(made(), off, 12)[n]))[:4]
+    points = play(strategy := made(skips_stopped=False), off, 17, stopped=best[:2])
+    assert [points[n].resume for n in range(12, 16)] == best
+    assert strategy.stages()[0]["finished"] == 4
 
 
 @pytest.mark.parametrize("first", [1, 12, 14, 16, 20])

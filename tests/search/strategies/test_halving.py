@@ -1,4 +1,5 @@
 import math
+from collections.abc import Collection
 
 import pytest
 
@@ -53,14 +54,14 @@ def test_trials_that_go_on_are_not_compared_with_fresh_ones() -> None:
     assert Halving.compared(brief, range(15)) == {0, 1}
 
 
-def played(strategy: Halving, loss: dict[int, float]) -> list[Point]:
+def played(strategy: Halving, loss: dict[int, float], stopped: Collection[int] = ()) -> list[Point]:
     """All trials, with the loss of the fresh ones by number; a continued one has its parent's."""
     points: list[Point] = []
     while batch := strategy.ask(100):
         for point in batch:
             if point.resume is not None:
                 loss[point.number] = loss[point.resume]
-            strategy.tell(point.number, point.values, loss[point.number])
+            strategy.tell(point.number, point.values, loss[point.number], stopped=point.number in stopped)
         points += batch
     return points
 
@@ -93,6 +94,30 @@ def test_a_diverged_trial_never_survives() -> None:
     # Only trial 4 is left; fresh draws, trained from the start, take the two other places.
     assert [(point.epochs, point.resume) for point in points[9:]] == [(3, 4), (3, None), (3, None), (9, 10)]
     assert len({point.values["optimizer.learning_rate"] for point in points}) == 11
+
+
+@pytest.mark.parametrize(
+    ("skips_stopped", "stopped", "goes_on"),
+    [
+        (True, {0, 2}, [1, 3, 4, 9]),
+        (True, {0, 2, 9, 10}, [1, 3, 4, 11]),
+        (True, {0, *range(2, 9), 9}, [1, None, None, 10]),  # fresh draws take the places that are left
+        (False, {0, 2}, [0, 1, 2, 9]),  # a search of an early version
+    ],
+)
+def test_what_early_stopping_has_ended_does_not_go_on(
+    skips_stopped: bool, stopped: set[int], goes_on: list[int | None]
+) -> None:
+    strategy = Halving(Brief(SPACE, 0, (13,), epochs=9, skips_stopped=skips_stopped))
+    points = played(strategy, {number: float(number) for number in range(13)}, stopped)
+    assert [point.resume for point in points[9:]] == goes_on
+
+
+def test_the_checkpoints_of_what_does_not_go_on_are_not_needed() -> None:
+    strategy = Halving(Brief(SPACE, 0, (13,), epochs=9))
+    for point in strategy.ask(9):
+        strategy.tell(point.number, point.values, 1.0, stopped=point.number == 4)
+    assert [strategy.may_continue(number) for number in (3, 4, 5)] == [True, False, True]
 
 
 def test_the_users_own_trials_take_no_part() -> None:
