@@ -113,11 +113,11 @@ def load_member(run: StoredRun) -> Member:
 
 
 def trained_members(run: RunDir) -> list[RunDir]:
-    """The members, for what needs all of them; UsageError where a fold of a run that is not over is still to come."""
+    """The members, for what needs all of them; UsageError where a fold of a run that is not over is not trained."""
     members, status = members_of(run), run.status
-    if status in ENDED or all(one.exists for one in members):
-        return members
     over = sum(one.exists and one.status in ENDED for one in members)
+    if status in ENDED or over == len(members):
+        return members
     whole = search_of(run) or run
     goes_on = f"`{command('resume', called(whole.path))}` goes on"
     raise UsageError(

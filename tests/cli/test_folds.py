@@ -130,6 +130,16 @@ def test_killed_in_a_fold_each_command_names_the_rows_of_those_that_are_over(
     assert listed["dev_error"] == nnrun("diagnose", "--json").json["errors"]["dev"] and listed["epochs"] == 3
 
 
+def test_a_last_fold_that_is_half_trained_speaks_for_nobody(nnrun: Nnrun, config: Write) -> None:
+    config(FOLDS)
+    nnrun("train", "-q")
+    run = RunDir(the_run())
+    for each in (run, RunDir(run.path / "members/03")):
+        each.update_record(status="interrupted")
+    told = nnrun("evaluate", run.id)
+    assert told.code == 2 and "is interrupted, 2 of its 3 folds are trained" in told.err
+
+
 def test_the_first_fold_counts_as_soon_as_it_trains(nnrun: Nnrun, config: Write) -> None:
     config(FOLDS)
     nnrun("train", "-q")
