@@ -12,7 +12,7 @@ from nnrun.cli.common import RUNS, Debug, Json, Runs, explained
 from nnrun.cli.rm import Yes, carry_out
 
 if TYPE_CHECKING:
-    from nnrun.runs.rundir import RunDir
+    from nnrun.runs.stored import StoredRun
 
 Statuses = Annotated[
     list[str] | None,
@@ -80,7 +80,7 @@ def clean(
 
 def _which(
     runs: Path, older: str | None, statuses: list[str] | None, tags: list[str] | None, keep_best: int | None
-) -> list[RunDir]:
+) -> list[StoredRun]:
     """The runs that fulfil all conditions which are given."""
     from nnrun.insight.comparison.listing import Entry, kept_best, of_status, older_than, with_tag
     from nnrun.runs.finding import list_runs
@@ -93,7 +93,7 @@ def _which(
     found = found if older is None else older_than(found, older)
     found = of_status(found, statuses) if statuses else found
     found = with_tag(found, tags) if tags else found
-    return [entry.run.directory for entry in found]
+    return [entry.run for entry in found]
 
 
 def _with(option: str, given: object) -> list[str]:

@@ -34,8 +34,9 @@ def rm(
     """
     from nnrun.errors import UsageError
     from nnrun.runs.removing import named, planned
+    from nnrun.runs.stored import StoredRun
 
-    removals, reasons = planned(named(runs, references))
+    removals, reasons = planned([*map(StoredRun, named(runs, references))])
     if reasons:
         raise UsageError("\n".join([*reasons, *(["nothing was removed"] if yes else [])]))
     carry_out(runs, removals, [], [], yes, json, ["rm", *(_name(removal, runs) for removal in removals)])

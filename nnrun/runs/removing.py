@@ -29,7 +29,9 @@ from nnrun.runs.frames import FOLDER
 from nnrun.runs.full_disk import DISK_FULL
 from nnrun.runs.members import whole_of
 from nnrun.runs.preparing import CACHE
+from nnrun.runs.records import RunRecord
 from nnrun.runs.rundir import LOCK, RESOLVED, UNFINISHED, RunDir
+from nnrun.runs.stored import StoredRun
 from nnrun.text import counted, listed
 
 REMOVED = f"{UNFINISHED}removed-"  # what begins a run drops it too
@@ -46,6 +48,7 @@ class Removal:
     orphans: tuple[str, ...] = ()
     is_link: bool = False  # what it leads to stays
     is_frame: bool = False  # a file
+    record: RunRecord | None = None  # of a run as it was chosen; None where it cannot be read
 
 
 def named(root: Path, references: Iterable[str]) -> list[RunDir]:
@@ -58,20 +61,39 @@ def named(root: Path, references: Iterable[str]) -> list[RunDir]:
     return list(found.values())
 
 
-def planned(runs: Sequence[RunDir]) -> tuple[list[Removal], list[str]]:
-    """What can be removed, and of each run that cannot the reason."""
+def planned(runs: Sequence[StoredRun]) -> tuple[list[Removal], list[str]]:
+    """What can be removed, and of each run that cannot the reason: one that has changed since it was read is another.
+
+    What was in training as it was read, and is not now, may have come to more than it was chosen by.
+    """
     children = {folder: _children(folder) for folder in {run.path.parent for run in runs}}
     going = {run.path for run in runs}
     removals, reasons = [], []
     for run in runs:
+        record = _record(run)
         if run.path.is_symlink():
             removals.append(Removal(run.path, 0, is_link=True))
-        elif why := _why_not(run):
+        elif why := _why_not(run.directory):
             reasons.append(why)
+        elif _is_other(run.path, record):
+            reasons.append(f"{run.id} has changed since it was chosen, and stays")
         else:
             orphans = [child.id for child in children[run.path.parent].get(run.id, []) if child.path not in going]
-            removals.append(Removal(run.path, size_of(run.path), tuple(orphans)))
+            removals.append(Removal(run.path, size_of(run.path), tuple(orphans), record=record))
     return removals, reasons
+
+
+def _record(run: StoredRun) -> RunRecord | None:
+    """run.json as it was when it was first read; None where it cannot be read."""
+    try:
+        return run.written
+    except NnrunError:
+        return None
+
+
+def _is_other(path: Path, record: RunRecord | None) -> bool:
+    """Whether run.json says something else by now; asked where nobody trains, so that it stays as it is."""
+    return _record(StoredRun(RunDir(path))) != record
 
 
 def _children(folder: Path) -> Mapping[str, list[RunDir]]:
@@ -144,7 +166,7 @@ def remove(removals: Iterable[Removal]) -> None:
             if removal.is_link or removal.is_frame:
                 removal.path.unlink()
             else:
-                _discard(removal.path, before)
+                _discard(removal, before)
         except FileNotFoundError:  # another process was quicker
             continue
         except OSError as error:
@@ -152,22 +174,26 @@ def remove(removals: Iterable[Removal]) -> None:
         done += 1
 
 
-def _discard(path: Path, before: str) -> None:
+def _discard(removal: Removal, before: str) -> None:
     """Held under its new name while it is deleted, so that no other command takes it for abandoned."""
+    path = removal.path
     try:
         with filling(path.parent, REMOVED) as hidden:
-            _delete(path, hidden, before)
+            _delete(removal, hidden, before)
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise
         # A full disk has no room for what holds it. What a kill leaves then goes in a day.
-        _delete(path, path.with_name(f"{REMOVED}{secrets.token_hex(8)}"), before)
+        _delete(removal, path.with_name(f"{REMOVED}{secrets.token_hex(8)}"), before)
 
 
-def _delete(path: Path, hidden: Path, before: str) -> None:
+def _delete(removal: Removal, hidden: Path, before: str) -> None:
     """By a name first under which it is no run; it has its own again where nothing of it could be deleted."""
+    path = removal.path
     _require_open(path)
     with _held(path / LOCK, before):
+        if _is_other(path, removal.record):
+            raise UsageError(f"{path.name} has changed since it was chosen{before}")
         path.rename(hidden)
     whole = _entries(hidden)
     try:

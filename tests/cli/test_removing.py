@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -12,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,11 @@ import pytest
 
 from nnrun.api import train
 from nnrun.errors import UsageError
+from nnrun.insight.comparison import listing
 from nnrun.runs import removing
 from nnrun.runs.frames import named
 from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 from tests.cli.conftest import QUICK, Done
 from tests.unprivileged import shared_folder, without_privileges
 
@@ -193,8 +195,38 @@ def test_what_trains_stays(nnrun: Nnrun, three: list[str]) -> None:
 
 
 def test_what_begins_to_train_in_between_stays(three: list[str]) -> None:
-    removals, _ = removing.planned([RunDir(ROOT / name) for name in three])
+    removals, _ = removing.planned([StoredRun(RunDir(ROOT / name)) for name in three])
     with RunDir(ROOT / three[1]).locked(), pytest.raises(UsageError, match="being trained by now; what stands above"):
+        removing.remove(removals)
+    assert ids() == three[1:]
+
+
+def test_a_run_that_ends_while_the_best_are_found_stays(
+    nnrun: Nnrun, three: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ranked by its epochs so far it is not among the best, and it ends as the best of all."""
+    run, best = RunDir(ROOT / three[2]), listing.kept_best
+    ended = {**(run.read_record()["final"] or {}), "dev_error": 0.001}
+    run.update_record(status="running")
+    with contextlib.ExitStack() as training:
+        training.enter_context(run.held())
+
+        def end_after(*asked: Any) -> list[listing.Entry]:
+            found = best(*asked)
+            run.update_record(status="done", final=ended)
+            training.close()
+            return found
+
+        monkeypatch.setattr(listing, "kept_best", end_after)
+        done = nnrun("clean", "--keep-best", "1", "--yes")
+    assert (done.code, ids()) == (0, [three[0], three[2]])
+    assert f"note     {three[2]} has changed since it was chosen, and stays" in done.out
+
+
+def test_a_run_that_changes_after_it_was_chosen_stays(three: list[str]) -> None:
+    removals, _ = removing.planned([StoredRun(RunDir(ROOT / name)) for name in three])
+    RunDir(ROOT / three[1]).update_record(final={"dev_error": 0.001})
+    with pytest.raises(UsageError, match=r"changed since it was chosen; what stands above it \(1\) was removed"):
         removing.remove(removals)
     assert ids() == three[1:]
 
@@ -271,7 +303,7 @@ def over_nfs(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def is_open(found: os.stat_result) -> bool:
         for opened in Path("/proc/self/fd").iterdir():
-            with suppress(OSError):  # that of this very list
+            with contextlib.suppress(OSError):  # that of this very list
                 if os.path.samestat(found, opened.stat()):
                     return True
         return False
@@ -354,7 +386,7 @@ def test_another_users_run_stays(folder: str, mode: int) -> None:
         run.path.joinpath(folder).chmod(mode)
         with without_privileges():
             told = [f"{run.path.joinpath(folder)}: cannot be removed (Permission denied)"]
-            assert removing.planned([run]) == ([], told)
+            assert removing.planned([StoredRun(run)]) == ([], told)
             with pytest.raises(UsageError, match=r"cannot be removed \(Permission denied\); nothing was removed"):
                 removing.remove([removing.Removal(run.path, 0)])
         run.path.joinpath(folder).chmod(0o755)
@@ -366,7 +398,7 @@ def test_an_empty_folder_of_another_user_keeps_no_run() -> None:
         run = open_run(root)
         run.path.joinpath("checkpoints").chmod(0o555)
         with without_privileges():
-            removals, reasons = removing.planned([run])
+            removals, reasons = removing.planned([StoredRun(run)])
             removing.remove(removals)
         assert (reasons, [*root.iterdir()]) == ([], [])
 
@@ -374,9 +406,12 @@ def test_an_empty_folder_of_another_user_keeps_no_run() -> None:
 BEGUN = """
 import sys
 from pathlib import Path
-from nnrun.runs.removing import Removal, remove
+from nnrun.runs.removing import planned, remove
+from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
+removals, _ = planned([StoredRun(RunDir(Path(sys.argv[1])))])
 print(flush=True)
-remove([Removal(Path(sys.argv[1]), 0)])
+remove(removals)
 """
 
 
