@@ -164,7 +164,8 @@ FILES = {
     "resolved.yaml": "the config with every default filled in and absolute paths; `nnrun train` takes it as well",
     "run.json": "status, command line, the config's path and the settings that `nnrun train` was given (`given`; null "
     "where something else began the run), times, versions, each BLAS with its kernel and threads, git commit, "
-    "data hashes and row counts, parent run (its epoch, and of a rewound child a checksum of the state it began from), "
+    "data hashes and row counts, parent run (its epoch, of a rewound child a checksum of the state it began from, and "
+    "`knows_rows` where the network may have learned rows that are dev or test here), "
     "best epoch, symptoms, final losses and errors, and of an ensemble or of [folds](folds.md) those of its members "
     "(`members`); of folds also dev_error_se and the like in `final`, and `refit`: for how many epochs one more "
     "network was trained",

@@ -33,6 +33,7 @@ MORE_DOORS = {
         "environment",
         "finding",
         "kinds",
+        "known_rows",
         "frames",
         "labels",
         "lineage",

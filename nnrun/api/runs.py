@@ -21,6 +21,7 @@ from nnrun.models.uncertainty import asked_for
 from nnrun.runs import rewinding, verbs
 from nnrun.runs.checkpoints import Tensors, load_weights
 from nnrun.runs.finding import find_run, from_here, in_full
+from nnrun.runs.known_rows import told_known
 from nnrun.runs.lineage import children_of, parent_of
 from nnrun.runs.stored import StoredRun
 
@@ -86,7 +87,7 @@ class Run:
     @property
     def notices(self) -> list[str]:
         """What `nnrun train` notes of the data before the first epoch, such as columns that were left out."""
-        return list(self._stored.data.notices)
+        return [*self._stored.data.notices, *told_known(self._stored)]
 
     @property
     def metrics(self) -> list[Row]:

@@ -77,12 +77,13 @@ def _whole(run: StoredRun, record: RunRecord) -> object:
 def _page(run: StoredRun, record: RunRecord) -> list[str]:
     from nnrun.models.ensembling.telling import ensemble_lines
     from nnrun.runs.checkpoints import why_dropped
+    from nnrun.runs.known_rows import told_known
     from nnrun.runs.labels import label_lines, labels_of
     from nnrun.runs.lineage import changes_of, parent_of
     from nnrun.runs.stored import best_row, ended_with_rung
     from nnrun.runs.telling import changes, folds_so_far, made_on_the_way, summary
     from nnrun.runs.verdict import error_kind
-    from nnrun.text import set_name, source_name
+    from nnrun.text import set_name, source_name, wrapped
 
     config = run.config
     rows = ", ".join(f"{count:,} {set_name(part)}" for part, count in record["data"]["rows"].items())
@@ -93,6 +94,7 @@ def _page(run: StoredRun, record: RunRecord) -> list[str]:
     lines += _relatives(run, record, gone=parent is None)
     if why := why_dropped(run.directory):
         lines.append(f"note     {why}")
+    lines += [line for note in told_known(run) for line in wrapped(note, "note     ")]
     lines += _of_its_rung(run, record)
     gathered = ensemble_lines(run)
     lines += ["", *gathered] if gathered else []

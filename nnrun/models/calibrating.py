@@ -26,6 +26,7 @@ from nnrun.models.temperature import NONE, log_loss, told_temperature
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.assembly import examples
 from nnrun.runs.judge import in_own_unit
+from nnrun.runs.known_rows import told_known
 from nnrun.runs.records import ScoresRecord
 
 MOST_SCORED = 10_000  # rows, of which an interval's coverage is known to a third of a point
@@ -102,7 +103,7 @@ def calibrate(model: Model) -> Calibrated:
     """
     refuse_closed(model.run.path)
     run = trained(model.run)
-    found, reads = Calibrated(model), _Reading.of(run)
+    found, reads = Calibrated(model, notes=told_known(model.run)), _Reading.of(run)
     if reads.refused:
         found.notes.append(f"the test part is not read: {reads.refused}")
     if model.target.classes is not None:

@@ -15,6 +15,7 @@ from nnrun.installation import command
 from nnrun.machine.lazily import cached_property
 from nnrun.models.calibration import deviations, factor, group_count, margin, percents, plain_margin, read_level
 from nnrun.models.model import Model
+from nnrun.runs.known_rows import why_known
 from nnrun.runs.records import ScoresRecord
 from nnrun.text import counted, number
 
@@ -90,6 +91,8 @@ def calibrated_by(scores: ScoresRecord, model: Model) -> str:
     if (groups := group_count(scores)) is not None:
         rows += f" in {counted(groups, 'group')}, each of which counts alike,"
     if scores["part"] == "test":
+        if why := why_known(model.run):
+            return f"{rows} calibrate them, and {why}: they may hold less than they say"
         return f"{rows} calibrate them, which chose nothing"
     how = ", each predicted by the network that has not learned it" if scores["out_of_fold"] else ""
     told = (

@@ -35,6 +35,7 @@ from nnrun.runs.assembly import examples
 from nnrun.runs.finding import without_dev
 from nnrun.runs.grouped import blocks
 from nnrun.runs.judge import weights_of
+from nnrun.runs.known_rows import told_known
 from nnrun.text import listed
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def evaluate(
 def _on_own_parts(found: Evaluation, run: Trained) -> None:
     if found.boosting or found.costs:  # which are judged and chosen on dev
         run.require_dev()
+    found.notes += told_known(found.model.run)
     reason = why_not(found.model.run)
     for part in run.dataset.parts:
         if part == "dev" and run.knows_dev:

@@ -15,12 +15,13 @@ from nnrun.config.values import Settings
 from nnrun.data.dataset import Dataset
 from nnrun.errors import UsageError
 from nnrun.files import json_lines
-from nnrun.installation import command, key_of
+from nnrun.installation import as_options, command, key_of
 from nnrun.runs.engines import by_numpy
 from nnrun.runs.full_disk import training
+from nnrun.runs.known_rows import may_know
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
 from nnrun.runs.moving import ANOTHER, only_source
-from nnrun.runs.preparing import create, prepare, same_data, too_few, until_told
+from nnrun.runs.preparing import create, parent_record, prepare, same_data, too_few, until_told
 from nnrun.runs.records import Parent
 from nnrun.runs.rundir import CONFIG, EVENTS, RunDir
 from nnrun.runs.session import Session
@@ -59,16 +60,28 @@ def begin_child(
         raise too_few(parent, session.trainer.epoch, session.planned)
     if why := begun_before(at(before.config, now), at(loaded.config, now), now):
         raise UsageError(f"{parent.id} goes on in epoch {now}: {why}")
-    if not same_data(before, dataset):
-        other = f"the data there is not what it began with ({ANOTHER}), so this is a child run; "
-        why = other if only_source(settings) else ""
-        loaded.notices.append(f"{why}{parent.id} may have been trained on rows that are dev or test here")
-    origin: Parent = {"id": parent.id, "epoch": session.trainer.epoch}
+    origin = parent_record(before, dataset, session.trainer.epoch)
+    loaded.notices.extend(_on_rows(before, dataset, settings, origin))
     files = {EVENTS: json_lines(before.changes_left(origin["epoch"], [*map(key_of, settings)])).encode()}
     child = create(root, loaded, dataset, argv, parent=origin, files=files | session.checkpoints())
     with training(child):
         (outcome,) = session.train([child], listener, told_to_stop, loaded.notices, steered=True)
     return outcome
+
+
+def _on_rows(before: StoredRun, dataset: Dataset, settings: Sequence[str], origin: Parent) -> list[str]:
+    """What is said where the rows are others, or where the parent may know those that are held out."""
+    told = []
+    if only_source(settings) and not same_data(before, dataset):
+        told.append(f"the data there is not what it began with ({ANOTHER}), so this is a child run")
+    if "knows_rows" in origin:
+        told.append(f"{may_know(before.id)}; `{_anew(before, settings)}` trains anew, and can be measured")
+    return ["; ".join(told)] if told else []
+
+
+def _anew(run: StoredRun, settings: Sequence[str]) -> str:
+    """The command that trains by these settings from the first epoch on."""
+    return command("train", str(run.directory.resolved), *as_options(settings))
 
 
 def with_settings(before: StoredRun, settings: Sequence[str], text: bytes, epoch: int = 1) -> Loaded:
@@ -86,10 +99,9 @@ def _refuse_fold(run: StoredRun, config: Config, settings: Sequence[str]) -> Non
     """
     before, data = run.config.data, config.data
     if data.folds and not data.without_dev and (data.folds, data.fold) != (before.folds, before.fold):
-        anew = command("train", str(run.directory.resolved), *(word for one in settings for word in ("--set", one)))
         raise UsageError(
             f"{run.id} may have learned from rows that would be the dev part of a fold, and each fold is trained "
-            f"without them from its first epoch on; `{anew}` trains anew"
+            f"without them from its first epoch on; `{_anew(run, settings)}` trains anew"
         )
 
 

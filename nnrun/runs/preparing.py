@@ -17,6 +17,7 @@ from nnrun.files import sealed_document, sealed_text
 from nnrun.installation import as_options, command, elsewhere
 from nnrun.runs.engines import decided
 from nnrun.runs.environment import describe
+from nnrun.runs.known_rows import is_marked
 from nnrun.runs.listener import ToldToStop
 from nnrun.runs.moving import if_gone, trained_on_other_data
 from nnrun.runs.records import DataRecord, Environment, Given, Parent, RunRecord
@@ -206,3 +207,20 @@ def too_few(run: RunDir, trained: int, total: int) -> UsageError:
 def same_data(run: StoredRun, dataset: Dataset) -> bool:
     """Whether the rows and their parts are those the run began with, wherever the file lies now."""
     return run.data.same_rows(dataset.fitted)
+
+
+def parent_record(before: StoredRun, dataset: Dataset, epoch: int) -> Parent:
+    """The parent of a run on this data, with a mark where its networks may know the rows of dev or test."""
+    parent: Parent = {"id": before.id, "epoch": epoch}
+    known = is_marked(before) or not (same_data(before, dataset) or _held_out_alike(before, dataset))
+    return {**parent, "knows_rows": True} if known else parent
+
+
+def _held_out_alike(before: StoredRun, dataset: Dataset) -> bool:
+    """Whether each part but train has a file of its own, the same one as in the parent, which did not learn it."""
+    held = {part for part in dataset.parts if part != "train"}
+    old, new = (
+        {file["part"]: file["sha256"] for file in fitted.files if file["part"] in held}
+        for fitted in (before.data, dataset.fitted)
+    )
+    return old == new and new.keys() == held and not before.config.data.without_dev

@@ -28,10 +28,7 @@ class Members(TypedDict):
 
 
 class MemberRecord(TypedDict, total=False):
-    """A member of an ensemble: where it came from, how much it counts, and its own errors on the dev set.
-
-    Of one that was trained with the others, these are its errors at the best epoch of all together.
-    """
+    """A member of an ensemble: its origin, weight and own dev errors; of those trained together at the best epoch."""
 
     id: str  # the run that it is, or is a copy of
     seed: int
@@ -175,6 +172,7 @@ class Parent(TypedDict):
 
     id: str
     epoch: int
+    knows_rows: NotRequired[bool]  # it, or one that it continues, may have learned rows that are dev or test by now
     state: NotRequired[str | None]  # of a child that rewinds, None until it has come there
 
 

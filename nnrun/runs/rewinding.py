@@ -30,7 +30,7 @@ from nnrun.runs.kinds import kind_of, with_article
 from nnrun.runs.lineage import parent_of
 from nnrun.runs.listener import Listener, Outcome, Relay, ToldToStop
 from nnrun.runs.members import has_members, member, refuse_gathered, whole_of
-from nnrun.runs.preparing import create, prepare, require_own, until_told
+from nnrun.runs.preparing import create, parent_record, prepare, require_own, until_told
 from nnrun.runs.records import Event, Parent, Row
 from nnrun.runs.rundir import CONFIG, EPOCHS, EVENTS, RunDir, now
 from nnrun.runs.steering import changes_made
@@ -76,7 +76,7 @@ def rewind(
         EVENTS: json_lines(_events(before, kept, epoch, settings, note)).encode(),
         **checkpoints,
     }
-    parent: Parent = {"id": run.id, "epoch": epoch, "state": None}
+    parent: Parent = {**parent_record(before, dataset, epoch), "state": None}
     child = create(root, loaded, dataset, argv, parent=parent, files=files)
     with training(child):
         session.load(child)

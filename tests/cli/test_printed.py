@@ -418,7 +418,7 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
     "runs/followers:_tell": "test_a_place_that_cannot_be_written_to_and_what_does_it_later",
     "runs/finding:find_run": "test_where_there_is_no_run_the_command_makes_one",
     "runs/finding:listing": "test_a_run_that_is_not_there_is_found_in_the_list",
-    "runs/child:_refuse_fold": "test_no_run_becomes_one_of_folds_or_of_another_fold",
+    "runs/child:_anew": "test_no_run_becomes_one_of_folds_or_of_another_fold",
     "runs/member:trained_members": "test_where_a_fold_is_still_to_come_it_is_said_how",
     "runs/members:refitted": "test_a_last_network_that_is_gone_is_trained_again_as_it_says",
     "runs/members:refuse_gathered": "test_nobody_trains_an_ensemble_on",
@@ -442,6 +442,7 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
     "watching/starting:start": "test_what_is_started_is_told_as_it_can_be_typed",
     "models/drift/comparing:__init__": "test_a_run_that_kept_too_little_predicts_as_ever",
     "watching/details:_commands": "test_the_commands_of_a_run_can_be_typed",
+    "runs/known_rows:told_known": "test_what_is_said_to_train_anew_can_be_typed",
     "runs/preparing:require_beginning": (
         "test_a_child_that_was_killed_before_it_was_saved_does_not_begin_with_new_weights"
     ),

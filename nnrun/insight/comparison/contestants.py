@@ -14,6 +14,7 @@ from nnrun.errors import UsageError
 from nnrun.files import identity
 from nnrun.machine.lazily import cached_property
 from nnrun.runs.finding import find_run, listing, search_of, trial_of
+from nnrun.runs.known_rows import why_known
 from nnrun.runs.lineage import Change, fork_of, nudges, parent_of, trained_by
 from nnrun.runs.members import has_members, is_gathered, read_ensemble
 from nnrun.runs.records import RunRecord, numbers
@@ -235,7 +236,9 @@ def incomparable(runs: Sequence[Contestant]) -> str | None:
         if len(kinds) > 1:
             told = _kinds(what, list(kinds.values()))
             return f"different {what}, so their errors cannot be compared: {told}"
-    return None
+    known = [run.label for run in runs if why_known(run.run)]
+    told = "networks that may know rows of dev and test, so their errors cannot be compared"
+    return f"{told}: {', '.join(known)}" if known else None
 
 
 def _kinds(what: str, kinds: Sequence[Sequence[Contestant]]) -> str:

@@ -31,6 +31,7 @@ from nnrun.insight.diagnosis.telling import (
 )
 from nnrun.installation import called, command, typed_here
 from nnrun.runs.finding import without_dev
+from nnrun.runs.known_rows import in_verdict
 from nnrun.runs.members import folds_table, is_gathered
 from nnrun.runs.records import ENDED, HELD, FoundSymptom, RunRecord
 from nnrun.runs.rundir import DIAGNOSIS
@@ -134,6 +135,7 @@ def of_a_run(
     of_the_recipe = _actions(evidence, origin_of(run, usual, options))
     actions = [*to_finish(run), *to_bound(run, evidence), *of_the_recipe, *to_compare(run, evidence)]
     told = sentence(verdict, evidence, bool(run.data.classes)) if verdict and not diverged else _diverged(record)
+    told = " ".join([told, *in_verdict(run)])
     wrong = (record.get("symptoms") or []) if evidence.training else []
     lines = [f"run      {run.path}", *_state(run, final), *_now(run, wrong), *measured_by(evidence)]
     lines += [*folds_table(record), ""]
