@@ -183,6 +183,10 @@ def many_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+EITHER_SECOND = (128 + signal.SIGINT, 128 + signal.SIGTERM)
+"""How `send_both` may end a process: two threads may take the two signals, and then either is the second."""
+
+
 def send_both(process: subprocess.Popen[Any]) -> None:
     """Ctrl-C and SIGTERM together: the process sleeps until both are there."""
     for number in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM, signal.SIGCONT):
