@@ -185,7 +185,7 @@ def longer(e: Evidence) -> Move | None:
     epochs = e.config.training.epochs
     if e.status == "diverged" or {"learned nothing", "jumping", "dev turned"} & e.signs:
         return None  # nor is the best epoch to come any more where the dev loss turned
-    if e.unlearned and e.noise and len(e.rows) >= QUARTERED:
+    if e.unlearned and e.noise and e.epochs >= QUARTERED:
         return None  # nothing came of all these epochs
     if e.stopped_early and e.config.regularization.early_stopping:
         patience = e.config.regularization.early_stopping.patience
@@ -196,8 +196,8 @@ def longer(e: Evidence) -> Move | None:
         why = "The loss was still falling when training ended"
     elif not e.rows:
         weight, why = 25, "A longer training may still find a way down"
-    elif len(e.rows) < 8:
-        why = _few(len(e.rows))
+    elif e.epochs < 8:
+        why = _few(e.epochs)
     else:
         return None
     return Move(weight, f"{why}: {LONGER} times the epochs.", {"training.epochs": LONGER * epochs})

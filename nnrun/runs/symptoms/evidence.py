@@ -14,7 +14,7 @@ from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.runs.assembly import layer_widths
 from nnrun.runs.proportions import wilson
 from nnrun.runs.records import HELD, Diverged, Layers, Row, RunStatus, finite_values
-from nnrun.runs.stored import StoredRun
+from nnrun.runs.stored import StoredRun, best_row, record_of
 from nnrun.runs.symptoms import shapes
 from nnrun.runs.symptoms.thresholds import CRAWLING, LEARNED, NEAR_GUESSING, QUARTERED, RARE
 from nnrun.runs.verdict import HIGH, UNCLEAR, Verdict, error_kind
@@ -246,10 +246,11 @@ def _guess(run: StoredRun) -> float:
 
 def evidence_of(run: StoredRun, verdict: Verdict | None) -> Evidence:
     """All that the directory of a run shows of how its errors came about."""
-    data, record = run.data, run.record
+    data, record = run.data, record_of(run)
     rows = record["data"]["rows"]
     train = finite_values(row["train_loss"] for row in run.rows)
     dev = finite_values(row["dev_loss"] for row in run.rows)
+    best = best_row(run.rows, run.config.metrics.primary).get("epoch")  # so far, of one that is not over
     slow = any(symptom["name"] == "slow" for symptom in record.get("symptoms") or ())
     return Evidence(
         config=run.latest,
@@ -258,7 +259,7 @@ def evidence_of(run: StoredRun, verdict: Verdict | None) -> Evidence:
         guess=_guess(run),
         divergence=record.get("divergence"),
         status=record["status"],
-        best_epoch=record.get("best_epoch"),
+        best_epoch=record.get("best_epoch") or (None if best is None else int(best)),
         stopped_early=bool(record.get("stopped_early")),
         verdict=verdict,
         signs=shapes.signs(train, dev) - ({"flat"} if slow else set()),  # what has a slope below it is not at rest

@@ -176,6 +176,13 @@ def test_two_classes_have_one_output(tmp_path: Path) -> None:
     assert evidence.weights == 3 * 4 + 4 * 1
 
 
+def test_what_is_under_way_has_a_best_epoch_so_far(tmp_path: Path) -> None:
+    run = trained(tmp_path, noisy(300), "network.hidden=[4]", "training.epochs=5")
+    best = run.record["best_epoch"]
+    run.directory.update_record(status="running", best_epoch=None)  # as a kill leaves it
+    assert best and evidence_of(StoredRun(run.directory), None).best_epoch == best
+
+
 @pytest.mark.parametrize(
     ("gap", "normalize", "movable"), [(False, "standard", True), (True, "standard", False), (False, "robust", False)]
 )

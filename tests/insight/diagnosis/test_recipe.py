@@ -22,6 +22,10 @@ RAW = {"data": {"normalize": "none"}}
 BIASED, LOOSE, GOOD = (0.3, 0.31), (0.0, 0.1), (0.005, 0.01)
 
 
+def trained_for(epochs: int, after: int = 0) -> list[dict[str, Any]]:
+    return [EPOCH | {"epoch": number} for number in range(after + 1, after + epochs + 1)]
+
+
 def seen(errors: tuple[float, float], *found: str, values: dict[str, Any] | None = None, **facts: Any) -> Evidence:
     verdict = judge({"base": 0.0, "train": errors[0], "dev": errors[1]}, {}, 0.015)
     known: dict[str, Any] = {"train_rows": 1000, "dev_rows": 300, "features": 20, "outputs": 10}
@@ -29,7 +33,7 @@ def seen(errors: tuple[float, float], *found: str, values: dict[str, Any] | None
 
 
 def test_how_few_epochs_there_were_is_told() -> None:
-    told = {move.why for rows in (1, 3) for move in moves(seen(BIASED, rows=rows * [EPOCH]), REMEDIES)}
+    told = {move.why for rows in (1, 3) for move in moves(seen(BIASED, rows=trained_for(rows)), REMEDIES)}
     assert {"One epoch is little: 4 times the epochs.", "3 epochs are few: 4 times the epochs."} <= told
 
 
@@ -305,8 +309,13 @@ def test_more_epochs_are_asked_for_where_something_speaks_for_them(
     signs: tuple[str, ...], epochs: int, why: str | None
 ) -> None:
     """They were of a training at rest, too, beside a line that said so. Bare errors tell of no curve."""
-    move = REMEDIES["longer"].propose(seen(BIASED, *signs, rows=[EPOCH] * epochs))
+    move = REMEDIES["longer"].propose(seen(BIASED, *signs, rows=trained_for(epochs)))
     assert (move and move.why) == (why and f"{why}: 4 times the epochs.")
+
+
+def test_epochs_of_the_parent_count_as_trained() -> None:
+    """A child of two epochs behind 150 was told that two are few."""
+    assert REMEDIES["longer"].propose(seen(BIASED, rows=trained_for(2, after=150))) is None
 
 
 # how much is needed
