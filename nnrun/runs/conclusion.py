@@ -30,7 +30,7 @@ from nnrun.runs.means import mean
 from nnrun.runs.member import Member, load_member
 from nnrun.runs.members import ALL, FOLDER, FOLDS, EnsembleRecord, member, read_ensemble
 from nnrun.runs.recording import measures
-from nnrun.runs.records import ENDED, Final, FoundSymptom, MemberRecord, RunRecord, RunStatus
+from nnrun.runs.records import ENDED, Diverged, Final, FoundSymptom, MemberRecord, RunRecord, RunStatus
 from nnrun.runs.rundir import EPOCHS, MEMBERS, SCHEMA_VERSION, RunDir, now
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.together import mean_rows, member_records, rows_together, told_of
@@ -95,7 +95,7 @@ def conclude(run: RunDir, config: Config, outcomes: Sequence[Outcome], test: Fin
         epochs=len(rows),
         best_epoch=mean_epoch(folds) if whole else None,
         stopped_early=bool(folds) and all(outcome.record.get("stopped_early") for outcome in folds),
-        divergence=next((each for outcome in outcomes if (each := outcome.record.get("divergence"))), None),
+        divergence=_divergence(outcomes),
         symptoms=_symptoms(folds),
         final={**mean_final(finals, config), **_sureness(run, config, dataset_of), **test} if whole else {},
         written=run.written(),
@@ -108,6 +108,15 @@ def _last_epoch(outcome: Outcome) -> dict[str, Any]:
     """Where training ended, for events."""
     fold = number_of(outcome.config)
     return {"epoch": len(outcome.rows), **({"fold": fold} if fold else {})}
+
+
+def _divergence(outcomes: Sequence[Outcome]) -> Diverged | None:
+    """Of the first that diverged."""
+    for outcome in outcomes:
+        if where := outcome.record.get("divergence"):
+            fold = number_of(outcome.config)
+            return where | {"fold": fold} if fold else where
+    return None
 
 
 def _together(record: RunRecord, config: Config, folds: Sequence[Outcome], weights: Sequence[float]) -> RunRecord:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, cast
 
 from nnrun.errors import DataError, UsageError
 from nnrun.installation import command
-from nnrun.runs.records import MemberRecord, Number, RunRecord
+from nnrun.runs.records import Diverged, MemberRecord, Number, RunRecord
 from nnrun.runs.rundir import MEMBERS, RunDir
 from nnrun.runs.verdict import error_name
 from nnrun.text import columns, counted, duration, number, percent
@@ -183,6 +183,19 @@ def folds_told(record: RunRecord) -> tuple[list[list[str]], list[str]]:
         who = "that network says" if again or alone else f"the {len(folds)} say together"
         told.append(f"test      is what {who}")
     return table, told
+
+
+def epoch_of(where: Diverged) -> str:
+    """In which epoch it diverged, and in which fold of those of a run."""
+    return (f"fold {where['fold']}, " if "fold" in where else "") + f"epoch {where['epoch']}"
+
+
+def diverged_line(where: Diverged, epochs: int | None) -> str:
+    """Where a run of so many epochs diverged, and what is left of it: folds have checkpoints of their own."""
+    whose = f" of the network with seed {where['seed']}" if "seed" in where else ""
+    kept = f"; the checkpoint of epoch {epochs} is kept" if epochs and "fold" not in where else ""
+    place = f"{epoch_of(where)}, step {where['step']}: layer {where['layer']}{whose}"
+    return f"diverged in {place} met numbers that are not finite{kept}"
 
 
 def gathered_line(record: RunRecord) -> str:

@@ -80,6 +80,7 @@ class Diverged(TypedDict):
     step: int
     layer: str
     seed: NotRequired[int]  # of the network of an ensemble
+    fold: NotRequired[int]  # of the run of all folds
 
 
 class FoundSymptom(TypedDict):

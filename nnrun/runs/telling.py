@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from nnrun.installation import as_options, called, command, typed_here
 from nnrun.runs.lineage import Change, nudges, watched
-from nnrun.runs.members import beside_members, folds_in, folds_table, gathered_line, is_gathered
+from nnrun.runs.members import beside_members, diverged_line, folds_in, folds_table, gathered_line, is_gathered
 from nnrun.runs.records import (
     ENDED,
     HELD,
@@ -144,10 +144,7 @@ def ending(record: RunRecord, status: RunStatus, config: Config | None = None) -
         return gathered_line(record)
     where = record.get("divergence")
     if status == "diverged" and where:
-        kept = f"; the checkpoint of epoch {record['epochs']} is kept" if record["epochs"] else ""
-        whose = f" of the network with seed {where['seed']}" if "seed" in where else ""
-        place = f"epoch {where['epoch']}, step {where['step']}: layer {where['layer']}{whose}"
-        return f"diverged in {place} met numbers that are not finite{kept}"
+        return diverged_line(where, record["epochs"])
     why = f": {record['error']}" if status == "failed" and record.get("error") else ""
     early = "its rung ended" if config and ended_with_rung(record, config) else "pruned"
     how = early if record.get("pruned") else "stopped early" if record.get("stopped_early") else status

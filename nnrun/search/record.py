@@ -8,21 +8,13 @@ from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 from nnrun.config.values import Settings
 from nnrun.files import csv_text
-from nnrun.runs.records import DataSizes, Final, Parent, RunStatus
+from nnrun.runs.records import DataSizes, Diverged, Final, Parent, RunStatus
 from nnrun.text import metric_value
 
 LOSS = "training.loss"  # where it is searched, trials have losses that cannot be compared
 
 Ending = Literal["done", "diverged", "failed"]  # status of a trial
 Rank = tuple[float, float, int, int]  # of a trial among others, less is better; the last is its number
-
-
-class Where(TypedDict):
-    """The place of the first number that is not finite."""
-
-    epoch: int
-    step: int
-    layer: str
 
 
 class TrialResult(TypedDict):
@@ -35,7 +27,7 @@ class TrialResult(TypedDict):
     final: Final
     best_epoch: NotRequired[int | None]
     epochs: NotRequired[int]
-    divergence: NotRequired[Where | None]
+    divergence: NotRequired[Diverged | None]
     curve: list[float | None]  # the dev error, epoch by epoch
     seconds: NotRequired[float]
     host: NotRequired[str]

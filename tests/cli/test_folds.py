@@ -153,7 +153,7 @@ def test_the_first_fold_counts_as_soon_as_it_trains(nnrun: Nnrun, config: Write)
 def test_a_run_of_folds_that_diverged_says_what_helps(nnrun: Nnrun, config: Write) -> None:
     config(FOLDS + "optimizer: {name: sgd, learning_rate: 1e30}\n")
     done = nnrun("train")
-    assert done.code == 5 and done.out.startswith("diverged in epoch 1")
+    assert done.code == 5 and done.out.startswith("diverged in fold 1, epoch 1, step ")
     told = nnrun("resume")
     assert told.code == 2
     assert nnrun(*quoted(told.err, "train"), "-q").code == 0

@@ -370,7 +370,7 @@ def test_a_fold_that_diverges_ends_the_whole(train_run: Train) -> None:
     outcome = train_run("data.source=iris", "data.folds=3", "optimizer={name: sgd, learning_rate: 1e30}")
     assert outcome.status == "diverged" and outcome.record["final"] == {}
     assert [fold.exists for fold in members_of(outcome.run)] == [True, False, False]
-    assert outcome.record["divergence"] == member(outcome.run, 1).read_record()["divergence"]
+    assert outcome.record["divergence"] == member(outcome.run, 1).read_record()["divergence"] | {"fold": 1}
     (symptom,) = outcome.record["symptoms"]
     assert symptom["name"] == "divergence" and symptom["why"].startswith("in fold 1, ")
     with pytest.raises(UsageError, match=r"would do so again; `nnrun train .*--set .* --runs "):

@@ -32,7 +32,7 @@ from nnrun.insight.diagnosis.telling import (
 from nnrun.installation import called, command, typed_here
 from nnrun.runs.finding import without_dev
 from nnrun.runs.known_rows import in_verdict
-from nnrun.runs.members import folds_table, is_gathered
+from nnrun.runs.members import epoch_of, folds_table, is_gathered
 from nnrun.runs.records import ENDED, HELD, FoundSymptom, RunRecord
 from nnrun.runs.rundir import DIAGNOSIS
 from nnrun.runs.stored import StoredRun, best_row
@@ -201,7 +201,7 @@ def _now(run: StoredRun, symptoms: Sequence[FoundSymptom]) -> list[str]:
 
 def _diverged(record: RunRecord) -> str:
     where = record.get("divergence")
-    place = f" in epoch {where['epoch']}, at layer {where['layer']}" if where else ""
+    place = f" in {epoch_of(where)}, at layer {where['layer']}" if where else ""
     return f"High bias: training diverged{place}, so the network fits nothing."
 
 

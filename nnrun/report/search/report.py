@@ -38,6 +38,7 @@ from nnrun.report.search.parameters import (
 from nnrun.report.search.results import Results, best_so_far_charts, curves_chart, survivors_chart
 from nnrun.report.search.retest import retest_page
 from nnrun.runs.kinds import kind_of
+from nnrun.runs.members import epoch_of
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.importance import Importance
@@ -218,7 +219,7 @@ def _lost_section(found: Results) -> Section:
 def _reason(trial: TrialRecord) -> str:
     where = trial.get("divergence")
     if where:
-        return f"numbers not finite in epoch {where['epoch']}, step {where['step']}, layer {where['layer']}"
+        return f"numbers not finite in {epoch_of(where)}, step {where['step']}, layer {where['layer']}"
     return str(trial.get("error") or "unknown")
 
 
