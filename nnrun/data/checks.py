@@ -23,6 +23,7 @@ from nnrun.data.files.table import (
     numbers,
     require_column,
     require_single,
+    suggest,
 )
 from nnrun.data.groups import may_be_one
 from nnrun.data.mixtures import check_slips, mixtures
@@ -197,9 +198,11 @@ def check_same_columns(found: Mapping[str, Survey], reference: Survey, features:
         _check_images(survey, reference, features)
         for name in features:
             if name not in survey.columns:
+                others = [column for column in survey.columns if column not in reference.columns]
+                hint = suggest(name, others) or "; add it, or name it in data.drop"
                 raise DataError(
-                    f"{survey.head.at_header()}: no column {name!r}, which {reference.head.name} has; "
-                    f"add it, or name it in data.drop{survey.head.beside}"
+                    f"{survey.head.at_header()}: no column {name!r}, which {reference.head.name} has{hint}"
+                    f"{survey.head.beside}"
                 )
             require_column(survey.head, name)
 

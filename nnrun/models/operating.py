@@ -10,9 +10,10 @@ from typing import NotRequired, TypedDict
 
 import numpy as np
 
+from nnrun.data.files.table import suggest
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
-from nnrun.text import closest, one_of, shown
+from nnrun.text import one_of, shown
 
 MOST_POINTS = 200  # of a curve that is written or drawn
 MOST_CLASSES = 20  # that have a curve each
@@ -154,9 +155,8 @@ def read_costs(written: Sequence[str], classes: Sequence[str] | None) -> dict[st
         if not sign or _number(cost) is None:
             raise UsageError(f"--cost {shown(text)}: write a class and what it costs to miss, such as {classes[1]}=5")
         if name not in found:
-            meant = closest(name, classes)
-            hint = f"did you mean {meant!r}?" if meant else f"the classes are {one_of(map(repr, classes))}"
-            raise UsageError(f"--cost {shown(text)}: there is no class {shown(name)}; {hint}")
+            hint = suggest(name, classes) or f"; the classes are {one_of(map(repr, classes))}"
+            raise UsageError(f"--cost {shown(text)}: there is no class {shown(name)}{hint}")
         found[name] = _number(cost) or 0.0
     if not all(found.values()):
         raise UsageError("--cost: a cost is above 0; what costs nothing to miss is never to be said")

@@ -125,6 +125,10 @@ WRONG: dict[str, tuple[Callable[[str], str | bytes], str]] = {
     "an open quote": (lambda text: changed(text, 4, 2, '"Pumpe'), "new.csv:"),
     "nothing": (lambda text: "", "new.csv: the file is empty"),
     "a header alone": (lambda text: text.splitlines()[0], "new.csv:1: a header but no rows"),
+    "composed otherwise": (
+        lambda text: text.replace("Gerät", "Gera\u0308t", 1),
+        'did you mean "Gera\\u0308t", which has other code points?',
+    ),
     "no header": (lambda text: text.partition("\n")[2], "new.csv:1: no column"),
     "no text": (lambda text: b"\x07\x08\x09\x0a\0\0" + text.encode(), "new.csv:2:1: a zero byte"),
 }  # fmt: skip

@@ -119,6 +119,11 @@ CSV_MISTAKES: dict[str, tuple[list[str], dict[str, Any], str]] = {
         "bars between fields",
     ),
     "target of another case": (["x,Y", "1,2"], {}, ":1: no column 'y'; did you mean 'Y'?"),
+    "target of other code points": (
+        ["x,Gro\u0308ße", "1,2"],
+        {"target": "Größe"},
+        ":1: no column 'Größe'; did you mean \"Gro\\u0308\\u00dfe\", which has other code points?",
+    ),
     "unknown target": (
         ["one,two", "1,2"],
         {"target": "label"},
@@ -397,6 +402,21 @@ def test_permission_denied(csv: Any, load: Any, monkeypatch: pytest.MonkeyPatch)
         path.chmod(0)
     assert message(load, path, target="y") == (
         f"{path}: cannot be read (permission denied); check the path and its permissions"
+    )
+
+
+def test_names_of_other_code_points_in_a_file_per_part(csv: Any, load: Any) -> None:
+    train = csv("x,ö,y", *(f"{i},{'pq'[i % 2]},{'éb'[i % 2]}" for i in range(8)), name="train.csv")
+
+    def wrong(*lines: str) -> str:
+        dev = csv(*lines, name="dev.csv")
+        return message(load, {"train": train, "dev": dev}, target="y").removeprefix(str(dev))
+
+    assert wrong("x,ö,y", "1,p,é", "2,q,e\u0301").startswith(
+        ':3:3: class "e\\u0301" does not occur in the training part (b, é)'
+    )
+    assert wrong("x,o\u0308,y", "1,p,é") == (
+        f":1: no column 'ö', which {train} has; did you mean \"o\\u0308\", which has other code points?"
     )
 
 

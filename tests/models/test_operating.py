@@ -139,6 +139,7 @@ def test_costs_are_read() -> None:
         ("ill", CLASSES, "write a class and what it costs to miss, such as ill=5"),
         ("ill=much", CLASSES, "write a class"),
         ("il=3", CLASSES, "there is no class 'il'; did you mean 'ill'?"),
+        ("e\u0301=3", ("a", "é"), 'did you mean "\\u00e9", which has other code points?'),
         ("ill=0", CLASSES, "a cost is above 0"),
         ("ill=-1", CLASSES, "write a class"),
         ("ill=nan", CLASSES, "write a class"),

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from nnrun.data.facts.tallies import Moments
 from nnrun.data.features.profile import WrittenProfile, of_counts, of_numbers
+from nnrun.data.files.spelling import composed_otherwise, in_code_points
 from nnrun.data.files.table import Table, check_fits, numbers, refuse_first
 from nnrun.data.files.values import Floats, Kind, label_codes
 from nnrun.engine.metrics import Task
@@ -112,10 +113,15 @@ class Target:
             row = int(np.argmin(codes))
             place = table.at_cell(table.first(codes < 0), self.name)
             raise DataError(
-                f"{place}: class {shown(names[places[row]])} does not occur in the training part "
+                f"{place}: class {_told_apart(names[places[row]], self.classes)} does not occur in the training part "
                 f"({_listing(self.classes)}); correct it, or add rows of it there"
             )
         return codes
+
+
+def _told_apart(name: str, classes: tuple[str, ...]) -> str:
+    """A name that is none of the classes, in a way that it does not look like one of them."""
+    return in_code_points(name) if composed_otherwise([name], classes) else shown(name)
 
 
 def _listing(classes: tuple[str, ...]) -> str:

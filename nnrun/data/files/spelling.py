@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import unicodedata
 from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +53,24 @@ def spelled_apart(labels: Iterable[Hashable], letters: int = 0) -> list[str]:
             plain = " ".join(label.split())
             alike.setdefault(plain.casefold() if sum(map(str.isalpha, plain)) >= letters else plain, {})[label] = None
     return [" and ".join(map(repr, spelled)) for spelled in alike.values() if len(spelled) > 1]
+
+
+def composed(text: str) -> str:
+    """Each letter and its marks as one code point where there is one (NFC): `é` for an e with U+0301 behind it."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def composed_otherwise(texts: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Texts, of some that are not known, that look like a known one and have other code points."""
+    if not (odd := [text for text in texts if not text.isascii()]):
+        return []
+    forms = {*map(composed, known)}
+    return [text for text in odd if composed(text) in forms]
+
+
+def in_code_points(text: str) -> str:
+    """In quotes, as YAML and JSON read it, so that texts that look the same are told apart: `"Cafe\\u0301"`."""
+    return json.dumps(text)
 
 
 def in_one_spelling(values: pd.Series[Any]) -> pd.Series[Any]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from nnrun.data.files.content import Content
 from nnrun.data.files.content import joined as joined_content
 from nnrun.data.files.numerals import NO_NUMBER, odd_among
+from nnrun.data.files.spelling import composed_otherwise, in_code_points
 from nnrun.data.files.values import Array, Floats, Indices, Values, kind_of, missing_of
 from nnrun.errors import DataError
 from nnrun.text import MANY, closest, listed, shown
@@ -144,6 +145,8 @@ def joined(tables: Sequence[Table]) -> Table:
 def suggest(name: str, options: Iterable[str]) -> str:
     """`; did you mean 'x'?` if one option is close to the name, else nothing."""
     known = {option.lower(): option for option in options}
+    if twins := composed_otherwise(known.values(), [name]):
+        return f"; did you mean {in_code_points(twins[0])}, which has other code points?"
     close = closest(name.lower(), known)
     return f"; did you mean {known[close]!r}?" if close else ""
 
