@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.files.spelling import spelled_apart
+from nnrun.data.files.spelling import DIFFER, spelled_apart
 from nnrun.data.files.values import Array, Indices
 from nnrun.text import listed
 
@@ -31,8 +31,8 @@ def joined_rows(pieces: Iterable[Array | None]) -> Array | None:
 
 
 def may_be_one(column: str, groups: Iterable[Hashable]) -> list[str]:
-    """The notice on groups that are told apart by blanks or case alone, so that one may stand in several parts."""
+    """The notice on groups told apart by blanks, case or code points alone: one may stand in several parts."""
     if not (alike := spelled_apart(groups)):
         return []
-    told = f"groups of column {column!r} differ by blanks or case alone: {listed(alike)}"
+    told = f"groups of column {column!r} {DIFFER}: {listed(alike)}"
     return [f"{told}; if they are one, write them in one way, or it stands in several parts"]

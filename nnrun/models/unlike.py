@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from nnrun.data.features.categories import MOST_POOLED, OTHER
 from nnrun.data.features.columns import Column
+from nnrun.data.files.spelling import composed_otherwise
 from nnrun.data.files.table import Table
 from nnrun.data.files.values import missing_of
 from nnrun.engine.parameters import Array
@@ -15,6 +16,7 @@ from nnrun.text import counted
 
 MOST_TOLD = 5  # columns of which the same is told one by one, as an image has thousands
 _POOLED = f"rare in training and counted as {OTHER}"
+_COMPOSED = "not seen in training, where the same letters have other code points"
 
 
 class _Found(NamedTuple):
@@ -40,7 +42,11 @@ class Unlike:
                 values = column.labels(table)
                 pooled, known = (values.isin(seen).to_numpy() for seen in (column.pooled, column.vocabulary))
                 self._count(table, column.name, _POOLED, pooled)
-                self._count(table, column.name, _unseen(column), ~known & ~pooled & ~missing)
+                unseen = ~known & ~pooled & ~missing
+                twins = composed_otherwise(values[unseen].unique(), (*column.vocabulary, *column.pooled))
+                composed = unseen & values.isin(twins).to_numpy()
+                self._count(table, column.name, _COMPOSED, composed)
+                self._count(table, column.name, _unseen(column), unseen & ~composed)
 
     def _count(self, table: Table, column: str, what: str, where: Array) -> None:
         if not where.any():

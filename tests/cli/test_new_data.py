@@ -106,6 +106,14 @@ def test_a_value_never_seen_is_told_and_predicted(text: str, predict: Nnrun) -> 
     assert "of column 'Gerät' were not seen in training (the first: new.csv:" in " ".join(done.err.split())
 
 
+def test_a_value_of_other_code_points_than_training_has_is_told(text: str, predict: Nnrun) -> None:
+    head, _, body = text.partition("\n")
+    done = predict(f"{head}\n" + body.replace("ü", "u\u0308"))
+    assert done.code == 0
+    told = "of column 'Gerät' were not seen in training, where the same letters have other code points (the first: new"
+    assert told in " ".join(done.err.split())
+
+
 def changed(text: str, line: int, field: int, value: str) -> str:
     """The table with another cell at a line and a field, both counted from 1."""
     rows = columns(text)

@@ -125,7 +125,8 @@ def test_a_group_has_one_spelling_as_a_category_has(
 def test_groups_that_may_be_one_are_told(csv: Any, load: Any) -> None:
     whom = ["K1", "K2", "K2 ", "k3", "K4", "K5", "K3"]
     told = (
-        "groups of column 'who' differ by blanks or case alone: 'K2' and 'K2 ', 'k3' and 'K3'; if they are one, write"
+        "groups of column 'who' differ by blanks, case or code points alone: 'K2' and 'K2 ', 'k3' and 'K3'; "
+        "if they are one, write"
     )
     path = csv("who,x,y", *(f"{whom[i % 7]},{i},{i / 2}" for i in range(70)))
     assert any(notice.startswith(told) for notice in load(path, target="y", group="who").notices)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))([.,]0)?")
 _DECIMAL = re.compile(r"-?[0-9]+\.[0-9]+")
+DIFFER = "differ by blanks, case or code points alone"  # as `spelled_apart` finds them
 FRACTIONS = (".0", ",0")  # behind a whole number, as pandas writes a column of which a value is missing
 
 
@@ -43,16 +44,21 @@ def without_fraction(label: str) -> str:
 
 
 def spelled_apart(labels: Iterable[Hashable], letters: int = 0) -> list[str]:
-    """Texts that differ by blanks or case alone, those of each kind in one piece: `'Rome' and 'rome '`.
+    """Texts that differ by blanks, case or code points alone, those of each kind in one piece: `'Rome' and 'rome '`.
 
-    Case tells those of fewer letters apart.
+    Case tells those of fewer letters apart. Those that would look the same are written with escapes.
     """
     alike: dict[str, dict[str, None]] = {}
     for label in labels:
         if isinstance(label, str):
-            plain = " ".join(label.split())
+            plain = " ".join(composed(label).split())
             alike.setdefault(plain.casefold() if sum(map(str.isalpha, plain)) >= letters else plain, {})[label] = None
-    return [" and ".join(map(repr, spelled)) for spelled in alike.values() if len(spelled) > 1]
+    return [" and ".join(map(_written(spelled), spelled)) for spelled in alike.values() if len(spelled) > 1]
+
+
+def _written(labels: Collection[str]) -> Callable[[str], str]:
+    """How to write labels so that they are told apart."""
+    return repr if len({*map(composed, labels)}) == len(labels) else in_code_points
 
 
 def composed(text: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from nnrun.data.facts import association, kinds, likeness
+from nnrun.data.files.spelling import DIFFER
 from nnrun.engine.gradient_check import ACCEPTABLE, BUG, EPSILON
 from nnrun.insight import range_test
 from nnrun.insight.preflight import (
@@ -56,8 +57,7 @@ CHECKS: dict[str, Check] = {
     ),
     "rows": Check(
         rows.check_rows,
-        "a class that is missing in dev or test (fail); no test set, groups of several parts that differ by blanks or "
-        "case alone (warn)",
+        f"a class that is missing in dev or test (fail); no test set, groups of several parts that {DIFFER} (warn)",
         "one row of each class in each part",
         "Ng, Machine Learning Yearning, ch. 5–7",
     ),
@@ -94,8 +94,8 @@ CHECKS: dict[str, Check] = {
     ),
     "target": Check(
         values.check_target,
-        "classes that differ by blanks or case alone, or have few rows; a target that hardly varies in a part, or of "
-        "which few rows make all (warn)",
+        f"classes that {DIFFER}, or have few rows; a target that hardly varies in a "
+        "part, or of which few rows make all (warn)",
         f"{values.MANY_CLASSES} classes or more, {values.FEW_OF_A_CLASS} rows in the median; {values.HARDLY:.0%} of "
         f"the deviation in train; {values.FEW:.0%} of the rows make {values.ALONE:.0%} of the squared deviations, or "
         f"{values.MOSTLY:.0%} have one value",
@@ -103,8 +103,8 @@ CHECKS: dict[str, Check] = {
     ),
     "kinds": Check(
         columns.check_kinds,
-        "numbers that are codes: values that tell, in an order that does not; categories that differ by blanks or case "
-        "alone, if data.kinds does not name them (warn)",
+        "numbers that are codes: values that tell, in an order that does not; categories that "
+        f"{DIFFER}, if data.kinds does not name them (warn)",
         f"{columns.FEWEST_VALUES} to {columns.MOST_VALUES} whole numbers that explain {columns.TELLS:.0%} of the "
         f"target, a straight line at most {columns.MOSTLY_LINEAR:.0%} of that, neighbours no more alike than in the "
         f"{columns.BY_CHANCE:.0%} smoothest of {columns.SHUFFLES} shuffles; case from {columns.WORD} letters on",

@@ -14,7 +14,7 @@ import numpy as np
 from nnrun.data.facts.association import GIVES_AWAY, NEARLY, Association, association, codes
 from nnrun.data.facts.kinds import LEAST_ROWS, is_identifier
 from nnrun.data.facts.tallies import varies
-from nnrun.data.files.spelling import spelled_apart
+from nnrun.data.files.spelling import DIFFER, spelled_apart
 from nnrun.data.files.values import Floats, Indices, Values, columns_of, kind_of, missing_of
 from nnrun.engine.parameters import Array
 from nnrun.insight.preflight.context import Context, setting
@@ -220,7 +220,7 @@ def judge_kinds(found: list[str], declared: dict[str, Any]) -> Finding:
 
 
 def _spelled_apart(context: Context) -> dict[str, list[str]]:
-    """By column the values of any part that differ by blanks or case alone, unless data.kinds names it."""
+    """By column the values of any part that differ by blanks, case or code points alone, unless data.kinds names it."""
     declared, columns = context.config.data.declared, context.dataset.fitted.document["columns"]
     names = [of["name"] for of in columns if of["kind"] == "category" and of["name"] not in declared]
     frames = [context.frame(part) for part in context.parts]
@@ -233,7 +233,7 @@ def judge_spelling(alike: Mapping[str, Sequence[str]], declared: dict[str, Any])
     told = listed([f"{name} ({listed(spelled)})" for name, spelled in alike.items()])
     apart = setting("data.kinds", {**declared, **dict.fromkeys(alike, "category")})
     cure = f"write each of them in one way in column {listed([*alike])}, or say that they differ: {apart}"
-    return Finding("warn", f"values that differ by blanks or case alone: {told}", cure, {"columns": [*alike]})
+    return Finding("warn", f"values that {DIFFER}: {told}", cure, {"columns": [*alike]})
 
 
 def _one_hot(classes: Indices) -> Floats:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from nnrun.data.facts.likeness import SIGNIFICANCE, Difference
 from nnrun.data.files.sources import holds_arrays
-from nnrun.data.files.spelling import spelled_apart
+from nnrun.data.files.spelling import DIFFER, spelled_apart
 from nnrun.data.files.values import Values, columns_of, kind_of, missing_of
 from nnrun.data.raw import RawParts
 from nnrun.data.split import BY_LOT, DIVIDED, part_sizes, without_test
@@ -78,7 +78,7 @@ def _lopsided(context: Context, sizes: Mapping[str, int]) -> Finding | None:
 
 
 def _one_group_in_several_parts(context: Context, sizes: Mapping[str, int]) -> Finding | None:
-    """Groups of several parts that may be one, as they differ by blanks or case alone."""
+    """Groups of several parts that may be one, as they differ by blanks, case or code points alone."""
     name = context.config.data.group
     if name is None or context.dataset.fitted.split["rule"] != "groups":
         return None
@@ -92,7 +92,7 @@ def judge_apart(alike: Sequence[str], group: str, sizes: Mapping[str, int]) -> F
     """Rows of one group in several parts are what data.group is there to prevent."""
     if not alike:
         return None
-    text = f"groups of {group} in several parts that differ by blanks or case alone: {listed(alike)}"
+    text = f"groups of {group} in several parts that {DIFFER}: {listed(alike)}"
     numbers = {"rows": dict(sizes), "alike": list(alike)}
     return Finding("warn", text, f"write each of them in one way in column {group}", numbers)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from nnrun.config.text_format import Only
-from nnrun.data.files.spelling import spelled_apart
+from nnrun.data.files.spelling import DIFFER, spelled_apart
 from nnrun.data.files.values import Floats, kind_of
 from nnrun.insight.preflight.context import Context, setting
 from nnrun.runs.symptoms.evidence import Finding
@@ -127,11 +127,11 @@ def check_target(context: Context) -> Finding:
 
 
 def judge_classes(classes: Sequence[str], median_rows: float, target: str) -> Finding:
-    """Classes whose names differ by blanks or case alone, and classes that have hardly any row to learn from."""
+    """Classes whose names differ by blanks, case or code points alone, and those of hardly any row to learn from."""
     doubled = spelled_apart(classes)
     numbers = {"alike": doubled, "median_rows": median_rows}
     if doubled:
-        text = f"classes that differ by blanks or case alone: {listed(doubled)}"
+        text = f"classes that {DIFFER}: {listed(doubled)}"
         return Finding("warn", text, f"write each of them in one way in column {target}", numbers)
     if len(classes) >= MANY_CLASSES and median_rows < FEW_OF_A_CLASS:
         text = f"{len(classes):,} classes, half of them with {median_rows:g} training rows or fewer"

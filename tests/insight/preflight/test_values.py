@@ -88,15 +88,27 @@ def test_groups_and_categories_that_differ_by_blanks_or_case_alone(tmp_path: Pat
     frame = TABLE.assign(who=[f"K{i // 6}{' ' * (i % 2)}" for i in range(600)], town=[towns[i % 4] for i in range(600)])
     found = checked("rows", tmp_path, frame, "data.group=who")
     assert found.status == "warn"
-    assert found.text.startswith("groups of who in several parts that differ by blanks or case alone: 'K")
+    assert found.text.startswith("groups of who in several parts that differ by blanks, case or code points alone: 'K")
     assert 20 < len(found.numbers["alike"]) < 80  # of 100, of which 44 would stand in one part by chance
     found = checked("kinds", tmp_path, frame, "data.group=who")
-    assert found.text == "values that differ by blanks or case alone: town ('Rome ' and 'rome')"
+    assert found.text == "values that differ by blanks, case or code points alone: town ('Rome ' and 'rome')"
     assert "--set 'data.kinds={town: category}'" in str(found.cure)
     assert checked("kinds", tmp_path, frame, "data.group=who", "data.kinds={town: category}").status == "pass"
     alone = TABLE.assign(who=[f"K{i // 6}" for i in range(600)], town=[towns[i % 2] for i in range(600)])
     for name in ("rows", "kinds"):
         assert checked(name, tmp_path, alone, "data.group=who").status == "pass"
+
+
+def test_names_of_other_code_points_are_told_apart(tmp_path: Path) -> None:
+    told = r'"Caf\u00e9" and "Cafe\u0301"'
+    towns = ["Café", "Cafe\u0301", "Bonn"]
+    frame = TABLE.assign(town=[towns[i % 3] for i in range(600)], who=[f"{towns[i % 2]} {i // 6}" for i in range(600)])
+    found = checked("kinds", tmp_path, frame, "data.drop=[who]")
+    assert found.text == f"values that differ by blanks, case or code points alone: town ({told})"
+    assert r'"Caf\u00e9 ' in checked("rows", tmp_path, frame, "data.group=who").text
+    frame = TABLE.assign(y=[towns[i % 3] for i in range(600)])
+    assert checked("target", tmp_path, frame).numbers["alike"] == [r'"Cafe\u0301" and "Caf\u00e9"']
+    assert spelled_apart(["Café", "CAFE\u0301"]) == ["'Café' and 'CAFE\u0301'"]  # these do not look the same
 
 
 def test_case_tells_short_values_apart(tmp_path: Path) -> None:
