@@ -51,9 +51,14 @@ def spelled_apart(labels: Iterable[Hashable], letters: int = 0) -> list[str]:
     alike: dict[str, dict[str, None]] = {}
     for label in labels:
         if isinstance(label, str):
-            plain = " ".join(composed(label).split())
+            plain = " ".join(_seen(composed(label)).split())
             alike.setdefault(plain.casefold() if sum(map(str.isalpha, plain)) >= letters else plain, {})[label] = None
     return [" and ".join(map(_written(spelled), spelled)) for spelled in alike.values() if len(spelled) > 1]
+
+
+def _seen(text: str) -> str:
+    """Without letters that nobody sees and `split` does not take for blanks, such as U+200B and a byte order mark."""
+    return text if text.isprintable() else "".join(one for one in text if unicodedata.category(one) != "Cf")
 
 
 def _written(labels: Collection[str]) -> Callable[[str], str]:

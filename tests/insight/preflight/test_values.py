@@ -111,6 +111,14 @@ def test_names_of_other_code_points_are_told_apart(tmp_path: Path) -> None:
     assert spelled_apart(["Café", "CAFE\u0301"]) == ["'Café' and 'CAFE\u0301'"]  # these do not look the same
 
 
+def test_letters_that_nobody_sees_are_blanks(tmp_path: Path) -> None:
+    towns = ["Rome", "Rome\u200b", "Bonn"]
+    found = checked("kinds", tmp_path, TABLE.assign(town=[towns[i % 3] for i in range(600)]))
+    assert found.text.endswith("alone: town ('Rome' and 'Rome\\u200b')")
+    found = checked("target", tmp_path, TABLE.assign(y=["\ufeff" * (i % 2) + "ab"[i // 2 % 2] for i in range(600)]))
+    assert found.numbers["alike"] == ["'a' and '\\ufeffa'", "'b' and '\\ufeffb'"]
+
+
 def test_case_tells_short_values_apart(tmp_path: Path) -> None:
     frame = TABLE.assign(gene=[("AB", "Ab", "aB", "ab")[i % 4] for i in range(600)])
     assert checked("kinds", tmp_path, frame).status == "pass"
