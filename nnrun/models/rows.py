@@ -71,7 +71,6 @@ class Predictions:
     rows: int = 0
     identifiers: list[str] = field(default_factory=list)  # columns carried through; none: rows are numbered
     _file: str | None = None  # that the rows come from
-    _ignored: list[str] = field(default_factory=list)
     _has_target: bool = False
 
     def __post_init__(self) -> None:
@@ -121,12 +120,10 @@ class Predictions:
 
     def notices(self) -> list[str]:
         """What the user should know of the rows that were read."""
-        ignored = f"columns that the run did not learn from are ignored: {listed(self._ignored, MANY)}"
         evaluate = f"`{command('evaluate', str(self.model.run.path), self._file)}`" if self._file else "evaluate"
         target = f"the target {self.model.target.name!r} is there too; {evaluate} compares predictions with it"
         return [
             *self._noticed.reading,
-            *([ignored] if self._ignored else []),
             *([target] if self._has_target else []),
             *_threshold(self.model),
             *probability_notices(self.model),
@@ -142,7 +139,7 @@ class Predictions:
         require_features(self.model, table)
         for name in self.wanted:
             require_column(table, name)
-        found = [name for name in _identifying(self.model, table) if name not in self._predicted]
+        found = [name for name in identifying(self.model, table) if name not in self._predicted]
         self.identifiers = [*self.wanted] or found
         if taken := set(self.wanted) & set(self._predicted):
             name = min(taken)
@@ -150,9 +147,7 @@ class Predictions:
                 f"{table.at_column(name)}: {name!r} is what a column of the predictions is called; rename it"
             )
         self._has_target = self.model.target.name in table
-        known = {column.name for column in self.model.columns}
-        known |= {*self.identifiers, self.model.target.name}
-        self._ignored = [name for name in table.columns if name not in known]
+        self._noticed.begin(table, self.identifiers)
 
     @np.errstate(all="ignore")  # what is beyond all numbers is noticed
     def _frame(self, table: Table) -> pd.DataFrame:
@@ -210,7 +205,7 @@ def _weighted(model: Model) -> list[str]:
     ]
 
 
-def _identifying(model: Model, table: Table) -> list[str]:
+def identifying(model: Model, table: Table) -> list[str]:
     """Columns that were left out, had another value in each row of the training file, and have so in this table."""
     unfit = {*(column.name for column in model.columns), *table.unreadable}
     found = [name for name in model.fitted.identifiers if name in table.columns and name not in unfit]

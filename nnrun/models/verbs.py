@@ -28,7 +28,7 @@ from nnrun.models.model import Model
 from nnrun.models.noticed import Noticed
 from nnrun.models.operating import read_costs
 from nnrun.models.reads import count_read, why_not
-from nnrun.models.rows import probability_notices, tables_of, with_target
+from nnrun.models.rows import identifying, probability_notices, tables_of, with_target
 from nnrun.models.scores import Scores
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.assembly import examples
@@ -140,6 +140,8 @@ def _on_rows(found: Evaluation, data: str | InMemory) -> None:
             x, y = _prepared(found.model, table)
             if found.drift:
                 found.drift.see(table)
+            if not counting.rows:
+                noticed.begin(table, {*identifying(model, table), *counting.columns})
             counting.add(table, y)
             for kind, predictor in predictors.items():
                 for of in (scores, plain):
@@ -183,6 +185,11 @@ class _Counting:
             self._times.column.see(table)
             self._times.see(table)
         self._lacking = bool(self.column) and not self._column
+
+    @property
+    def columns(self) -> list[str]:
+        """By which rows are weighed, grouped or ordered."""
+        return [name for name in (self.column, self.group, self.time) if name]
 
     @property
     def rows(self) -> int:

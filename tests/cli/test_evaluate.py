@@ -54,6 +54,19 @@ def test_of_two_classes_it_is_told_whose_average_precision_it_is(
         assert (warned in " ".join(text.split())) == (frequent == "ok")
 
 
+def test_columns_that_the_run_did_not_learn_from_are_told(nnrun: Nnrun, here: Path) -> None:
+    heads, rows = "customer,a,b,w,g,y", [f"C{k},{k % 7},{k % 5},{1 + k % 2},{k // 4},{'pq'[k % 2]}" for k in range(80)]
+    (here / "data.csv").write_text("\n".join([heads, *rows]))
+    (here / "new.csv").write_text("\n".join([f"{heads},shoe,hat", *(f"{row},{k},x" for k, row in enumerate(rows))]))
+    settings = sets("data.source=data.csv", "data.target=y", "data.weight=w", "data.group=g")
+    assert nnrun("train", *QUICK, *settings).code == 0
+    told = "columns that the run did not learn from are ignored"
+    assert f"{told}: shoe, hat" in nnrun("evaluate", "latest", "new.csv", "--json").json["notes"]
+    assert told not in " ".join(nnrun("evaluate", "latest", "data.csv").out.split())
+    used = nnrun("predict", "latest", "new.csv").err  # where nothing is weighed
+    assert f"{told}: w, g, shoe, hat" in " ".join(used.split())
+
+
 @pytest.mark.parametrize("lacking", ["error", "drop"])
 def test_a_formula_without_a_stored_value_is_no_row_without_a_target(nnrun: Nnrun, here: Path, lacking: str) -> None:
     book = openpyxl.Workbook()
