@@ -286,10 +286,9 @@ def rows(comparison: Comparison) -> list[Settings]:
 
 def markdown(comparison: Comparison) -> list[str]:
     """A table with a column a run, for two, else with a row a run."""
-    cells = {key: config_cells(values) for key, values in comparison.config.items()}
-    cells |= {key: metric_cells(key, values) for key, values in comparison.metrics.items()}
     rows = [["", *(f"{run.label}: {run.name}" for run in comparison.runs)]]
-    rows += [[key, *values] for key, values in cells.items()]
+    rows += [[key, *config_cells(values)] for key, values in comparison.config.items()]
+    rows += [[comparison.title(key), *metric_cells(key, values)] for key, values in comparison.metrics.items()]
     if len(comparison.runs) > 2:
         rows = [list(row) for row in zip(*rows, strict=True)]
     written = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]

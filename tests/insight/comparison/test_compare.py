@@ -440,6 +440,13 @@ def test_formats(make_run: MakeRun, root: Root) -> None:
     assert len(three) == 2 + 3
 
 
+def test_errors_have_their_true_name_in_a_table_of_markdown(make_run: MakeRun, root: Root) -> None:
+    data = {"files": [{"part": "all", "name": "d1", "sha256": "d1", "rows": 100}], "rows": {}, "error_kind": "balanced"}
+    ids = [make_run(letter, record={"data": data}, dev_error=0.01 * k).id for k, letter in enumerate("abc", start=1)]
+    assert "| dev_balanced_error | 1.0% | 2.0% |" in markdown(compare(root, ids[:2]))
+    assert markdown(compare(root, ids))[0] == "|  | dev_balanced_error |"
+
+
 # parents and children
 
 
