@@ -27,7 +27,7 @@ from nnrun.text import PARTS, part_and_name
 COMPARED_FACTS = ("status", "epochs", "best_epoch", "seconds")  # that are compared beside the numbers of the best epoch
 WEIGHTS = ("data.weight", "data.class_weight")  # keys, or what they begin with
 WEIGHED, TRANSFORMED = "weights of examples", "transforms of the target"
-DEV_SETS = "dev sets"
+DATA, DEV_SETS = "data", "dev sets"
 LOSSES = "losses"  # which set runs apart where they decide
 MEASURED_ON = ("all", "dev", "test")  # files that errors of dev and test come from
 
@@ -150,7 +150,7 @@ class Contestant:
         if folds and self.settings.get("data.time") is None:
             folds = "all"  # each row is in one dev set, however many there are
         return {
-            "data": str([self.files.get(part) for part in MEASURED_ON]),
+            DATA: str([self.files.get(part) for part in MEASURED_ON]),
             "targets": str(target.get("name") if target else None),
             TRANSFORMED: str(target.get("transform") if target else None),
             DEV_SETS: ("a file" if "dev" in self.files else str(split.get("sha256") if split else None))
@@ -163,6 +163,12 @@ class Contestant:
     def data_name(self) -> str:
         """The bundled name or the files."""
         return ", ".join(dict.fromkeys(str(file["name"]) for file in self.record["data"]["files"]))
+
+    @property
+    def data_content(self) -> str:
+        """The files that errors come from with what tells one from another of its name, as of one that was changed."""
+        files = (file for file in self.record["data"]["files"] if file["part"] in MEASURED_ON)
+        return ", ".join(f"{of['name']} with {of['rows']:,} rows and checksum {of['sha256'][:8]}" for of in files)
 
 
 def contestants(root: Path, references: Sequence[str]) -> list[Contestant]:
@@ -244,6 +250,8 @@ def incomparable(runs: Sequence[Contestant]) -> str | None:
 def _kinds(what: str, kinds: Sequence[Sequence[Contestant]]) -> str:
     """The runs of each kind by their letters, with what tells them apart, where names do."""
     names = [_kind(what, of[0]) for of in kinds]
+    if what == DATA and len(set(names)) < len(names):
+        names = [of[0].data_content for of in kinds]
     told = [f" ({name})" if len(set(names)) > 1 else "" for name in names]
     return "; ".join(f"{', '.join(run.label for run in of)}{name}" for of, name in zip(kinds, told, strict=True))
 

@@ -36,6 +36,10 @@ def lines_of(found: Comparison, width: int = 80, cut: bool = False) -> list[str]
     return told(found, width, cut, "nnrun search …", everything=False)
 
 
+def file_of(part: str, name: str, sha256: str, rows: int = 100) -> dict[str, object]:
+    return {"part": part, "name": name, "sha256": sha256, "rows": rows}
+
+
 def test_one_key_and_nothing_else_of_the_config(make_run: MakeRun, root: Root) -> None:
     a, b = make_run("a", dev_error=0.05), make_run("b", {RATE: 0.01}, dev_error=0.03)
     found = compare(root, [a.id, b.id])
@@ -88,18 +92,31 @@ def test_errors_that_cannot_be_compared(
     assert plain(found)["comparable"] is False
 
 
+def test_files_of_one_name_are_told_apart_by_what_is_in_them(make_run: MakeRun, root: Root) -> None:
+    def of_file(letter: str, name: str, sha256: str, rows: int) -> str:
+        return make_run(letter, record={"data": {"files": [file_of("all", name, sha256, rows)], "rows": {}}}).id
+
+    before, after = of_file("a", "x.csv", "1" * 64, 1200), of_file("b", "x.csv", "2" * 64, 1300)
+    again, other = of_file("c", "x.csv", "1" * 64, 1200), of_file("d", "y.csv", "3" * 64, 1200)
+    told_apart = "different data, so their errors cannot be compared: "
+    contents = ["(x.csv with 1,200 rows and checksum 11111111)", "(x.csv with 1,300 rows and checksum 22222222)"]
+    assert compare(root, [before, after, again]).apart == f"{told_apart}A, C {contents[0]}; B {contents[1]}"
+    assert compare(root, [before, other]).apart == f"{told_apart}A (x.csv); B (y.csv)"
+    assert str(compare(root, [before, other, after]).apart).endswith(f"; C {contents[1]}"), "two of three have one name"
+
+
 def test_another_split_is_another_dev_set_but_another_training_file_is_not(make_run: MakeRun, root: Root) -> None:
     a, b, c, d = (make_run(letter) for letter in "abcd")
     (b.path / "data.json").write_text('{"split": {"sha256": "other"}}')
     told_apart = str(compare(root, [a.id, b.id]).apart)
     assert told_apart == "different dev sets, so their errors cannot be compared: A; B", "one file, which tells nothing"
     for run, train in ((c, "t1"), (d, "t2")):
-        files = [{"part": "train", "name": "t", "sha256": train}, {"part": "dev", "name": "v", "sha256": "v1"}]
+        files = [file_of("train", "t", train), file_of("dev", "v", "v1")]
         run.update_record(data={"files": files, "rows": {}})
         (run.path / "data.json").write_text(f'{{"split": {{"sha256": "{train}"}}}}')
     assert compare(root, [c.id, d.id]).apart is None
     for run, sha in ((c, "x1"), (d, "x2")):
-        files = [*run.read_record()["data"]["files"], {"part": "test", "name": "x", "sha256": sha}]
+        files = [*run.read_record()["data"]["files"], file_of("test", "x", sha)]
         run.update_record(data={"files": files, "rows": {}})
     assert "different data" in str(compare(root, [c.id, d.id]).apart), "errors on another test file"
 
@@ -441,7 +458,7 @@ def test_formats(make_run: MakeRun, root: Root) -> None:
 
 
 def test_errors_have_their_true_name_in_a_table_of_markdown(make_run: MakeRun, root: Root) -> None:
-    data = {"files": [{"part": "all", "name": "d1", "sha256": "d1", "rows": 100}], "rows": {}, "error_kind": "balanced"}
+    data = {"files": [file_of("all", "d1", "d1")], "rows": {}, "error_kind": "balanced"}
     ids = [make_run(letter, record={"data": data}, dev_error=0.01 * k).id for k, letter in enumerate("abc", start=1)]
     assert "| dev_balanced_error | 1.0% | 2.0% |" in markdown(compare(root, ids[:2]))
     assert markdown(compare(root, ids))[0] == "|  | dev_balanced_error |"
