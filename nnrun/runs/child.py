@@ -15,7 +15,7 @@ from nnrun.config.values import Settings
 from nnrun.data.dataset import Dataset
 from nnrun.errors import UsageError
 from nnrun.files import json_lines
-from nnrun.installation import as_options, command, key_of
+from nnrun.installation import as_options, command, elsewhere, key_of
 from nnrun.runs.engines import by_numpy
 from nnrun.runs.full_disk import training
 from nnrun.runs.known_rows import may_know
@@ -27,6 +27,8 @@ from nnrun.runs.rundir import CONFIG, EVENTS, RunDir
 from nnrun.runs.session import Session
 from nnrun.runs.stored import StoredRun
 
+OTHER_DATA = f"the data there is not what it began with ({ANOTHER}), so this is a child run"
+
 
 def with_epochs(overrides: Sequence[str], epochs: int | None) -> list[str]:
     """The overrides, and with them the total that an option gives; UsageError where one of them gives another."""
@@ -37,7 +39,7 @@ def with_epochs(overrides: Sequence[str], epochs: int | None) -> list[str]:
     return [*overrides, f"{TOTAL}={epochs}"]
 
 
-def _total_in(settings: Settings, otherwise: int) -> Any:
+def _total_in(settings: Settings, otherwise: int | None) -> Any:
     """The epochs that settings give, by the dotted key or in their whole section."""
     section, _, key = TOTAL.partition(".")
     whole = settings.get(section)
@@ -53,11 +55,13 @@ def begin_child(
     _refuse_fold(before, loaded.config, settings)
     dataset, session = prepare(loaded, root, until_told(listener.preparing, told_to_stop))
     _refuse_other_meaning(before, dataset)
-    session.load(parent, with_scores=_judged_alike(before, loaded.config, dataset))
+    alike = _judged_alike(before, loaded.config, dataset)
+    session.load(parent, with_scores=alike)
     _keep_averages(session, before, dataset)
     now = session.trainer.epoch + 1
-    if session.planned < session.trainer.epoch:
-        raise too_few(parent, session.trainer.epoch, session.planned)
+    left = session.planned - session.trainer.epoch
+    if left < 0 or (left == 0 and not alike):  # the parent's best epoch is none of the child's
+        raise _nothing_to_train(parent, settings, session)
     if why := begun_before(at(before.config, now), at(loaded.config, now), now):
         raise UsageError(f"{parent.id} goes on in epoch {now}: {why}")
     origin = parent_record(before, dataset, session.trainer.epoch)
@@ -69,11 +73,22 @@ def begin_child(
     return outcome
 
 
+def _nothing_to_train(parent: RunDir, settings: Sequence[str], session: Session) -> UsageError:
+    """Why there is no child without an epoch of its own: it would have no best one."""
+    trained, total = session.trainer.epoch, session.planned
+    if trained != total or _total_in(parse_settings(settings), None) is not None:
+        return too_few(parent, trained, total)
+    further = as_options([*settings, f"{TOTAL}={2 * total}"])
+    again = command("resume", parent.id, *further, *elsewhere(parent.path.parent))
+    why = f"{OTHER_DATA}; " if only_source(settings) else ""
+    return UsageError(f"{why}{parent.id} has trained all {total} epochs that are planned; `{again}` trains on")
+
+
 def _on_rows(before: StoredRun, dataset: Dataset, settings: Sequence[str], origin: Parent) -> list[str]:
     """What is said where the rows are others, or where the parent may know those that are held out."""
     told = []
     if only_source(settings) and not same_data(before, dataset):
-        told.append(f"the data there is not what it began with ({ANOTHER}), so this is a child run")
+        told.append(OTHER_DATA)
     if "knows_rows" in origin:
         told.append(f"{may_know(before.id)}; `{_anew(before, settings)}` trains anew, and can be measured")
     return ["; ".join(told)] if told else []

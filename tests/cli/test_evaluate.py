@@ -348,7 +348,7 @@ def test_of_a_run_whose_data_was_moved_the_way_is_told(nnrun: Nnrun, here: Path)
     assert [*(here / "runs").glob("2*")] == [run], "no child"
     rows = (here / "new.csv").read_text().splitlines(keepends=True)
     (here / "more.csv").write_text("".join([*rows, *rows[1:9]]))
-    assert nnrun("resume", run.name, "--set", "data.source=more.csv").code == 0
+    assert nnrun("resume", run.name, "--set", "data.source=more.csv", "--epochs", "4").code == 0
     assert len([*(here / "runs").glob("2*")]) == 2, "of other rows it is one"
 
 

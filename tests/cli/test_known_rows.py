@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import nnrun as api
 
 Nnrun = Callable[..., Any]
@@ -51,6 +53,23 @@ def test_whoever_reads_its_errors_hears_of_it(nnrun: Nnrun, here: Path) -> None:
     nnrun("train", *QUICK, "--set", "data.source=both.csv")
     compared = nnrun("compare", newest(here).name, child.name, "--json").json
     assert compared["why_not"].endswith("so their errors cannot be compared: B")
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_a_child_that_would_train_nothing_is_not_made(nnrun: Nnrun, here: Path, schedule: str) -> None:
+    written(here / "old.csv", 200)
+    written(here / "both.csv", 260)
+    nnrun("train", *QUICK, "--set", "data.source=old.csv", "--set", f"optimizer.schedule={schedule}")
+    parent, setting = newest(here), ("--set", "data.source=both.csv")
+    done = nnrun("resume", parent.name, "-q", *setting)
+    further = ["resume", parent.name, *setting, "--set", "training.epochs=6"]
+    told = f"has trained all 3 epochs that are planned; `nnrun {' '.join(further)}` trains on"
+    assert done.code == 2 and told in one_line(done.err)
+    given = nnrun("resume", parent.name, *setting, "--epochs", "3")
+    assert given.code == 2 and "the new total must be larger, got 3" in one_line(given.err)
+    assert newest(here) == parent
+    assert nnrun(*further, "-q").code == 0
+    assert newest(here) != parent and nnrun("predict", newest(here).name, "both.csv").code == 0
 
 
 def test_what_is_said_to_train_anew_can_be_typed(nnrun: Nnrun, here: Path) -> None:

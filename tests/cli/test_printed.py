@@ -418,6 +418,7 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
     "runs/followers:_tell": "test_a_place_that_cannot_be_written_to_and_what_does_it_later",
     "runs/finding:find_run": "test_where_there_is_no_run_the_command_makes_one",
     "runs/finding:listing": "test_a_run_that_is_not_there_is_found_in_the_list",
+    "runs/child:_nothing_to_train": "test_a_child_that_would_train_nothing_is_not_made",
     "runs/child:_anew": "test_no_run_becomes_one_of_folds_or_of_another_fold",
     "runs/member:trained_members": "test_where_a_fold_is_still_to_come_it_is_said_how",
     "runs/members:refitted": "test_a_last_network_that_is_gone_is_trained_again_as_it_says",
