@@ -219,9 +219,9 @@ def tell_drift(drift: Drift | None, quiet: bool, fail_on: Failure | None) -> Non
     if found and found["found"] and fail_on:
         say("nnrun: the rows are not like those of training, which --fail-on drift forbids")
         raise typer.Exit(GATE_FAILED)
-    if drift and fail_on and drift.rows < drift.needs:
-        rows = f"{counted(drift.rows, 'row')} cannot be told to differ from those of training, whatever they hold"
-        say(f"nnrun: {rows}; --fail-on drift needs {drift.needs} at least")
+    if found and fail_on and found["rows"] < found["needs"]:
+        rows = f"{counted(found['rows'], 'row')} cannot be told to differ from those of training, whatever they hold"
+        say(f"nnrun: {rows}; --fail-on drift needs {found['needs']} at least")
 
 
 def table_file(output: str, force: bool, json: bool, what: str, example: str) -> Path | None:

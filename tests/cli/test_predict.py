@@ -507,6 +507,8 @@ def test_rows_unlike_those_of_training_are_told_and_may_fail_the_command(nnrun: 
     one = nnrun("predict", "latest", "one.csv", "-o", "one-p.csv", "--fail-on", "drift", "-q")
     few = "1 row cannot be told to differ from those of training, whatever they hold"
     assert (one.code, one.err) == (0, f"nnrun: {few}; --fail-on drift needs 2 at least\n")
+    document = nnrun("predict", "latest", "one.csv", "-o", "one-p.csv", "--force", "--fail-on", "drift", "--json").json
+    assert document["drift"] == {"rows": 1, "needs": 2, "columns": 2, "found": []}
     assert nnrun("evaluate", "--fail-on", "drift").code == 2
 
 

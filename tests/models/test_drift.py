@@ -128,7 +128,7 @@ def test_pieces_come_to_what_the_whole_comes_to(model: Model) -> None:
 
 def test_one_row_and_none(model: Model) -> None:
     assert compared(model, rows_of(600, 1))["found"] == []
-    assert compared(model, rows_of(600, 0)) == {"rows": 0, "columns": 20, "found": []}
+    assert compared(model, rows_of(600, 0)) == {"rows": 0, "needs": 2, "columns": 20, "found": []}
 
 
 def test_fewer_rows_than_are_needed_are_never_told_to_differ(model: Model) -> None:

@@ -54,6 +54,7 @@ class DriftDocument(TypedDict):
     """What `--json` prints of the comparison: how many rows and columns, and what is not as in training."""
 
     rows: int
+    needs: int  # rows that could be told to differ; of fewer nothing is ever found
     columns: int
     found: list[Found]
 
@@ -115,7 +116,7 @@ class Drift:
     @property
     def document(self) -> DriftDocument:
         """Plain data."""
-        return {"rows": self.rows, "columns": len(self._columns), "found": self.found}
+        return {"rows": self.rows, "needs": self.needs, "columns": len(self._columns), "found": self.found}
 
 
 def drift_of(model: Model, required: bool = False, target: bool = False) -> Drift | None:
