@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 from nnrun.files import is_closed
 from nnrun.locks import NoLocksError
@@ -22,6 +22,8 @@ def why_not(run: StoredRun) -> str | None:
     search = search_of(run.directory)
     if search and run.path.resolve() != search.path / "best":
         return "the trials of a search are compared on dev, and test is read for the best of them alone"
+    if search and search.status in HELD:
+        return "the search is still training, and may choose another best trial when it ends"
     if run.status in HELD:
         return "the run is still training, and reads its test part when it ends"
     return None
@@ -30,12 +32,14 @@ def why_not(run: StoredRun) -> str | None:
 def count_read(run: RunDir) -> int:
     """Note in the run that its test part is being read; how often that has happened now.
 
-    A directory that cannot be written to, or on a disk that gives no locks, keeps its old count.
+    A directory that cannot be written to, or on a disk that gives no locks, keeps its old count. UsageError where the
+    run, or the search that it is the best of, is in training by now.
     """
     reads = _reads(run) + 1
     if is_closed(run.path):
         return reads
-    with suppress(OSError, NoLocksError), run.held():
+    search = search_of(run)
+    with suppress(OSError, NoLocksError), search.held() if search else nullcontext(), run.held():
         reads = _reads(run) + 1  # another process may have read it since
         _enter(run, reads)
     return reads

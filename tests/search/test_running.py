@@ -14,8 +14,12 @@ import pytest
 import yaml
 
 from nnrun.config.load import load_config
-from nnrun.errors import ConfigError
+from nnrun.errors import ConfigError, UsageError
+from nnrun.models.model import load_model
+from nnrun.models.reads import count_read
+from nnrun.models.verbs import evaluate
 from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 from nnrun.search import choosing, running, state
 from nnrun.search.record import TrialRecord
 from nnrun.search.running import SearchOutcome
@@ -189,6 +193,22 @@ def test_killed_between_best_and_the_record_the_count_is_right(search: Search) -
     assert record["test_reads"] == 1
     assert record["final"] == outcome.record["final"]
     assert record["best_trial"] == outcome.record["best_trial"]
+
+
+def test_nobody_counts_a_read_while_a_search_trains(search: Search) -> None:
+    """It replaces its best run when it ends; who wrote there meanwhile brought the old one back."""
+    run = search("search.trials=2").run
+    best = RunDir(run.path / "best")
+    assert evaluate(load_model(StoredRun(best))).test_reads == 2
+    with run.held():
+        run.update_record(status="running")
+        found = evaluate(load_model(StoredRun(best)))
+        assert "test" not in found.results
+        assert any("the search is still training" in note for note in found.notes)
+        with pytest.raises(UsageError, match="is training this run"):  # it has been resumed since
+            count_read(best)
+    run.update_record(status="done")
+    assert evaluate(load_model(StoredRun(best))).test_reads == 3
 
 
 # what is mended
