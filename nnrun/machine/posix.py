@@ -13,6 +13,7 @@ import termios
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 Modes = list[Any]  # how a terminal treats what is typed
@@ -65,6 +66,13 @@ def write_through(descriptor: int) -> None:
 def belongs_to_user(found: os.stat_result) -> bool:
     """Whether a file is this user's."""
     return found.st_uid == os.getuid()
+
+
+def give_to_owner_of(path: Path, other: Path) -> None:
+    """Make it that user's whose the other file or folder is, where the system lets this one do so: the superuser."""
+    owner = other.stat()
+    with suppress(OSError):
+        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def user_number() -> int:

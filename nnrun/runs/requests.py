@@ -23,6 +23,7 @@ from nnrun.config.values import Settings
 from nnrun.errors import UsageError, refuse_for
 from nnrun.files import to_json, write_atomically
 from nnrun.installation import as_options, called, command
+from nnrun.machine.posix import give_to_owner_of
 from nnrun.runs.finding import is_search, search_of
 from nnrun.runs.kinds import kind_of, with_article
 from nnrun.runs.links import refuse_links
@@ -82,6 +83,7 @@ def ask(run: RunDir, do: Do, settings: Sequence[str] = (), note: str | None = No
     folder = run.path / FOLDER
     try:
         folder.mkdir(exist_ok=True)
+        give_to_owner_of(folder, run.path)  # who trains is to strike what the superuser asks for
         number = 1 + max((int(name.partition("-")[0]) for name in _names(folder)), default=0)
         name = f"{number:04d}-{secrets.token_hex(4)}"
         write_atomically(folder / (name + ENDING), to_json(request, indent=2).encode() + b"\n", durable=True)

@@ -17,6 +17,7 @@ from nnrun.files import drop_unfinished, sealed_text
 from nnrun.runs.followers import Followers
 from nnrun.runs.kept_states import fork_due
 from nnrun.runs.members import has_members
+from nnrun.runs.records import Event
 from nnrun.runs.requests import (
     CHANGE,
     FOLDER,
@@ -58,7 +59,8 @@ class Steering:
         self.first = _first_free(run)
         self._looked = -math.inf
         self.fold: int | None = None  # the one in training, whose epoch events tell
-        self._answered: set[str] = set()  # what could not be struck lies there still
+        # What could not be struck, as another user asked for it, lies there still, in a later process too.
+        self._answered = set(_told_of(run.events()))
 
     def between(self, epoch: int | None, change: TakeUp | None = None, save: Callable[[], None] = lambda: None) -> None:
         """Between the last whole epoch, None for a search, and the next: answer, and wait while the run is paused.
@@ -80,8 +82,8 @@ class Steering:
         """The training is over; what was asked for too late is refused."""
         for asked in self._new():
             self._refuse(asked, epoch, "the training was over")
-        drop_unfinished(self.run.path / FOLDER)  # by who was killed while asking
-        with suppress(OSError):  # something else lies there, or nothing was ever asked for
+        with suppress(OSError):  # something else lies there, or of another user, or nothing was ever asked for
+            drop_unfinished(self.run.path / FOLDER)  # by who was killed while asking
             (self.run.path / FOLDER).rmdir()
 
     def _answer(self, epoch: int | None, change: TakeUp | None, save: Callable[[], None]) -> None:
@@ -136,6 +138,11 @@ def _why(error: ConfigError | DataError) -> str:
     if isinstance(error, MisfitError):
         return f"{error.path[-1]}: {error.message}"
     return f"{error.key[-1]}: {error}" if isinstance(error, DataError) and error.key else str(error)
+
+
+def _told_of(events: Sequence[Event]) -> list[str]:
+    """The requests that events tell of, in their order."""
+    return [event["request"] for event in events if event.get("request")]
 
 
 def _first_free(run: RunDir) -> int:
@@ -201,13 +208,16 @@ def write_down(run: RunDir, config: Config, epoch: int, name: str, request: Requ
 def mend(run: RunDir, config: Config) -> Config:
     """What a process that was killed had begun to write down is completed; the configuration with it.
 
-    A change that it had not begun waits for the next epoch. A pause or a stop has had its end with the process.
+    A change that it had not begun waits for the next epoch. A pause or a stop has had its end with the process. What is
+    told of before the last request is complete, and only could not be struck.
     """
-    drop_unfinished(run.path / FOLDER)  # who is writing there at this instant is told that nothing was asked for
+    with suppress(OSError):  # of another user, who asked for something
+        drop_unfinished(run.path / FOLDER)  # who is writing there at this instant is told that nothing was asked for
+    last = _told_of(run.events())[-1:]
     for asked in pending(run):
         told = [event for event in run.events() if event.get("request") == asked.name]
         begun = [event for event in told if event["event"] == "changed"]
-        if asked.request and begun:
+        if asked.request and begun and asked.name in last:
             assert begun[0]["epoch"] is not None
             config = write_down(run, config, begun[0]["epoch"], asked.name, asked.request)
         elif told:

@@ -33,7 +33,7 @@ POSIX = {  # what typeshed has for Linux and not for Windows
     "nnrun/search/forking.py": {"register_at_fork"},
     "nnrun/machine/posix.py": {
         *("fcntl", "flock", "LOCK_NB", "LOCK_EX", "LOCK_SH", "LOCK_UN"),
-        *("getrlimit", "setrlimit", "RLIMIT_DATA", "RLIM_INFINITY", "getuid", "O_NOFOLLOW"),
+        *("getrlimit", "setrlimit", "RLIMIT_DATA", "RLIM_INFINITY", "getuid", "chown", "O_NOFOLLOW"),
         *("SIGKILL", "SIGHUP", "pthread_sigmask", "SIG_BLOCK", "SIG_SETMASK"),
         *("tcgetpgrp", "getpgrp", "SIGTSTP", "SIGTTIN", "SIGTTOU", "pthread_kill"),
         *("tcgetattr", "tcsetattr", "TCSANOW", "ICANON", "ECHO", "VMIN", "VTIME", "error", "nice"),

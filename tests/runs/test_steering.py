@@ -467,6 +467,29 @@ def test_a_read_only_run_is_not_asked(train_run: Train, monkeypatch: pytest.Monk
     assert (happened(run), left(run)) == ([], [])
 
 
+def test_what_cannot_be_struck_is_obeyed_once(train_run: Train, bits: Bits, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request of another user, in a folder of that user, lies there for good."""
+    monkeypatch.setattr(steering, "strike", lambda run, name: None)
+    monkeypatch.setattr(requests, "strike", lambda run, name: None)
+    first = {3: change(f"{RATE}=0.05"), 5: change(f"{RATE}=0.02"), 7: lambda run: ask(run, "stop")}
+    run = train_run(*SETTINGS, listener=Asks(first)).run
+    assert (run.status, len(left(run))) == ("interrupted", 3)
+    assert verbs.resume(run).status == "done"
+    assert [event["event"] for event in happened(run)] == ["changed", "changed", "told to stop"]
+    assert rates(run) == [0.001] * 3 + [0.05] * 2 + [0.02] * 7
+    assert bits(trained_again(run)) == bits(run)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the superuser alone gives folders away")
+def test_the_superuser_asks_in_a_folder_of_who_trains(train_run: Train) -> None:
+    def look(run: RunDir) -> None:
+        os.chown(run.path, 65534, 65534)
+        ask(run, "change", [f"{RATE}=0.05"])
+        assert (run.path / requests.FOLDER).stat().st_uid == 65534
+
+    assert left(train_run(*SETTINGS, listener=Asks({3: look})).run) == []
+
+
 # what others put there
 
 DAMAGED = {
