@@ -24,8 +24,10 @@ from nnrun.files import to_json
 from nnrun.runs.finding import list_runs
 from nnrun.runs.rundir import EPOCHS, RunDir
 from nnrun.runs.stored import StoredRun
+from nnrun.watching import starting
 from nnrun.watching.server import MOST_SILENT, Handler, Server
 from nnrun.watching.verbs import begin
+from tests.cli.conftest import SECONDS
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -54,7 +56,7 @@ def serving(server: Server) -> Iterator[Server]:
 
 def ask(server: Server, path: str, token: str | None = None, method: str = "GET", body: object = None,
         **headers: str) -> tuple[int, str]:  # fmt: skip
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=SECONDS)
     given = server.token if token is None else token
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     content = body if isinstance(body, bytes) else json.dumps(body) if body else None
@@ -142,6 +144,13 @@ def test_asking_needs_the_token_in_a_header(server: Server, root: Path) -> None:
     assert (status, "is not being trained" in text) == (400, True)  # the words are those of `nnrun pause`
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits for the end of what is started, which takes seconds to begin on a busy machine."""
+    monkeypatch.setattr(starting, "SECONDS_TO_REFUSE", SECONDS)
+
+
+@pytest.mark.usefixtures("patient")
 def test_what_is_started_is_told_as_it_can_be_typed(root: Path, tmp_path: Path) -> None:
     """Its refusals are those of the command, whatever stands in place of an epoch."""
     own = Path(shutil.copytree(root, tmp_path / "runs"))
@@ -168,6 +177,7 @@ def test_a_run_that_was_killed_or_failed_is_resumed(root: Path, tmp_path: Path, 
         assert (status, json.loads(text)["told"].startswith("started: nnrun resume ")) == (200, True)
 
 
+@pytest.mark.usefixtures("patient")
 def test_settings_beside_a_resume_make_a_child_or_are_refused(root: Path, tmp_path: Path) -> None:
     own = Path(shutil.copytree(root, tmp_path / "runs"))
     run = RunDir(own / the_run(own))
