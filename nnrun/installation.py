@@ -29,7 +29,18 @@ _PACKAGE = Path(__file__).parent
 
 def command(*words: str) -> str:
     """One line for a shell, as files keep it: whoever reads them may have another installation."""
-    return shlex.join([NAME, *words])
+    return " ".join(map(quoted, (NAME, *words)))
+
+
+def quoted(word: str) -> str:
+    """A word as a shell reads it; where bytes of a file's name are no text, by the numbers of all: `$'caf\\xe9'`.
+
+    So bash, zsh and ksh read it, and no other quotes can name such a file on a terminal.
+    """
+    if word.isascii() or not any("\udc80" <= letter <= "\udcff" for letter in word):
+        return shlex.quote(word)
+    plain = set(range(0x20, 0x7F)) - set(b"\\'")
+    return "$'" + "".join(chr(byte) if byte in plain else f"\\x{byte:02x}" for byte in os.fsencode(word)) + "'"
 
 
 def as_options(settings: Iterable[str]) -> list[str]:

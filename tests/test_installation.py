@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import subprocess
 import sys
 import sysconfig
 import tomllib
@@ -176,3 +177,11 @@ def test_a_copy_that_was_not_installed_trains(tmp_path: Path) -> None:
         installation.require_extra("ONNX files need", "onnx")
     told = "the extra `onnx`, which this copy of nnrun, as nobody installed it, knows nothing of"
     assert str(caught.value) == f"ONNX files need {told}"
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9", b"it's \xff\\n\n", "Größe \udce9".encode("utf-8", "surrogateescape")])
+def test_a_name_that_is_no_text_is_typed_by_its_bytes(name: bytes) -> None:
+    command = installation.command("resume", os.fsdecode(name))
+    assert command.isascii() and command.isprintable()
+    printed = subprocess.run(["bash", "-c", f"printf %s {command.split(' ', 2)[2]}"], capture_output=True, check=True)
+    assert printed.stdout == name
