@@ -176,10 +176,11 @@ def slow(evidence: Evidence) -> Finding | None:
     fall, rates = _fall(evidence), _series(evidence, "learning_rate")
     if fall is None or not 0 < fall < FLAT or _steepness(evidence) < FLAT_GRADIENT:
         return None
-    steady = (np.diff(_tail(_series(evidence, "train_loss"))) < 0).all()
-    if not steady or rates[-1] < rates.max() / 2:
+    tail = _tail(_series(evidence, "train_loss"))
+    if not (np.diff(tail) < 0).all() or rates[-1] < rates.max() / 2:
         return None
-    why = f"since then the training loss has fallen by {100 * fall:.1g}% only, though its gradient is not small"
+    whole = float(1 - tail[-1] / tail[0])
+    why = f"since then the training loss has fallen by {100 * whole:.1g}% only, though its gradient is not small"
     return Finding.since(_start_of_tail(evidence), None, why)
 
 

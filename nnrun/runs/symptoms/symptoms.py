@@ -232,8 +232,9 @@ SYMPTOMS = {
     ),
     "slow": Symptom(
         slow,
-        f"{LONG_ENOUGH} over the last quarter the training loss falls every epoch, but by less than {100 * FLAT:g}% in "
-        "all, though the gradient is not small and the schedule has not halved the rate",
+        f"{LONG_ENOUGH} over the last quarter the training loss falls every epoch, but by less than {100 * FLAT:g}% "
+        "from the mean of its first half to that of its second, though the gradient is not small and the schedule has "
+        "not halved the rate",
         faster,
         "ten times the learning rate",
         "Bengio 2012",
