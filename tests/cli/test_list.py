@@ -150,6 +150,14 @@ def test_a_run_with_a_pipe_in_place_of_a_file_keeps_nobody_waiting(
         assert (done.code, f"{file}: a pipe, a device or a folder; a file belongs there" in done.err) == (4, True)
 
 
+def test_searches_are_found_by_how_they_search(nnrun: Nnrun, two: list[str]) -> None:
+    search = Path("runs", "20250101-120000-old-search-abcd")
+    shutil.copytree(STORED / "search", search)
+    assert ids(nnrun("list", "--filter", "search.strategy=random", "--filter", "search.trials=3")) == [search.name]
+    assert ids(nnrun("list", "--filter", "search.trials>1000")) == []
+    assert "did you mean search.trials?" in nnrun("list", "--filter", "search.trails=4").err
+
+
 @pytest.mark.parametrize(("status", "option"), [("done", "--tree"), ("running", "--reverse")])
 def test_listing_loads_no_numpy(two: list[str], status: str, option: str) -> None:
     """Neither where a run is not over: its best epoch until now is looked for."""

@@ -19,7 +19,8 @@ from nnrun.runs.labels import Labels, readable_labels
 from nnrun.runs.lineage import nudges
 from nnrun.runs.members import is_gathered
 from nnrun.runs.records import DataSizes, RunStatus
-from nnrun.runs.stored import StoredRun, best_row, head_of, record_of
+from nnrun.runs.rundir import RESOLVED
+from nnrun.runs.stored import StoredRun, best_row, flat, head_of, record_of, yaml_of
 from nnrun.runs.verdict import error_kind
 from nnrun.search.ledger import Ledger
 from nnrun.search.record import TrialRecord, sharing
@@ -113,20 +114,30 @@ class Entry:
         except NnrunError:
             return {}
 
+    @cached_property
+    def _asked_for(self) -> Settings:
+        """`settings`, and of a search those by which it searches."""
+        try:
+            values = yaml_of(self.run.directory, RESOLVED) if self.search else {}
+        except NnrunError:
+            values = {}
+        return self.settings | {key: value for key, value in flat(values) if key.startswith("search.")}
+
+    @property
+    def keys(self) -> set[str]:
+        """Of all that there may be a value of."""
+        return {*self.facts, *self.final, *self._asked_for}
+
     @property
     def _data(self) -> DataSizes:
         """What the record says of the data; nothing where it is broken, or of an early search."""
         found: DataSizes = self.record.get("data") or {"rows": {}}
         return found
 
-    def knows(self, key: str) -> bool:
-        """Whether there may be a value."""
-        return key in self.facts or key in self.final or key in self.settings
-
     def value(self, key: str) -> Any:
         """A fact, a number of the best epoch, or a setting; None where there is none."""
         facts = self.facts | self.final
-        return facts[key] if key in facts else self.settings.get(key)
+        return facts[key] if key in facts else self._asked_for.get(key)
 
 
 def _lacks_result(run: StoredRun) -> bool:
@@ -276,12 +287,12 @@ def _rank(key: str, value: Any) -> tuple[int, Any]:
 
 
 def _refuse_unknown(key: str, entries: Sequence[Entry]) -> None:
-    if not entries or any(entry.knows(key) for entry in entries):
+    if not entries or any(key in entry.keys for entry in entries):
         return
     from nnrun.config.config import Config  # which loads NumPy
     from nnrun.config.hints import key_called
 
-    known = {key for entry in entries for key in [*entry.facts, *entry.final, *entry.settings]}
+    known = {key for entry in entries for key in entry.keys}
     called = dotted(key_called(Config, key.rpartition(".")[2]) or ())
     close = closest(key, known, cutoff=0.8) or (called if called in known else closest(key, known, cutoff=0.5))
     raise UsageError(f"no run has a {key!r}{f', did you mean {close}?' if close else ''}")
