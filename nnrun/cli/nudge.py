@@ -36,13 +36,13 @@ def nudge(
 
 def ask_and_tell(run: RunDir, do: Do, json: bool, settings: list[str] | None = None, note: str | None = None) -> None:
     """Ask who trains the run, wait a little for the answer, and print it; UsageError for a refusal."""
-    from nnrun.runs.requests import answer_lines, ask, taken_up
+    from nnrun.runs.requests import answer_lines, ask, moment, taken_up
 
     name = ask(run, do, settings or [], note)
     answer = taken_up(run, name)
     if json:
         json_result({"schema_version": 1, "id": run.id, "path": str(run.path), "request": name, "answer": answer})
     elif answer is None:
-        result("asked    an epoch is being trained; this is taken up at its end, and the run's log will say so")
+        result(f"asked    this is taken up {moment(run)}, and its log will say so")
     else:
         result(*answer_lines(answer))

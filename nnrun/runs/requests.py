@@ -172,6 +172,11 @@ def answer_to(run: RunDir, name: str, seconds: float) -> list[Event] | None:
         time.sleep(SECONDS_BETWEEN_LOOKS / 2)
 
 
+def moment(run: RunDir) -> str:
+    """In words when who trains it looks for requests."""
+    return "at the end of the epoch" if kind_of(run) == "run" else "between two trials"
+
+
 def taken_up(run: RunDir, name: str) -> list[Event] | None:
     """What became of a request that a little waiting tells; None where it is to come later, UsageError if refused."""
     answer = answer_to(run, name, PATIENCE)

@@ -19,7 +19,7 @@ from nnrun.installation import elsewhere
 from nnrun.report.page.page import ASSETS as REPORT
 from nnrun.report.page.page import BUNDLE, CHARTS
 from nnrun.runs.records import TRAINED
-from nnrun.runs.requests import CHANGE, PAUSE, RESUME, STOP, Do, ask
+from nnrun.runs.requests import CHANGE, PAUSE, RESUME, STOP, Do, ask, moment
 from nnrun.runs.rundir import CONFIG
 from nnrun.runs.stored import StoredRun
 from nnrun.text import encoded
@@ -170,7 +170,7 @@ def act(handler: Handler, query: Query) -> None:
         return handler.refuse(HTTPStatus.BAD_REQUEST, "there is no such run, or it cannot be asked for that")
     if wish.do in ASKED and (wish.do not in WORDS or wish.runs[0].status in TRAINED):
         ask(wish.runs[0], cast(Do, wish.do), wish.settings, wish.note)
-        return handler.answer_json({"told": f"asked for: {wish.do}; it is taken up at the end of the epoch"})
+        return handler.answer_json({"told": f"asked for: {wish.do}; it is taken up {moment(wish.runs[0])}"})
     return handler.answer_json({"told": f"started: {start(wish, handler.server.folder.root)}"})
 
 

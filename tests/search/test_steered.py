@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from nnrun.cli import nudge
 from nnrun.errors import UsageError
 from nnrun.runs import requests, steering
 from nnrun.runs.kinds import until_best
@@ -78,6 +79,14 @@ def test_a_stopped_search_is_resumed_to_the_same_end(search: Search, stored: Sto
     rest = resume(part.run, None, asking(workers=1, stack=1), Watcher())
     assert rest.status == "done"
     assert stored(rest.run) == stored(whole.run)
+
+
+def test_who_asks_hears_when_a_search_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(requests, "PATIENCE", 0.0)
+    steered(tmp_path, Asks(2, lambda run: nudge.ask_and_tell(run, "stop", json=False)))
+    assert capsys.readouterr().out == "asked    this is taken up between two trials, and its log will say so\n"
 
 
 def test_a_paused_search_waits_and_comes_to_the_same_end(search: Search, stored: Stored, tmp_path: Any) -> None:
