@@ -224,7 +224,8 @@ def _filled(column: Column, values: Array, missing: Array | None = None) -> Arra
 
 
 def _number(column: Column, value: Any) -> float:
-    value = value / np.timedelta64(1, "s") if isinstance(value, (timedelta, np.timedelta64)) else value
+    if isinstance(value, (timedelta, np.timedelta64)):  # early NumPy divides each by its own kind alone
+        value = value / (timedelta(seconds=1) if isinstance(value, timedelta) else np.timedelta64(1, "s"))
     text, word, is_truth = str(value).strip(), _cell(value).lower(), column["kind"] == "boolean"
     if _is_missing(column, value) or (text in NO_NUMBER and not is_truth):
         return np.nan
