@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.engines import LACKING
+
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"
 
 
+@LACKING
 def test_what_they_import_of_nnrun_is_there() -> None:
     """Most take too long to run here, so that nothing else would tell that a name is gone."""
     imports = [

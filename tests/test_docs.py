@@ -33,6 +33,7 @@ from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.engine.schedules import SCHEDULES
 from nnrun.insight.preflight.checks import CHECKS
 from nnrun.search.strategies import STRATEGIES
+from tests.engines import LACKING
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -290,6 +291,7 @@ def shape(line: str) -> str:
     return " ".join(re.sub(r"# (ms|s|min # s|min|h # min)\b", "# s", line).split())
 
 
+@LACKING  # else no command that is offered names the compiled engine
 @pytest.mark.long
 def test_the_commands_of_the_readme_run_from_the_wheel_and_print_what_it_shows(
     tmp_path: Path, outside: dict[str, str]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.made_tables import MADE
 from nnrun.api import train
 from tests.cli.conftest import Done
+from tests.made import MADE
 
 Nnrun = Callable[..., Done]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.made_tables import MADE
 from nnrun.config.data_section import BUNDLED, Data
 from nnrun.data.files.sources import read_source
 from tests.cli.conftest import Done
+from tests.made import MADE
 
 ROWS = 400
 SENSELESS = re.compile(r"\bnan\b|\bNone\b|\binf\b|Traceback|Warning|\{|\}|  $|<[a-z]+ object", re.IGNORECASE)

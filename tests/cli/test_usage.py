@@ -63,7 +63,7 @@ def test_the_help_lists_the_names_that_an_option_takes(nnrun: Nnrun) -> None:
 
 def test_the_help_shows_where_several_runs_are_taken(nnrun: Nnrun) -> None:
     for command in ("compare", "ensemble", "rm", "export"):
-        assert re.match(r"Usage: .+ [{[]RUN\.\.\.[}\]]\n", nnrun(command, "--help").out)
+        assert re.match(r"Usage: .+ [{[]?RUN\.\.\.[}\]]?\n", nnrun(command, "--help").out)
 
 
 def test_rows_that_are_named_alone_are_told_that_the_run_comes_first(nnrun: Nnrun) -> None:

@@ -31,6 +31,7 @@ from nnrun.runs import verbs
 from nnrun.runs.listener import Outcome
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import summary
+from tests.engines import LACKING
 
 Train = Callable[..., Outcome]
 LOG = "data.target_transform=log"
@@ -123,6 +124,7 @@ def test_several_networks_pool_logarithms(file: Path, tmp_path: Path) -> None:
     assert run.final["dev_rmse"] == pytest.approx(evaluate(model).results["dev"]["network"]["rmse"], rel=1e-5)
 
 
+@LACKING
 def test_both_engines_agree_and_a_resumed_run_is_the_uninterrupted_one(file: Path, tmp_path: Path) -> None:
     runs = {engine: trained(file, tmp_path / engine, LOG, f"training.engine={engine}", "training.epochs=3")
             for engine in ("numpy", "compiled")}  # fmt: skip

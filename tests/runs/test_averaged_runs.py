@@ -22,6 +22,7 @@ from nnrun.runs.listener import Outcome
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.trials import signature
+from tests.engines import ENGINES
 from tests.runs.test_session import cohort
 
 Train = Callable[..., Outcome]
@@ -32,7 +33,7 @@ SETTINGS = (
 EMA, SWA = "training.average.ema=0.9", "training.average.swa=3"
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("average", [EMA, SWA])
 def test_the_best_checkpoint_holds_it_and_predicts(train_run: Train, average: str, engine: str) -> None:
     outcome = train_run(*SETTINGS, average, f"training.engine={engine}")
@@ -68,7 +69,7 @@ def test_an_exported_model_is_the_averaged_one(train_run: Train, tmp_path: Path)
     np.testing.assert_allclose(numpy_file.run(model, file, table), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("average", [EMA, SWA])
 def test_resumed_as_without_a_break(
     train_run: Train, bits: Callable[[RunDir], dict[str, Any]], tmp_path: Path, average: str, engine: str
@@ -101,7 +102,7 @@ def test_among_others_and_alone(tmp_path: Path) -> None:
         assert mine.record["final"] == own.record["final"]
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_each_network_of_an_ensemble_has_its_own(train_run: Train, engine: str) -> None:
     settings = (*SETTINGS, EMA, f"training.engine={engine}")
     whole = train_run(*settings, "network.ensemble=2").run

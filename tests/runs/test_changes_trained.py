@@ -13,6 +13,7 @@ from nnrun.config.load import load_config
 from nnrun.runs import session, verbs
 from nnrun.runs.listener import Listener, Outcome
 from nnrun.runs.rundir import RunDir
+from tests.engines import ENGINES
 from tests.runs.test_session import cohort
 
 Train = Callable[..., Outcome]
@@ -39,7 +40,7 @@ def changing(changes: dict[int, dict[str, Any]]) -> str:
     return f"training.changes={changes}".replace("'", '"').replace("None", "null")
 
 
-@pytest.fixture(scope="module", params=["numpy", "compiled"])
+@pytest.fixture(scope="module", params=ENGINES)
 def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[tuple[str, ...], RunDir]:
     """The settings of a run in which everything changes, by each engine, and the run."""
     settings = (*SETTINGS, f"training.engine={request.param}", changing(EVERYTHING))

@@ -27,6 +27,7 @@ from nnrun.runs.rewinding import rewind
 from nnrun.runs.rundir import EPOCHS, RunDir
 from nnrun.runs.session import Session
 from nnrun.runs.stored import StoredRun
+from tests.engines import ENGINES
 from tests.forked import exit_code
 
 pytestmark = pytest.mark.usefixtures("_looks_each_time")
@@ -35,7 +36,7 @@ Train = Callable[..., Outcome]
 Bits = Callable[[RunDir], dict[str, Any]]
 Make = Callable[..., Trainer]
 
-SEEDS, ENGINES = 3, ("numpy", "compiled")
+SEEDS = 3
 SETTINGS = ("data.source=iris", "network.hidden=[6, 5]", "optimizer.learning_rate=0.01", "seed=4")
 TRICKS = (
     "network.batch_norm=true", "regularization.dropout=0.2", "regularization.input_dropout=0.1",

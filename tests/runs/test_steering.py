@@ -24,6 +24,7 @@ from nnrun.runs.requests import answer_lines, answer_to, ask
 from nnrun.runs.rundir import EPOCHS, RunDir
 from nnrun.runs.stored import StoredRun, record_of
 from nnrun.runs.telling import Beginning
+from tests.engines import ENGINES
 
 pytestmark = pytest.mark.usefixtures("_looks_each_time")
 
@@ -107,7 +108,7 @@ def test_a_nudge_is_written_down_before_it_holds(train_run: Train) -> None:
     assert line in run.read("log.txt").decode().splitlines()
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_nudged_run_is_trained_again_by_its_file(train_run: Train, bits: Bits, engine: str) -> None:
     heard = Asks(
         {

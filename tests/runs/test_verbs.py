@@ -27,6 +27,7 @@ from nnrun.runs.records import Row
 from nnrun.runs.rewinding import rewind
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
+from tests.engines import ENGINES
 from tests.forked import exit_code
 
 Train = Callable[..., Outcome]
@@ -694,7 +695,7 @@ def test_layer_statistics_are_there_when_asked_for_and_change_nothing(train_run:
     assert all(layer["output_std"] > 0 for layer in layers[0].values())
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_losses_of_mini_batches_are_there_when_asked_for_and_change_nothing(
     train_run: Train, bits: Bits, engine: str
 ) -> None:

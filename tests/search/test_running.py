@@ -28,6 +28,7 @@ from nnrun.search.study import Watcher
 from nnrun.search.trials import entry
 from nnrun.search.verbs import begin, resume
 from tests.asked import asking
+from tests.engines import LACKING
 from tests.search.conftest import Hearing
 
 Search = Callable[..., SearchOutcome]
@@ -38,6 +39,7 @@ def again(run: RunDir, **options: Any) -> SearchOutcome:
     return resume(run, None, asking(**options), Watcher())
 
 
+@LACKING
 def test_code_of_every_precision_is_compiled_before_there_are_workers(
     search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin, resume
 from tests.asked import asking
-from tests.search.cluster.test_same_ledger import left
+from tests.search.cluster.remains import left
 from tests.search.conftest import CONFIG
 
 SETTINGS = ["training.epochs=250", "search.space={optimizer.learning_rate: {log: [1e-4, 0.1]}}"]

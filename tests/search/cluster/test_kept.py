@@ -32,7 +32,7 @@ from nnrun.search.trials import dataset_of
 from nnrun.search.verbs import begin
 from tests.asked import asking
 from tests.search.cluster.conftest import ByHand
-from tests.search.cluster.test_same_ledger import left
+from tests.search.cluster.remains import left
 from tests.search.conftest import CONFIG, Hearing
 
 pytest.importorskip("distributed", reason="the extra `cluster` is not installed")

@@ -19,7 +19,7 @@ from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin
 from tests.search.cluster.conftest import AT_REST
-from tests.search.cluster.test_same_ledger import left
+from tests.search.cluster.remains import left
 from tests.search.conftest import CONFIG
 
 pytest.importorskip("distributed", reason="the extra `cluster` is not installed")

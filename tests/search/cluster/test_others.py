@@ -21,8 +21,10 @@ from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin_seeds, resume
 from tests.asked import asking
 from tests.search.cluster.conftest import ByHand
-from tests.search.cluster.test_same_ledger import left
+from tests.search.cluster.remains import left
 from tests.search.conftest import CONFIG
+
+pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
 
 
 class Counting(Watcher):
