@@ -179,8 +179,7 @@ def numbers(column: Column, values: Sequence[Any]) -> Array:
 
 def _plain(values: Sequence[Any]) -> Array | None:
     """The values if all are numbers or truths, none of which has to be read as text."""
-    alike = isinstance(values, np.ndarray) or {*map(type, values)} <= {bool, int, float}
-    plain = np.asarray(values if alike else "")
+    plain = np.asarray(values if isinstance(values, np.ndarray) or {*map(type, values)} <= {bool, int, float} else "")
     return plain if plain.dtype.kind in "biuf" else None
 
 
